@@ -1,0 +1,43 @@
+# Needs Python 3.11 or later and make; everything else is installed into .venv of this directory.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/installed
+BENCH  ?= ../shared/bench/switchbench.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test check bench clean
+
+help:
+	@echo 'make demo    a source proxy and two destination proxies at work, about ten seconds'
+	@echo 'make test    every test'
+	@echo 'make check   formatting, lint and types'
+	@echo 'make bench   speed and CPU per message; options: make bench ARGS="--fan 2"'
+	@echo 'make clean   remove what the others made'
+
+# The compiled data path is made by the install, so the install follows its source too.
+$(READY): pyproject.toml setup.py $(wildcard ccproxy/core/hot.py ccproxy/core/*.pxd)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python contrib/demo/demo.py $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	if test -f $(BENCH); \
+	then PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(BENCH) $(ARGS); \
+	else $(BIN)/python contrib/bench/bench.py $(ARGS); fi
+
+clean:
+	rm -rf $(VENV) build *.egg-info ccproxy/core/_hot*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""The command line: which verb is meant, its parser and help. What it does stands in `commands`.
+
+`ccserver x.ini` is `ccserver run x.ini`. Exit status: 0 done, 1 failed, 2 wrong usage, 78 bad
+configuration. It must never import a verb that is not asked for: starting one must stay quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+VERBS = {
+    "run": "start the server, or signal a running one",
+    "check": "report every mistake of a configuration, start nothing",
+    "explain": "show where messages of a type would go, and why",
+    "send": "send one message and print the replies",
+    "completion": "print a completion script for bash, zsh or fish",
+}
+"""Verb -> what it does; the module `ccproxy.commands.VERB` does it."""
+
+OVERVIEW = """\
+verbs (run is meant when none is given):
+{verbs}
+
+examples:
+  ccserver check conf/src.ini            find all mistakes before starting
+  ccserver conf/src.ini                  run in the foreground, ^C stops
+  ccserver -d conf/src.ini               run in the background; 0 only if the start succeeded
+  ccserver -r conf/src.ini               the running server reads its configuration again
+  ccserver -s conf/src.ini               stop it
+  ccserver explain conf/src.ini log.info which way do messages of this type take?
+
+`ccserver VERB --help` tells more about a verb.
+exit status: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"""
+
+
+class Verb(Protocol):
+    """What a module of `ccproxy.commands` offers."""
+
+    EXAMPLES: str
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options and arguments."""
+
+    def main(self, args: argparse.Namespace) -> int:
+        """Do it; the exit status is returned."""
+
+
+def load_verb(name: str) -> Verb:
+    """The module of a verb."""
+    return cast(Verb, import_module(f"ccproxy.commands.{name}"))
+
+
+def parser_of(name: str, overview: bool = False) -> argparse.ArgumentParser:
+    """The parser of a verb; with `overview` its help also lists all verbs."""
+    verb = load_verb(name)
+    listed = "\n".join(f"  {verb:<11} {about}" for verb, about in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="ccserver" if overview else f"ccserver {name}",
+        description=VERBS[name][0].upper() + VERBS[name][1:] + ".",
+        epilog=OVERVIEW.format(verbs=listed) if overview else verb.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if overview:
+        parser.usage = "%(prog)s [options] FILE\n       %(prog)s VERB ..."
+    verb.arguments(parser)
+    return parser
+
+
+def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The verb, None if none is given, and the other words."""
+    for at, word in enumerate(words):
+        if word in VERBS:
+            return word, [*words[:at], *words[at + 1 :]]
+        if not word.startswith("-"):
+            break
+    return None, list(words)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; `argv` is without the program's name. SystemExit on wrong usage."""
+    verb, words = split_verb(sys.argv[1:] if argv is None else argv)
+    parser = parser_of(verb or "run", overview=verb is None)
+    args = parser.parse_args(words)
+    try:
+        return load_verb(verb or "run").main(args)
+    except BrokenPipeError:
+        # Whoever read our output has gone; the flush at exit must not complain about it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1

@@ -1,0 +1,87 @@
+"""What several verbs share: exit statuses, reading a configuration, saying what is wrong."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ccproxy.config import kinds
+from ccproxy.config.address import ANY, Address
+from ccproxy.config.build import build
+from ccproxy.config.ini import read
+from ccproxy.config.plan import Plan
+from ccproxy.config.problems import Problem
+from ccproxy.plugins import Plugins
+
+LOG = logging.getLogger("CCServer")
+
+FAILED = 1
+WRONG_USAGE = 2
+BAD_CONFIGURATION = 78
+"""EX_CONFIG of sysexits.h."""
+
+
+def load(
+    file: Path, overrides: Mapping[str, str] | None = None, plugins: Plugins | None = None
+) -> tuple[Plan | None, list[Problem]]:
+    """The plan of a file, None if it has mistakes, and all problems, warnings included.
+
+    `overrides` are options of `[ccserver]` that come from the command line.
+    """
+    return build(str(file), overrides or {}, (plugins or Plugins()).find)
+
+
+def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:
+    """The pid file of a configuration, empty if it names none; None, said why, if unreadable.
+
+    Whatever else is wrong with the file does not matter: a running server must be stoppable.
+    """
+    ini, problems = read(str(file), overrides)
+    section = ini.section("ccserver") if ini else None
+    if section is None:
+        print_problems(problems)
+        return None
+    entry = section.entry("pidfile")
+    if entry is None:
+        return ""
+    if entry.fault:
+        print_problems([entry.fault])
+        return None
+    return str(kinds.file.parse(entry.text))
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """All problems to stderr, in the order of the file."""
+    for problem in sorted(problems):
+        print(problem, file=sys.stderr)
+
+
+def log_problems(problems: Iterable[Problem]) -> None:
+    """What is wrong with a configuration that starts anyway, to the log."""
+    for problem in sorted(problems):
+        LOG.warning("%s", problem)
+
+
+def size(count: int) -> str:
+    """A number of bytes with the largest unit that divides it."""
+    for unit, bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count and count % bytes == 0:
+            return f"{count // bytes} {unit}"
+    return f"{count} B"
+
+
+def fail(text: str, status: int = FAILED) -> int:
+    """Say why on stderr; the exit status is returned."""
+    print(f"ccserver: {text}", file=sys.stderr)
+    return status
+
+
+def reachable(address: str) -> str:
+    """The address a client on this host connects to when a server listens on `address`."""
+    parsed = Address.parse(address)
+    if parsed.host not in ANY:
+        return str(parsed)
+    return str(replace(parsed, host="::1" if parsed.host == "::" else "127.0.0.1"))

@@ -1,0 +1,101 @@
+"""The verb `explain`: shows which way the messages of a type go, and why not another one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from ccproxy.commands import common
+from ccproxy.commands.explanation import Asked, Destination, Explanation, explain
+from ccproxy.commands.nearmiss import repaired
+
+EXAMPLES = """\
+examples:
+  ccserver explain conf/src.ini pub.infofile.web
+  ccserver explain --json conf/dst.ini log.info task.send
+
+The handlers of the configuration are asked, but nothing is opened or sent.
+exit status: 0 every type has a way, 1 one is unrouted or malformed, 78 bad configuration"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what is explained."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="configuration, an INI file")
+    parser.add_argument("types", metavar="TYPE", nargs="+", help="message type, such as log.info")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Explain each type; the exit status is returned."""
+    plan, problems = common.load(args.file)
+    common.print_problems(problems)
+    if plan is None:
+        return common.BAD_CONFIGURATION
+    explanations = asyncio.run(explain(plan, args.types))
+    if args.json:
+        print(json.dumps([as_json(one) for one in explanations], indent=2))
+    else:
+        print("\n\n".join("\n".join(lines(one, str(args.file))) for one in explanations))
+    lost = any(one.fate in ("unrouted", "malformed") for one in explanations)
+    return common.FAILED if lost else 0
+
+
+def as_json(one: Explanation) -> dict[str, object]:
+    """An explanation as JSON; what follows from it stands beside it."""
+    return {**asdict(one), "fate": one.fate, "static": one.static}
+
+
+def lines(one: Explanation, file: str) -> Iterator[str]:
+    """An explanation as text."""
+    yield one.type or '""'
+    if one.fault:
+        yield f"  no message type: {one.fault}"
+        meant = repaired(one.type)
+        if meant and meant != one.type:
+            yield f'  perhaps "{meant}" is meant'
+    for match in one.matches:
+        yield f"  {file}:{match.line} route {match.prefix} matches"
+        for asked in match.asked:
+            yield f"    {asked.section} ({asked.handler}, line {asked.line}): {answer(asked)}"
+            yield from (f"      {place(to)}" for to in asked.destinations)
+    if not one.matches and not one.fault:
+        yield "  no route matches"
+    for miss in one.near_misses:
+        yield f"  {file}:{miss.line} route {miss.prefix} does not match: {miss.why}"
+    yield f"  => {one.fate}{summary(one)}"
+
+
+def answer(asked: Asked) -> str:
+    """What a handler said, as words."""
+    if asked.verdict == "forward":
+        return "forwards to"
+    if asked.verdict == "discard":
+        return f"discards it: {asked.reason}"
+    if asked.verdict == "deliver":
+        others = [name for name in asked.receivers if name != asked.section]
+        return f"passes it to {', '.join(others)}" if others else "sees each message"
+    return asked.reason
+
+
+def place(to: Destination) -> str:
+    """A link with its queue, as words."""
+    messages = f" or {to.queue_messages} messages" if to.queue_messages else ""
+    return f"{to.address}, queue {common.size(to.queue)}{messages}, on-full {to.on_full}"
+
+
+def summary(one: Explanation) -> str:
+    """What a message of this type costs, as words."""
+    if not one.matches:
+        return ""
+    places = sum(len(asked.destinations) for asked in one.asked)
+    seen = [name for asked in one.asked for name in asked.receivers]
+    told = [f"to {places} link{'s' if places > 1 else ''}"] if places else []
+    if seen:
+        told.append(f"each message is seen by {', '.join(seen)}")
+    else:
+        told.append("decided once for the type, no handler runs per message")
+    return ": " + "; ".join(told)

@@ -1,0 +1,243 @@
+"""The verb `run`: plan, log, pid file, background, then the server; and signals to a running one.
+
+Nothing is opened before the plan is known to be right. Everything taken here is let go here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import logging
+import platform
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from ccproxy import __version__
+from ccproxy.commands import common
+from ccproxy.config.plan import Plan
+from ccproxy.config.problems import Problem
+from ccproxy.net import daemon, logs
+from ccproxy.plugins import Plugins
+
+EXAMPLES = """\
+examples:
+  ccserver run conf/src.ini              run in the foreground, ^C stops
+  ccserver run -d conf/src.ini           run in the background; 0 only if the start succeeded
+  ccserver run -v --set cc-socket=tcp://127.0.0.1:5555 conf/echo.ini
+  ccserver run --ini > my.ini            begin with a sample that shows every option
+
+signals: INT and TERM stop, HUP reads the configuration again; a bad one changes nothing."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the original."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="configuration, an INI file")
+    parser.add_argument(
+        "-d", "--daemon", action="store_true", help="go to the background; needs pidfile"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log more; -v -v logs single pings too"
+    )
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", type=setting, action="append", default=[],
+        help="override an option of [ccserver]; may be repeated",
+    )  # fmt: skip
+    word = parser.add_mutually_exclusive_group()
+    for flag, name, number, what in SIGNALS:
+        word.add_argument(
+            flag, name, dest="signal", action="store_const", const=number,
+            help=f"{what} the server of the pid file ({number.name})",
+        )  # fmt: skip
+    word.add_argument("--ini", action="store_true", help="print a sample configuration")
+    word.add_argument(
+        "-V", "--version", action="store_true",
+        help="print the version, how the data path was made, Python and uvloop",
+    )  # fmt: skip
+
+
+SIGNALS = (
+    ("-s", "--stop", signal.SIGINT, "stop"),
+    ("-k", "--kill", signal.SIGTERM, "stop"),
+    ("-r", "--reload", signal.SIGHUP, "reload"),
+)
+
+
+def setting(text: str) -> tuple[str, str]:
+    """NAME=VALUE of `--set`."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def main(args: argparse.Namespace) -> int:
+    """Do what the options say; without one of them, start."""
+    overrides = dict(args.set)
+    if args.version:
+        print(about())
+        return 0
+    if args.ini:
+        from ccproxy.commands.sample import sample
+
+        print(sample(overrides), end="")
+        return 0
+    if not args.file:
+        return common.fail("need config file, use --help for help.")
+    if args.signal:
+        return send_signal(Path(args.file), overrides, args.signal)
+    return start(Path(args.file), overrides, args)
+
+
+def about() -> str:
+    """One line with the versions of what runs."""
+    from ccproxy.core.switch import COMPILED
+
+    path = "compiled" if COMPILED else "plain Python"
+    loop = uvloop()
+    return (
+        f"ccserver version {__version__}, data path {path}, "
+        f"Python {platform.python_version()}, "
+        + (f"uvloop {loop.__version__}" if loop else "no uvloop")
+    )
+
+
+def uvloop() -> Any:
+    """The module uvloop, None where it is not installed."""
+    try:
+        return importlib.import_module("uvloop")
+    except ImportError:
+        return None
+
+
+def send_signal(file: Path, overrides: Mapping[str, str], number: int) -> int:
+    """Signal the running server; that there is none is worth a warning only."""
+    pidfile = common.pidfile_of(file, overrides)
+    if pidfile is None:
+        return common.BAD_CONFIGURATION
+    if not pidfile:
+        return common.fail("no pidfile in config, nothing to do", status=0)
+    try:
+        warning = daemon.send_signal(daemon.PidFile(Path(pidfile)), number)
+    except daemon.PidFileError as error:
+        return common.fail(str(error))
+    return common.fail(warning, status=0) if warning else 0
+
+
+def start(file: Path, overrides: Mapping[str, str], args: argparse.Namespace) -> int:
+    """Start the server, in the background if asked; the exit status is returned."""
+    plan, problems = common.load(file, overrides)
+    if plan is None:
+        common.print_problems(problems)
+        return common.BAD_CONFIGURATION
+    if not args.daemon:
+        return Process(file, overrides, args, lambda: None).run(plan, problems)
+    if not plan.server.pidfile:
+        common.print_problems(problems)
+        return common.fail(f"{file}: -d needs the option pidfile in [ccserver]")
+    line = daemon.go_to_background()
+    if isinstance(line, int):
+        return line
+    status = Process(file, overrides, args, line.ready).run(plan, problems)
+    line.failed(status)
+    return status
+
+
+class Process:
+    """One life of the server process: what it was started with, and how it is read again."""
+
+    def __init__(
+        self,
+        file: Path,
+        overrides: Mapping[str, str],
+        args: argparse.Namespace,
+        started: Callable[[], None],
+    ) -> None:
+        self.file = file
+        self.overrides = overrides
+        self.level = logs.level_of(args.quiet, args.verbose)
+        self.started = started
+        self.plugins = Plugins()
+
+    def run(self, plan: Plan, problems: list[Problem]) -> int:
+        """Run until the server ends; the log exists for that time."""
+        # A SIGHUP that comes before the server listens to it must not end the process.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            logs.set_up(log_plan(plan, self.level))
+        except OSError as error:
+            return common.fail(f"cannot open log file {plan.server.logfile}: {error.strerror}")
+        try:
+            common.log_problems(problems)
+            return self.guarded(plan)
+        finally:
+            logs.tear_down()
+
+    def guarded(self, plan: Plan) -> int:
+        """Run until the server ends; the pid file, if there is to be one, exists for that time."""
+        if not plan.server.pidfile:
+            return self.serve(plan)
+        pidfile = daemon.PidFile(Path(plan.server.pidfile))
+        try:
+            if pidfile.take():
+                common.LOG.warning("ignoring stale pid file %s", pidfile.path)
+            return self.serve(plan)
+        except daemon.PidFileError as error:
+            common.LOG.error("%s", error)
+            return common.FAILED
+        finally:
+            pidfile.drop()
+
+    def serve(self, plan: Plan) -> int:
+        """Run the server on its loop."""
+        from ccproxy.net.server import serve
+
+        return run_loop(serve(plan, self.reload, self.ready))
+
+    def ready(self) -> None:
+        """The server listens."""
+        self.started()
+        daemon.notify("READY=1")
+
+    def reload(self) -> tuple[Plan | None, list[Problem]]:
+        """Read the configuration again; with a new plan the log file is opened anew as well."""
+        daemon.notify("RELOADING=1")
+        plan, problems = common.load(self.file, self.overrides, self.plugins)
+        if plan is not None:
+            try:
+                logs.set_up(log_plan(plan, self.level))
+            except OSError as error:
+                what = f"cannot open log file {plan.server.logfile}: {error.strerror}"
+                plan, problems = None, [*problems, Problem(str(self.file), 0, what)]
+        daemon.notify("READY=1")
+        return plan, problems
+
+
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run a coroutine under uvloop where it is installed, else under asyncio."""
+    loop = uvloop()
+    factory = loop.new_event_loop if loop else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def log_plan(plan: Plan, level: int) -> logs.LogPlan:
+    """What is logged where, by the options of `[ccserver]`."""
+    server = plan.server
+    kind = "_verbose" if level < logging.INFO else ""
+
+    def formats(place: str) -> logs.Formats:
+        line = getattr(server, f"logfmt_{place}{kind}")
+        return logs.Formats(line, getattr(server, f"logdatefmt_{place}{kind}"))
+
+    return logs.LogPlan(
+        level=level,
+        file=Path(server.logfile) if server.logfile else None,
+        size=server.log_size,
+        count=server.log_count,
+        console=formats("console"),
+        filed=formats("file"),
+    )

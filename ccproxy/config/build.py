@@ -1,0 +1,211 @@
+"""From an INI file to a Plan, or to all that is wrong with the file, at once.
+
+Handler classes come through the `find` argument; the only code of theirs that runs here is their
+constructor and their `check`. This module must never start or open anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ccproxy.config.address import Address
+from ccproxy.config.handlers import Handlers, Role, is_handler
+from ccproxy.config.ini import SERVER, Ini, Section, read
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan, Plan
+from ccproxy.config.problems import Problem
+from ccproxy.config.resolve import Resolved, resolve, suggest
+from ccproxy.config.routes import Routes, read_routes
+from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions, plain
+
+Find = Callable[[str, tuple[str, ...]], type[Any] | Problem]
+"""The handler class for a word of the INI, given the plugin folders; or a Problem whose `what` and
+`hint` say why there is none (its file and line are those of the INI, set here)."""
+
+ROUTES = "routes"
+LISTEN = "listen:"
+
+DAEMONS = frozenset({
+    "infofile_collector", "infoscript", "logfile_tailer", "pg_logforward", "skylog", "task_runner",
+    "taskclient",
+})  # fmt: skip
+"""Sections of separate programs that read the same file under a fixed name."""
+_DAEMON_OPTIONS = ("module", "script")
+_DAEMON_PREFIXES = ("d:", "t:", "p:")
+
+
+def build(
+    path: str,
+    overrides: Mapping[str, str],
+    find: Find,
+    protocols: Iterable[str] = tuple(PROTOCOLS),
+) -> tuple[Plan | None, list[Problem]]:
+    """Read `path` into a Plan; `overrides` are options of `[ccserver]` from the command line.
+
+    The Plan is None if any problem is more than a warning. Problems come in order of lines.
+    """
+    ini, problems = read(path, overrides)
+    if ini is None:
+        return None, problems
+    builder = _Builder(ini, find, tuple(protocols))
+    plan = builder.build()
+    problems += builder.problems
+    sound = all(problem.warning for problem in problems)
+    return plan if sound else None, sorted(set(problems))
+
+
+class _Builder:
+    def __init__(self, ini: Ini, find: Find, protocols: tuple[str, ...]) -> None:
+        self.ini = ini
+        self.find = find
+        self.protocols = protocols
+        self.problems: list[Problem] = []
+
+    def build(self) -> Plan:
+        """The plan as far as it can be made; what is missing in it is among the problems."""
+        server = self.server()
+        listeners = [*self.default_listener(server), *self.listeners()]
+        self.problems += clashes(listeners, self.ini.file)
+        routes = self.routes()
+        folders = server.values.get("plugins", ())
+        handlers = Handlers(self.ini, lambda word: self.find(word, folders), self.role(server))
+        handlers.collect(routes.uses)
+        self.problems += [*handlers.problems, *self.other_sections(routes), *self.leaks(handlers)]
+        plan = Plan(
+            file=self.ini.file,
+            job_name=server.values.get("job_name") or self.ini.job_name,
+            server=server.options,
+            listeners=tuple(listeners),
+            routes=routes.routes,
+            handlers=tuple(handlers.plans.values()),
+        )
+        sound = all(problem.warning for problem in self.problems)
+        self.problems += handlers.check(plan, sound)
+        return plan
+
+    def server(self) -> Resolved:
+        section = self.ini.section(SERVER)
+        if section is None:
+            what, hint = (
+                "no section [ccserver]",
+                "it names the address: cc-socket = tcp://HOST:PORT",
+            )
+            self.problems.append(Problem(self.ini.file, 0, what, hint))
+            return Resolved(None, {}, ())
+        resolved = resolve(section, ServerOptions)
+        self.problems += resolved.problems
+        if section.entry("cc-role") is None:
+            what = 'no "cc-role" in [ccserver]: any handler may run here'
+            hint = "set cc-role = local or cc-role = remote"
+            self.problems.append(section.problem(what, hint, warning=True))
+        self.problems += missing_folders(section, resolved.values.get("plugins", ()))
+        return resolved
+
+    def default_listener(self, server: Resolved) -> Iterator[ListenerPlan]:
+        section = self.ini.section(SERVER)
+        entry = section.entry("cc-socket") if section else None
+        if entry is not None and "cc_socket" in server.values:
+            options = server.options.listener() if server.options else ListenerOptions()
+            yield ListenerPlan(SERVER, "cc", server.values["cc_socket"], options, entry.line)
+
+    def listeners(self) -> Iterator[ListenerPlan]:
+        for section in self.ini.sections:
+            if not section.name.startswith(LISTEN):
+                continue
+            resolved = resolve(section, ListenOptions)
+            self.problems += [*resolved.problems, *self.listener_problems(section)]
+            one = resolved.options
+            if isinstance(one, ListenOptions):
+                entry = section.entry("address")
+                line = entry.line if entry else section.line
+                yield ListenerPlan(
+                    section.name, one.protocol, one.address, plain(one), line, one.type
+                )
+
+    def listener_problems(self, section: Section) -> Iterator[Problem]:
+        if section.name == LISTEN:
+            yield section.problem(f"section [{LISTEN}] has no name", "write [listen:NAME]")
+        entry = section.entry("protocol")
+        if entry is None or entry.fault:
+            return
+        if entry.text not in self.protocols:
+            what = f'unknown protocol "{entry.text}" in [{section.name}]'
+            hint = suggest(entry.text, self.protocols) or f"known: {', '.join(self.protocols)}"
+            yield entry.problem(what, hint)
+        typed = section.entry("type")
+        if entry.text == "cc" and typed:
+            what = f'"type" in [{section.name}] has no meaning with protocol = cc'
+            yield typed.problem(what, "a CC message carries its type")
+
+    def routes(self) -> Routes:
+        section = self.ini.section(ROUTES)
+        if section is None:
+            what, hint = "no section [routes]", "add one; it may be empty"
+            self.problems.append(Problem(self.ini.file, 0, what, hint))
+            return Routes((), (), ())
+        routes = read_routes(section)
+        self.problems += routes.problems
+        return routes
+
+    def role(self, server: Resolved) -> Role:
+        section = self.ini.section(SERVER)
+        entry = section.entry("cc-role") if section else None
+        return Role(server.values.get("cc_role", "insecure"), entry.line if entry else 0)
+
+    def other_sections(self, routes: Routes) -> Iterator[Problem]:
+        """Sections of no known kind; those a route names were reported there."""
+        named = {use.section for use in routes.uses}
+        kinds = (SERVER, ROUTES, LISTEN + "NAME", "h:NAME", "DEFAULT")
+        for section in self.ini.sections:
+            known = section.name in (SERVER, ROUTES) or section.name.startswith(LISTEN)
+            if known or section.name in named or is_handler(section) or is_daemon(section):
+                continue
+            what = f"unknown kind of section [{section.name}]"
+            name = section.name.partition(":")[2]
+            meant = (f"{LISTEN}{name}", f"h:{name}") if name else (SERVER, ROUTES, "DEFAULT")
+            hint = suggest(section.name, meant) or f"known: {', '.join(kinds)}"
+            yield section.problem(what, hint)
+
+    def leaks(self, handlers: Handlers) -> Iterator[Problem]:
+        """Options of [DEFAULT] that nobody knows and nobody refers to."""
+        sections = (*self.ini.sections, self.ini.defaults)
+        used = {name for section in sections for name in section.references}
+        known = handlers.option_names | handlers.names_of(ServerOptions, ListenOptions)
+        for entry in self.ini.defaults.entries:
+            if entry.name not in used and entry.name not in known:
+                what = f'"{entry.name}" in [DEFAULT] is used by no section'
+                hint = suggest(entry.name, known) or "[DEFAULT] never makes routes or sections"
+                yield entry.problem(what, hint)
+
+
+def is_daemon(section: Section) -> bool:
+    """True for sections of the separate programs that read the same file."""
+    if section.name in DAEMONS or section.name.startswith(_DAEMON_PREFIXES):
+        return True
+    if any(section.own(name) for name in _DAEMON_OPTIONS):
+        return True
+    return "." in section.name and ":" not in section.name  # a task: the name of its module
+
+
+def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
+    """Listeners that cannot have their address because an earlier one has it."""
+    seen: list[tuple[ListenerPlan, Address]] = []
+    for listener in listeners:
+        address = Address.parse(listener.address)
+        for other, taken in seen:
+            if address.clashes(taken):
+                what = f"[{listener.section}] listens on {address}"
+                hint = f"[{other.section}] in line {other.line} has {taken}"
+                yield Problem(file, listener.line, what, hint)
+                break
+        seen.append((listener, address))
+
+
+def missing_folders(section: Section, folders: Iterable[str]) -> Iterator[Problem]:
+    """Plugin folders that do not exist."""
+    entry = section.entry("plugins")
+    for folder in folders:
+        if entry is not None and not Path(folder).is_dir():
+            yield entry.problem(f'no folder "{folder}" for plugins')

@@ -1,0 +1,223 @@
+"""Which handler sections start, with which class and options: those that routes and options name.
+
+The class of a word comes from a function; this module must never import a handler, and runs
+nothing of it but its constructor and its `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
+from ccproxy.config.options import options_of
+from ccproxy.config.plan import HandlerPlan, Plan
+from ccproxy.config.problems import Problem
+from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
+from ccproxy.config.routes import Use
+
+WORDS = ("plugin", "handler")
+"""Options that name the handler; the first is the old name and wins."""
+_NOT_HANDLERS = (SERVER, "routes")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """The `cc-role` and the line that sets it, 0 if none does."""
+
+    name: str
+    line: int
+
+
+def is_handler(section: Section) -> bool:
+    """True for `[h:NAME]` and for every other section that asks for a handler."""
+    if section.name in _NOT_HANDLERS or section.name.startswith("listen:"):
+        return False
+    return section.name.startswith("h:") or any(section.own(name) for name in WORDS)
+
+
+class Handlers:
+    """Collects the handlers that start. `plans` is in order of first use, referred ones first."""
+
+    def __init__(self, ini: Ini, find: Callable[[str], type[Any] | Problem], role: Role) -> None:
+        self.ini = ini
+        self.find = find
+        self.role = role
+        self.plans: dict[str, HandlerPlan] = {}
+        self.problems: list[Problem] = []
+        self.option_names: set[str] = set(BUILT_IN) | set(WORDS)
+        self.begun: set[str] = set()
+        self.path: list[str] = []
+        """Sections whose references are being followed, outermost first."""
+
+    def collect(self, uses: Iterable[Use]) -> None:
+        """Take all sections the routes name, then those that start without a route."""
+        for use in uses:
+            if self.named(use.section, use.file, use.line, f'route "{use.prefix}"'):
+                self.take(use.section)
+        for section in self.ini.sections:
+            if is_handler(section) and section.name not in self.begun:
+                self.idle(section)
+
+    def named(self, name: str, file: str, line: int, by: str) -> bool:
+        """True if a section of this name can be a handler section; else it is a problem."""
+        section = self.ini.section(name)
+        if section is None:
+            handlers = [one.name for one in self.ini.sections if is_handler(one)]
+            what = f"{by} names [{name}], which does not exist"
+            self.problems.append(Problem(file, line, what, _hint(name, handlers)))
+            return False
+        if name in _NOT_HANDLERS or name.startswith("listen:"):
+            what = f"{by} names [{name}], which is no handler section"
+            self.problems.append(Problem(file, line, what))
+            return False
+        return True
+
+    def take(self, name: str) -> None:
+        """Plan a section that exists, and before it those it refers to."""
+        if name in self.begun:
+            return
+        self.begun.add(name)
+        section = self.ini.section(name)
+        assert section is not None
+        word = self.word(section)
+        factory = self.factory(section, word) if word else None
+        if factory is not None and word is not None:
+            self.place(section, word, factory)
+
+    def place(self, section: Section, word: Entry, factory: type[Any]) -> None:
+        self.option_names |= self.names_of(factory.Options)
+        self.check_role(section, word, factory)
+        resolved = resolve(section, factory.Options, WORDS)
+        self.problems += resolved.problems
+        self.path.append(section.name)
+        for reference in resolved.references:
+            self.follow(section, reference)
+        self.path.pop()
+        if resolved.options is not None:
+            self.plans[section.name] = _plan(section, word, factory, resolved)
+
+    def follow(self, section: Section, reference: Reference) -> None:
+        """Plan a section that an option names; a way back to where we come from is a problem."""
+        entry = reference.entry
+        by = f'"{reference.option}" in [{section.name}]'
+        if reference.kind != "handler":
+            if self.ini.section(reference.section) is None:
+                what = f"{by} names [{reference.section}], which does not exist"
+                known = [one.name for one in self.ini.sections]
+                self.problems.append(entry.problem(what, suggest(reference.section, known)))
+            return
+        if not self.named(reference.section, entry.file, entry.line, by):
+            return
+        if reference.section in self.path:
+            circle = self.path[self.path.index(reference.section) :]
+            what = f"{by} goes round in a circle: {' -> '.join([*circle, reference.section])}"
+            self.problems.append(entry.problem(what))
+            return
+        self.take(reference.section)
+
+    def word(self, section: Section) -> Entry | None:
+        """The entry that names the handler."""
+        entries = [entry for name in WORDS if (entry := section.entry(name))]
+        if not entries:
+            self.problems.append(_no_word(section))
+            return None
+        if len(entries) > 1:
+            what = f'"plugin" in [{section.name}] wins over "handler" in line {entries[1].line}'
+            self.problems.append(entries[0].problem(what, "keep one of them", warning=True))
+        entry = entries[0]
+        if entry.fault is not None:
+            self.problems.append(entry.fault)
+            return None
+        return entry
+
+    def factory(self, section: Section, word: Entry) -> type[Any] | None:
+        found = self.find(word.text)
+        if isinstance(found, Problem):
+            self.problems.append(replace(found, file=word.file, line=word.line))
+            return None
+        return found
+
+    def check_role(self, section: Section, word: Entry, factory: type[Any]) -> None:
+        role = self.role.name
+        if role == "insecure" or role in factory.roles:
+            return
+        what = f'handler "{word.text}" in [{section.name}] cannot run with cc-role = {role}'
+        allowed = " or ".join(sorted(factory.roles))
+        where = f"line {self.role.line}" if self.role.line else "the command line"
+        hint = f"{where} sets the role; this handler needs {allowed}"
+        self.problems.append(word.problem(what, hint))
+
+    def idle(self, section: Section) -> None:
+        """A section nobody names: it starts only if its handler stands alone."""
+        entries = [entry for name in WORDS if (entry := section.entry(name)) and not entry.fault]
+        found = self.find(entries[0].text) if entries else None
+        if found is not None and (isinstance(found, Problem) or found.standalone):
+            self.take(section.name)  # one that cannot be loaded may be meant to stand alone
+            return
+        if section.name in self.mentioned():
+            return
+        what = f"section [{section.name}] is not used: no route and no option names it"
+        self.problems.append(section.problem(what, warning=True))
+
+    def mentioned(self) -> set[str]:
+        """Whatever the options of sections name that could not be read by their handler."""
+        unread = [one for name in self.begun - set(self.plans) if (one := self.ini.section(name))]
+        texts = [entry.text for section in unread for entry in section.entries]
+        return {part.strip() for text in texts for part in text.split(",")}
+
+    def names_of(self, *tables: type) -> set[str]:
+        """All INI names of some option tables."""
+        return {
+            name
+            for table in tables
+            for option in options_of(table)
+            for name in (option.name, *option.aliases)
+        }
+
+    def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
+        """Ask each handler; `sound` tells that the plan has no problems so far."""
+        for one in plan.handlers:
+            try:
+                yield from _asked(one, plan)
+            except Exception as error:
+                if sound:  # in a plan with holes the fault may not be the handler's
+                    what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
+                    yield Problem(plan.file, one.line, what, f'a fault of handler "{one.word}"')
+
+
+def _plan(section: Section, word: Entry, factory: type[Any], resolved: Resolved) -> HandlerPlan:
+    refers = tuple(one.section for one in resolved.references if one.kind == "handler")
+    return HandlerPlan(section.name, word.text, factory, resolved.options, section.line, refers)
+
+
+def _hint(name: str, handlers: list[str]) -> str:
+    if " #" in name:
+        return 'a comment behind a value starts with " ;"'
+    parts = name.split()
+    if len(parts) > 1 and all(part in handlers for part in parts):
+        return "write a comma between two sections"
+    bare = {one.removeprefix("h:"): one for one in handlers}
+    hint = suggest(name.removeprefix("h:"), bare)
+    return next(
+        (hint.replace(f'"{one}"', f'"{bare[one]}"') for one in bare if f'"{one}"' in hint), ""
+    )
+
+
+def _no_word(section: Section) -> Problem:
+    """A handler section without `handler`; perhaps it is only misspelled."""
+    for entry in section.entries:
+        hint = suggest(entry.name, ("handler",))
+        if hint:
+            return entry.problem(f'unknown option "{entry.name}" in [{section.name}]', hint)
+    return section.problem(f'[{section.name}] lacks "handler"', "write handler = WORD")
+
+
+def _asked(one: HandlerPlan, plan: Plan) -> list[Problem]:
+    """The problems a handler sees in its section."""
+    problems = list(one.factory(one.section, one.options).check(plan))
+    for problem in problems:
+        if not isinstance(problem, Problem):
+            raise TypeError(f"check gave {problem!r}, expected a Problem")
+    return problems

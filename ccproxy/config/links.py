@@ -1,0 +1,226 @@
+"""The options every link and every listener has, and the frozen values net makes of them.
+
+The names that begin with `zmq_` are those of the original server and mean what they meant there.
+This module declares; it must never open a link.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ccproxy.config import kinds
+from ccproxy.config.options import Kind, option
+from ccproxy.core.outbox import Limits
+
+MIB = 1024 * 1024
+
+_POLICY = kinds.choice("drop-new", "drop-old", "block")
+_HWM = "the original's limit in messages; it kept this many twice, so the queue holds 2 x"
+
+
+def _switch(text: str) -> int:
+    for kind in (kinds.integer, kinds.flag):
+        with suppress(ValueError):
+            return int(kind.parse(text))
+    raise kinds.wrong(text, "yes, no, or a number; above 0 is yes")
+
+
+SWITCH = Kind("yes | no | number", _switch)
+
+_TTL_MOST = 6553.0
+"""Seconds; ZMTP sends the time to live as tenths of a second in two bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """TCP keep-alive: seconds idle before the first probe, seconds between probes, probes."""
+
+    idle: int
+    interval: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """ZMTP PING: seconds between pings (0 = never), seconds to wait for an answer, TTL to send."""
+
+    interval: float
+    timeout: float
+    ttl: float
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """What links and listeners have in common: buffers, keep-alive, limits of the protocol."""
+
+    zmq_rcvbuf: int = option(
+        kinds.size, default=0, name="zmq_rcvbuf",
+        help="receive buffer of the kernel in bytes; 0 = leave it to the system",
+    )  # fmt: skip
+    zmq_sndbuf: int = option(
+        kinds.size, default=0, name="zmq_sndbuf",
+        help="send buffer of the kernel in bytes; 0 = leave it to the system",
+    )  # fmt: skip
+    zmq_tcp_keepalive: int = option(
+        SWITCH, default=1, name="zmq_tcp_keepalive", help="TCP keep-alive; above 0 = on"
+    )
+    zmq_tcp_keepalive_idle: float = option(
+        kinds.duration("s", least=1), default=240.0, name="zmq_tcp_keepalive_idle",
+        help="quiet time before the first keep-alive probe",
+    )  # fmt: skip
+    zmq_tcp_keepalive_intvl: float = option(
+        kinds.duration("s", least=1), default=15.0, name="zmq_tcp_keepalive_intvl",
+        help="time between two keep-alive probes",
+    )  # fmt: skip
+    zmq_tcp_keepalive_cnt: int = option(
+        kinds.positive, default=4, name="zmq_tcp_keepalive_cnt",
+        help="lost keep-alive probes after which a connection is gone",
+    )  # fmt: skip
+    handshake_timeout: float = option(
+        kinds.duration("s", least=0.001), default=10.0,
+        help="time a new connection has to finish its handshake",
+    )  # fmt: skip
+    max_message: int = option(
+        kinds.size_between(1), default=64 * MIB, help="longest message that is taken, in bytes"
+    )
+    max_frames: int = option(
+        kinds.between(1), default=65_536, help="most frames of one message that is taken"
+    )
+
+    @property
+    def frame_limits(self) -> tuple[int, int]:
+        """Bytes of the largest frame, number of frames of a message."""
+        return self.max_message, self.max_frames
+
+    @property
+    def keepalive(self) -> KeepAlive | None:
+        """TCP keep-alive for the kernel, in whole seconds; None = off."""
+        if self.zmq_tcp_keepalive <= 0:
+            return None
+        return KeepAlive(
+            idle=math.ceil(self.zmq_tcp_keepalive_idle),
+            interval=math.ceil(self.zmq_tcp_keepalive_intvl),
+            count=self.zmq_tcp_keepalive_cnt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions(SocketOptions):
+    """The options of every outgoing link; a handler with links inherits its Options from here."""
+
+    exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "queue-messages"),)
+
+    queue: int = option(
+        kinds.size_between(1), default=64 * MIB, help="bytes that may wait for the far side"
+    )
+    queue_messages: int = option(
+        kinds.natural, default=0, help="messages that may wait for the far side; 0 = no limit"
+    )
+    zmq_hwm: int | None = option(
+        kinds.natural, default=None, name="zmq_hwm", help=f"{_HWM} this number; 0 = no limit"
+    )
+    on_full: str = option(
+        _POLICY, default="drop-new",
+        help="what happens when the queue is full; block stops reading from the senders",
+    )  # fmt: skip
+    linger: float = option(
+        kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
+        help="time at stop to send what still waits",
+    )  # fmt: skip
+    reconnect: float = option(
+        kinds.duration("ms", least=0.001), default=0.1,
+        help="wait before the first new attempt to connect; it doubles each time",
+    )  # fmt: skip
+    reconnect_max: float = option(
+        kinds.duration("ms", least=0.001), default=5.0,
+        help="longest wait between two attempts to connect",
+    )  # fmt: skip
+    heartbeat: float = option(
+        kinds.duration("s"), default=0.0, help="time between two ZMTP pings; 0 = none"
+    )
+    heartbeat_timeout: float = option(
+        kinds.duration("s"), default=0.0,
+        help="time to wait for the answer to a ping; 0 = as heartbeat",
+    )  # fmt: skip
+    heartbeat_ttl: float = option(
+        kinds.duration("s", most=_TTL_MOST), default=0.0,
+        help="time after which the far side may give us up; 0 = not said",
+    )  # fmt: skip
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the link's outbox."""
+        messages = self.queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
+        return Limits(bytes=self.queue, messages=messages, policy=self.on_full)
+
+    @property
+    def pings(self) -> Heartbeat:
+        """When to ping the far side."""
+        timeout = self.heartbeat_timeout or self.heartbeat
+        return Heartbeat(self.heartbeat, timeout, self.heartbeat_ttl)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions(SocketOptions):
+    """The options of every listener; those with `peer-` hold for each accepted connection.
+
+    `heartbeat` without prefix is not among them: in `[ccserver]` it is an option of the original
+    that has lost its effect.
+    """
+
+    exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "peer-queue-messages"),)
+
+    peer_queue: int = option(
+        kinds.size_between(1), default=64 * MIB, help="bytes that may wait for each peer"
+    )
+    peer_queue_messages: int = option(
+        kinds.natural, default=0, help="messages that may wait for each peer; 0 = no limit"
+    )
+    zmq_hwm: int | None = option(
+        kinds.natural, default=None, name="zmq_hwm", help=f"{_HWM} this number; 0 = no limit"
+    )
+    peer_on_full: str = option(
+        _POLICY, default="drop-new",
+        help="what happens when a peer's queue is full; block stops reading from the senders",
+    )  # fmt: skip
+    heartbeat: float = option(
+        kinds.duration("s"), default=0.0, name="peer-heartbeat",
+        help="time between two ZMTP pings to each peer; 0 = none",
+    )  # fmt: skip
+    heartbeat_timeout: float = option(
+        kinds.duration("s"), default=0.0, name="peer-heartbeat-timeout",
+        help="time to wait for a peer's answer to a ping; 0 = as peer-heartbeat",
+    )  # fmt: skip
+    heartbeat_ttl: float = option(
+        kinds.duration("s", most=_TTL_MOST), default=0.0, name="peer-heartbeat-ttl",
+        help="time after which a peer may give us up; 0 = not said",
+    )  # fmt: skip
+    linger: float = option(
+        kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
+        help="time at stop to send what still waits for the peers",
+    )  # fmt: skip
+    max_peers: int = option(
+        kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
+    )
+    backlog: int = option(
+        kinds.positive, default=1024, help="connections the kernel keeps until they are accepted"
+    )
+    identity_conflict: str = option(
+        kinds.choice("refuse", "handover"), default="refuse",
+        help="a second peer with the same identity is refused, or takes the place of the first",
+    )  # fmt: skip
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of each peer's outbox."""
+        messages = self.peer_queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
+        return Limits(bytes=self.peer_queue, messages=messages, policy=self.peer_on_full)
+
+    @property
+    def pings(self) -> Heartbeat:
+        """When to ping each peer."""
+        timeout = self.heartbeat_timeout or self.heartbeat
+        return Heartbeat(self.heartbeat, timeout, self.heartbeat_ttl)

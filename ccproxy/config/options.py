@@ -1,0 +1,81 @@
+"""Options are declared once, on a dataclass; parsing, help, docs, `check` and reload read that.
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        remote_cc: str = option(kinds.address, help="where the far side listens")
+        ping: bool = option(kinds.flag, default=False, help="watch the link")
+
+The INI name is the field's name with `-` for `_`, unless `name=` says otherwise. This module
+declares; it must never read a file or know what a particular option means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the text of an option becomes a value: `parse` raises ValueError saying what it expected.
+
+    `refers` is set for options that name other sections ("handler"); the plan follows those.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+    refers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the option table: everything anybody needs to know about an option."""
+
+    field: str
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    reloadable: bool
+    secret: bool
+    aliases: tuple[str, ...]
+    ignored: bool
+
+    @property
+    def required(self) -> bool:
+        """True if the INI must give it."""
+        return self.default is MISSING
+
+
+def option(
+    kind: Kind,
+    *,
+    default: Any = MISSING,
+    help: str,
+    name: str = "",
+    aliases: tuple[str, ...] = (),
+    reloadable: bool = True,
+    secret: bool = False,
+    ignored: bool = False,
+) -> Any:
+    """Declare a field of an Options dataclass. `ignored` = accepted, without effect, said once."""
+    about = {
+        "kind": kind, "help": help, "name": name, "aliases": aliases,
+        "reloadable": reloadable, "secret": secret, "ignored": ignored,
+    }  # fmt: skip
+    return field(default=default, metadata={"option": about}, kw_only=True)
+
+
+def options_of(declared: type) -> Iterator[Option]:
+    """The option table of an Options dataclass, in order of declaration."""
+    for one in fields(declared):
+        about = dict(one.metadata["option"])
+        name = about.pop("name") or one.name.replace("_", "-")
+        yield Option(field=one.name, name=name, default=one.default, **about)
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """The options of a handler that has none."""

@@ -1,0 +1,29 @@
+"""A user's mistake as a value: file, line, what, hint. Never raised, always collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in a configuration. `line` 0 means the file as a whole; a warning starts anyway."""
+
+    file: str
+    line: int
+    what: str
+    hint: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        kind = "warning: " if self.warning else ""
+        return f"{where}: {kind}{self.what}" + (f"; {self.hint}" if self.hint else "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint such as `did you mean "ping"?`, or nothing when no known word is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else ""

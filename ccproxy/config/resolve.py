@@ -1,0 +1,128 @@
+"""From the entries of a section to its options: a frozen dataclass, or problems.
+
+This module reads option tables; it must never know a particular option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccproxy.config.ini import BUILT_IN, Entry, Section
+from ccproxy.config.options import Option, options_of
+from ccproxy.config.problems import Problem, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One section named by an option, with the option that names it."""
+
+    section: str
+    kind: str
+    """handler or daemon."""
+    option: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The options of one section; `options` is None when a problem kept them from being made.
+
+    `values` are those that could be read, by field, so that one mistake does not hide another.
+    """
+
+    options: Any
+    values: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+    references: tuple[Reference, ...] = ()
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A hint with the known word that was meant; upper and lower case count as alike."""
+    known = list(known)
+    same = next((one for one in known if one.casefold() == word.casefold()), None)
+    if same is not None:
+        return f'did you mean "{same}"?'
+    return did_you_mean(word, known)
+
+
+def resolve(section: Section, declared: type, besides: Collection[str] = ()) -> Resolved:
+    """Read a section by an Options dataclass; `besides` are options somebody else reads."""
+    table = _Table(section, tuple(options_of(declared)))
+    problems = [*table.unknown(besides), *table.doubled(getattr(declared, "exclusive", ()))]
+    values: dict[str, Any] = {}
+    for option in table.options:
+        problems += table.value(option, values)
+    references = tuple(table.references(values))
+    options = None
+    if all(problem.warning for problem in problems):
+        try:
+            options = declared(**values)
+        except ValueError as error:  # from a __post_init__ that compares options
+            problems.append(section.problem(f"[{section.name}]: {error}"))
+    return Resolved(options, values, tuple(problems), references)
+
+
+class _Table:
+    def __init__(self, section: Section, options: tuple[Option, ...]) -> None:
+        self.section = section
+        self.options = options
+        self.names: Mapping[str, Option] = {
+            name: option for option in options for name in (option.name, *option.aliases)
+        }
+
+    def unknown(self, besides: Collection[str]) -> Iterator[Problem]:
+        known = {*self.names, *besides, *BUILT_IN, *self.section.references}
+        for entry in self.section.entries:
+            if entry.name not in known:
+                what = f'unknown option "{entry.name}" in [{self.section.name}]'
+                yield entry.problem(what, suggest(entry.name, {*self.names, *besides}))
+
+    def doubled(self, exclusive: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+        inherited = {entry.name: entry for entry in self.section.inherited}
+        given = inherited | {entry.name: entry for entry in self.section.entries}
+        for option in self.options:
+            twice = [name for name in (option.name, *option.aliases) if name in given]
+            if len(twice) > 1:
+                what = f'"{twice[1]}" is another name of "{twice[0]}", and both are given'
+                yield given[twice[1]].problem(what, "keep one of them")
+        for first, second in exclusive:
+            if first in given and second in given:
+                what = f'"{first}" sets "{second}", and both are given'
+                yield given[first].problem(what, "keep one of them")
+
+    def entry(self, option: Option) -> Entry | None:
+        for entry in (*self.section.entries, *self.section.inherited):
+            if self.names.get(entry.name) == option:
+                return entry
+        return None
+
+    def value(self, option: Option, values: dict[str, Any]) -> Iterator[Problem]:
+        entry = self.entry(option)
+        if entry is None:
+            if option.required:
+                what = f'[{self.section.name}] lacks "{option.name}"'
+                yield self.section.problem(what, option.help)
+            return
+        if option.ignored:
+            what = f'"{entry.name}" in [{self.section.name}] has no effect'
+            yield entry.problem(what, option.help, warning=True)
+            return
+        if entry.fault is not None:
+            yield entry.fault
+            return
+        try:
+            values[option.field] = option.kind.parse(entry.text)
+        except ValueError as error:
+            found = f"expected {option.kind.name}" if option.secret else error
+            yield entry.problem(f'"{entry.name}" in [{self.section.name}]: {found}')
+
+    def references(self, values: Mapping[str, Any]) -> Iterator[Reference]:
+        for option in self.options:
+            entry = self.entry(option)
+            named = values.get(option.field)
+            if not option.kind.refers or entry is None or not named:
+                continue
+            for section in (named,) if isinstance(named, str) else named:
+                yield Reference(section, option.kind.refers, option.name, entry)

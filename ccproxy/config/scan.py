@@ -1,0 +1,176 @@
+"""The first look at the lines of an INI file: which line holds what, and what is wrong with it.
+
+`configparser` stops at the first faulty line and forgets line numbers. So every line is classified
+here first, in the same way as `configparser` will do it; faulty lines are reported and turned into
+comments, the rest goes on unchanged. This module must never interpret a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccproxy.config.problems import Problem
+
+DEFAULT = "DEFAULT"
+
+_SECTION = re.compile(r"\[([^\[\]]+)\]")
+_SECTION_MEANT = re.compile(r"\[*\s*([^\[\]]*[^\[\]\s])")
+_INDENTED_SECTION = re.compile(r"\[(ccserver|routes|DEFAULT|\w+:[^\[\]]+)\]")
+_INDENTED_OPTION = re.compile(r"[\w.*-]+\s+=(\s|$)")
+_WORD = re.compile(r"[\w.*-]+")
+_COLON = re.compile(r"([\w.*-]+)\s*:\s*(.*)")
+_COLON_FIRST = re.compile(r"[\w.*-]+\s*:(\s|$)")
+_FAULTY = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The readable lines of a file; `options` has a line number for each line of a value."""
+
+    lines: tuple[str, ...]
+    sections: Mapping[str, int]
+    options: Mapping[tuple[str, str], tuple[int, ...]]
+    problems: tuple[Problem, ...]
+
+
+def bare(line: str) -> str:
+    """A line without its comment: all of it at `#` or `;` in front, else from ` ;` on."""
+    if line.lstrip().startswith(("#", ";")):
+        return ""
+    return re.split(r"\s;", line, maxsplit=1)[0].rstrip()
+
+
+def scan(file: str, lines: list[str]) -> Scan:
+    """Classify all lines of a file."""
+    scanner = _Scanner(file)
+    readable = tuple(scanner.read(number, line) for number, line in enumerate(lines, 1))
+    options = {key: tuple(where) for key, where in scanner.options.items()}
+    return Scan(readable, scanner.sections, options, tuple(scanner.problems))
+
+
+class _Scanner:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.sections: dict[str, int] = {}
+        self.options: dict[tuple[str, str], list[int]] = {}
+        self.section: str | None = None
+        self.value: list[int] | None = None
+        """Lines of the option that an indented line continues."""
+        self.skipping = False
+        """The line above was faulty, and so indented lines below it say nothing."""
+        self.lost = False
+        """No section to put options in, and this has been said."""
+
+    def read(self, number: int, line: str) -> str:
+        """The line as configparser may have it."""
+        text = bare(line)
+        if not text:
+            if not line.strip() and self.value is not None:
+                self.value.append(number)
+            return line
+        if line[0].isspace():
+            return self.indented(number, line, text.strip())
+        self.value, self.skipping = None, False
+        if text.startswith("["):
+            return self.header(number, text)
+        return self.option(number, line, text)
+
+    def problem(self, number: int, what: str, hint: str = "") -> str:
+        self.problems.append(Problem(self.file, number, what, hint))
+        return _FAULTY
+
+    def indented(self, number: int, line: str, text: str) -> str:
+        if self.skipping:
+            return _FAULTY
+        if _INDENTED_SECTION.fullmatch(text):
+            self.skipping = True
+            return self.problem(
+                number, f"section header {text} is indented", "start it in column 1"
+            )
+        is_route = self.section == "routes" and "=" in text
+        if self.value is None or is_route or _INDENTED_OPTION.match(text):
+            return self.indented_option(number, text)
+        self.value.append(number)
+        return line
+
+    def indented_option(self, number: int, text: str) -> str:
+        if self.section is None:
+            return self.no_section(number)
+        if "=" not in text:
+            self.skipping = True
+            return self.problem(number, f'"{_short(text)}" is indented but continues nothing')
+        name = text.partition("=")[0].strip()
+        what = f'"{name} = ..." is indented'
+        hint = "it would be part of the value above; start it in column 1"
+        if self.value is None:
+            hint = "start it in column 1"
+        self.problem(number, what, hint)
+        if _WORD.fullmatch(name):
+            return self.option(number, text, text)
+        self.skipping = True
+        return _FAULTY
+
+    def header(self, number: int, text: str) -> str:
+        match = _SECTION.fullmatch(text)
+        name = match[1].strip() if match else ""
+        if not match or name != match[1]:
+            meant = _SECTION_MEANT.match(text)
+            name = meant[1] if meant else ""
+            hint = f"write [{name}]" if name else "write [NAME]"
+            self.problem(number, f'bad section header "{_short(text)}"', hint)
+        if not name:
+            self.section, self.lost, self.skipping = None, True, True
+            return _FAULTY
+        if name in self.sections:
+            first = self.sections[name]
+            self.problem(number, f"section [{name}] is given twice", f"first in line {first}")
+        self.sections.setdefault(name, number)
+        self.section, self.lost = name, False
+        return f"[{name}]"
+
+    def option(self, number: int, line: str, text: str) -> str:
+        if self.section is None:
+            return self.no_section(number)
+        if "=" not in text or text.startswith("=") or _COLON_FIRST.match(text.partition("=")[0]):
+            return self.not_an_option(number, text)
+        return self.known_option(number, line, text.partition("=")[0].strip())
+
+    def known_option(self, number: int, line: str, name: str) -> str:
+        assert self.section is not None
+        key = self.section, name
+        if key in self.options:
+            self.skipping = True
+            hint = f"first in line {self.options[key][0]}"
+            return self.problem(number, f'"{name}" is given twice in [{self.section}]', hint)
+        self.value = self.options[key] = [number]
+        return line
+
+    def not_an_option(self, number: int, text: str) -> str:
+        colon = _COLON.match(text)
+        if colon:
+            meant = f"{colon[1]} = {colon[2]}"
+            what = 'a colon does not separate name and value, only "=" does'
+            self.problem(number, what, f'write "{_short(meant)}"')
+            return self.known_option(number, meant, colon[1])
+        self.skipping = True
+        if text.startswith("="):
+            return self.problem(number, f'no name in front of "{_short(text)}"')
+        hint = "write NAME = VALUE"
+        if text.lower().startswith(("rem ", "//")):
+            hint = 'comments start with "#" or ";"'
+        return self.problem(number, f'no "=" in "{_short(text)}"', hint)
+
+    def no_section(self, number: int) -> str:
+        if not self.lost:
+            self.problem(
+                number, "text before the first section", "start with a line such as [ccserver]"
+            )
+        self.lost = self.skipping = True
+        return _FAULTY
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,160 @@
+"""The options of `[ccserver]` and of `[listen:NAME]`.
+
+All options of the original are known here; those that have lost their effect are accepted and
+said once. Signing and encryption are refused, because ignoring them would drop protection the
+user asked for. This module declares; it must never act on an option.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+
+from ccproxy.config import kinds
+from ccproxy.config.links import MIB, ListenerOptions
+from ccproxy.config.options import Kind, option
+
+PROTOCOLS = {"cc": "CC messages over ZMTP; the type is the dest frame"}
+"""The protocols a listener can speak."""
+
+ROLES = ("local", "remote", "insecure")
+
+_SIGNING = kinds.unsupported("signing and encryption of messages are")
+
+
+def _log_format(text: str) -> str:
+    if text:
+        try:
+            logging.PercentStyle(text).validate()
+        except ValueError:
+            expected = "a logging format such as %%(asctime)s %%(levelname)s %%(message)s"
+            raise kinds.wrong(text, expected) from None
+    return text
+
+
+LOG_FORMAT = Kind("logging format", _log_format)
+
+
+def _format(name: str, default: str = "") -> str:
+    help = f"logging format of the {name}, percent signs doubled; empty = ours"
+    return option(LOG_FORMAT, default=default, name=f"logfmt_{name}", help=help)  # type: ignore[no-any-return]
+
+
+def _date_format(name: str) -> str:
+    help = f"time format of the {name} log, percent signs doubled; empty = ours"
+    return option(kinds.text, default="", name=f"logdatefmt_{name}", help=help)  # type: ignore[no-any-return]
+
+
+def _ignored(name: str, help: str) -> str:
+    return option(kinds.text, default="", name=name, help=help, ignored=True)  # type: ignore[no-any-return]
+
+
+def _refused(name: str) -> str:
+    return option(_SIGNING, default="", name=name, help="not supported yet")  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions(ListenerOptions):
+    """`[ccserver]`: the default listener, the role, statistics, files and plugins of a server."""
+
+    cc_socket: str = option(kinds.listen_address, help="address the server listens on")
+    cc_role: str = option(
+        kinds.choice(*ROLES), default="insecure",
+        help="guards against handlers in the wrong place; insecure allows all",
+    )  # fmt: skip
+    cc_stats: int = option(
+        kinds.between(0, 2), default=1, help="statistics: 0 none, 1 totals, 2 also per type"
+    )
+    stats_period: float = option(
+        kinds.duration("s", least=0.1), default=30.0,
+        help="time between two statistics lines and infofile writes",
+    )  # fmt: skip
+    infofile: str = option(
+        kinds.file, default="", help="file the statistics are written to; empty = none"
+    )
+    infofile_level: int = option(
+        kinds.between(0, 3), default=2,
+        help="0 none, 1 head, 2 also totals and latest, 3 also averages",
+    )  # fmt: skip
+    pidfile: str = option(
+        kinds.file, default="", reloadable=False,
+        help="file with the process number; needed for -d, -s, -k and -r",
+    )  # fmt: skip
+    logfile: str = option(kinds.file, default="", help="log file, rotated by size; empty = none")
+    log_size: int = option(
+        kinds.size_between(1), default=10 * MIB, name="log_size",
+        help="size at which the log file is rotated",
+    )  # fmt: skip
+    log_count: int = option(
+        kinds.natural, default=3, name="log_count", help="rotated log files that are kept"
+    )
+    logfmt_file: str = _format("file")
+    logfmt_file_verbose: str = _format("file_verbose")
+    logfmt_console: str = _format("console")
+    logfmt_console_verbose: str = _format("console_verbose")
+    logdatefmt_file: str = _date_format("file")
+    logdatefmt_file_verbose: str = _date_format("file_verbose")
+    logdatefmt_console: str = _date_format("console")
+    logdatefmt_console_verbose: str = _date_format("console_verbose")
+    job_name: str = option(
+        kinds.text, default="", name="job_name", reloadable=False,
+        help="name in logs and files; default: the file's name without extension",
+    )  # fmt: skip
+    plugins: tuple[str, ...] = option(
+        kinds.folders, default=(), help="folders whose NAME.py provide the handlers NAME"
+    )
+    flows: int = option(
+        kinds.positive, default=65_536, reloadable=False,
+        help="message types whose way is remembered; the oldest are forgotten first",
+    )  # fmt: skip
+
+    heartbeat_log: str = _ignored("heartbeat", "for pings to peers write peer-heartbeat")
+    zmq_nthreads: str = _ignored("zmq_nthreads", "it set threads of libzmq, which is not used")
+    loop_delay: str = _ignored("loop_delay", "it belonged to the original's script library")
+    exception_sleep: str = _ignored(
+        "exception_sleep", "it belonged to the original's script library"
+    )
+    exception_quiet: str = _ignored(
+        "exception_quiet", "it belonged to the original's script library"
+    )
+    exception_grace: str = _ignored(
+        "exception_grace", "it belonged to the original's script library"
+    )
+    exception_reset: str = _ignored(
+        "exception_reset", "it belonged to the original's script library"
+    )
+    use_skylog: str = _ignored("use_skylog", "use logfile, logfmt_file and logfmt_console")
+    skylog_locations: str = _ignored("skylog_locations", "use logfile and logfmt_file")
+    cms_keystore: str = _ignored("cms-keystore", "signing is not supported yet")
+
+    cms_sign: str = _refused("cms-sign")
+    cms_verify_ca: str = _refused("cms-verify-ca")
+    cms_encrypt: str = _refused("cms-encrypt")
+    cms_decrypt: str = _refused("cms-decrypt")
+    cms_time_window: str = option(
+        kinds.unsupported("a time window for messages is", ("", "0")), default="0",
+        name="cms-time-window", help="not supported yet",
+    )  # fmt: skip
+
+    def listener(self) -> ListenerOptions:
+        """The options of the listener `cc-socket`, without those of the server."""
+        return plain(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions(ListenerOptions):
+    """`[listen:NAME]`: one further address, with the protocol spoken there."""
+
+    protocol: str = option(kinds.text, help="protocol spoken there, such as cc")
+    address: str = option(kinds.listen_address, help="address to listen on")
+    type: str = option(
+        kinds.message_type, default="",
+        help="first part of the types of messages, for protocols that carry no type",
+    )  # fmt: skip
+
+
+def plain(options: ListenerOptions) -> ListenerOptions:
+    """Only the listener options of a larger table, so that two listeners compare by them."""
+    return ListenerOptions(
+        **{one.name: getattr(options, one.name) for one in fields(ListenerOptions)}
+    )

@@ -1,0 +1,78 @@
+"""Flows: the compiled answer for one exact message type, and the bounded table that holds them.
+
+A Target is what the hot function obeys; types that go to the same places share one Target, so that
+a mixed stream still travels in whole chunks. It must never decide anything: that is the handlers'
+business, asked once per type by the switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Receiver
+
+
+class Target:
+    """Where messages go: outboxes to append to, handlers that see each message, else a fate."""
+
+    __slots__ = ("blocking", "boxes", "fate", "handlers", "reason")
+
+    def __init__(
+        self,
+        boxes: tuple[Outbox, ...] = (),
+        handlers: tuple[Receiver, ...] = (),
+        fate: str = "discarded",
+        reason: str = "",
+    ) -> None:
+        self.boxes = boxes
+        self.blocking = tuple(box for box in boxes if box.limits.policy == "block")
+        self.handlers = handlers
+        self.fate = fate
+        self.reason = reason
+
+
+class Flow:
+    """One message type: its target, and how much of it has passed."""
+
+    __slots__ = ("bytes", "count", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.count = 0
+        self.bytes = 0
+
+
+class FlowTable:
+    """Type (the bytes on the wire) -> Flow; bounded, oldest out, so hostile names cost nothing."""
+
+    def __init__(self, limit: int, compile: Callable[[bytes], Target | None]) -> None:
+        self.limit = limit
+        self.flows: dict[bytes, Flow] = {}
+        self.other = Flow(Target())
+        self._compile = compile
+        self._targets: dict[tuple[tuple[Outbox, ...], tuple[Receiver, ...]], Target] = {}
+
+    def miss(self, type: bytes) -> Flow | None:
+        """Make the flow of a type that is not in the table; None if it is no valid type."""
+        target = self._compile(type)
+        if target is None:
+            return None
+        if target.boxes or target.handlers:
+            key = (target.boxes, target.handlers)
+            target = self._targets.setdefault(key, target)
+        if len(self.flows) >= self.limit:
+            self._forget(next(iter(self.flows)))
+        flow = self.flows[type] = Flow(target)
+        return flow
+
+    def clear(self) -> None:
+        """Every type is asked for again; the counts of the old flows are kept in `other`."""
+        for type in list(self.flows):
+            self._forget(type)
+        self._targets.clear()
+
+    def _forget(self, type: bytes) -> None:
+        gone = self.flows.pop(type)
+        self.other.count += gone.count
+        self.other.bytes += gone.bytes

@@ -1,0 +1,252 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""The hot functions: find whole messages in a read, look up where they go, pass the bytes on.
+
+Each of the two directions is one straight-line function, longer than this project allows anywhere
+else, because a call per frame costs more than everything else together (`make bench`). The same
+file is compiled by Cython as `_hot` where a C compiler is at hand; `_hot.pxd` holds the types. It
+must never decode a payload, keep state between calls, or do anything once per message that can be
+done once per run.
+
+A run is a row of messages with the same target. Its bytes are joined once, behind the prefix that
+names their sender, and the one chunk goes to all outboxes of the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ccproxy.core.flows import Flow, Target
+from ccproxy.core.outbox import Outbox
+
+MORE = 0
+"""Stopped because the rest is no whole message yet."""
+COMMAND = 1
+"""Stopped in front of a ZMTP command."""
+BROKEN = 2
+"""Stopped in front of what is no plain message: a command inside, too many frames, no ZMTP."""
+BLOCKED = 3
+"""Stopped in front of a message whose outbox is full and whose senders have to wait."""
+TOO_BIG = 4
+"""Stopped in front of a message with a frame that is larger than a message may be."""
+
+
+def scan(
+    data: bytes,
+    flows: dict[bytes, Flow],
+    miss: Callable[[bytes], Flow],
+    emit: Callable[[Target, list[bytes], int], None],
+    limits: tuple[int, int],
+) -> tuple[int, int, Sequence[Outbox]]:
+    """Pass on the whole messages of `data` by their type.
+
+    A message is zero or more non-empty frames, an empty one, the type, any more. `flows` is the
+    flow table, `miss` makes a flow that is not in it (b"": the one for malformed messages). `emit`
+    gets a run: its target, an empty string followed by the messages, their bytes. `limits` are
+    the bytes of the largest frame and the number of frames of a message. Returns how many bytes
+    are done, why it stopped, and the outboxes to wait for if it is BLOCKED.
+    """
+    size = len(data)
+    last = size - 2
+    limit, most = limits
+    watch = 2 * most
+    start = run = begun = stop = head_size = head_more = 0
+    head = b""
+    flow: Any = None
+    target: Target | None = None
+    parts = [b""]
+    wait: Sequence[Outbox] = ()
+    while start <= last:
+        at = start
+        if head_size and data[start : start + head_size] == head:
+            at += head_size
+            flags = head_more
+        else:
+            found: Flow | None = None
+            flags = 1
+            named = False
+            while flags & 1 and at <= last:
+                flags = data[at]
+                if flags < 2:
+                    body = at + 2
+                    at = body + data[at + 1]
+                elif flags < 4:
+                    body = at + 9
+                    if body > size:
+                        at = size
+                        flags = 1
+                        break
+                    length = int.from_bytes(data[at + 1 : body], "big")
+                    if length > limit:
+                        stop = TOO_BIG
+                        break
+                    at = body + length
+                else:
+                    stop = COMMAND if at == start and (flags == 4 or flags == 6) else BROKEN
+                    break
+                if named:
+                    if at <= size:
+                        name = data[body:at]
+                        found = flows.get(name) or miss(name)
+                    break
+                named = at == body
+            if stop:
+                break
+            if found is not None:
+                head = data[start:at]
+                head_size = at - start
+                head_more = flags & 1
+            elif at > size or flags & 1:
+                break
+            else:
+                found = miss(b"")
+                head_size = 0
+            if found is not flow:
+                if flow is not None:
+                    flow.bytes += start - begun
+                begun = start
+                flow = found
+                if found.target is not target:
+                    if target is not None:
+                        emit(target, parts, start - run)
+                        parts = [b""]
+                    target = found.target
+                    run = start
+                if target.blocking:
+                    wait = [box for box in target.blocking if box.blocked]
+                    if wait:
+                        stop = BLOCKED
+                        break
+        while flags & 1:
+            if at > last:
+                at = size + 1
+                break
+            flags = data[at]
+            if flags < 2:
+                at += 2 + data[at + 1]
+            elif flags < 4:
+                if at + 9 > size:
+                    at = size + 1
+                    break
+                length = int.from_bytes(data[at + 1 : at + 9], "big")
+                if length > limit:
+                    stop = TOO_BIG
+                    break
+                at += 9 + length
+            else:
+                stop = BROKEN
+                break
+        if stop or at > size:
+            break
+        # A frame has two bytes at least, so that only a long message can have too many.
+        if at - start > watch and frames_in(data, start, at) > most:
+            stop = BROKEN
+            break
+        parts.append(data[start:at])
+        start = at
+        flow.count += 1
+    if flow is not None:
+        flow.bytes += start - begun
+    if target is not None and start > run:
+        emit(target, parts, start - run)
+    return start, stop, wait
+
+
+def scan_replies(
+    data: bytes,
+    peers: dict[bytes, Outbox],
+    emit: Callable[[bytes, list[bytes], int], None],
+    limits: tuple[int, int],
+) -> tuple[int, int, Sequence[Outbox]]:
+    """Pass on the whole messages of `data` by the identity in their first frame.
+
+    `emit` gets a run: the identity, the messages without their first frame, their bytes on the
+    wire; it is asked for identities nobody has, too. Returns as `scan` does.
+    """
+    size = len(data)
+    last = size - 2
+    limit, most = limits
+    watch = 2 * most
+    start = run = stop = head_size = 0
+    head = identity = b""
+    parts: list[bytes] = []
+    wait: Sequence[Outbox] = ()
+    while start <= last:
+        at = start
+        flags = 1
+        if head_size and data[start : start + head_size] == head:
+            at += head_size
+        else:
+            flags = data[at]
+            if flags < 2:
+                body = at + 2
+                at = body + data[at + 1]
+            elif flags < 4:
+                body = at + 9
+                if body > size:
+                    break
+                length = int.from_bytes(data[at + 1 : body], "big")
+                if length > limit:
+                    stop = TOO_BIG
+                    break
+                at = body + length
+            else:
+                stop = COMMAND if flags == 4 or flags == 6 else BROKEN
+                break
+            if at > size:
+                break
+            if parts:
+                emit(identity, parts, start - run)
+                parts = []
+            identity = data[body:at]
+            head = data[start:at]
+            head_size = at - start if flags & 1 else 0
+            run = start
+            box = peers.get(identity)
+            if box is not None and box.blocked:
+                stop = BLOCKED
+                wait = (box,)
+                break
+        behind = at
+        while flags & 1:
+            if at > last:
+                at = size + 1
+                break
+            flags = data[at]
+            if flags < 2:
+                at += 2 + data[at + 1]
+            elif flags < 4:
+                if at + 9 > size:
+                    at = size + 1
+                    break
+                length = int.from_bytes(data[at + 1 : at + 9], "big")
+                if length > limit:
+                    stop = TOO_BIG
+                    break
+                at += 9 + length
+            else:
+                stop = BROKEN
+                break
+        if stop or at > size:
+            break
+        # A frame has two bytes at least, so that only a long message can have too many.
+        if at - start > watch and frames_in(data, start, at) > most:
+            stop = BROKEN
+            break
+        parts.append(data[behind:at])
+        start = at
+    if parts:
+        emit(identity, parts, start - run)
+    return start, stop, wait
+
+
+def frames_in(data: bytes, at: int, end: int) -> int:
+    """The number of frames in whole messages."""
+    count = 0
+    while at < end:
+        if data[at] & 2:
+            at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+        else:
+            at += 2 + data[at + 1]
+        count += 1
+    return count

@@ -1,0 +1,70 @@
+"""A message as handlers see it, and what they may answer. Pure values: no sockets, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Value = Any
+"""A neutral value: None, bool, int, float, str, bytes, list or dict of these."""
+
+
+class Codec(Protocol):
+    """Payload of one protocol to a neutral value and back; one module of `ccproxy.wire` each."""
+
+    def decode(self, type: str, payload: tuple[bytes, ...]) -> Value:
+        """The neutral value of a payload; ValueError if it cannot be read."""
+
+    def encode(self, type: str, value: Value, blob: bytes | None) -> tuple[bytes, ...]:
+        """The payload that carries `value`; ValueError if the protocol cannot carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One received message, cut into frames.
+
+    `route` are the frames in front of the delimiter, the sender's identity first; a reply that
+    carries them in front finds its way back without any state here. `payload` are the frames
+    behind the type (in CC: JSON, signature, blob, more). `listener` names where it came in.
+    """
+
+    type: str
+    route: tuple[bytes, ...]
+    payload: tuple[bytes, ...]
+    codec: Codec
+    listener: str = ""
+
+    def value(self) -> Value:
+        """The payload as a neutral value; ValueError if it cannot be read."""
+        return self.codec.decode(self.type, self.payload)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all frames, the route and the type included."""
+        return sum(map(len, self.route)) + len(self.type) + sum(map(len, self.payload))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to the sender, encoded in the sender's own protocol."""
+
+    type: str
+    value: Mapping[str, Value] = field(default_factory=dict)
+    blob: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message of the handler's own, to the far side of one of its links (see `Context.link`)."""
+
+    link: Any
+    type: str
+    value: Mapping[str, Value] = field(default_factory=dict)
+    blob: bytes | None = None
+    route: tuple[bytes, ...] = ()
+
+
+Action = Reply | Send
+Actions = Action | Iterable[Action] | None
+"""What `Handler.handle` returns; None means the message is consumed."""

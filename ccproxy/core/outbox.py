@@ -1,0 +1,248 @@
+"""The outbox: a bounded queue of ready-made bytes in front of one peer.
+
+It holds whole messages as they go on the wire, many in one chunk, so that forwarding costs nothing
+per message here. Every message offered is counted once: `queued == sent + dropped + waiting`, at
+any moment. It must never touch a socket: the network side takes bytes with `peek` and reports with
+`advance` how many of them the kernel has taken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ccproxy.wire.zmtp.frames import boundaries
+
+SMALL = 16 * 1024
+"""A chunk below this is merged with its neighbours once `MERGE` of them wait: a queue of single
+small messages would otherwise cost 40 % more memory than its bytes."""
+MERGE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait and what happens then: bytes, messages (0 = no limit), policy."""
+
+    bytes: int = 64 * 1024 * 1024
+    messages: int = 0
+    policy: str = "drop-new"
+
+
+class Outbox:
+    """A queue with a limit, a policy and exact counts; see the module."""
+
+    __slots__ = (
+        "_chunks", "_offset", "_small", "_waiters", "bytes", "dropped", "limits", "name", "queued",
+        "sent", "waiting", "wake",
+    )  # fmt: skip
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self.queued = 0
+        self.sent = 0
+        self.dropped: Counter[str] = Counter()
+        self.waiting = 0
+        self.bytes = 0
+        self.wake: Callable[[Outbox], None] | None = None
+        self._chunks: deque[tuple[bytes, int]] = deque()
+        self._offset = 0
+        self._small = 0
+        self._waiters: list[Callable[[], None]] = []
+
+    @property
+    def blocked(self) -> bool:
+        """True if the policy is `block` and senders have to wait."""
+        limits = self.limits
+        return limits.policy == "block" and (
+            self.bytes >= limits.bytes or 0 < limits.messages <= self.waiting
+        )
+
+    @property
+    def half_sent(self) -> bool:
+        """True if nothing but the rest of a message may go on the wire next."""
+        return self._offset > 0
+
+    def offer(self, chunk: bytes, messages: int) -> int:
+        """Queue whole messages; the number accepted is returned, the others are counted dropped.
+
+        What `drop-new` cannot take is cut off at the end. A message offered to a blocked outbox
+        by somebody who cannot wait is dropped.
+        """
+        self.queued += messages
+        limits = self.limits
+        fits = self.bytes + len(chunk) <= limits.bytes and (
+            not limits.messages or self.waiting + messages <= limits.messages
+        )
+        if fits or (limits.policy == "block" and not self.blocked):
+            self._append(chunk, messages)
+            return messages
+        if limits.policy == "drop-old":
+            return self._replace(chunk)
+        return self._squeeze(chunk, messages)
+
+    def peek(self, buffers: int) -> list[bytes | memoryview]:
+        """The first chunks that wait, at most `buffers` of them, what is sent already left out."""
+        chunks = self._chunks
+        taken: list[bytes | memoryview] = [chunks[i][0] for i in range(min(buffers, len(chunks)))]
+        if self._offset:
+            taken[0] = memoryview(taken[0])[self._offset :]
+        return taken
+
+    def advance(self, count: int) -> None:
+        """The kernel has taken `count` bytes of what `peek` gave."""
+        self.bytes -= count
+        count += self._offset
+        chunks = self._chunks
+        while chunks and count >= len(chunks[0][0]):
+            chunk, messages = chunks.popleft()
+            count -= len(chunk)
+            self.sent += messages
+            self.waiting -= messages
+        self._offset = count
+        if self._waiters:
+            self._release()
+
+    def rewind(self) -> None:
+        """The connection broke: a message of which only a part was sent waits again as a whole."""
+        self._settle()
+        self.bytes += self._offset
+        self._offset = 0
+
+    def clear(self, reason: str) -> None:
+        """Drop everything that waits."""
+        self.dropped[reason] += self.waiting
+        self.waiting = self.bytes = self._offset = self._small = 0
+        self._chunks.clear()
+        self._release()
+
+    def absorb(self, other: Outbox) -> None:
+        """Add the counts of an outbox that is no more; it must be empty."""
+        self.queued += other.queued
+        self.sent += other.sent
+        self.dropped.update(other.dropped)
+
+    def reconfigure(self, limits: Limits) -> None:
+        """New limits from the next message on; what waits stays."""
+        self.limits = limits
+        self._release()
+
+    def line(self) -> str:
+        """`name=x queued=9 sent=7 waiting=0 dropped-full=2`: what the ledger says of it."""
+        counts = {"queued": self.queued, "sent": self.sent, "waiting": self.waiting}
+        counts |= {f"dropped-{why}": count for why, count in self.dropped.items() if count}
+        return " ".join([f"name={self.name}", *(f"{key}={count}" for key, count in counts.items())])
+
+    def wait(self, call: Callable[[], None]) -> None:
+        """Call once when a blocked outbox has drained to half its limit."""
+        self._waiters.append(call)
+
+    def _append(self, chunk: bytes, messages: int) -> None:
+        idle = not self.waiting
+        self._chunks.append((chunk, messages))
+        self.bytes += len(chunk)
+        self.waiting += messages
+        self._small = self._small + 1 if len(chunk) < SMALL else 0
+        if self._small == MERGE:
+            self._merge()
+        if idle and self.wake is not None:
+            self.wake(self)
+
+    def _merge(self) -> None:
+        """Join the small chunks at the end; the first one may be half sent and is left alone."""
+        self._small = 0
+        if len(self._chunks) <= MERGE:
+            return
+        last = [self._chunks.pop() for _ in range(MERGE)]
+        last.reverse()
+        joined = b"".join([chunk for chunk, _ in last])
+        self._chunks.append((joined, sum(messages for _, messages in last)))
+
+    def _squeeze(self, chunk: bytes, messages: int) -> int:
+        """Take the messages that still fit, in order; the rest is dropped."""
+        limits = self.limits
+        room = limits.bytes - self.bytes
+        slots = limits.messages - self.waiting if limits.messages else messages
+        if limits.policy == "block":
+            room = slots = 0
+        end = taken = 0
+        for boundary in boundaries(chunk):
+            if boundary > room or taken >= slots:
+                break
+            end, taken = boundary, taken + 1
+        self.dropped["full"] += messages - taken
+        if taken:
+            self._append(chunk[:end], taken)
+        return taken
+
+    def _replace(self, chunk: bytes) -> int:
+        """Take new messages one by one, dropping the oldest that are not half sent."""
+        taken = start = 0
+        for end in boundaries(chunk):
+            message, start = chunk[start:end], end
+            while not self._room(len(message)) and self._drop_oldest():
+                pass
+            if self._room(len(message)):
+                self._append(message, 1)
+                taken += 1
+            else:
+                self.dropped["full"] += 1
+        return taken
+
+    def _room(self, size: int) -> bool:
+        limits = self.limits
+        return self.bytes + size <= limits.bytes and (
+            not limits.messages or self.waiting < limits.messages
+        )
+
+    def _drop_oldest(self) -> bool:
+        """Drop the oldest message that is not half sent; False if there is none."""
+        self._settle()
+        half = self._chunks.popleft() if self._offset else None
+        if half and half[1] > 1:
+            end = next(iter(boundaries(half[0])))
+            self._chunks.appendleft((half[0][end:], half[1] - 1))
+            half = (half[0][:end], 1)
+        found = bool(self._chunks)
+        if found:
+            self._open_first()
+            self.bytes -= len(self._chunks.popleft()[0])
+            self.waiting -= 1
+            self.dropped["old"] += 1
+        if half:
+            self._chunks.appendleft(half)
+        return found
+
+    def _open_first(self) -> None:
+        """Cut the first chunk into single messages: once a chunk, so dropping stays cheap."""
+        chunk, messages = self._chunks[0]
+        if messages == 1:
+            return
+        self._chunks.popleft()
+        ends = list(boundaries(chunk))
+        starts = [0, *ends[:-1]]
+        singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
+        self._chunks.extendleft(reversed(singles))
+
+    def _settle(self) -> None:
+        """Count the messages of a half sent chunk that are sent whole, and cut them off."""
+        if not self._offset:
+            return
+        chunk, messages = self._chunks.popleft()
+        whole = [end for end in boundaries(chunk) if end <= self._offset]
+        cut = whole[-1] if whole else 0
+        self.sent += len(whole)
+        self.waiting -= len(whole)
+        self._offset -= cut
+        self._chunks.appendleft((chunk[cut:], messages - len(whole)))
+
+    def _release(self) -> None:
+        limits = self.limits
+        if self.blocked or self.bytes * 2 > limits.bytes:
+            return
+        if limits.messages and self.waiting * 2 > limits.messages:
+            return
+        waiters, self._waiters = self._waiters, []
+        for call in waiters:
+            call()

@@ -1,0 +1,145 @@
+"""The whole contract of a handler on one page: what you write, what you get, what you answer.
+
+A handler is a class; the INI section `[h:NAME]` with `handler = WORD` makes one instance of it.
+The switch asks `decide(type)` once for each message type and remembers the answer; only when the
+answer is Deliver does `handle(message)` see each message. A handler must never touch the server,
+open sockets itself, or wait inside `handle`: everything it may use comes through its Context.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from ccproxy.config.options import NoOptions
+from ccproxy.config.problems import Problem
+from ccproxy.core.message import Action, Actions, Message
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ccproxy.config.links import LinkOptions
+    from ccproxy.config.plan import Plan
+
+
+class Link(Protocol):
+    """An outgoing connection that reconnects by itself; made by `Context.link`."""
+
+    @property
+    def address(self) -> str:
+        """The address as the INI gives it."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The bounded queue in front of it; what a proxy forwards to."""
+
+    @property
+    def state(self) -> str:
+        """connecting, up, refused, wrong-key or gone."""
+
+
+class Context(Protocol):
+    """What a running handler may use. Times are seconds; callbacks run on the switch's loop."""
+
+    name: str
+    log: logging.LoggerAdapter[logging.Logger]
+
+    def link(
+        self,
+        address: str,
+        options: LinkOptions,
+        on_message: Callable[[Message], None] | None = None,
+    ) -> Link:
+        """Open a link. Replies that carry a route go back to their askers by themselves;
+        `on_message` gets what comes without one (pongs, answers to messages sent by `Send`)."""
+
+    async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
+        """Accept connections of a protocol of the handler's own; the bound address is returned."""
+
+    def handler(self, section: str) -> Handler:
+        """Another handler, started, for options such as `forward-to`."""
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call again and again until the handler stops; the first call is one period from now."""
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call once, unless the handler stops before."""
+
+    def now(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+
+    def flows_changed(self) -> None:
+        """Every `decide` is asked again; call it when an earlier answer is no longer right."""
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of this handler; shown in the statistics."""
+
+    def dispatch(self, handler: Handler, message: Message) -> None:
+        """Give a message that was held back to another handler, as if it came in now."""
+
+    def act(self, actions: Actions, message: Message | None = None) -> None:
+        """Carry out actions later than `handle` returned; `message` is the one a Reply answers."""
+
+    async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Run what waits (files, databases) in a bounded pool of threads."""
+
+    async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Start a process that is ended when the handler stops."""
+
+    def task(self, work: Awaitable[None]) -> None:
+        """Run a coroutine until the handler stops; an exception in it is logged with its name."""
+
+
+class Handler:
+    """Base class. Override what you care about; every default does the harmless thing."""
+
+    Options: ClassVar[type] = NoOptions
+    """A frozen dataclass of `option(...)` fields."""
+
+    roles: ClassVar[frozenset[str]] = frozenset({"local", "remote"})
+    """`cc-role`s it may run in besides `insecure`."""
+
+    runs: ClassVar[Literal["loop", "thread"]] = "loop"
+    """Where `handle` runs. "loop": it returns within 5 ms, always; who takes longer stops everybody
+    for that time and is named in the log. "thread": it may wait or compute; one thread of its own,
+    one message at a time, in order, behind a bounded queue."""
+
+    standalone: ClassVar[bool] = False
+    """True if it opens listeners of its own, so that it starts without a route."""
+
+    def __init__(self, name: str, options: Any) -> None:
+        self.name = name
+        self.options = options
+        self.ctx: Context
+
+    def check(self, plan: Plan) -> Iterable[Problem]:
+        """Problems of this section beyond what its options can say. No side effects."""
+        return ()
+
+    async def start(self, ctx: Context) -> None:
+        """Open links, listeners and timers, all through `ctx`."""
+        self.ctx = ctx
+
+    def decide(self, type: str) -> Verdict:
+        """Asked once for each message type, and again after `ctx.flows_changed()`."""
+        return Deliver()
+
+    def handle(self, message: Message) -> Actions:
+        """Asked for each message of a type for which `decide` said Deliver."""
+        return None
+
+    async def stop(self) -> None:
+        """Let go of what `start` took; must work after a failed start. Links, listeners, timers,
+        tasks and processes of `ctx` are closed by the server afterwards."""
+
+
+__all__ = [
+    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Link",
+    "Message", "Outbox", "Receiver", "Refuse", "Verdict",
+]  # fmt: skip

@@ -1,0 +1,26 @@
+"""The hooks of ccproxy on one page, for plugins that are modules.
+
+A module that holds one Handler class needs none of them. This module must never call a hook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ccproxy.handler import Handler
+
+PROJECT = "ccproxy"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def ccproxy_handler(word: str) -> type[Handler] | None:
+    """The Handler class for `handler = WORD` in the INI; None if this module has no such word."""
+
+
+__all__ = ["PROJECT", "ccproxy_handler", "hookimpl", "hookspec"]

@@ -1,0 +1,1 @@
+"""The only place with asyncio and sockets: connections, listeners, links, the running server."""

@@ -1,0 +1,285 @@
+"""One ZMTP connection over a non-blocking socket: handshake, reads, commands, heartbeats, its end.
+
+Listener and link make these and say what happens with them (`Owner`). The socket is read and
+written directly, not by an asyncio transport: a transport has a queue of its own and cannot say at
+the end how much of it the kernel took, so the counts of the outbox would be guesses. It must never
+look into a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ccproxy.config.links import LinkOptions, ListenerOptions
+from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TOO_BIG
+from ccproxy.core.outbox import Outbox
+from ccproxy.net.pulse import Pulse
+from ccproxy.net.sender import Sender
+from ccproxy.net.turn import Turn
+from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
+from ccproxy.wire.zmtp.commands import COMMAND_MAX
+from ccproxy.wire.zmtp.frames import span
+from ccproxy.wire.zmtp.gather import Gather, TooBig
+from ccproxy.wire.zmtp.heartbeat import Heartbeat
+
+CLOSED = "closed by the peer"
+"""The ordinary end of a connection."""
+READ = 256 * 1024
+"""Bytes asked for in one read."""
+GATHER = 32 * 1024
+"""A cut message with more bytes than this is collected in a growing buffer, not read again."""
+
+
+class Feed(Protocol):
+    """Where the bytes of a peer go once it is up: an Ingress or a ReplyIngress."""
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+        """Take whole messages; see `ccproxy.core.hot`."""
+
+
+class Owner(Protocol):
+    """Who made the connection and decides about it."""
+
+    def ready(self, connection: Connection, peer: Peer) -> str:
+        """The handshake is done: call `connection.use`. A reason to close it instead, or ""."""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """It is over; the outbox is detached already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a connection needs from its surroundings: options, the loop's turn, a ledger call."""
+
+    turn: Turn
+    options: LinkOptions | ListenerOptions
+    too_big: Callable[[], None]
+
+
+class Connection:
+    """A peer: one connection, accepted or dialled."""
+
+    __slots__ = (
+        "_feed", "_gather", "_handshake", "_loop", "_owner", "_paused", "_pulse", "_rest",
+        "_sender", "_sock", "_timer", "_wiring", "closed", "name",
+    )  # fmt: skip
+
+    def __init__(
+        self, sock: socket.socket, name: str, handshake: Handshake, owner: Owner, wiring: Wiring
+    ) -> None:
+        self.name = name
+        self.closed = False
+        self._sock = sock
+        self._owner = owner
+        self._wiring = wiring
+        self._loop = asyncio.get_running_loop()
+        self._sender = Sender(sock, wiring.turn, self.close)
+        self._handshake: Handshake | None = handshake
+        self._feed: Feed | None = None
+        self._pulse: Pulse | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._gather: Gather | None = None
+        self._rest = b""
+        self._paused = False
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """What is sent here; None before the handshake is done."""
+        return self._sender.box
+
+    def open(self) -> None:
+        """Start the handshake on a connected socket."""
+        assert self._handshake is not None
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        seconds = self._wiring.options.handshake_timeout
+        self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
+        self._sender.command(self._handshake.start())
+
+    def use(self, feed: Feed, outbox: Outbox) -> None:
+        """Where the messages of this peer go from now on, and where those for it wait."""
+        self._feed = feed
+        self._sender.attach(outbox)
+
+    def mute(self) -> None:
+        """Read no more; what waits is still written."""
+        if not self.closed:
+            self._loop.remove_reader(self._sock.fileno())
+
+    def close(self, reason: str) -> None:
+        """Close now; what waits stays in the outbox, a half sent message as a whole."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pulse is not None:
+            self._pulse.stop()
+        self._loop.remove_reader(self._sock.fileno())
+        self._sender.detach()
+        self._sock.close()
+        self._owner.closed(self, reason)
+
+    # Reading
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(READ)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(f"read failed: {error.strerror or error}")
+            return
+        if not data:
+            self.close(self._hung_up())
+            return
+        if self._handshake is not None:
+            self._greet(self._handshake, data)
+            return
+        assert self._pulse is not None
+        self._pulse.heard()
+        self._traffic(data)
+
+    def _greet(self, handshake: Handshake, data: bytes) -> None:
+        for event in handshake.receive(data):
+            if isinstance(event, Transmit):
+                self._sender.command(event.data)
+            elif isinstance(event, Failed):
+                self._sender.command(event.transmit)
+                self.close(event.reason)
+            elif isinstance(event, Ready):
+                self._ready(event.peer)
+            if self.closed:
+                return
+        if self._handshake is None and handshake.rest:
+            self._traffic(handshake.rest)
+
+    def _ready(self, peer: Peer) -> None:
+        self._handshake = None
+        if self._timer is not None:
+            self._timer.cancel()
+        refusal = self._owner.ready(self, peer)
+        if refusal:
+            self.close(refusal)
+            return
+        pings = self._wiring.options.pings
+        heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
+        self._pulse = Pulse(heartbeat, self._sender, self.close)
+
+    def _traffic(self, data: bytes) -> None:
+        """Bytes behind the handshake, cut anywhere."""
+        if self._gather is not None:
+            self._collect(self._gather, data)
+            return
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        feed = self._feed
+        assert feed is not None
+        done, stop, wait = feed.feed(data)
+        while stop == COMMAND and (after := self._command(data, done)) > done:
+            data = data[after:]
+            done, stop, wait = feed.feed(data)
+        if stop == BLOCKED:
+            self._pause(wait)
+        elif stop == TOO_BIG:
+            self._refuse_size()
+        if done < len(data) and not self.closed:
+            self._keep(data[done:], stop)
+
+    def _keep(self, rest: bytes, stop: int) -> None:
+        """Remember a cut message until more of it arrives."""
+        if stop == BROKEN or (len(rest) > GATHER and stop != BLOCKED):
+            options = self._wiring.options
+            self._gather = Gather(options.max_message, options.max_frames)
+            self._collect(self._gather, rest)
+        else:
+            self._rest = rest
+
+    def _collect(self, gather: Gather, data: bytes) -> None:
+        """A message in pieces, or one with commands between its frames: libzmq does send those."""
+        try:
+            found = gather.feed(data)
+            for command in gather.take_commands():
+                self._obey(command)
+        except TooBig:
+            self._refuse_size()
+            return
+        except ZmtpError as error:
+            self.close(f"not ZMTP: {error}")
+            return
+        if found is None or self.closed:
+            return
+        self._gather = None
+        message, rest = found
+        self._traffic(message)
+        if self._paused:
+            self._rest += rest
+        elif rest and not self.closed:
+            self._traffic(rest)
+
+    def _refuse_size(self) -> None:
+        self._wiring.too_big()
+        self.close(f"message larger than max-message = {self._wiring.options.max_message} bytes")
+
+    def _command(self, data: bytes, start: int) -> int:
+        """Obey the command at `start`; where it ends, `start` if it is not whole or not obeyed."""
+        found = span(data, start)
+        if found is None:
+            return start
+        _, body, end = found
+        try:
+            if end - start > COMMAND_MAX:
+                raise ZmtpError(f"command of {end - body} bytes; limit {COMMAND_MAX}")
+            if end > len(data):
+                return start
+            self._obey(data[start:end])
+        except ZmtpError as error:
+            self.close(f"not ZMTP: {error}")
+        return start if self.closed else end
+
+    def _obey(self, unit: bytes) -> None:
+        assert self._pulse is not None
+        self._pulse.obey(unit)
+
+    # Waiting for room
+
+    def _pause(self, full: Sequence[Outbox]) -> None:
+        """Stop reading until the first of the full outboxes has drained."""
+        if self._paused or self.closed:
+            return
+        self._paused = True
+        if self._pulse is not None:
+            self._pulse.paused = True
+        self._loop.remove_reader(self._sock.fileno())
+        full[0].wait(self._resume_soon)
+
+    def _resume_soon(self) -> None:
+        self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        if self.closed:
+            return
+        self._paused = False
+        if self._pulse is not None:
+            # The silence was ours: who is not read cannot be heard.
+            self._pulse.paused = False
+            self._pulse.heard()
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._traffic(rest)
+
+    # Time
+
+    def _hung_up(self) -> str:
+        if self._handshake is not None and self._handshake.waiting_for == "command":
+            return "closed by the peer before its READY, often a wrong socket type"
+        return CLOSED
+
+    def _too_slow(self, seconds: float) -> None:
+        waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"
+        self.close(f"no handshake within {seconds:g} s, still waiting for {waiting}")

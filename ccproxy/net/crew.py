@@ -1,0 +1,215 @@
+"""The running handlers of one plan: made, started, replaced at a reload, stopped.
+
+Links belong to the crew, not to a handler, so that a reload can hand an open link to the handler
+that takes its place. It must never touch a listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.config.options import options_of
+from ccproxy.config.plan import HandlerPlan, Plan
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.routes import Routes
+from ccproxy.core.switch import Switch
+from ccproxy.core.verdict import Receiver
+from ccproxy.handler import Handler
+from ccproxy.net.context import NetContext
+from ccproxy.net.link import NetLink
+from ccproxy.net.running import Threaded, receiver
+from ccproxy.net.services import Services
+
+THREADS = 8
+"""Threads of `Context.run_blocking`, for all handlers together."""
+GRACE = 2.0
+"""Seconds a handler has to stop, and a handler's thread to finish what it does."""
+
+
+class StartFailed(Exception):
+    """A handler could not be started; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One running handler: its plan, the instance, its context, and who receives for it."""
+
+    plan: HandlerPlan
+    handler: Handler
+    context: NetContext
+    receiver: Receiver
+
+
+class Crew:
+    """All running handlers and links."""
+
+    def __init__(self, services: Services) -> None:
+        self.members: dict[str, Member] = {}
+        self.links: dict[tuple[str, str], NetLink] = {}
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+        self._services = services
+        self._starting: dict[str, Member] = {}
+
+    # What contexts may ask for
+
+    def handler(self, section: str) -> Handler:
+        """A started handler; KeyError if the section is not running."""
+        return (self._starting.get(section) or self.members[section]).handler
+
+    def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
+        """A link of a section, the open one if there is one to this address."""
+        key = (section, str(address))
+        known = self.links.get(key)
+        if known is not None:
+            known.reconfigure(options)
+            return known
+        link = self.links[key] = NetLink(section, address, options, self._services)
+        return link
+
+    def refresh(self) -> None:
+        """Ask every handler again."""
+        self._services.switch.table.clear()
+
+    # The life of handlers
+
+    async def adopt(self, plan: Plan) -> None:
+        """Run the handlers of a plan: unchanged ones go on, the others are started and stopped.
+
+        StartFailed leaves everything as it was before.
+        """
+        keep = _unchanged(self.members, plan)
+        before = {link: (link.on_message, link.options) for link in self.links.values()}
+        fresh = [one for one in plan.handlers if one.section not in keep]
+        leaving = [one for name, one in self.members.items() if name not in keep]
+        # Who has listeners of its own must let go of them before its successor can have them.
+        early = [one for one in leaving if one.handler.standalone]
+        await self._stop(early)
+        try:
+            await self._start(fresh)
+        except StartFailed:
+            for link, (on_message, options) in before.items():
+                link.on_message = on_message
+                link.reconfigure(options)
+            await self._restart(early)
+            await self._close_unused()
+            raise
+        members = {**{name: self.members[name] for name in keep}, **self._starting}
+        self.members = {one.section: members[one.section] for one in plan.handlers}
+        self._starting = {}
+        configure(self._services.switch, plan, self.members)
+        await self._stop([one for one in leaving if one not in early])
+        await self._close_unused()
+
+    async def stop(self, linger: float) -> None:
+        """Stop all handlers, then close all links."""
+        await self._stop(list(self.members.values()))
+        await asyncio.gather(
+            *(link.close(min(linger, link.options.linger)) for link in self.links.values())
+        )
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def outboxes(self) -> list[Outbox]:
+        """The outboxes of all links."""
+        return [link.outbox for link in self.links.values()]
+
+    def counters(self) -> Counter[str]:
+        """The counters of all handlers, added up by name."""
+        total: Counter[str] = Counter()
+        for member in self.members.values():
+            total.update(member.context.counters)
+        return total
+
+    async def _start(self, plans: Iterable[HandlerPlan]) -> None:
+        self._starting = {}
+        made = [self._make(one) for one in plans]
+        # All exist before the first one starts: `forward-to` may point forward in the file.
+        self._starting = {one.plan.section: one for one in made}
+        for number, member in enumerate(made):
+            try:
+                await member.handler.start(member.context)
+            except Exception as error:
+                await self._stop(made[: number + 1])
+                self._starting = {}
+                what = f"[{member.plan.section}] cannot start: {error or error.__class__.__name__}"
+                raise StartFailed(what) from error
+
+    async def _restart(self, members: Iterable[Member]) -> None:
+        """Bring back handlers that were stopped for nothing."""
+        try:
+            await self._start([one.plan for one in members])
+        except StartFailed as error:
+            self._services.journal.error("lost after a failed reload: %s", error)
+        self.members.update(self._starting)
+        self._starting = {}
+
+    def _make(self, plan: HandlerPlan) -> Member:
+        handler = plan.factory(plan.section, plan.options)
+        context = NetContext(plan.section, self._services, self)
+        switch, journal = self._services.switch, self._services.journal
+        handler.ctx = context
+        return Member(plan, handler, context, receiver(handler, journal, switch.act, context.count))
+
+    async def _stop(self, members: Iterable[Member]) -> None:
+        for member in members:
+            if isinstance(member.receiver, Threaded):
+                left = await member.receiver.stop(GRACE)
+                if left:
+                    self._services.journal.warning(
+                        "stopped handler=%s messages lost=%d", member.handler.name, left
+                    )
+            try:
+                await asyncio.wait_for(member.handler.stop(), GRACE)
+            except Exception as error:
+                self._services.journal.error("stop of %s: %r", member.handler.name, error)
+            await member.context.close()
+
+    async def _close_unused(self) -> None:
+        used = {link for member in self.members.values() for link in member.context.links}
+        unused = {key: link for key, link in self.links.items() if link not in used}
+        for key in unused:
+            del self.links[key]
+        await asyncio.gather(*(link.close(link.options.linger) for link in unused.values()))
+
+
+def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None:
+    """Give the switch the routes of a plan and the handlers that run."""
+    switch.configure(
+        Routes((one.prefix, one.sections) for one in plan.routes),
+        {name: member.handler for name, member in members.items()},
+        {member.handler: member.receiver for member in members.values()},
+    )
+
+
+def _unchanged(members: Mapping[str, Member], plan: Plan) -> set[str]:
+    """The sections whose running handler can go on: same class, same options, same targets."""
+    same = {
+        one.section
+        for one in plan.handlers
+        if one.section in members and _alike(members[one.section].plan, one)
+    }
+    while True:
+        # Who refers to a section that is replaced is replaced too: it may hold the old instance.
+        stale = {name for name in same if not _refers(members[name].plan) <= same}
+        if not stale:
+            return same
+        same -= stale
+
+
+def _alike(old: HandlerPlan, new: HandlerPlan) -> bool:
+    return old.factory is new.factory and old.options == new.options
+
+
+def _refers(plan: HandlerPlan) -> set[str]:
+    """The handler sections an options dataclass names."""
+    found: set[str] = set()
+    for one in options_of(plan.factory.Options):  # type: ignore[attr-defined]
+        if one.kind.refers == "handler":
+            value = getattr(plan.options, one.field)
+            found.update([value] if isinstance(value, str) else value)
+    return found - {""}

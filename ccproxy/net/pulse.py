@@ -1,0 +1,65 @@
+"""The commands of a ZMTP connection that is up: PING and PONG with their timer, ERROR.
+
+It must never look at messages; it hears only that something came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ccproxy.net.sender import Sender
+from ccproxy.wire.zmtp.commands import Error, Other, Ping, parse_frame
+from ccproxy.wire.zmtp.heartbeat import Heartbeat
+
+LEAST = 0.05
+"""Seconds between two looks; a paused peer is not heard, and would be looked at all the time."""
+
+
+class Pulse:
+    """Sends what is due, answers what comes, and calls `close` with the reason when it is over."""
+
+    __slots__ = ("_close", "_heartbeat", "_loop", "_sender", "_timer", "paused")
+
+    def __init__(self, heartbeat: Heartbeat, sender: Sender, close: Callable[[str], None]) -> None:
+        self.paused = False
+        self._heartbeat = heartbeat
+        self._sender = sender
+        self._close = close
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.beat()
+
+    def heard(self) -> None:
+        """Something came from the peer, or it could not be heard for a reason of ours."""
+        self._heartbeat.heard(self._loop.time())
+
+    def obey(self, unit: bytes) -> None:
+        """One whole command; unknown ones are ignored, as libzmq does. ZmtpError if it is cut."""
+        command = parse_frame(unit)
+        if isinstance(command, Ping):
+            self._sender.command(self._heartbeat.ping(self._loop.time(), command))
+            self.beat()
+        elif isinstance(command, Error):
+            self._close(f"the peer said: {command.reason}")
+        elif isinstance(command, Other) and command.refused:
+            self._close(f"{command.name.decode()} is for publishers' sockets")
+
+    def beat(self) -> None:
+        """Send the PING that is due, give up on a silent peer, and look again in time."""
+        self.stop()
+        now = self._loop.time()
+        dead = self._heartbeat.dead(now)
+        if dead and not self.paused:
+            self._close(dead)
+            return
+        self._sender.command(self._heartbeat.due(now))
+        again = self._heartbeat.next(now)
+        if again is not None and not self._sender.closed:
+            self._timer = self._loop.call_at(max(again, now + LEAST), self.beat)
+
+    def stop(self) -> None:
+        """No timer any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,103 @@
+"""The writing half of a connection: commands and the outbox onto the socket, as much as it takes.
+
+It must never put a command into the middle of a message, nor keep bytes of its own that the
+outbox does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from ccproxy.core.outbox import Outbox
+from ccproxy.net.turn import Turn
+
+BUFFERS = 64
+"""Chunks handed to the kernel in one write."""
+ROUNDS = 16
+"""Writes in one turn, so that a fast reader cannot starve the others."""
+CONTROL = 256 * 1024
+"""Bytes of commands that may wait: a peer that asks for more answers does not read them."""
+
+
+class Sender:
+    """Writes to one socket. `lost` is called when that fails, with the reason."""
+
+    __slots__ = ("_control", "_loop", "_lost", "_sock", "_turn", "_waiting", "box", "closed")
+
+    def __init__(self, sock: socket.socket, turn: Turn, lost: Callable[[str], None]) -> None:
+        self.box: Outbox | None = None
+        self.closed = False
+        self._sock = sock
+        self._turn = turn
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._control = b""
+        self._waiting = False
+
+    def attach(self, box: Outbox) -> None:
+        """Send what comes into this outbox from now on, and what waits in it."""
+        self.box = box
+        box.wake = self._wake
+        self._wake(box)
+
+    def detach(self) -> None:
+        """The socket is about to be closed; a half sent message waits as a whole again."""
+        self.closed = True
+        self._loop.remove_writer(self._sock.fileno())
+        if self.box is not None:
+            self.box.wake = None
+            self.box.rewind()
+
+    def command(self, data: bytes) -> None:
+        """Send a command, or a part of the handshake, as soon as no message is half sent."""
+        if not data or self.closed:
+            return
+        if len(self._control) > CONTROL:
+            self._lost("asks for answers and does not read them")
+            return
+        self._control += data
+        self.flush()
+
+    def flush(self) -> None:
+        """Write until nothing waits or the kernel takes no more."""
+        if self.closed or self._waiting:
+            return
+        try:
+            self._write()
+        except OSError as error:
+            self._lost(f"write failed: {error.strerror or error}")
+
+    def _wake(self, _: Outbox) -> None:
+        self._turn.flush_later(self)
+
+    def _write(self) -> None:
+        box = self.box
+        for _ in range(ROUNDS):
+            if self._control and (box is None or not box.half_sent):
+                sent = self._send([self._control])
+                self._control = self._control[sent:]
+            elif box is not None and box.waiting:
+                sent = self._send(box.peek(BUFFERS))
+                box.advance(sent)
+            else:
+                return
+            if not sent:
+                break
+        self._waiting = True
+        self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _send(self, buffers: list[bytes | memoryview]) -> int:
+        """Hand bytes to the kernel; how many it took."""
+        try:
+            if len(buffers) == 1:
+                return self._sock.send(buffers[0])
+            return self._sock.sendmsg(buffers)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    def _writable(self) -> None:
+        self._loop.remove_writer(self._sock.fileno())
+        self._waiting = False
+        self.flush()

@@ -1,0 +1,145 @@
+"""Sockets by address: bind, resolve, connect, and the kernel options of both sides.
+
+It must never speak a protocol: what it returns is a plain non-blocking socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import SocketOptions
+
+
+def bind(address: Address, backlog: int) -> socket.socket:
+    """A listening socket; OSError says why not. `*` listens on IPv6 and IPv4."""
+    if address.scheme == "ipc":
+        return _bind_path(address.path, backlog)
+    family, where = _bind_to(address)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address.host != "*")
+        sock.bind(where)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def bound(sock: socket.socket, address: Address) -> str:
+    """The address a listening socket got, a port chosen by the system filled in."""
+    if address.scheme == "ipc":
+        return str(address)
+    return str(Address("tcp", host=address.host, port=sock.getsockname()[1]))
+
+
+def prepare(sock: socket.socket, options: SocketOptions) -> None:
+    """Set what the options say on a connection, accepted or about to be dialled."""
+    sock.setblocking(False)
+    for option, size in (
+        (socket.SO_RCVBUF, options.zmq_rcvbuf),
+        (socket.SO_SNDBUF, options.zmq_sndbuf),
+    ):
+        if size:
+            sock.setsockopt(socket.SOL_SOCKET, option, size)
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keepalive = options.keepalive
+    if keepalive is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", keepalive.idle),
+        ("TCP_KEEPINTVL", keepalive.interval),
+        ("TCP_KEEPCNT", keepalive.count),
+    ):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+async def connect(address: Address, options: SocketOptions) -> socket.socket:
+    """A connected socket; every address a name resolves to is tried, the last error raised."""
+    if address.scheme == "ipc":
+        return await _dial(socket.AF_UNIX, address.path, options)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    error = OSError(f"{address.host} has no address")
+    for family, _, _, _, where in found:
+        try:
+            return await _dial(family, where, options)
+        except OSError as failed:
+            error = failed
+    raise error
+
+
+async def _dial(family: int, where: str | tuple[Any, ...], options: SocketOptions) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        prepare(sock, options)
+        async with asyncio.timeout(options.handshake_timeout):
+            await asyncio.get_running_loop().sock_connect(sock, where)
+    except TimeoutError:
+        sock.close()
+        raise OSError(f"no answer within {options.handshake_timeout:g} s") from None
+    except BaseException:
+        sock.close()
+        raise
+    if family != socket.AF_UNIX and sock.getsockname() == sock.getpeername():
+        # A port of our own range with nobody there: the kernel joins the socket to itself.
+        sock.close()
+        raise OSError(errno.ECONNREFUSED, "connected to itself")
+    return sock
+
+
+def _bind_to(address: Address) -> tuple[int, tuple[Any, ...]]:
+    if address.host == "*":
+        if _has_ipv6():
+            return socket.AF_INET6, ("::", address.port)
+        return socket.AF_INET, ("0.0.0.0", address.port)
+    found = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    # IPv4 first for a name with both: it is what clients of the original connect to.
+    family, _, _, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return family, where
+
+
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+        probe.bind(("::", 0))
+        return True
+    return False
+
+
+def _bind_path(path: str, backlog: int) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket file nobody listens on any more; a server that died leaves one."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            raise OSError(errno.EADDRINUSE, f"{path} is there and is no socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(path) == errno.ECONNREFUSED:
+                Path(path).unlink()

@@ -1,0 +1,118 @@
+"""Statistics as the original wrote them: one log line each period, and the infofile.
+
+Names of counters are those of the original (count, bytes, .ok, .dropped, .crashed, .invalid);
+where the original mixed queue losses into the counts of messages, ours come from the ledger. It
+must never count anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import time
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccproxy.core.switch import Switch
+
+if TYPE_CHECKING:
+    from ccproxy.net.server import Server
+
+OUTCOMES = {
+    "ok": ("forwarded", "replied", "consumed", "discarded"),
+    "dropped": ("unrouted", "full", "gone", "refused", "too-big"),
+    "crashed": ("failed",),
+    "invalid": ("malformed",),
+}
+"""Word of the original -> the fates it stands for."""
+
+
+def totals(switch: Switch, per_type: bool) -> Counter[str]:
+    """All counters of a switch since the start; `per_type` adds two for each type in the table."""
+    ledger = switch.ledger
+    found = Counter({"count": ledger.received, "bytes": ledger.bytes})
+    for word, fates in OUTCOMES.items():
+        found[f"count.{word}"] = sum(ledger.fates[fate] for fate in fates)
+        found[f"bytes.{word}"] = sum(ledger.fate_bytes[fate] for fate in fates)
+    if per_type:
+        for raw, flow in switch.table.flows.items():
+            target = flow.target
+            ok = target.boxes or target.handlers or target.fate == "discarded"
+            word = "ok" if ok else "dropped"
+            found[f"count.{word}.msg.{raw.decode('ascii', 'replace')}"] = flow.count
+            found[f"bytes.{word}.msg.{raw.decode('ascii', 'replace')}"] = flow.bytes
+    return +found
+
+
+class Statistics:
+    """Writes the totals of one server, and what was new in the latest period."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._started = time.time()
+        self._last: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Write each period, until cancelled."""
+        while True:
+            await asyncio.sleep(self._server.plan.server.stats_period)
+            self.write()
+
+    def write(self) -> None:
+        """One line to the log, and the infofile anew."""
+        options = self._server.plan.server
+        if not options.cc_stats:
+            return
+        total = totals(self._server.switch, options.cc_stats > 1)
+        total.update(self._server.crew.counters())
+        latest = +Counter({name: count - self._last[name] for name, count in total.items()})
+        self._last = total
+        shown = dict(latest) or {"count": 0}
+        line = ", ".join(f"{name}: {count}" for name, count in shown.items())
+        self._server.journal.info("%s", "{" + line + "}")
+        if options.infofile and options.infofile_level:
+            self._write_file(Path(options.infofile), total, latest)
+
+    def _write_file(self, path: Path, total: Counter[str], latest: Counter[str]) -> None:
+        options = self._server.plan.server
+        lines = self._head(options.stats_period)
+        if options.infofile_level > 1:
+            for title, counts in (("total", total), ("latest", latest)):
+                lines += [f"[{title}]", *(f"{name}: {counts[name]}" for name in sorted(counts)), ""]
+        fresh = path.with_name(path.name + ".new")
+        try:
+            fresh.write_text("\n".join(lines), encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            self._server.journal.often("infofile", "cannot write %s: %s", path, error.strerror)
+
+    def _head(self, period: float) -> list[str]:
+        used = os.times()
+        return [
+            f"name: {self._server.plan.job_name}",
+            f"version: {_version()}",
+            "service: ccserver",
+            f"pid: {os.getpid()}",
+            f"started: {_moment(self._started)}",
+            "status: ",
+            f"time-consumed: {used.user} {used.system} {used.children_user} {used.children_system}",
+            f"info-period: {period:g}",
+            f"info-written: {_moment(time.time())}",
+            f"platform: {platform.system()}-{platform.machine()}",
+            f"python: {platform.python_version()}",
+            "",
+        ]
+
+
+def _moment(seconds: float) -> str:
+    return f"{seconds:.2f} ({time.strftime('%Y-%m-%d %H:%M:%S %Z', time.localtime(seconds))})"
+
+
+def _version() -> str:
+    try:
+        return version("ccproxy")
+    except PackageNotFoundError:
+        return "not installed"

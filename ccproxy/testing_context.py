@@ -1,0 +1,245 @@
+"""The fake context handlers are tested with; import it from `ccproxy.testing`.
+
+The clock stands still unless the test moves it. Nothing here opens a socket or sleeps; an exception
+of a handler is never caught, it comes out of the call that caused it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ccproxy.config.links import LinkOptions
+from ccproxy.core.message import Action, Actions, Codec, Message, Reply
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Deliver, Forward
+from ccproxy.handler import Handler
+from ccproxy.wire import cc
+from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
+
+TIME = 1_700_000_000.0
+"""What the clock shows at the start, seconds since 1970."""
+CODEC = cc.CcCodec("testhost", lambda: TIME)
+"""The codec of the messages `message` makes."""
+
+Result = TypeVar("Result")
+
+
+def message(
+    type: str,
+    value: Mapping[str, Any] | None = None,
+    blob: bytes | None = None,
+    *,
+    route: tuple[bytes, ...] = (b"client",),
+    codec: Codec = CODEC,
+) -> Message:
+    """A message as a handler would see it; `route` starts with the sender's identity."""
+    return Message(type, route, codec.encode(type, value or {}, blob), codec, "test")
+
+
+class FakeLink:
+    """A link that leads nowhere: the test takes what was sent and gives what comes back."""
+
+    def __init__(
+        self,
+        address: str,
+        options: LinkOptions,
+        on_message: Callable[[Message], None] | None,
+    ) -> None:
+        self.address = address
+        self.options = options
+        self.outbox = Outbox(address, options.limits)
+        self.state = "up"
+        self._on_message = on_message
+
+    def take(self) -> list[Message]:
+        """Everything that waits to be sent, in order; it counts as sent then."""
+        taken = []
+        while waiting := self.outbox.peek(1):
+            taken += [cc.message(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
+            self.outbox.advance(len(waiting[0]))
+        return taken
+
+    def receive(self, message: Message) -> None:
+        """Let a message without a route come from the far side."""
+        if self._on_message is None:
+            raise AssertionError(f"the handler does not listen to {self.address}")
+        self._on_message(message)
+
+
+class FakeContext:
+    """`ccproxy.handler.Context` with a clock that the test moves, and everything recorded.
+
+    links, listeners, counters, replies, processes and log lines are there to look at; `handlers`
+    are those that `handler(section)` finds.
+    """
+
+    def __init__(self, name: str = "h:test", handlers: Mapping[str, Handler] | None = None) -> None:
+        self.name = name
+        self.handlers = dict(handlers or {})
+        self.links: list[FakeLink] = []
+        self.listeners: dict[str, Callable[[], asyncio.BaseProtocol]] = {}
+        self.counters: Counter[str] = Counter()
+        self.replies: list[Message] = []
+        self.processes: list[asyncio.subprocess.Process] = []
+        self.flow_changes = 0
+        self.lines: list[str] = []
+        self.log = _recorder(name, self.lines)
+        self._loop = asyncio.new_event_loop()
+        self._tasks: list[asyncio.Future[None]] = []
+        self._passed = 0.0
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock; calls that fall due are made at their time, in order."""
+        end = self._passed + seconds
+        while self._due and self._due[0][0] <= end:
+            at, _, call = heapq.heappop(self._due)
+            self._passed = max(self._passed, at)
+            call()
+        self._passed = end
+        self.settle()
+
+    def settle(self) -> None:
+        """Let tasks of the handler run as far as they get without waiting."""
+        for _ in range(10):
+            self._loop.run_until_complete(asyncio.sleep(0))
+        for task in [one for one in self._tasks if one.done()]:
+            self._tasks.remove(task)
+            task.result()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine of the handler to its end."""
+        return self._loop.run_until_complete(work)
+
+    def close(self) -> None:
+        """End the tasks and processes that are left; what every test with a context does last."""
+        self.run(self._end())
+        self._loop.close()
+
+    def deliver(self, handler: Handler, message: Message) -> None:
+        """Ask for the verdict on a message and carry it out."""
+        verdict = handler.decide(message.type)
+        if isinstance(verdict, Forward):
+            chunk = pack(cc.frames(message.route, message.type, message.payload))
+            for outbox in verdict.outboxes:
+                outbox.offer(chunk, 1)
+        if isinstance(verdict, Deliver):
+            for receiver in verdict.handlers or (handler,):
+                self.act(receiver.handle(message), message)
+
+    def link(
+        self,
+        address: str,
+        options: LinkOptions,
+        on_message: Callable[[Message], None] | None = None,
+    ) -> FakeLink:
+        """See `Context`; the link is up at once."""
+        self.links.append(FakeLink(address, options, on_message))
+        return self.links[-1]
+
+    async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
+        """See `Context`; nobody listens, the factory is kept in `listeners`."""
+        self.listeners[address] = factory
+        return address
+
+    def handler(self, section: str) -> Handler:
+        """See `Context`."""
+        return self.handlers[section]
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """See `Context`."""
+
+        def again() -> None:
+            self.every(seconds, call)
+            call()
+
+        self.call_later(seconds, again)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """See `Context`."""
+        heapq.heappush(self._due, (self._passed + seconds, next(self._order), call))
+
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self._passed
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return TIME + self._passed
+
+    def flows_changed(self) -> None:
+        """See `Context`; counted in `flow_changes`."""
+        self.flow_changes += 1
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """See `Context`."""
+        self.counters[name] += amount
+
+    def dispatch(self, handler: Handler, message: Message) -> None:
+        """See `Context`; what the other handler raises comes out here."""
+        self.deliver(handler, message)
+
+    def act(self, actions: Actions, message: Message | None = None) -> None:
+        """See `Context`; a reply is encoded and kept in `replies`."""
+        if actions is None:
+            return
+        for action in actions if isinstance(actions, Iterable) else (actions,):
+            self._act(action, message)
+
+    async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
+        """See `Context`; called at once, in the same thread."""
+        return call(*args)
+
+    async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """See `Context`; a real process, kept in `processes`."""
+        self.processes.append(await asyncio.create_subprocess_exec(*command))
+        return self.processes[-1]
+
+    def task(self, work: Awaitable[None]) -> None:
+        """See `Context`; an exception in it comes out of `advance` or `settle`."""
+        self._tasks.append(asyncio.ensure_future(work, loop=self._loop))
+
+    def _act(self, action: Action, message: Message | None) -> None:
+        if not isinstance(action, Reply):
+            payload = CODEC.encode(action.type, action.value, action.blob)
+            action.link.outbox.offer(pack(cc.frames(action.route, action.type, payload)), 1)
+            return
+        if message is None:
+            raise ValueError("a Reply needs the message it answers")
+        payload = message.codec.encode(action.type, action.value, action.blob)
+        self.replies.append(Message(action.type, message.route, payload, message.codec, "test"))
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in self.processes:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+def _cut(data: bytes | memoryview) -> Iterator[bytes]:
+    start = 0
+    for end in boundaries(bytes(data)):
+        yield bytes(data[start:end])
+        start = end
+
+
+def _recorder(name: str, lines: list[str]) -> logging.LoggerAdapter[logging.Logger]:
+    """A log of its own that keeps `LEVEL text` of every line, whatever the level."""
+
+    class Recorder(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{record.levelname} {record.getMessage()}")
+
+    logger = logging.Logger(name)
+    logger.addHandler(Recorder())
+    return logging.LoggerAdapter(logger, {})

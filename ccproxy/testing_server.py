@@ -1,0 +1,111 @@
+"""A real server process for end-to-end tests; import it from `ccproxy.testing`.
+
+It never waits longer than it is told, and ends the process by its id, whatever the test did.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+READY = "ready"
+"""A line of the log with this word says that the server takes messages."""
+
+
+class RunningServer:
+    """A `ccserver` process, its directory, its ports, and the lines it has logged so far."""
+
+    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+        self.directory = directory
+        self.ports = ports
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._ended = False
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ccproxy", str(directory / "server.ini")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def address(self, port: str = "PORT1") -> str:
+        """Where to connect to the port that stands for this word in the INI."""
+        return f"tcp://127.0.0.1:{self.ports[port]}"
+
+    def wait_for(self, text: str, timeout: float = 10.0) -> str:
+        """The first line of the log with `text`; TimeoutError, or RuntimeError if it has ended."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self._find(text), timeout)
+            if found := self._find(text):
+                return found
+            log = "\n".join(self.lines)
+        if self._ended:
+            raise RuntimeError(f"the server ended without {text!r}; its log:\n{log}")
+        raise TimeoutError(f"the server did not log {text!r} in {timeout:g} s; its log:\n{log}")
+
+    def stop(self, timeout: float = 10.0) -> int:
+        """End it by SIGTERM, after `timeout` seconds by SIGKILL; its exit status is returned."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self._reader.join(timeout)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return status
+
+    def _find(self, text: str) -> str | None:
+        return next((line for line in self.lines if text in line), None)
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+
+@contextmanager
+def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServer]:
+    """Start a server and wait until it takes messages; stop it at the end.
+
+    Each word PORT1, PORT2 ... in the text becomes a free port. RuntimeError with the log if the
+    server ends instead, TimeoutError if it is not ready in time.
+    """
+    with TemporaryDirectory(prefix="ccproxy-") as name:
+        words = sorted(set(re.findall(r"\bPORT\d+\b", ini_text)))
+        ports = dict(zip(words, free_ports(len(words)), strict=True))
+        text = re.sub(r"\bPORT\d+\b", lambda word: str(ports[word[0]]), ini_text)
+        (Path(name) / "server.ini").write_text(text, "utf-8")
+        server = RunningServer(Path(name), ports)
+        try:
+            server.wait_for(READY, timeout)
+            yield server
+        finally:
+            server.stop(timeout)
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports of 127.0.0.1 that nobody used a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -1,0 +1,110 @@
+"""A whole ZMTP connection in one object: handshake, messages, commands, PONG by itself.
+
+For tests, tools and small users; the switch walks its read buffers itself. It must never touch a
+socket or a clock: heartbeats of our own are its owner's, with `Heartbeat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ccproxy.wire.zmtp.commands import Command, Ping, parse_frame, pong
+from ccproxy.wire.zmtp.frames import COMMAND, ZmtpError, pack, unpack
+from ccproxy.wire.zmtp.gather import Gather
+from ccproxy.wire.zmtp.handshake import Event as HandshakeEvent
+from ccproxy.wire.zmtp.handshake import Failed, Handshake, Peer, Ready, Transmit
+
+MAX_MESSAGE = 64 * 1024 * 1024
+MAX_FRAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """One whole message."""
+
+    frames: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """A command after the handshake; the PONG for a PING is already in a Transmit before it."""
+
+    command: Command
+
+
+Event = HandshakeEvent | MessageReceived | CommandReceived
+
+
+class Connection:
+    """Feed it what comes, send what Transmit and Failed carry and what `send` returns."""
+
+    def __init__(
+        self, handshake: Handshake, max_message: int = MAX_MESSAGE, max_frames: int = MAX_FRAMES
+    ) -> None:
+        """Limits as in Gather."""
+        self._handshake = handshake
+        self._gather = Gather(max_message, max_frames)
+        self._take: Callable[[bytes], list[Event]] = self._open
+        self.peer: Peer | None = None
+
+    def start(self) -> bytes:
+        """What to send first."""
+        return self._handshake.start()
+
+    def send(self, frames: Sequence[bytes]) -> bytes:
+        """The bytes of one message; RuntimeError before Ready."""
+        if self.peer is None:
+            raise RuntimeError("the handshake is not over")
+        return pack(frames)
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What the bytes, cut anywhere, lead to; after Failed everything is ignored."""
+        return self._take(data)
+
+    def _open(self, data: bytes) -> list[Event]:
+        events: list[Event] = list(self._handshake.receive(data))
+        if events and isinstance(events[-1], Ready):
+            self.peer = events[-1].peer
+            self._take = self._traffic
+            events += self._traffic(self._handshake.rest)
+        return events
+
+    def _traffic(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            self._collect(data, events)
+        except ZmtpError as problem:
+            events.append(Failed(str(problem)))
+            self._take = _ignore
+        return events
+
+    def _collect(self, data: bytes, events: list[Event]) -> None:
+        at = 0
+        while at < len(data):
+            end = 0 if self._gather.size else self._gather.whole(data, at)
+            if end:
+                _add(data[at:end], events)
+                at = end
+                continue
+            found = self._gather.feed(data[at:])
+            for command in self._gather.take_commands():
+                _add(command, events)
+            if found is None:
+                return
+            _add(found[0], events)
+            data, at = found[1], 0
+
+
+def _add(unit: bytes, events: list[Event]) -> None:
+    if not unit[0] & COMMAND:
+        events.append(MessageReceived(unpack(unit)))
+        return
+    command = parse_frame(unit)
+    if isinstance(command, Ping):
+        events.append(Transmit(pong(command.context)))
+    events.append(CommandReceived(command))
+
+
+def _ignore(data: bytes) -> list[Event]:
+    return []

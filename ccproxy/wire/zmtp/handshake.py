@@ -1,0 +1,244 @@
+"""The opening of a ZMTP connection, as a machine: bytes in, events out.
+
+    signature -> version -+-> greeting -> commands of the mechanism -> Ready     ZMTP 3.x
+                          +-> socket type -> identity frame -> Ready             ZMTP 2.0
+    anywhere ------------------------------------------------------> Failed
+
+It holds at most one greeting or one command of the peer. It must never touch a socket or a
+clock: who feeds it also limits the time it may take.
+Wire facts: rfc.zeromq.org/spec/37 and /spec/15; where they leave a choice, libzmq's behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ccproxy.wire.zmtp import greeting
+from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Ping, Pong, error, parse
+from ccproxy.wire.zmtp.frames import COMMAND, LONG, ZmtpError, frame, span
+from ccproxy.wire.zmtp.mechanism import Mechanism, Null, Step
+from ccproxy.wire.zmtp.metadata import Properties, encode
+from ccproxy.wire.zmtp.sockets import (
+    COMPATIBLE,
+    NAMED,
+    NAMES,
+    NUMBERS,
+    check_identity,
+    check_socket_type,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end."""
+
+    version: tuple[int, int]
+    """As announced: (3, 1), (3, 0), (2, 0)."""
+    socket_type: bytes
+    identity: bytes
+    """Empty if it gave none."""
+    mechanism: bytes = b"NULL"
+    properties: Properties = field(default_factory=Properties, hash=False)
+    """All of its READY; empty for ZMTP 2.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send these bytes."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The handshake is over, traffic may flow."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The connection is to be closed, after `transmit` was sent if it is not empty."""
+
+    reason: str
+    transmit: bytes = b""
+
+
+Event = Transmit | Ready | Failed
+
+
+class Handshake:
+    """One side of the opening of one connection."""
+
+    def __init__(
+        self,
+        socket_type: bytes,
+        identity: bytes = b"",
+        mechanism: Mechanism | None = None,
+        properties: Mapping[bytes, bytes] | None = None,
+        max_command: int = COMMAND_MAX,
+    ) -> None:
+        """ValueError for a socket type, identity or property of ours that ZMTP cannot carry."""
+        if socket_type not in COMPATIBLE:
+            raise ValueError(f"unknown socket type {socket_type!r}")
+        check_identity(identity)
+        self._socket_type = socket_type
+        self._identity = identity
+        self._mechanism: Mechanism = mechanism or Null()
+        self._properties = self._described(properties or {})
+        self._max_command = max_command
+        self._buffer = bytearray()
+        self._events: list[Event] = []
+        self._stage: Callable[[], bool] | None = self._signature
+        self._version = (0, 0)
+        self._peer_socket_type = b""
+        self._tells_errors = False
+
+    @property
+    def rest(self) -> bytes:
+        """What followed the handshake in the data fed; meaningful after Ready."""
+        return bytes(self._buffer)
+
+    @property
+    def waiting_for(self) -> str:
+        """What the peer has not sent yet, for the message about a handshake that took too long."""
+        return self._stage.__name__.strip("_").replace("_", " ") if self._stage else ""
+
+    def start(self) -> bytes:
+        """What to send first: signature and major version."""
+        return greeting.OPENING
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes of the peer, cut anywhere. After Failed everything is ignored."""
+        if self._stage is None:
+            return []
+        self._buffer += data
+        try:
+            while self._stage is not None and self._stage():
+                pass
+        except ZmtpError as problem:
+            self._fail(str(problem))
+        events, self._events = self._events, []
+        return events
+
+    def _signature(self) -> bool:
+        found = greeting.unversioned(bytes(self._buffer[:10]))
+        if found:
+            raise ZmtpError(found)
+        if found is None:
+            return False
+        self._stage = self._major_version
+        return True
+
+    def _major_version(self) -> bool:
+        if len(self._buffer) < 11:
+            return False
+        major = self._buffer[10]
+        if major in (0, 2):
+            raise ZmtpError(f"ZMTP revision {major}; 1 (ZMTP 2.0) or 3 and later expected")
+        if major == 1 and self._mechanism.name != b"NULL":
+            raise ZmtpError(f"ZMTP 2.0 has no {self._mechanism.name.decode()}; 3.0 needed")
+        if major == 1:
+            opening = bytes((NUMBERS[self._socket_type],)) + frame(self._identity)
+            self._stage = self._revision_1_socket_type
+        else:
+            opening = greeting.closing(self._mechanism.name, self._mechanism.as_server)
+            self._stage = self._greeting
+        self._events.append(Transmit(opening))
+        return True
+
+    def _revision_1_socket_type(self) -> bool:
+        if len(self._buffer) < 12:
+            return False
+        number = self._buffer[11]
+        name = NAMES.get(number, f"type {number}".encode())
+        check_socket_type(self._socket_type, name)
+        del self._buffer[:12]
+        self._stage = self._identity_frame
+        self._peer_socket_type = name
+        return True
+
+    def _identity_frame(self) -> bool:
+        found = span(self._buffer, 0)
+        if found is None:
+            return False
+        flags, start, end = found
+        if flags & ~LONG or end - start > 255:
+            raise ZmtpError(f"flags {flags}, {end - start} bytes where an identity was expected")
+        if len(self._buffer) < end:
+            return False
+        identity = bytes(self._buffer[start:end])
+        check_identity(identity)
+        del self._buffer[:end]
+        self._finish(Peer((2, 0), self._peer_socket_type, identity))
+        return True
+
+    def _greeting(self) -> bool:
+        if len(self._buffer) < greeting.SIZE:
+            return False
+        self._version = (self._buffer[10], self._buffer[11])
+        name = bytes(self._buffer[12:32]).rstrip(b"\0")
+        ours = self._mechanism.name
+        if name != ours:
+            found = name.decode("ascii", "backslashreplace") or "none"
+            raise ZmtpError(f"security mechanism {found}; {ours.decode()} expected")
+        del self._buffer[: greeting.SIZE]
+        self._tells_errors = True
+        self._stage = self._command
+        self._take(self._mechanism.start(self._properties))
+        return True
+
+    def _command(self) -> bool:
+        found = span(self._buffer, 0)
+        if found is None:
+            return False
+        flags, start, end = found
+        # libzmq does not ask for COMMAND here either, only that no message follows.
+        if flags & ~(COMMAND | LONG):
+            raise ZmtpError(f"frame flags 0x{flags:02x} where a command was expected")
+        if end - start > self._max_command:
+            raise ZmtpError(f"command of {end - start} bytes; limit {self._max_command}")
+        if len(self._buffer) < end:
+            return False
+        body = bytes(self._buffer[start:end])
+        del self._buffer[:end]
+        self._handle(body)
+        return True
+
+    def _handle(self, body: bytes) -> None:
+        command = parse(body)
+        if isinstance(command, Error):
+            self._tells_errors = False
+            raise ZmtpError(f"the peer refused us: {command.reason or 'no reason given'}")
+        if isinstance(command, Ping | Pong):
+            raise ZmtpError(f"{type(command).__name__.upper()} before the handshake was over")
+        self._take(self._mechanism.receive(command))
+
+    def _take(self, step: Step) -> None:
+        if step.transmit:
+            self._events.append(Transmit(step.transmit))
+        if step.metadata is None:
+            return
+        name = step.metadata.get(b"Socket-Type", b"")
+        identity = step.metadata.get(b"Identity", b"")
+        check_socket_type(self._socket_type, name)
+        check_identity(identity)
+        self._finish(Peer(self._version, name, identity, self._mechanism.name, step.metadata))
+
+    def _finish(self, peer: Peer) -> None:
+        self._stage = None
+        self._events.append(Ready(peer))
+
+    def _fail(self, reason: str) -> None:
+        self._stage = None
+        self._buffer.clear()
+        self._events.append(Failed(reason, error(reason) if self._tells_errors else b""))
+
+    def _described(self, properties: Mapping[bytes, bytes]) -> Properties:
+        known = {b"Socket-Type": self._socket_type}
+        if self._socket_type in NAMED:
+            known[b"Identity"] = self._identity
+        described = Properties(known | dict(properties))
+        encode(described)
+        return described

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Prints the reference part of README.md: every option and every fate, from where it is declared.
+
+    python contrib/reference.py            print it
+    python contrib/reference.py --write    put it into README.md
+
+A test fails when README.md says something else.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from ccproxy import Handler, LinkOptions
+from ccproxy.config.links import ListenerOptions, SocketOptions
+from ccproxy.config.options import Option, options_of
+from ccproxy.config.server import ListenOptions, ServerOptions
+from ccproxy.core.ledger import FATES
+from ccproxy.plugins import Plugins
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BEGIN = "<!-- reference: begin, made by contrib/reference.py -->"
+END = "<!-- reference: end -->"
+REFUSED = "not supported yet"
+"""The help of options that are refused."""
+
+
+def reference() -> str:
+    """The whole reference as Markdown."""
+    parts = [
+        *table("### `[ccserver]`", own(ServerOptions, ListenerOptions)),
+        *table("### `[listen:NAME]`", own(ListenOptions, ListenerOptions)),
+        *table(
+            "### Listeners: `[ccserver]` and `[listen:NAME]`", own(ListenerOptions, SocketOptions)
+        ),
+        *table("### Links: handlers that connect to somewhere", own(LinkOptions, SocketOptions)),
+        *table("### Connections: listeners and links", options_of(SocketOptions)),
+        *handlers(),
+        *fates(),
+    ]
+    return "\n".join(parts).strip() + "\n"
+
+
+def own(declared: type, base: type) -> list[Option]:
+    """The options a table adds to the one it inherits from."""
+    inherited = {one.name for one in options_of(base)}
+    return [one for one in options_of(declared) if one.name not in inherited]
+
+
+def table(title: str, options: Iterable[Option]) -> Iterator[str]:
+    """A title and a row for each option."""
+    listed = list(options)
+    yield title + "\n"
+    yield from ("| option | default | meaning |", "|---|---|---|")
+    refused = [one for one in listed if one.help == REFUSED]
+    ignored = [one for one in listed if one.ignored]
+    yield from (row(one) for one in listed if one not in refused and one not in ignored)
+    if ignored:
+        yield f"\nAccepted without effect, said once at start: {names(ignored)}."
+    if refused:
+        yield f"\nRefused, {REFUSED}: {names(refused)}."
+    yield ""
+
+
+def names(options: Iterable[Option]) -> str:
+    """The names of options, separated by commas."""
+    return ", ".join(f"`{one.name}`" for one in options)
+
+
+def row(one: Option) -> str:
+    """One option."""
+    called = " ".join(f"`{name}`" for name in (one.name, *one.aliases))
+    later = "" if one.reloadable else " (a change needs a restart)"
+    meaning = f"{one.help}{later}".replace("|", "\\|")
+    return f"| {called} | {default(one)} | {meaning} |"
+
+
+def default(one: Option) -> str:
+    """The default as an INI writes it."""
+    if one.required:
+        return "required"
+    shown = "" if one.default is None else one.kind.show(one.default)
+    return f"`{shown}`" if shown else ""
+
+
+def handlers() -> Iterator[str]:
+    """A table for each handler; the options of links are not repeated."""
+    points = entry_points(group="ccproxy.handlers")
+    plugins = Plugins(one for one in points if one.module.startswith("ccproxy_handlers."))
+    for word in plugins.words():
+        found = plugins.find(word)
+        assert isinstance(found, type) and issubclass(found, Handler), found
+        about = (found.__doc__ or "").partition("\n")[0]
+        link = issubclass(found.Options, LinkOptions)
+        options = own(found.Options, LinkOptions) if link else list(options_of(found.Options))
+        title = f"### `handler = {word}`\n\n{about}" + (
+            " Has the options of links." if link else ""
+        )
+        if options:
+            yield from table(title, options)
+        else:
+            yield f"{title} No options.\n"
+
+
+def fates() -> Iterator[str]:
+    """How a message can end."""
+    yield "### Fates\n\nEach received message ends in exactly one; the last line of the log says how"
+    yield "many in which.\n"
+    yield from ("| fate | meaning |", "|---|---|")
+    yield from (f"| `{fate}` | {meaning} |" for fate, meaning in FATES.items())
+
+
+def within(text: str) -> str:
+    """The reference a text holds between its marks; ValueError without them."""
+    head, mark, rest = text.partition(BEGIN)
+    body, end, _ = rest.partition(END)
+    if not mark or not end:
+        raise ValueError(f"no marks {BEGIN} ... {END}")
+    return body.strip() + "\n"
+
+
+def main() -> None:
+    """Print or write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="put it into README.md")
+    if not parser.parse_args().write:
+        print(reference(), end="")
+        return
+    text = README.read_text()
+    old, new = f"{BEGIN}\n{within(text)}{END}", f"{BEGIN}\n{reference()}{END}"
+    README.write_text(text.replace(old, new))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""The handler `disposer`: drops what it gets. The switch asks it once for each type."""
+
+from __future__ import annotations
+
+from ccproxy import Discard, Handler
+
+
+class Disposer(Handler):
+    """Drops every message; the ledger counts them as discarded."""
+
+    def decide(self, type: str) -> Discard:
+        """The same for every type."""
+        return Discard("disposed")

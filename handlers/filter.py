@@ -1,0 +1,43 @@
+"""The handler `filter`: lets the types through that match its patterns, to another handler.
+
+The decision is made once per type and costs nothing per message. A pattern is compared with the
+whole type, case-sensitive: `*`, `?` and `[...]` as in a shell. It is no prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ccproxy import Deliver, Discard, Handler, Verdict, kinds, option
+
+
+class Filter(Handler):
+    """Gives each type that passes the verdict of the handler behind it."""
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        """Patterns, and who gets what passes."""
+
+        forward_to: str = option(kinds.section, help="handler section that gets what passes")
+        include: tuple[str, ...] = option(
+            kinds.patterns, default=(), help="patterns of types that pass; empty = all"
+        )
+        exclude: tuple[str, ...] = option(
+            kinds.patterns, default=(), help="patterns of types that do not pass; wins over include"
+        )
+
+    def decide(self, type: str) -> Verdict:
+        """Ask the target; its bare Deliver means itself, not this handler."""
+        if not self.passes(type):
+            return Discard("filtered")
+        target = self.ctx.handler(self.options.forward_to)
+        verdict = target.decide(type)
+        return Deliver((target,)) if verdict == Deliver() else verdict
+
+    def passes(self, type: str) -> bool:
+        """True unless an exclude pattern matches, or there are include patterns and none does."""
+        include, exclude = self.options.include, self.options.exclude
+        if any(fnmatchcase(type, pattern) for pattern in exclude):
+            return False
+        return not include or any(fnmatchcase(type, pattern) for pattern in include)

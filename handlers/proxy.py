@@ -1,0 +1,50 @@
+"""The handler `proxy`: forwards everything to another server, unchanged, and replies back.
+
+The messages themselves never come here: the switch appends them to the link's outbox. It must
+never look into a payload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ccproxy import Context, Forward, Handler, Link, LinkOptions, kinds, option
+
+from .ping import PERIOD, Watch
+
+
+class Proxy(Handler):
+    """One link to `remote-cc`, in order; the link's options say how much may wait."""
+
+    @dataclass(frozen=True, slots=True)
+    class Options(LinkOptions):
+        """Where to, whether to ping, and the options of the link."""
+
+        remote_cc: str = option(kinds.address, help="address of the server to forward to")
+        ping: bool = option(
+            kinds.flag, default=False, help="ping the far side each second, warn when it is silent"
+        )
+
+    watch: Watch | None = None
+    link: Link
+
+    async def start(self, ctx: Context) -> None:
+        """Open the link; with `ping = yes` the first ping goes out after a second."""
+        self.ctx = ctx
+        if not self.options.ping:
+            self.link = ctx.link(self.options.remote_cc, self.options)
+            return
+        self.watch = Watch(ctx, self.options.remote_cc, self.options)
+        self.link = self.watch.link
+        ctx.every(PERIOD, self.watch.ping)
+
+    def decide(self, type: str) -> Forward:
+        """Every type goes to the link."""
+        return Forward((self.link.outbox,))
+
+    def status(self) -> dict[str, Any]:
+        """What a status page shows of the link; see `Watch.status` for the part on pings."""
+        if self.watch:
+            return self.watch.status()
+        return {"address": self.link.address, "state": self.link.state}

@@ -1,0 +1,45 @@
+"""Fixtures: the built-in handlers as pyproject.toml declares them, and a builder of plans."""
+
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from ccproxy.config.build import build
+from ccproxy.plugins import GROUP, Plugins
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def find():
+    """Finds built-in handlers, whether or not the project is installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    words = project["entry-points"][GROUP].items()
+    return Plugins(EntryPoint(word, value, GROUP) for word, value in words).find
+
+
+@pytest.fixture
+def build_ini(tmp_path, monkeypatch, find):
+    """Builds the text of an x.ini; `--set` options as keywords' dict; gives plan and problem texts."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(text, overrides=None, protocols=("cc",)):
+        Path("x.ini").write_text(text)
+        plan, problems = build("x.ini", overrides or {}, find, protocols)
+        return plan, [str(problem) for problem in problems]
+
+    return made
+
+
+@pytest.fixture
+def plan_of(build_ini):
+    """The plan of a text that has no mistakes."""
+
+    def made(text, overrides=None):
+        plan, problems = build_ini(text, overrides)
+        assert plan is not None, problems
+        return plan
+
+    return made

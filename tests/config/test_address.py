@@ -1,0 +1,101 @@
+"""Addresses: what is read, what is refused and why, and which two cannot be listened on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.config.address import FORMS, Address
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("tcp://127.0.0.1:22632", "127.0.0.1", 22632),
+        ("tcp://*:22632", "*", 22632),
+        ("tcp://localhost:0", "localhost", 0),
+        ("tcp://db-1.example.org.:5", "db-1.example.org.", 5),
+        ("tcp://[::1]:80", "::1", 80),
+        ("tcp://[fe80::1%eth0]:80", "fe80::1%eth0", 80),
+        ("tcp://host_1:*", "host_1", 0),
+    ],
+)
+def test_tcp(text, host, port):
+    address = Address.parse(text)
+    assert (address.scheme, address.host, address.port) == ("tcp", host, port)
+    assert address.text == text
+
+
+def test_ipc_takes_any_path():
+    assert Address.parse("ipc:///tmp/x.sock").path == "/tmp/x.sock"
+    assert Address.parse("ipc://@abstract").path == "@abstract"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "tcp", "tcp:/x:1", "127.0.0.1:1", "udp://h:1", "tcp://h", "tcp://h:", "tcp://:1",
+        "tcp://h:65536", "tcp://h:-1", "tcp://h:1 2", "tcp://h:\u0663", "tcp://1.2.3:1",
+        "tcp://1.2.3.256:1", "tcp://::1:1", "tcp://[::1]", "tcp://[::1", "tcp://[x]:1",
+        "tcp://a b:1", "tcp://-a:1", "tcp://a..b:1", "ipc://", "ipc://a\nb", "ipc://" + "x" * 108,
+        "inproc://x", "tcp://h:000001", "TCP://h:1",
+    ],
+)  # fmt: skip
+def test_refused_with_what_was_found_and_expected(text):
+    with pytest.raises(ValueError, match=r"^found .*, expected "):
+        Address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["tcp://*:1", "tcp://h:0", "tcp://h:*"])
+def test_what_can_only_be_listened_on(text):
+    assert Address.parse(text)
+    with pytest.raises(ValueError, match="connect"):
+        Address.remote(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "clash"),
+    [
+        ("tcp://a:1", "tcp://a:1", True),
+        ("tcp://a:1", "tcp://A:1", True),
+        ("tcp://a:1", "tcp://b:1", False),
+        ("tcp://a:1", "tcp://a:2", False),
+        ("tcp://*:1", "tcp://a:1", True),
+        ("tcp://a:1", "tcp://0.0.0.0:1", True),
+        ("tcp://localhost:1", "tcp://127.0.0.1:1", True),
+        ("tcp://a:0", "tcp://a:0", False),
+        ("ipc://a", "ipc://a", True),
+        ("ipc://a", "ipc://b", False),
+        ("ipc://a", "tcp://a:1", False),
+    ],
+)
+def test_clashes(one, two, clash):
+    assert Address.parse(one).clashes(Address.parse(two)) is clash
+    assert Address.parse(two).clashes(Address.parse(one)) is clash
+
+
+def test_equality_is_by_meaning_not_by_spelling():
+    assert Address.parse("tcp://[::0001]:1") == Address.parse("tcp://[::1]:1")
+
+
+hosts = st.one_of(
+    st.just("*"),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda host: f"[{host}]"),
+    st.from_regex(r"[a-z][a-z0-9]{0,8}(\.[a-z][a-z0-9]{0,8}){0,2}", fullmatch=True),
+)
+
+
+@given(hosts, st.integers(0, 65535))
+def test_what_is_shown_can_be_read_again(host, port):
+    address = Address.parse(f"tcp://{host}:{port}")
+    assert Address.parse(str(address)) == address
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_address_or_a_value_error(text):
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        return
+    assert address.scheme in FORMS
+    assert Address.parse(str(address)) == address

@@ -1,0 +1,143 @@
+"""Lists that must be complete: verbs, options, handlers, fates, configurations, packages."""
+
+import importlib.util
+import sys
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from ccproxy import Handler, __version__, cli
+from ccproxy.commands import common
+from ccproxy.config.options import options_of
+from ccproxy.config.server import ListenOptions, ServerOptions
+from ccproxy.core.ledger import FATES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+CONFIGURATIONS = sorted(ROOT.glob("conf/*.ini"))
+HELPERS = {"__init__", "common", "dry", "explanation", "nearmiss", "sample"}
+"""Modules of `commands` that are no verbs."""
+
+BUILT_IN = {
+    point.name: point.load()
+    for point in entry_points(group="ccproxy.handlers")
+    if point.module.startswith("ccproxy_handlers.")
+}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "contrib" / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_module_of_commands_is_a_verb():
+    modules = {file.stem for file in ROOT.glob("ccproxy/commands/*.py")}
+    assert modules - HELPERS == set(cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_is_in_the_help_and_the_readme(verb):
+    assert f"  {verb} " in cli.parser_of("run", overview=True).format_help()
+    assert f"`ccserver {verb} " in README
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_option_and_argument_of_a_verb_has_help(verb):
+    for action in cli.parser_of(verb)._actions:
+        assert action.help, action
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_examples_that_begin_with_its_name(verb):
+    assert "examples:" in cli.load_verb(verb).EXAMPLES
+    assert f"ccserver {verb}" in cli.load_verb(verb).EXAMPLES
+
+
+@pytest.mark.parametrize(
+    "table", [ServerOptions, ListenOptions, *(one.Options for one in BUILT_IN.values())],
+    ids=lambda table: table.__module__,
+)  # fmt: skip
+def test_every_option_has_help(table):
+    for one in options_of(table):
+        assert one.help and not one.help.endswith("."), one.name
+        assert one.help[0].islower() or not one.help[0].isalpha() or one.help[:3].isupper(), one
+
+
+def test_the_entry_points_are_those_of_the_project_file():
+    declared = PROJECT["project"]["entry-points"]["ccproxy.handlers"]
+    installed = {
+        point.name: point.value
+        for point in entry_points(group="ccproxy.handlers")
+        if point.name in BUILT_IN
+    }
+    assert installed == declared
+
+
+@pytest.mark.parametrize("word", BUILT_IN)
+def test_every_handler_is_documented(word):
+    assert issubclass(BUILT_IN[word], Handler)
+    assert BUILT_IN[word].__doc__
+    assert f"| `{word}` |" in README
+    assert f"### `handler = {word}`" in README
+
+
+def test_every_handler_module_is_an_entry_point():
+    values = PROJECT["project"]["entry-points"]["ccproxy.handlers"].values()
+    modules = {value.partition(":")[0].rpartition(".")[2] for value in values}
+    with_handlers = {
+        file.stem for file in ROOT.glob("handlers/*.py") if "(Handler):" in file.read_text("utf-8")
+    }
+    assert with_handlers == modules
+
+
+def test_the_reference_in_the_readme_is_what_the_code_says(reference):
+    hint = "run: python contrib/reference.py --write"
+    assert reference.within(README) == reference.reference(), hint
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_every_fate_is_documented(fate):
+    assert f"| `{fate}` |" in README
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda file: file.name)
+def test_every_configuration_is_valid_and_in_the_readme(file):
+    plan, problems = common.load(file)
+    assert plan is not None and problems == []
+    assert f"[conf/{file.name}](conf/{file.name})" in README
+
+
+def test_every_package_is_in_the_project_file():
+    found = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for file in ROOT.glob("ccproxy/**/__init__.py")
+    }
+    handlers = {
+        ".".join(("ccproxy_handlers", *file.parent.relative_to(ROOT / "handlers").parts))
+        for file in ROOT.glob("handlers/**/__init__.py")
+    }
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found | handlers
+    for package in found:
+        assert (ROOT / package.replace(".", "/") / "__init__.py").exists()
+
+
+def test_the_version_is_the_same_everywhere():
+    assert PROJECT["project"]["version"] == __version__
+
+
+def test_the_make_targets_are_in_the_readme():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in ("demo", "test", "check", "bench"):
+        assert f"\n{target}:" in makefile
+        assert f"make {target}" in README
+
+
+def test_the_changelog_has_a_place_for_what_is_new():
+    assert "\n## Unreleased\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")

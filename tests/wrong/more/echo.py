@@ -1,0 +1,7 @@
+"""Takes the name of a built-in handler."""
+
+from ccproxy import Handler
+
+
+class Echo(Handler):
+    """Hides nothing."""
