@@ -188,11 +188,10 @@ class Client:
 
 
 def _offer(answers: _Answers, parts: cc.Parts | None) -> bool:
-    try:
+    with suppress(queue.Full):
         answers.put_nowait(parts)
-    except queue.Full:
-        return False
-    return True
+        return True
+    return False
 
 
 class _Carrier:
@@ -288,10 +287,10 @@ class _Carrier:
 def _connect(address: str, identity: bytes | None, limits: Limits) -> _Socket:
     """A DEALER, with a context of its own, on its way to `address`; ValueError if that is none."""
     made = zmq.Context().socket(zmq.DEALER)
-    options = {**_OPTIONS, zmq.HEARTBEAT_IVL: int(1000 * limits.heartbeat)}
     try:
-        for name, setting in options.items():
+        for name, setting in _OPTIONS.items():
             made.setsockopt(name, setting)
+        made.setsockopt(zmq.HEARTBEAT_IVL, int(1000 * limits.heartbeat))
         if identity is not None:
             made.setsockopt(zmq.IDENTITY, identity)
         made.connect(address)

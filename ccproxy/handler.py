@@ -134,6 +134,10 @@ class Handler:
         """Asked for each message of a type for which `decide` said Deliver."""
         return None
 
+    def status(self) -> dict[str, Any]:
+        """Facts for the status page and the infofile, such as the state of a link."""
+        return {}
+
     async def stop(self) -> None:
         """Let go of what `start` took; must work after a failed start. Links, listeners, timers,
         tasks and processes of `ctx` are closed by the server afterwards."""

@@ -56,7 +56,8 @@ class Plugins:
     """All plugins that can be asked for; each is imported once, when it is first asked for."""
 
     def __init__(self, installed: Iterable[EntryPoint] | None = None) -> None:
-        self._installed = tuple(entry_points(group=GROUP) if installed is None else installed)
+        points = entry_points(group=GROUP) if installed is None else installed
+        self._installed = tuple(_installed(points))
         self._loaded: dict[tuple[str, int], Any] = {}
 
     def words(self, folders: Iterable[str] = ()) -> list[str]:
@@ -77,13 +78,7 @@ class Plugins:
         return self._load(found[0])
 
     def _sources(self, folders: Iterable[str]) -> Iterator[Source]:
-        seen: set[tuple[str, str]] = set()
-        for point in self._installed:
-            if (point.name, point.value) in seen:  # one package, found on two paths
-                continue
-            seen.add((point.name, point.value))
-            package = f" of {point.dist.name}" if point.dist else ""
-            yield Source(point.name, f"{point.value}{package}", entry_point=point)
+        yield from self._installed
         for folder in dict.fromkeys(map(Path, folders)):
             for file in sorted(folder.glob("[!_]*.py")):
                 yield Source(file.stem, str(file), file=file)
@@ -113,6 +108,16 @@ class Plugins:
         return _checked(source, found[0])
 
 
+def _installed(points: Iterable[EntryPoint]) -> Iterator[Source]:
+    seen: set[tuple[str, str]] = set()
+    for point in points:
+        if (point.name, point.value) in seen:  # one package, found on two paths
+            continue
+        seen.add((point.name, point.value))
+        package = f" of {point.dist.name}" if point.dist else ""
+        yield Source(point.name, f"{point.value}{package}", entry_point=point)
+
+
 def _import_file(file: Path) -> ModuleType:
     """Import a file under a name of its own, which dataclasses need to find it by."""
     mark = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
@@ -137,6 +142,7 @@ def _classes(word: str, loaded: Any) -> Iterator[Any]:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(loaded)
+    manager.check_pending()
     if manager.get_hookcallers(loaded):
         yield from manager.hook.ccproxy_handler(word=word)
         return

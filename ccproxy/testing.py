@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from ccproxy.config.options import options_of
@@ -55,14 +55,13 @@ def run_handler(
     `options` are lines of an INI section, or a dict by the names of the INI whose texts are parsed
     and whose other values are taken as they are; ValueError if one is unknown, missing or wrong.
     """
-    ctx = FakeContext("h:test", handlers)
     handler = factory("h:test", options_for(factory, options))
-    try:
-        ctx.run(handler.start(ctx))
-        yield RunningHandler(handler, ctx)
-    finally:
-        ctx.run(handler.stop())
-        ctx.close()
+    with closing(FakeContext("h:test", handlers)) as ctx:
+        try:
+            ctx.run(handler.start(ctx))
+            yield RunningHandler(handler, ctx)
+        finally:
+            ctx.run(handler.stop())
 
 
 def options_for(factory: type[Handler], options: Mapping[str, Any] | str) -> Any:

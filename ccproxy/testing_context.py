@@ -61,7 +61,7 @@ class FakeLink:
         """Everything that waits to be sent, in order; it counts as sent then."""
         taken = []
         while waiting := self.outbox.peek(1):
-            taken += [cc.message(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
+            taken += [Message.cut(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
             self.outbox.advance(len(waiting[0]))
         return taken
 

@@ -50,10 +50,9 @@ class RunningServer:
             self._news.wait_for(lambda: self._ended or self._find(text), timeout)
             if found := self._find(text):
                 return found
-            log = "\n".join(self.lines)
         if self._ended:
-            raise RuntimeError(f"the server ended without {text!r}; its log:\n{log}")
-        raise TimeoutError(f"the server did not log {text!r} in {timeout:g} s; its log:\n{log}")
+            raise RuntimeError(f"the server ended without {text!r}")
+        raise TimeoutError(f"the server did not log {text!r} in {timeout:g} s")
 
     def stop(self, timeout: float = 10.0) -> int:
         """End it by SIGTERM, after `timeout` seconds by SIGKILL; its exit status is returned."""
@@ -86,8 +85,8 @@ class RunningServer:
 def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServer]:
     """Start a server and wait until it takes messages; stop it at the end.
 
-    Each word PORT1, PORT2 ... in the text becomes a free port. RuntimeError with the log if the
-    server ends instead, TimeoutError if it is not ready in time.
+    Each word PORT1, PORT2 ... in the text becomes a free port. RuntimeError if the server ends
+    instead, TimeoutError if it is not ready in time; the log is added to any exception as a note.
     """
     with TemporaryDirectory(prefix="ccproxy-") as name:
         words = sorted(set(re.findall(r"\bPORT\d+\b", ini_text)))
@@ -98,6 +97,9 @@ def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServ
         try:
             server.wait_for(READY, timeout)
             yield server
+        except Exception as error:
+            error.add_note("\n".join(["the log of the server:", *server.lines]))
+            raise
         finally:
             server.stop(timeout)
 

@@ -107,8 +107,8 @@ def handlers() -> Iterator[str]:
 
 def fates() -> Iterator[str]:
     """How a message can end."""
-    yield "### Fates\n\nEach received message ends in exactly one; the last line of the log says how"
-    yield "many in which.\n"
+    yield "### Fates\n\nEach received message ends in exactly one; the last line of the log says"
+    yield "how many in which.\n"
     yield from ("| fate | meaning |", "|---|---|")
     yield from (f"| `{fate}` | {meaning} |" for fate, meaning in FATES.items())
 

@@ -1,20 +1,9 @@
-import asyncio
-import sys
 from dataclasses import dataclass
 
 import pytest
 
 from ccproxy import Discard, Forward, Handler, LinkOptions, Reply, Send, kinds, option
-from ccproxy.client import Client
-from ccproxy.testing import (
-    TIME,
-    FakeContext,
-    free_ports,
-    message,
-    options_for,
-    run_handler,
-    running_server,
-)
+from ccproxy.testing import message, options_for, run_handler
 
 
 class Toy(Handler):
@@ -50,13 +39,6 @@ class Toy(Handler):
 
     async def stop(self) -> None:
         self.stopped = True
-
-
-@pytest.fixture
-def ctx():
-    made = FakeContext()
-    yield made
-    made.close()
 
 
 def test_replies_come_back_encoded_with_their_route():
@@ -113,92 +95,3 @@ def test_options_are_read_as_from_an_ini():
 def test_wrong_options_are_value_errors(options, complaint):
     with pytest.raises(ValueError, match=complaint):
         options_for(Toy, options)
-
-
-def test_the_clock_moves_only_by_hand_and_calls_come_in_order(ctx):
-    seen = []
-    ctx.every(1.0, lambda: seen.append(("every", ctx.now())))
-    ctx.call_later(2.5, lambda: seen.append(("later", ctx.now())))
-    ctx.call_later(0.5, lambda: ctx.call_later(0.1, lambda: seen.append(("nested", ctx.now()))))
-    ctx.advance(3.0)
-    assert seen == [("nested", 0.6), ("every", 1.0), ("every", 2.0), ("later", 2.5), ("every", 3.0)]
-    assert (ctx.now(), ctx.time()) == (3.0, TIME + 3.0)
-
-
-def test_log_and_counters_are_recorded(ctx):
-    ctx.log.debug("a %s", "b")
-    ctx.count("x")
-    ctx.count("x", 4)
-    ctx.flows_changed()
-    assert (ctx.lines, ctx.counters, ctx.flow_changes) == (["DEBUG a b"], {"x": 5}, 1)
-
-
-def test_tasks_run_when_the_clock_moves(ctx):
-    seen = []
-
-    async def work() -> None:
-        await asyncio.sleep(0)
-        seen.append(await ctx.run_blocking(max, 1, 2))
-
-    ctx.task(work())
-    ctx.advance(0.0)
-    assert seen == [2]
-
-
-def test_a_task_that_fails_is_seen(ctx):
-    async def work() -> None:
-        raise ValueError("oops")
-
-    ctx.task(work())
-    with pytest.raises(ValueError, match="oops"):
-        ctx.settle()
-
-
-def test_tasks_and_processes_that_are_left_are_ended():
-    ctx = FakeContext()
-    ended = []
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(True)
-
-    ctx.task(work())
-    process = ctx.run(ctx.spawn([sys.executable, "-c", "input()"]))
-    ctx.settle()
-    ctx.close()
-    assert ended == [True]
-    assert process.returncode is not None
-
-
-def test_listeners_are_recorded(ctx):
-    assert ctx.run(ctx.listen("tcp://127.0.0.1:9", asyncio.Protocol)) == "tcp://127.0.0.1:9"
-    assert ctx.listeners == {"tcp://127.0.0.1:9": asyncio.Protocol}
-
-
-def test_ports_are_different():
-    assert len(set(free_ports(5))) == 5
-
-
-SERVER = """
-[ccserver]
-cc-socket = tcp://127.0.0.1:PORT1
-cc-role = local
-[routes]
-echo = h:echo
-[h:echo]
-handler = echo
-"""
-
-
-def test_a_server_runs_and_ends():
-    with running_server(SERVER) as server, Client(server.address()) as client:
-        answer = client.request("echo.request", {"target": "me"})
-        assert (answer.type, answer.value["orig_target"]) == ("echo.response", "me")
-    assert server.process.returncode == 0
-
-
-def test_a_server_that_does_not_start_shows_its_log():
-    with pytest.raises(RuntimeError, match=r"(?s)ended without 'ready'.*cc-sockte"):
-        running_server(SERVER.replace("socket", "sockte")).__enter__()

@@ -161,11 +161,11 @@ class Process:
         self.level = logs.level_of(args.quiet, args.verbose)
         self.started = started
         self.plugins = Plugins()
+        self.signals = daemon.HeldSignals()
 
     def run(self, plan: Plan, problems: list[Problem]) -> int:
         """Run until the server ends; the log exists for that time."""
-        # A SIGHUP that comes before the server listens to it must not end the process.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.signals.hold()
         try:
             logs.set_up(log_plan(plan, self.level))
         except OSError as error:
@@ -198,7 +198,12 @@ class Process:
         return run_loop(serve(plan, self.reload, self.ready))
 
     def ready(self) -> None:
-        """The server listens."""
+        """The server listens; said when the loop turns again, for then it obeys signals as well."""
+        asyncio.get_running_loop().call_soon(self.tell_ready)
+
+    def tell_ready(self) -> None:
+        """Tell who started us."""
+        self.signals.release()
         self.started()
         daemon.notify("READY=1")
 

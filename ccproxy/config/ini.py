@@ -148,6 +148,9 @@ class _Reader:
             "config_dir": str(Path(file).parent),
             "config_file": file,
         }
+        self.names: dict[str, list[str]] = {DEFAULT: [], **{one: [] for one in scanned.sections}}
+        for owner, option in scanned.options:
+            self.names[owner].append(option)
         self.parser = ConfigParser(
             delimiters=("=",),
             comment_prefixes=("#", ";"),
@@ -159,42 +162,43 @@ class _Reader:
         self.parser.read_file(scanned.lines, file)
 
     def section(self, name: str) -> Section:
-        own = self.names(name)
         extra = self.overrides if name == SERVER else {}
-        entries = [self.entry(name, one, self.scanned.options[name, one])
-                   for one in own if one not in extra]  # fmt: skip
-        entries += [self.entry(name, one, ()) for one in extra]
-        inherited = [] if name == DEFAULT else self.names(DEFAULT)
+        own = [one for one in self.names[name] if one not in extra]
+        inherited = {*self.names[DEFAULT]} - {*own, *extra} if name != DEFAULT else set()
+        values = self.variables(name)
+        lines = self.scanned.options
         return Section(
             name=name,
             file=self.file,
             line=self.scanned.sections.get(name, 0),
-            entries=tuple(entries),
+            entries=(
+                *(self.entry(name, one, lines[name, one], values) for one in own),
+                *(self.entry(name, one, (), values) for one in extra),
+            ),
             inherited=tuple(
-                self.entry(name, one, self.scanned.options[DEFAULT, one])
-                for one in inherited
-                if one not in own and one not in extra
+                self.entry(name, one, lines[DEFAULT, one], values)
+                for one in self.names[DEFAULT]
+                if one in inherited
             ),
             references=frozenset(self.references(name)),
         )
 
-    def names(self, section: str) -> list[str]:
-        return [option for owner, option in self.scanned.options if owner == section]
-
     def variables(self, section: str) -> dict[str, str]:
         """What comes besides the section's own options: built-in names, and the command line's."""
-        own = {*self.names(section), *self.names(DEFAULT)}
-        service = "ccserver" if section == DEFAULT else section
+        own = {*self.names[section], *self.names[DEFAULT]}
+        service = SERVER if section == DEFAULT else section
         built_in = {**self.built_in, "service_name": service}
         variables = {
             name: text.replace("%", "%%") for name, text in built_in.items() if name not in own
         }
         return variables | dict(self.overrides if section == SERVER else {})
 
-    def entry(self, section: str, name: str, lines: tuple[int, ...]) -> Entry:
+    def entry(
+        self, section: str, name: str, lines: tuple[int, ...], variables: Mapping[str, str]
+    ) -> Entry:
         file = self.file if lines else OVERRIDE
         try:
-            text = self.parser.get(section, name, vars=self.variables(section))
+            text = self.parser.get(section, name, vars=variables)
         except InterpolationError as error:
             line = lines[0] if lines else 0
             what, hint = self.explain(section, name, error)
@@ -204,7 +208,7 @@ class _Reader:
     def explain(self, section: str, name: str, error: InterpolationError) -> tuple[str, str]:
         if isinstance(error, InterpolationMissingOptionError):
             missing = error.reference
-            known = [*self.names(section), *self.names(DEFAULT), *BUILT_IN]
+            known = [*self.names[section], *self.names[DEFAULT], *BUILT_IN]
             what = f'"{name}" in [{section}] uses %({missing})s, which is not set'
             return what, did_you_mean(
                 missing, known
@@ -215,7 +219,7 @@ class _Reader:
         return what, 'write "%%" for a percent sign, %(NAME)s for the value of an option'
 
     def references(self, section: str) -> Iterator[str]:
-        for name in self.names(section):
+        for name in self.names[section]:
             raw = self.parser.get(section, name, raw=True)
             yield from _REFERENCE.findall(raw.replace("%%", ""))
         for raw in self.overrides.values() if section == SERVER else ():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in a configuration. `line` 0 means the file as a whole; a warning starts anyway."""
+    """One mistake in a configuration; line 0 means the whole file, a warning starts anyway."""
 
     file: str
     line: int

@@ -22,7 +22,7 @@ _INDENTED_OPTION = re.compile(r"[\w.*-]+\s+=(\s|$)")
 _WORD = re.compile(r"[\w.*-]+")
 _COLON = re.compile(r"([\w.*-]+)\s*:\s*(.*)")
 _COLON_FIRST = re.compile(r"[\w.*-]+\s*:(\s|$)")
-_FAULTY = "#"
+_COMMENT = "#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,7 @@ class _Scanner:
         """The line as configparser may have it."""
         text = bare(line)
         if not text:
-            if not line.strip() and self.value is not None:
-                self.value.append(number)
-            return line
+            return _COMMENT  # a blank line too: the original does not make it part of a value
         if line[0].isspace():
             return self.indented(number, line, text.strip())
         self.value, self.skipping = None, False
@@ -80,11 +78,11 @@ class _Scanner:
 
     def problem(self, number: int, what: str, hint: str = "") -> str:
         self.problems.append(Problem(self.file, number, what, hint))
-        return _FAULTY
+        return _COMMENT
 
     def indented(self, number: int, line: str, text: str) -> str:
         if self.skipping:
-            return _FAULTY
+            return _COMMENT
         if _INDENTED_SECTION.fullmatch(text):
             self.skipping = True
             return self.problem(
@@ -111,7 +109,7 @@ class _Scanner:
         if _WORD.fullmatch(name):
             return self.option(number, text, text)
         self.skipping = True
-        return _FAULTY
+        return _COMMENT
 
     def header(self, number: int, text: str) -> str:
         match = _SECTION.fullmatch(text)
@@ -123,7 +121,7 @@ class _Scanner:
             self.problem(number, f'bad section header "{_short(text)}"', hint)
         if not name:
             self.section, self.lost, self.skipping = None, True, True
-            return _FAULTY
+            return _COMMENT
         if name in self.sections:
             first = self.sections[name]
             self.problem(number, f"section [{name}] is given twice", f"first in line {first}")
@@ -169,7 +167,7 @@ class _Scanner:
                 number, "text before the first section", "start with a line such as [ccserver]"
             )
         self.lost = self.skipping = True
-        return _FAULTY
+        return _COMMENT
 
 
 def _short(text: str) -> str:

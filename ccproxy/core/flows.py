@@ -7,6 +7,7 @@ business, asked once per type by the switch.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from ccproxy.core.outbox import Outbox
@@ -51,7 +52,9 @@ class FlowTable:
         self.flows: dict[bytes, Flow] = {}
         self.other = Flow(Target())
         self._compile = compile
-        self._targets: dict[tuple[tuple[Outbox, ...], tuple[Receiver, ...]], Target] = {}
+        # A dict finds its oldest key by stepping over all that were removed before it.
+        self._order: deque[bytes] = deque()
+        self._targets: dict[tuple[tuple[Outbox, ...], tuple[Receiver, ...], str], Target] = {}
 
     def miss(self, type: bytes) -> Flow | None:
         """Make the flow of a type that is not in the table; None if it is no valid type."""
@@ -59,20 +62,21 @@ class FlowTable:
         if target is None:
             return None
         if target.boxes or target.handlers:
-            key = (target.boxes, target.handlers)
+            key = (target.boxes, target.handlers, target.fate)
             target = self._targets.setdefault(key, target)
         if len(self.flows) >= self.limit:
-            self._forget(next(iter(self.flows)))
+            self._forget()
         flow = self.flows[type] = Flow(target)
+        self._order.append(type)
         return flow
 
     def clear(self) -> None:
         """Every type is asked for again; the counts of the old flows are kept in `other`."""
-        for type in list(self.flows):
-            self._forget(type)
+        while self.flows:
+            self._forget()
         self._targets.clear()
 
-    def _forget(self, type: bytes) -> None:
-        gone = self.flows.pop(type)
+    def _forget(self) -> None:
+        gone = self.flows.pop(self._order.popleft())
         self.other.count += gone.count
         self.other.bytes += gone.bytes

@@ -19,6 +19,11 @@ from typing import Any
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.outbox import Outbox
 
+Buffer = bytes | memoryview
+
+LARGE = 4096
+"""Bytes from which on a view of a message is cheaper than a copy; the join copies it anyway."""
+
 MORE = 0
 """Stopped because the rest is no whole message yet."""
 COMMAND = 1
@@ -28,14 +33,14 @@ BROKEN = 2
 BLOCKED = 3
 """Stopped in front of a message whose outbox is full and whose senders have to wait."""
 TOO_BIG = 4
-"""Stopped in front of a message with a frame that is larger than a message may be."""
+"""Stopped in front of a message that is larger than a message may be, or says it will be."""
 
 
 def scan(
     data: bytes,
     flows: dict[bytes, Flow],
     miss: Callable[[bytes], Flow],
-    emit: Callable[[Target, list[bytes], int], None],
+    emit: Callable[[Target, list[Buffer], int], None],
     limits: tuple[int, int],
 ) -> tuple[int, int, Sequence[Outbox]]:
     """Pass on the whole messages of `data` by their type.
@@ -43,18 +48,20 @@ def scan(
     A message is zero or more non-empty frames, an empty one, the type, any more. `flows` is the
     flow table, `miss` makes a flow that is not in it (b"": the one for malformed messages). `emit`
     gets a run: its target, an empty string followed by the messages, their bytes. `limits` are
-    the bytes of the largest frame and the number of frames of a message. Returns how many bytes
-    are done, why it stopped, and the outboxes to wait for if it is BLOCKED.
+    the bytes and the number of frames of the largest message. Returns how many bytes are done, why
+    it stopped, and the outboxes to wait for if it is BLOCKED.
     """
     size = len(data)
     last = size - 2
     limit, most = limits
-    watch = 2 * most
+    # A frame has two bytes at least: only a message longer than this can break a limit.
+    watch = min(limit, 2 * most)
     start = run = begun = stop = head_size = head_more = 0
     head = b""
     flow: Any = None
     target: Target | None = None
-    parts = [b""]
+    view = memoryview(data)
+    parts: list[Buffer] = [b""]
     wait: Sequence[Outbox] = ()
     while start <= last:
         at = start
@@ -138,11 +145,14 @@ def scan(
                 break
         if stop or at > size:
             break
-        # A frame has two bytes at least, so that only a long message can have too many.
-        if at - start > watch and frames_in(data, start, at) > most:
-            stop = BROKEN
-            break
-        parts.append(data[start:at])
+        if at - start > watch:
+            if at - start > limit:
+                stop = TOO_BIG
+                break
+            if frames_in(data, start, at) > most:
+                stop = BROKEN
+                break
+        parts.append(data[start:at] if at - start < LARGE else view[start:at])
         start = at
         flow.count += 1
     if flow is not None:
@@ -155,7 +165,7 @@ def scan(
 def scan_replies(
     data: bytes,
     peers: dict[bytes, Outbox],
-    emit: Callable[[bytes, list[bytes], int], None],
+    emit: Callable[[bytes, list[Buffer], int], None],
     limits: tuple[int, int],
 ) -> tuple[int, int, Sequence[Outbox]]:
     """Pass on the whole messages of `data` by the identity in their first frame.
@@ -166,10 +176,12 @@ def scan_replies(
     size = len(data)
     last = size - 2
     limit, most = limits
-    watch = 2 * most
+    # A frame has two bytes at least: only a message longer than this can break a limit.
+    watch = min(limit, 2 * most)
     start = run = stop = head_size = 0
     head = identity = b""
-    parts: list[bytes] = []
+    view = memoryview(data)
+    parts: list[Buffer] = []
     wait: Sequence[Outbox] = ()
     while start <= last:
         at = start
@@ -229,11 +241,14 @@ def scan_replies(
                 break
         if stop or at > size:
             break
-        # A frame has two bytes at least, so that only a long message can have too many.
-        if at - start > watch and frames_in(data, start, at) > most:
-            stop = BROKEN
-            break
-        parts.append(data[behind:at])
+        if at - start > watch:
+            if at - start > limit:
+                stop = TOO_BIG
+                break
+            if frames_in(data, start, at) > most:
+                stop = BROKEN
+                break
+        parts.append(data[behind:at] if at - behind < LARGE else view[behind:at])
         start = at
     if parts:
         emit(identity, parts, start - run)

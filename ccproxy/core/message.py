@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from ccproxy.wire.cc import split
 
 Value = Any
 """A neutral value: None, bool, int, float, str, bytes, list or dict of these."""
@@ -34,6 +36,15 @@ class Message:
     payload: tuple[bytes, ...]
     codec: Codec
     listener: str = ""
+
+    @classmethod
+    def cut(cls, frames: Sequence[bytes], codec: Codec, listener: str = "") -> Message:
+        """Build one of the frames a ROUTER would hand over, the identity first.
+
+        ValueError without an empty frame or without a valid type behind it.
+        """
+        route, type, payload = split(frames)
+        return cls(type, route, payload, codec, listener)
 
     def value(self) -> Value:
         """The payload as a neutral value; ValueError if it cannot be read."""

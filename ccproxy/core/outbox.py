@@ -112,6 +112,7 @@ class Outbox:
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
+        self._settle()
         self.dropped[reason] += self.waiting
         self.waiting = self.bytes = self._offset = self._small = 0
         self._chunks.clear()
@@ -162,6 +163,8 @@ class Outbox:
     def _squeeze(self, chunk: bytes, messages: int) -> int:
         """Take the messages that still fit, in order; the rest is dropped."""
         limits = self.limits
+        if limits.messages:
+            self._settle()
         room = limits.bytes - self.bytes
         slots = limits.messages - self.waiting if limits.messages else messages
         if limits.policy == "block":
@@ -178,9 +181,13 @@ class Outbox:
 
     def _replace(self, chunk: bytes) -> int:
         """Take new messages one by one, dropping the oldest that are not half sent."""
+        self._settle()
         taken = start = 0
         for end in boundaries(chunk):
             message, start = chunk[start:end], end
+            if len(message) > self.limits.bytes:
+                self.dropped["full"] += 1
+                continue
             while not self._room(len(message)) and self._drop_oldest():
                 pass
             if self._room(len(message)):
@@ -198,7 +205,6 @@ class Outbox:
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest message that is not half sent; False if there is none."""
-        self._settle()
         half = self._chunks.popleft() if self._offset else None
         if half and half[1] > 1:
             end = next(iter(boundaries(half[0])))
@@ -230,18 +236,21 @@ class Outbox:
         if not self._offset:
             return
         chunk, messages = self._chunks.popleft()
-        whole = [end for end in boundaries(chunk) if end <= self._offset]
-        cut = whole[-1] if whole else 0
-        self.sent += len(whole)
-        self.waiting -= len(whole)
+        cut = whole = 0
+        for end in boundaries(chunk):
+            if end > self._offset:
+                break
+            cut, whole = end, whole + 1
+        self.sent += whole
+        self.waiting -= whole
         self._offset -= cut
-        self._chunks.appendleft((chunk[cut:], messages - len(whole)))
+        self._chunks.appendleft((chunk[cut:], messages - whole))
 
     def _release(self) -> None:
         limits = self.limits
-        if self.blocked or self.bytes * 2 > limits.bytes:
-            return
-        if limits.messages and self.waiting * 2 > limits.messages:
+        if limits.policy == "block" and (
+            self.bytes * 2 > limits.bytes or 0 < limits.messages < self.waiting * 2
+        ):
             return
         waiters, self._waiters = self._waiters, []
         for call in waiters:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ccproxy.core.flows import Flow, FlowTable, Target
+from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK, Ledger
 from ccproxy.core.message import Action, Actions, Codec, Message, Reply
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
-from ccproxy.wire.cc import frames, message, valid_type
+from ccproxy.wire.cc import Refused, frames, valid_type
 from ccproxy.wire.zmtp.frames import frame, pack, unpack
 
 try:
@@ -42,11 +43,11 @@ class Notices(Protocol):
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
 
-    def malformed(self, sender: str, raw: bytes, messages: int) -> None:
+    def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """Messages that are none; `raw` is the first of them on the wire."""
 
     def failed(self, handler: str, type: str, error: Exception) -> None:
-        """A handler raised."""
+        """A handler raised, or refused a message."""
 
 
 class Switch:
@@ -96,7 +97,11 @@ class Switch:
                 return "consumed"
             return self.act(actions, message)
         except Refuse as refusal:
-            return refusal.fate
+            self.notices.failed(receiver.name, message.type, refusal)
+            return refusal.fate if refusal.fate in RANK else "refused"
+        except Refused as error:
+            self.notices.failed(receiver.name, message.type, error)
+            return "refused"
         except Exception as error:
             self.notices.failed(receiver.name, message.type, error)
             return "failed"
@@ -114,8 +119,8 @@ class Switch:
             payload = self.codec.encode(kind, action.value, action.blob)
             chunk = pack(frames(action.route, kind, payload))
             return "consumed" if action.link.outbox.offer(chunk, 1) else "full"
-        if message is None:
-            raise ValueError("a Reply needs the message it answers")
+        if message is None or not message.route:
+            raise ValueError("a Reply needs a message that came from a peer, to answer it")
         payload = message.codec.encode(kind, action.value, action.blob)
         box = self.peers.get(message.route[0])
         if box is None:
@@ -146,7 +151,10 @@ class Switch:
 
     def _ask(self, handler: Decider, type: str) -> Verdict | None:
         try:
-            return handler.decide(type)
+            verdict = handler.decide(type)
+            if not isinstance(verdict, Verdict):
+                raise TypeError(f"decide({type!r}) returned {verdict!r:.80}, expected a verdict")
+            return verdict
         except Exception as error:
             self.notices.failed(handler.name, type, error)
             return None
@@ -172,22 +180,25 @@ class Ingress:
         table = self._switch.table
         return scan(data, table.flows, self._switch.miss, self._emit, self._limits)
 
-    def _emit(self, target: Target, parts: list[bytes], size: int) -> None:
+    def _emit(self, target: Target, parts: list[Buffer], size: int) -> None:
         ledger = self._switch.ledger
         messages = len(parts) - 1
         ledger.receive(messages, size)
-        if target.handlers:
-            for part in parts[1:]:
-                ledger.end(self._deliver(target, part), 1, len(part))
-        elif target.boxes:
+        taken = 0
+        if target.boxes:
             chunk = self.prefix.join(parts)
             taken = max([box.offer(chunk, messages) for box in target.boxes])
+        if target.handlers:
+            for number, part in enumerate(parts[1:]):
+                ledger.end(self._deliver(target, part, number < taken), 1, len(part))
+        elif target.boxes:
             if taken == messages:
                 ledger.end("forwarded", messages, size)
                 return
             sizes = list(map(len, parts))
+            rest = min(target.fate, "full", key=RANK.__getitem__)
             ledger.end("forwarded", taken, sum(sizes[: taken + 1]))
-            ledger.end("full", messages - taken, sum(sizes[taken + 1 :]))
+            ledger.end(rest, messages - taken, sum(sizes[taken + 1 :]))
         else:
             ledger.end(target.fate, messages, size)
             if target.fate == "unrouted":
@@ -195,15 +206,13 @@ class Ingress:
             elif target.fate == "malformed":
                 self._switch.notices.malformed(self.name, parts[1], messages)
 
-    def _deliver(self, target: Target, raw: bytes) -> str:
-        """One message to handlers that see each of them, and to outboxes besides."""
+    def _deliver(self, target: Target, raw: Buffer, forwarded: bool) -> str:
+        """One message to handlers that see each of them, after the outboxes."""
         switch = self._switch
-        fates = []
+        fates = [target.fate]
         if target.boxes:
-            chunk = self.prefix + raw
-            taken = max([box.offer(chunk, 1) for box in target.boxes])
-            fates.append("forwarded" if taken else "full")
-        seen = message([self.identity, *unpack(raw)], switch.codec, self._listener)
+            fates.append("forwarded" if forwarded else "full")
+        seen = Message.cut([self.identity, *unpack(raw)], switch.codec, self._listener)
         fates += [switch.deliver(receiver, seen) for receiver in target.handlers]
         return min(fates, key=RANK.__getitem__)
 
@@ -229,18 +238,19 @@ class ReplyIngress:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
         return scan_replies(data, self._switch.peers, self._emit, self._limits)
 
-    def _emit(self, identity: bytes, parts: list[bytes], size: int) -> None:
+    def _emit(self, identity: bytes, parts: list[Buffer], size: int) -> None:
         switch = self._switch
         ledger = switch.ledger
         messages = len(parts)
         ledger.receive(messages, size)
-        if b"" in parts:
-            empty = parts.count(b"")
-            ledger.end("malformed", empty, empty * (size // messages))
-            parts = [part for part in parts if part]
+        if not parts[0]:  # a bare identity, which is a run of its own
+            ledger.end("malformed", messages, size)
+            switch.notices.malformed(self.name, frame(identity), messages)
+            return
         if not identity:
+            head = (size - sum(map(len, parts))) // messages
             for part in parts:
-                ledger.end(self._own(part), 1, len(part))
+                ledger.end(self._own(part), 1, head + len(part))
             return
         box = switch.peers.get(identity)
         if box is None:
@@ -252,11 +262,11 @@ class ReplyIngress:
         if sizes:
             ledger.end("full", messages - taken, sum(sizes))
 
-    def _own(self, raw: bytes) -> str:
+    def _own(self, raw: Buffer) -> str:
         """A message without a route: for the handler that owns the link."""
         switch = self._switch
         try:
-            seen = message([b"", *unpack(raw)], switch.codec, self.name)
+            seen = Message.cut([b"", *unpack(raw)], switch.codec, self.name)
         except ValueError:
             switch.notices.malformed(self.name, raw, 1)
             return "malformed"

@@ -31,7 +31,7 @@ CLOSED = "closed by the peer"
 READ = 256 * 1024
 """Bytes asked for in one read."""
 GATHER = 32 * 1024
-"""A cut message with more bytes than this is collected in a growing buffer, not read again."""
+"""A cut message with more bytes than this, of which only little more came, is collected."""
 
 
 class Feed(Protocol):
@@ -170,56 +170,65 @@ class Connection:
         self._pulse = Pulse(heartbeat, self._sender, self.close)
 
     def _traffic(self, data: bytes) -> None:
-        """Bytes behind the handshake, cut anywhere."""
-        if self._gather is not None:
-            self._collect(self._gather, data)
-            return
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
+        """Bytes behind the handshake, cut anywhere: one read may hold any number of odd messages."""
+        while data and not self.closed:
+            if self._paused:
+                self._rest += data
+                return
+            if self._gather is not None:
+                data = self._collect(self._gather, data)
+                continue
+            rest, self._rest = self._rest, b""
+            if len(rest) > GATHER and len(rest) > 4 * len(data):
+                # Joining what is there with each small read would take the square of its size.
+                self._gather = Gather(*self._wiring.options.frame_limits)
+                data = rest + data
+                continue
+            data = self._pass(rest + data)
+
+    def _pass(self, data: bytes) -> bytes:
+        """Let whole messages go where they belong; what has to be looked at next is returned."""
         feed = self._feed
         assert feed is not None
         done, stop, wait = feed.feed(data)
-        while stop == COMMAND and (after := self._command(data, done)) > done:
-            data = data[after:]
-            done, stop, wait = feed.feed(data)
+        if stop == COMMAND and (after := self._command(data, done)) > done:
+            return data[after:]
         if stop == BLOCKED:
             self._pause(wait)
         elif stop == TOO_BIG:
             self._refuse_size()
-        if done < len(data) and not self.closed:
-            self._keep(data[done:], stop)
+        if done == len(data) or self.closed:
+            return b""
+        return self._keep(data[done:], stop)
 
-    def _keep(self, rest: bytes, stop: int) -> None:
-        """Remember a cut message until more of it arrives."""
-        if stop == BROKEN or (len(rest) > GATHER and stop != BLOCKED):
-            options = self._wiring.options
-            self._gather = Gather(options.max_message, options.max_frames)
-            self._collect(self._gather, rest)
-        else:
-            self._rest = rest
+    def _keep(self, rest: bytes, stop: int) -> bytes:
+        """Remember a cut message until more of it arrives; what is to be collected is returned."""
+        if stop == BROKEN or (len(rest) >= READ and stop != BLOCKED):
+            self._gather = Gather(*self._wiring.options.frame_limits)
+            return rest
+        self._rest = rest
+        return b""
 
-    def _collect(self, gather: Gather, data: bytes) -> None:
-        """A message in pieces, or one with commands between its frames: libzmq does send those."""
+    def _collect(self, gather: Gather, data: bytes) -> bytes:
+        """A message in pieces, or one with commands between its frames: libzmq does send those.
+
+        What follows it is returned.
+        """
         try:
             found = gather.feed(data)
             for command in gather.take_commands():
                 self._obey(command)
         except TooBig:
             self._refuse_size()
-            return
+            return b""
         except ZmtpError as error:
             self.close(f"not ZMTP: {error}")
-            return
+            return b""
         if found is None or self.closed:
-            return
+            return b""
         self._gather = None
         message, rest = found
-        self._traffic(message)
-        if self._paused:
-            self._rest += rest
-        elif rest and not self.closed:
-            self._traffic(rest)
+        return self._pass(message) + rest
 
     def _refuse_size(self) -> None:
         self._wiring.too_big()

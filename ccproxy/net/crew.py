@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
-from ccproxy.config.options import options_of
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
@@ -78,12 +78,11 @@ class Crew:
 
     # The life of handlers
 
-    async def adopt(self, plan: Plan) -> None:
-        """Run the handlers of a plan: unchanged ones go on, the others are started and stopped.
+    async def adopt(self, plan: Plan, keep: Collection[str] = ()) -> None:
+        """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
 
         StartFailed leaves everything as it was before.
         """
-        keep = _unchanged(self.members, plan)
         before = {link: (link.on_message, link.options) for link in self.links.values()}
         fresh = [one for one in plan.handlers if one.section not in keep]
         leaving = [one for name, one in self.members.items() if name not in keep]
@@ -124,6 +123,11 @@ class Crew:
         for member in self.members.values():
             total.update(member.context.counters)
         return total
+
+    def status(self) -> list[tuple[str, dict[str, Any]]]:
+        """What each handler that has links says of them, by section."""
+        found = [(name, member.handler.status()) for name, member in self.members.items()]
+        return [(name, facts) for name, facts in found if facts]
 
     async def _start(self, plans: Iterable[HandlerPlan]) -> None:
         self._starting = {}
@@ -184,32 +188,3 @@ def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None
         {name: member.handler for name, member in members.items()},
         {member.handler: member.receiver for member in members.values()},
     )
-
-
-def _unchanged(members: Mapping[str, Member], plan: Plan) -> set[str]:
-    """The sections whose running handler can go on: same class, same options, same targets."""
-    same = {
-        one.section
-        for one in plan.handlers
-        if one.section in members and _alike(members[one.section].plan, one)
-    }
-    while True:
-        # Who refers to a section that is replaced is replaced too: it may hold the old instance.
-        stale = {name for name in same if not _refers(members[name].plan) <= same}
-        if not stale:
-            return same
-        same -= stale
-
-
-def _alike(old: HandlerPlan, new: HandlerPlan) -> bool:
-    return old.factory is new.factory and old.options == new.options
-
-
-def _refers(plan: HandlerPlan) -> set[str]:
-    """The handler sections an options dataclass names."""
-    found: set[str] = set()
-    for one in options_of(plan.factory.Options):  # type: ignore[attr-defined]
-        if one.kind.refers == "handler":
-            value = getattr(plan.options, one.field)
-            found.update([value] if isinstance(value, str) else value)
-    return found - {""}

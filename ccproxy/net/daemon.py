@@ -1,6 +1,6 @@
-"""The process around the server: pid file, background, signals by pid file, word to systemd.
+"""The process around the server: pid file, background, early signals, word to systemd.
 
-Everything here happens before the event loop starts or after it has ended, except `notify`, which
+Everything here happens before the event loop turns or after it has ended, except `notify`, which
 sends one datagram and never waits. It must never know what the server does.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -108,6 +109,33 @@ def send_signal(file: PidFile, number: int) -> str:
     except OSError as error:
         raise PidFileError(f"cannot signal process {pid}: {error.strerror}") from error
     return ""
+
+
+class HeldSignals:
+    """Signals that come before the server can obey them: kept, and sent again when it can."""
+
+    NUMBERS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+
+    def hold(self) -> None:
+        """Keep signals from now on."""
+        for number in self.NUMBERS:
+            signal.signal(number, self._keep)
+
+    def release(self) -> None:
+        """Somebody else handles signals now: send what was kept."""
+        held, self._held = self._held, []
+        for number in held:
+            os.kill(os.getpid(), number)
+
+    def _keep(self, number: int, frame: object) -> None:
+        """A start that hangs must not be immune: asked to stop twice, the process ends at once."""
+        if number in self._held and number != signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._held.append(number)
 
 
 class Background:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ccproxy.core.hot import Buffer
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Refuse
 from ccproxy.net.logs import RateLimit
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp import unpack
 
 SECONDS = 10.0
 """A line with the same key is written at most once in this time, with the sum."""
+STRANGERS = 50
+"""Different lines about peers and their messages in that time: who connects can make up names."""
 
 
 class Journal:
@@ -24,6 +28,7 @@ class Journal:
         self.log = logging.getLogger("CCServer")
         self._clock = clock
         self._limit = RateLimit(SECONDS)
+        self._strangers = RateLimit(SECONDS, STRANGERS)
         self._dropped: dict[tuple[str, str], int] = {}
 
     def debug(self, text: str, *facts: object) -> None:
@@ -44,42 +49,35 @@ class Journal:
 
     def often(self, key: str, text: str, *facts: object, amount: int = 1) -> None:
         """A warning that may repeat: at most once in `SECONDS` per key, with the sum."""
-        total = self._limit.ask(key, self._clock(), amount)
-        if total is None:
-            return
-        if total > amount:
-            text, facts = text + " (%d in %g s)", (*facts, total, SECONDS)
-        self.log.warning(text, *facts, stacklevel=2)
+        self._say(self._limit.ask(key, self._clock(), amount), amount, text, facts)
 
     def peer_closed(self, listener: str, peer: str, reason: str) -> None:
         """A peer was closed for a reason of ours, or failed its handshake."""
-        host = peer.rpartition(":")[0]
-        self.often(
-            f"peer {listener} {host} {reason}", "peer closed listener=%s peer=%s: %s", listener,
-            peer, reason,
-        )  # fmt: skip
+        key = f"peer {listener} {peer.rpartition(':')[0]} {reason}"
+        facts = (listener, peer, reason)
+        self._say_of_stranger(key, 1, "peer closed listener=%s peer=%s: %s", facts)
 
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
-        self.often(f"unrouted {type}", "dropping msg, no route: %s", type, amount=messages)
+        text = "dropping msg, no route: %s"
+        self._say_of_stranger(f"unrouted {type}", messages, text, (type,))
 
-    def malformed(self, sender: str, raw: bytes, messages: int) -> None:
+    def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """Messages that are none; what is wrong with the first of them is said."""
         try:
             split(unpack(raw))
             reason = "nothing behind the identity"
         except ValueError as error:
             reason = str(error)
-        self.often(
-            f"malformed {sender}", "Invalid CC message peer=%s: %s", sender, reason, amount=messages
-        )
+        text = "Invalid CC message peer=%s: %s"
+        self._say_of_stranger(f"malformed {sender}", messages, text, (sender, reason))
 
     def failed(self, handler: str, type: str, error: Exception) -> None:
-        """A handler raised; the stack trace is written for what is likely a fault of the code."""
+        """A handler raised; a stack trace is written for what is likely a fault of its code."""
         total = self._limit.ask(("failed", handler, error.__class__), self._clock())
         if total is None:
             return
-        expected = isinstance(error, ValueError | KeyError)
+        expected = isinstance(error, ValueError | KeyError | Refuse)
         self.log.error(
             "handler failed handler=%s type=%s messages=%d: %s: %s", handler, type, total,
             error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,
@@ -111,8 +109,19 @@ class Journal:
 
     def summarise(self) -> None:
         """Say what a rate limit left unsaid, once its time is over."""
-        for key, unsaid in self._limit.expire(self._clock()):
-            self.log.warning("repeated in the last %g s: %s (%d more)", SECONDS, key, unsaid)
-        overflow, self._limit.overflow = self._limit.overflow, 0
-        if overflow:
-            self.log.warning("further warnings of many kinds, not written: %d", overflow)
+        for limit in (self._limit, self._strangers):
+            for key, unsaid in limit.expire(self._clock()):
+                self.log.warning("repeated in the last %g s: %s (%d more)", SECONDS, key, unsaid)
+            overflow, limit.overflow = limit.overflow, 0
+            if overflow:
+                self.log.warning("further warnings of many kinds, not written: %d", overflow)
+
+    def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:
+        self._say(self._strangers.ask(key, self._clock(), amount), amount, text, facts)
+
+    def _say(self, total: int | None, amount: int, text: str, facts: tuple[object, ...]) -> None:
+        if total is None:
+            return
+        if total > amount:
+            text, facts = text + " (%d in %g s)", (*facts, total, SECONDS)
+        self.log.warning(text, *facts, stacklevel=4)

@@ -15,14 +15,17 @@ from collections.abc import Callable
 from socket import gethostname
 
 from ccproxy.config.address import Address
+from ccproxy.config.diff import diff
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.switch import COMPILED, Switch
 from ccproxy.net.crew import Crew, StartFailed
+from ccproxy.net.daemon import notify
 from ccproxy.net.journal import Journal
 from ccproxy.net.link import drained
 from ccproxy.net.listener import Identities, Listener
+from ccproxy.net.memory import keep_some
 from ccproxy.net.services import Services
 from ccproxy.net.statistics import Statistics
 from ccproxy.net.turn import Turn
@@ -72,7 +75,11 @@ class Server:
 
     async def start(self) -> None:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
         _raise_file_limit()
+        keep_some()
         await self.crew.adopt(self.plan)
         self._listen(self.plan)
         for route in self.plan.routes:
@@ -84,12 +91,10 @@ class Server:
 
     async def run(self, reload: Reload) -> None:
         """Obey signals until one says stop."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stopping.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
         watches = [
             self._loop.create_task(self._watch()),
             self._loop.create_task(self.statistics.run()),
+            self._loop.create_task(self.statistics.sample()),
             self._loop.create_task(self._reload_on_signal(reload)),
         ]
         await self._stopping.wait()
@@ -99,6 +104,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop accepting, let handlers stop, flush what waits up to linger, say the ledger."""
+        notify("STOPPING=1")
         linger = self.plan.server.linger
         for listener in self.listeners.values():
             listener.close()
@@ -136,9 +142,10 @@ class Server:
     async def _adopt(self, plan: Plan) -> None:
         """Change to a new plan, or to nothing of it."""
         before = dict(self.listeners)
+        change = diff(self.plan, plan)
         try:
             self._listen(plan)
-            await self.crew.adopt(plan)
+            await self.crew.adopt(plan, change.handlers.kept)
         except (StartFailed, OSError) as error:
             for name, listener in self.listeners.items():
                 if before.get(name) is not listener:
@@ -154,7 +161,7 @@ class Server:
         for one in plan.listeners:
             self.listeners[_key(one)].reconfigure(one.options)
             self.listeners[_key(one)].accept()
-        self.journal.info("reloaded routes=%d handlers=%d", len(plan.routes), len(plan.handlers))
+        self.journal.info("reloaded: %s", change)
 
     def _listen(self, plan: Plan) -> None:
         """Have a bound listener for every address of the plan; those that are open are kept."""

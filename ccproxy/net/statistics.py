@@ -12,10 +12,12 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ccproxy.core.averages import PERIOD, WINDOWS, Average, Averages
 from ccproxy.core.switch import Switch
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Statistics:
         self._server = server
         self._started = time.time()
         self._last: Counter[str] = Counter()
+        self._averages = Averages()
 
     async def run(self) -> None:
         """Write each period, until cancelled."""
@@ -61,13 +64,19 @@ class Statistics:
             await asyncio.sleep(self._server.plan.server.stats_period)
             self.write()
 
+    async def sample(self) -> None:
+        """Take samples for the averages, until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD)
+            if self._server.plan.server.infofile_level > 2:
+                self._averages.sample(self._total())
+
     def write(self) -> None:
         """One line to the log, and the infofile anew."""
         options = self._server.plan.server
         if not options.cc_stats:
             return
-        total = totals(self._server.switch, options.cc_stats > 1)
-        total.update(self._server.crew.counters())
+        total = self._total()
         latest = +Counter({name: count - self._last[name] for name, count in total.items()})
         self._last = total
         shown = dict(latest) or {"count": 0}
@@ -76,12 +85,20 @@ class Statistics:
         if options.infofile and options.infofile_level:
             self._write_file(Path(options.infofile), total, latest)
 
+    def _total(self) -> Counter[str]:
+        per_type = self._server.plan.server.cc_stats > 1
+        return totals(self._server.switch, per_type) + self._server.crew.counters()
+
     def _write_file(self, path: Path, total: Counter[str], latest: Counter[str]) -> None:
         options = self._server.plan.server
         lines = self._head(options.stats_period)
         if options.infofile_level > 1:
             for title, counts in (("total", total), ("latest", latest)):
                 lines += [f"[{title}]", *(f"{name}: {counts[name]}" for name in sorted(counts)), ""]
+            lines += ["[links]", *map(_facts, self._server.crew.status()), ""]
+        if options.infofile_level > 2:
+            for window in WINDOWS:
+                lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
         fresh = path.with_name(path.name + ".new")
         try:
             fresh.write_text("\n".join(lines), encoding="utf-8")
@@ -105,6 +122,15 @@ class Statistics:
             f"python: {platform.python_version()}",
             "",
         ]
+
+
+def _average(one: Average) -> str:
+    return f"{one.name}: {one.total:.12g} {one.per_period:.12g} {one.per_second:.12g}"
+
+
+def _facts(status: tuple[str, Mapping[str, Any]]) -> str:
+    section, facts = status
+    return f"{section}: " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
 def _moment(seconds: float) -> str:

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, NamedTuple
 
-from ccproxy.core.message import Message, Value
-
 ENCRYPTED = b"ENC1"
 """Stands in the JSON frame when the signature frame holds an encrypted message."""
 
@@ -56,18 +54,12 @@ def split(frames: Sequence[bytes]) -> Parts:
     return Parts(tuple(frames[:cut]), type.decode("ascii"), tuple(frames[cut + 2 :]))
 
 
-def message(frames: Sequence[bytes], codec: CcCodec, listener: str = "") -> Message:
-    """Build a Message of the frames a ROUTER would hand over; ValueError as of `split`."""
-    route, type, payload = split(frames)
-    return Message(type, route, payload, codec, listener)
-
-
 def frames(route: Sequence[bytes], type: str, payload: Sequence[bytes]) -> list[bytes]:
     """The frames of a message; ValueError if `type` is not a valid message type."""
     return [*route, b"", _encoded(type), *payload]
 
 
-def decode(type: str, payload: Sequence[bytes]) -> dict[str, Value]:
+def decode(type: str, payload: Sequence[bytes]) -> dict[str, Any]:
     """Read the JSON of a payload and check it against its type and blob.
 
     Raises Refused for what a server without keys refuses, ValueError for what is not readable.
@@ -86,7 +78,7 @@ def decode(type: str, payload: Sequence[bytes]) -> dict[str, Value]:
 
 
 def encode(
-    type: str, value: Mapping[str, Value], blob: bytes | None, *, hostname: str, time: float
+    type: str, value: Mapping[str, Any], blob: bytes | None, *, hostname: str, time: float
 ) -> tuple[bytes, ...]:
     """The payload frames (JSON, empty signature, blob if there is one) that carry `value`.
 
@@ -105,17 +97,17 @@ def encode(
 
 @dataclass(frozen=True, slots=True)
 class CcCodec:
-    """`ccproxy.core.message.Codec` for CC; `time` is a clock, seconds since 1970."""
+    """The codec of CC (see `ccproxy.core.message.Codec`); `time` is a clock, seconds since 1970."""
 
     hostname: str
     time: Callable[[], float]
 
-    def decode(self, type: str, payload: Sequence[bytes]) -> dict[str, Value]:
+    def decode(self, type: str, payload: Sequence[bytes]) -> dict[str, Any]:
         """The JSON object of a payload; ValueError if it cannot be read or is refused."""
         return decode(type, payload)
 
     def encode(
-        self, type: str, value: Mapping[str, Value], blob: bytes | None = None
+        self, type: str, value: Mapping[str, Any], blob: bytes | None = None
     ) -> tuple[bytes, ...]:
         """The payload that carries `value`; ValueError if JSON has no form for it."""
         return encode(type, value, blob, hostname=self.hostname, time=self.time())
@@ -158,7 +150,7 @@ def _encoded(type: str) -> bytes:
     return name
 
 
-def _object(frame: bytes) -> dict[str, Value]:
+def _object(frame: bytes) -> dict[str, Any]:
     try:
         value = json.loads(str(frame, "utf-8"))
         # The original's reader takes a list of pairs for an object, so somebody may send it.

@@ -5,9 +5,13 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ccproxy.config.build import build
 from ccproxy.plugins import GROUP, Plugins
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +26,7 @@ def find():
 
 @pytest.fixture
 def build_ini(tmp_path, monkeypatch, find):
-    """Builds the text of an x.ini; `--set` options as keywords' dict; gives plan and problem texts."""
+    """Builds the text of an x.ini, with `--set` options: the plan and the problems as texts."""
     monkeypatch.chdir(tmp_path)
 
     def made(text, overrides=None, protocols=("cc",)):

@@ -98,7 +98,7 @@ def test_the_command_line_overrides_the_server_section_only():
 def test_a_value_of_several_lines_knows_the_line_of_each_character():
     made, _ = parse("[routes]", "a = h:x,", "   ; note", "", "   h:y")
     entry = made.section("routes").entry("a")
-    assert entry.text == "h:x,\n\nh:y"
+    assert entry.text == "h:x,\nh:y"
     assert [entry.line_at(entry.text.index(name)) for name in ("h:x", "h:y")] == [2, 5]
 
 
@@ -164,4 +164,4 @@ def test_any_text_is_sections_and_problems(text, overrides):
         assert 0 < problem.line <= len(lines)
     for section in made.sections:
         for entry in section.entries:
-            assert all(bare(lines[line - 1]) or not lines[line - 1].strip() for line in entry.lines)
+            assert all(bare(lines[line - 1]) for line in entry.lines)

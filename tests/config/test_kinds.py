@@ -55,7 +55,9 @@ def test_what_is_shown_can_be_read_again(kind, values):
 def test_every_kind_has_a_round_trip():
     tested = {kind.name for kind, _ in ROUND_TRIPS}
     public = {name: getattr(kinds, name) for name in kinds.__all__}
-    missing = [name for name, it in public.items() if isinstance(it, Kind) and it.name not in tested]
+    missing = [
+        name for name, it in public.items() if isinstance(it, Kind) and it.name not in tested
+    ]
     assert missing == []
 
 
@@ -119,7 +121,14 @@ def test_a_duration_has_ends():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.5, "500 ms"), (60.0, "1 m"), (90.0, "90 s"), (0.0, "0 s"), (7200.0, "2 h"), (1e-5, "10 us")],
+    [
+        (0.5, "500 ms"),
+        (60.0, "1 m"),
+        (90.0, "90 s"),
+        (0.0, "0 s"),
+        (7200.0, "2 h"),
+        (1e-5, "10 us"),
+    ],
 )
 def test_durations_are_shown_in_the_largest_unit_that_fits(value, shown):
     assert kinds.duration("s").show(value) == shown

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy.core.message import Message
 from ccproxy.testing import TIME, message, run_handler
 from ccproxy.wire import cc
 from ccproxy_handlers.echo import Echo
@@ -34,7 +35,7 @@ def for_echo(case: dict) -> bool:
 @pytest.mark.parametrize("case", list(filter(for_echo, CASES)), ids=lambda case: case["name"])
 def test_every_case_of_the_original(case):
     sent = frames_of(case["send"])
-    request = cc.message([b"\0peer", *([b""] * (case["socket"] == "REQ")), *sent], CODEC)
+    request = Message.cut([b"\0peer", *([b""] * (case["socket"] == "REQ")), *sent], CODEC)
     with run_handler(Echo) as echo:
         if case["replies"]:
             [reply] = echo.give(request)
@@ -52,7 +53,7 @@ def test_every_case_of_the_original(case):
 
 def check_reply(reply, expected, request):
     """Same route, same fields, the same values but for the time."""
-    wanted = cc.message([b"\0peer", *([b""] * (b"" not in expected[:-1])), *expected], CODEC)
+    wanted = Message.cut([b"\0peer", *([b""] * (b"" not in expected[:-1])), *expected], CODEC)
     assert (reply.type, reply.route) == (wanted.type, request.route)
     assert reply.payload[1:] == wanted.payload[1:] == (b"",)
     ours, theirs = reply.value(), wanted.value()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy.core.message import Message
 from ccproxy.testing import message, run_handler
 from ccproxy.wire import cc
 from ccproxy_handlers.locallogger import LocalLogger, line
@@ -43,7 +44,7 @@ def test_every_case_of_the_original(case):
     theirs = [one for one in case["log"] if one.startswith("INFO")]
     failed = case["log"][0].startswith("ERROR")
     with run_handler(LocalLogger) as logger:
-        given = cc.message(frames, CODEC)
+        given = Message.cut(frames, CODEC)
         if failed:
             with pytest.raises((ValueError, KeyError)):
                 logger.give(given)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy import Forward
+from ccproxy.core.message import Message
 from ccproxy.testing import CODEC, TIME, message, run_handler
 from ccproxy.wire import cc
 from ccproxy_handlers.proxy import Proxy
@@ -35,7 +36,7 @@ def forwarded() -> list:
 def test_whatever_comes_goes_on_unchanged(case):
     theirs = frames_of(case["forwarded"][0])[1:]
     with run_handler(Proxy, {"remote-cc": URL}) as proxy:
-        given = cc.message([theirs[0], *frames_of(case["send"])], CODEC)
+        given = Message.cut([theirs[0], *frames_of(case["send"])], CODEC)
         assert proxy.give(given) == []
         [sent] = proxy.ctx.links[0].take()
         assert frames(sent) == theirs
@@ -44,7 +45,7 @@ def test_whatever_comes_goes_on_unchanged(case):
 def test_each_hop_adds_one_frame():
     hop = HOPS["two_proxies"]
     with run_handler(Proxy, {"remote-cc": URL}) as proxy:
-        proxy.give(cc.message([b"client-7", *frames_of(hop["client_to_A"])], CODEC))
+        proxy.give(Message.cut([b"client-7", *frames_of(hop["client_to_A"])], CODEC))
         [sent] = proxy.ctx.links[0].take()
         assert [frames(sent)] == [frames_of(one) for one in hop["A_to_B"]]
 
@@ -52,7 +53,7 @@ def test_each_hop_adds_one_frame():
 @pytest.mark.parametrize("case", SEED["cases"][:6])
 def test_the_example_of_six_masters(case):
     with run_handler(Proxy, {"remote-cc": URL, "ping": "yes"}) as proxy:
-        proxy.give(cc.message([b"\0me", *frames_of(case["send"])], CODEC))
+        proxy.give(Message.cut([b"\0me", *frames_of(case["send"])], CODEC))
         [sent] = proxy.ctx.links[0].take()
         assert frames(sent) == [b"\0me", *frames_of(case["send"])]
 
@@ -88,7 +89,7 @@ def test_pings_look_like_those_of_the_original():
         theirs = [frames_of(one) for one in HOPS["proxy_ping"]["ping_on_the_wire"]]
         assert len(pings) == len(theirs) == 3
         for second, (ours, their) in enumerate(zip(pings, theirs, strict=True), 1):
-            expected = cc.message(their, CODEC)
+            expected = Message.cut(their, CODEC)
             assert (ours.route, ours.type, ours.payload[1:]) == ((), "echo.request", (b"",))
             assert ours.value().keys() == expected.value().keys()
             assert (ours.value()["target"], ours.value()["time"]) == (URL, TIME + second)
@@ -141,6 +142,6 @@ def test_answers_are_logged_as_by_the_original(answer, line):
 
 def test_a_pong_without_fields_fails():
     with run_handler(Proxy, {"remote-cc": URL, "ping": "yes"}) as proxy:
-        broken = cc.message([b"", b"echo.response", b"{}", b""], CODEC)
+        broken = Message.cut([b"", b"echo.response", b"{}", b""], CODEC)
         with pytest.raises(ValueError, match="req"):
             proxy.ctx.links[0].receive(broken)

@@ -92,6 +92,32 @@ def test_nobody_to_signal_is_a_warning(path, text):
     assert "the server is not running" in daemon.send_signal(PidFile(path), signal.SIGTERM)
 
 
+HOLD = """
+import os, signal
+from ccproxy.net.daemon import HeldSignals
+signals = HeldSignals()
+signals.hold()
+"""
+
+
+def test_a_held_signal_is_sent_again():
+    program = HOLD + (
+        "os.kill(os.getpid(), signal.SIGHUP); os.kill(os.getpid(), signal.SIGHUP)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "signal.signal(signal.SIGHUP, lambda *_: print('hup', flush=True))\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('term', flush=True))\n"
+        "signals.release(); signals.release()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, b"hup\nhup\nterm\n")
+
+
+def test_a_start_that_hangs_can_be_ended():
+    program = HOLD + "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    assert done.returncode == -signal.SIGTERM
+
+
 def background(program, tmp_path):
     """Run a program that goes to the background: exit status, stdout, stderr of the parent."""
     head = "import os, sys, time\nfrom ccproxy.net.daemon import go_to_background\n"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.core.message import Message
 from ccproxy.wire import cc
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "cc"
@@ -54,12 +55,12 @@ PARSED = [
 @pytest.mark.parametrize("case", INVALID + NEWLINE, ids=lambda case: case["name"])
 def test_frames_the_original_calls_invalid(case):
     with pytest.raises(ValueError, match="empty frame|invalid message type"):
-        cc.message(frames_of(case), CODEC)
+        Message.cut(frames_of(case), CODEC)
 
 
 @pytest.mark.parametrize("case", PARSED, ids=lambda case: case["name"])
 def test_payloads_are_read_and_refused_as_by_the_original(case):
-    message = cc.message(frames_of(case), CODEC, "cc-socket")
+    message = Message.cut(frames_of(case), CODEC, "cc-socket")
     if readable(case):
         assert message.value()["req"] == message.type
         return
@@ -71,7 +72,7 @@ def test_payloads_are_read_and_refused_as_by_the_original(case):
 
 
 def test_a_message_is_cut_at_its_first_empty_frame():
-    message = cc.message([b"\0id", b"Q1", b"", b"a.b", b"{}", b"", b"blob"], CODEC, "here")
+    message = Message.cut([b"\0id", b"Q1", b"", b"a.b", b"{}", b"", b"blob"], CODEC, "here")
     assert (message.route, message.type, message.listener) == ((b"\0id", b"Q1"), "a.b", "here")
     assert message.payload == (b"{}", b"", b"blob")
     assert cc.frames(message.route, message.type, message.payload) == [
@@ -194,7 +195,7 @@ def test_what_is_encoded_is_decoded(type, value, blob):
 )
 def test_arbitrary_frames_raise_nothing_but_value_errors(frames):
     try:
-        message = cc.message(frames, CODEC)
+        message = Message.cut(frames, CODEC)
         assert cc.frames(message.route, message.type, message.payload) == frames
         message.value()
     except ValueError:

@@ -63,7 +63,7 @@ def span(data: Buffer, at: int) -> tuple[int, int, int] | None:
     return flags, at + 2, at + 2 + data[at + 1]
 
 
-def boundaries(data: bytes, start: int = 0) -> Iterator[int]:
+def boundaries(data: Buffer, start: int = 0) -> Iterator[int]:
     """End offset of each message in data made of whole messages; ZmtpError if it is not.
 
     A command counts as a unit of its own.
@@ -80,7 +80,7 @@ def boundaries(data: bytes, start: int = 0) -> Iterator[int]:
             raise ZmtpError(f"the message is cut after the frame that ends at offset {at}")
 
 
-def unpack(data: bytes) -> list[bytes]:
+def unpack(data: Buffer) -> list[bytes]:
     """The frames of exactly one whole message; ZmtpError if it is anything else."""
     frames: list[bytes] = []
     at, flags = 0, MORE

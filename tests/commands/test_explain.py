@@ -1,0 +1,95 @@
+"""The verb explain, on the terminal."""
+
+import json
+
+INI = """\
+    [ccserver]
+    cc-socket = tcp://127.0.0.1:5000
+    cc-role = remote
+    [routes]
+    * = h:echo
+    log = h:far, h:some
+    log.debug = h:nowhere
+    pub.info = h:far
+    [h:echo]
+    handler = echo
+    [h:far]
+    handler = cc.handler.proxy
+    remote-cc = tcp://127.0.0.1:5001
+    zmq_hwm = 50
+    [h:some]
+    handler = filter
+    include = log.error
+    forward-to = h:far
+    [h:nowhere]
+    handler = disposer
+"""
+NO_STAR = INI.replace("* = h:echo", "echo = h:echo")
+
+
+def test_every_line_handler_and_link(ini, call):
+    status, out, err = call("explain", ini(INI), "log.debug")
+    assert (status, err) == (0, "")
+    assert out == (
+        "log.debug\n"
+        "  x.ini:5 route * matches\n"
+        "    h:echo (echo, line 9): sees each message\n"
+        "  x.ini:6 route log matches\n"
+        "    h:far (cc.handler.proxy, line 11): forwards to\n"
+        "      tcp://127.0.0.1:5001, queue 64 MiB or 100 messages, on-full drop-new\n"
+        "    h:some (filter, line 15): discards it: filtered\n"
+        "  x.ini:7 route log.debug matches\n"
+        "    h:nowhere (disposer, line 19): discards it: disposed\n"
+        "  => forwarded: to 1 link; each message is seen by h:echo\n"
+    )
+
+
+def test_a_static_way(ini, call):
+    out = call("explain", ini(NO_STAR), "log.error")[1]
+    assert "=> forwarded: to 2 links; decided once for the type" in out
+
+
+def test_no_way_and_why(ini, call):
+    status, out, _ = call("explain", ini(NO_STAR), "pub.infofile")
+    assert status == 1
+    assert "  no route matches\n" in out
+    assert '  x.ini:8 route pub.info does not match: routes match by whole parts, "pub.info"' in out
+    assert out.endswith("  => unrouted\n")
+
+
+def test_no_type(ini, call):
+    status, out, _ = call("explain", ini(INI), "log.")
+    assert status == 1
+    assert out == 'log.\n  no message type: it ends with a dot\n  perhaps "log" is meant\n' + (
+        "  => malformed\n"
+    )
+
+
+def test_several_types(ini, call):
+    status, out, _ = call("explain", ini(NO_STAR), "log.error", "log.debug", "gone")
+    assert status == 1
+    assert [part.partition("\n")[0] for part in out.split("\n\n")] == [
+        "log.error", "log.debug", "gone",
+    ]  # fmt: skip
+
+
+def test_json(ini, call):
+    status, out, _ = call("explain", "--json", ini(NO_STAR), "log.debug", "Log")
+    debug, wrong = json.loads(out)
+    assert status == 1
+    assert (debug["fate"], debug["static"]) == ("forwarded", True)
+    assert [match["prefix"] for match in debug["matches"]] == ["log", "log.debug"]
+    far, some = debug["matches"][0]["asked"]
+    assert far["destinations"] == [
+        {"address": "tcp://127.0.0.1:5001", "queue": 64 << 20, "queue_messages": 100,
+         "on_full": "drop-new"}
+    ]  # fmt: skip
+    assert (some["verdict"], some["reason"]) == ("discard", "filtered")
+    assert wrong["fate"] == "unrouted"
+    assert "case" in wrong["near_misses"][0]["why"]
+
+
+def test_a_bad_configuration_is_not_explained(ini, call):
+    status, out, err = call("explain", ini(INI.replace("remote-cc", "remote")), "log")
+    assert (status, out) == (78, "")
+    assert 'missing option "remote-cc"' in err or "remote-cc" in err

@@ -1,0 +1,121 @@
+"""Asking the real handlers, and plugins that misbehave while they are asked."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from ccproxy import Deliver, Discard, Handler, NoOptions
+from ccproxy.commands.explanation import explain
+from ccproxy.config.plan import HandlerPlan, RoutePlan
+
+
+class Deciding(Handler):
+    """Counts its starts and stops; what it decides is in its class."""
+
+    log: list[str] = []
+
+    async def start(self, ctx):
+        self.ctx = ctx
+        self.log.append(f"start {self.name}")
+
+    async def stop(self):
+        self.log.append(f"stop {self.name}")
+
+    def decide(self, type):
+        return Discard("because")
+
+
+class Plain(Handler):
+    async def start(self, ctx):
+        raise AssertionError("nobody has to start it to know that it sees each message")
+
+
+class Passing(Deciding):
+    def decide(self, type):
+        return Deliver((self.ctx.handler("h:plain"),))
+
+
+class NoStart(Deciding):
+    async def start(self, ctx):
+        raise OSError("the disk is gone")
+
+
+class NoDecision(Deciding):
+    def decide(self, type):
+        raise KeyError(type)
+
+
+class Spawning(Deciding):
+    async def start(self, ctx):
+        ctx.task(self.work())
+        ctx.every(1.0, self.stop)
+        await ctx.listen("tcp://127.0.0.1:1", lambda: None)
+        await ctx.spawn(["/bin/true"])
+
+    async def work(self):
+        raise AssertionError
+
+
+def plan(*handlers, routes=None):
+    """As much of a Plan as an explanation needs: handler classes as h:plain, h:deciding ..."""
+    made = tuple(
+        HandlerPlan(f"h:{one.__name__.lower()}", "word", one, NoOptions(), 10) for one in handlers
+    )
+    sections = tuple(one.section for one in made)
+    return SimpleNamespace(handlers=made, routes=routes or (RoutePlan("a", sections, 3),))
+
+
+def ask(plan, type="a.b"):
+    [explanation] = asyncio.run(explain(plan, [type]))
+    return explanation
+
+
+@pytest.fixture(autouse=True)
+def log():
+    Deciding.log.clear()
+    return Deciding.log
+
+
+def test_only_who_decides_is_started_and_stopped(log):
+    explanation = ask(plan(Plain, Deciding))
+    assert log == ["start h:deciding", "stop h:deciding"]
+    plain, deciding = explanation.asked
+    assert (plain.verdict, plain.static, plain.receivers) == ("deliver", False, ("h:plain",))
+    assert (deciding.verdict, deciding.static, deciding.reason) == ("discard", True, "because")
+    assert (explanation.fate, explanation.static) == ("delivered", False)
+
+
+def test_a_verdict_may_name_another_handler():
+    [asked] = ask(plan(Passing, Plain), "a.b").asked[:1]
+    assert asked.receivers == ("h:plain",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (NoStart, "its start failed: OSError: the disk is gone"),
+        (NoDecision, "its decide failed: KeyError: 'a.b'"),
+        (Spawning, "its start failed: RuntimeError: explain starts no processes"),
+    ],
+)
+def test_a_broken_plugin_is_part_of_the_explanation(broken, reason):
+    explanation = ask(plan(broken, Deciding))
+    assert explanation.asked[0].verdict == "fails"
+    assert explanation.asked[0].reason == reason
+    assert explanation.fate == "discarded"
+    assert ask(plan(broken)).fate == "failed"
+
+
+def test_routes_in_the_order_of_the_switch():
+    routes = (RoutePlan("a.b", ("h:plain",), 1), RoutePlan("*", ("h:plain", "h:plain"), 2))
+    explanation = ask(plan(Plain, routes=routes))
+    assert [(match.prefix, len(match.asked)) for match in explanation.matches] == [
+        ("*", 2), ("a.b", 1),
+    ]  # fmt: skip
+
+
+def test_fates_without_handlers():
+    assert ask(plan(Plain), "b").fate == "unrouted"
+    assert ask(plan(Plain), "b c").fate == "malformed"
+    assert ask(plan(Plain), "").fault

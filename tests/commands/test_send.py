@@ -1,0 +1,148 @@
+"""The verb send, to a ROUTER that answers as the test wants."""
+
+import io
+import json
+import socket
+import threading
+
+import pytest
+import zmq
+
+from ccproxy.testing import running_server
+
+
+@pytest.fixture
+def server():
+    """An address, what arrived there, and how many answers each message gets."""
+
+    class Server:
+        answers = 0
+        seen: list[list[bytes]] = []
+
+        def __init__(self):
+            self.context = zmq.Context()
+            self.router = self.context.socket(zmq.ROUTER)
+            port = self.router.bind_to_random_port("tcp://127.0.0.1")
+            self.address = f"tcp://127.0.0.1:{port}"
+            self.seen = []
+            self.end = threading.Event()
+            self.arrived = threading.Event()
+            self.thread = threading.Thread(target=self.work)
+            self.thread.start()
+
+        def work(self):
+            while not self.end.is_set():
+                if self.router.poll(20):
+                    self.take(self.router.recv_multipart())
+            self.router.close(linger=0)
+
+        def take(self, frames):
+            cut = frames.index(b"")
+            self.seen.append(frames[cut + 1 :])
+            self.arrived.set()
+            for number in range(self.answers):
+                body = json.dumps({"req": "reply", "number": number, "blob_hash": ""}).encode()
+                blob = [b"12345"] if number else []
+                self.router.send_multipart([*frames[:cut], b"", b"reply", body, b"", *blob])
+
+    made = Server()
+    yield made
+    made.end.set()
+    made.thread.join()
+    made.context.term()
+
+
+def test_without_waiting(server, call):
+    assert call("send", server.address, "log.info", '{"log_msg": "hällo"}') == (0, "", "")
+    assert server.arrived.wait(10)
+    [[kind, body, signature]] = server.seen
+    assert (kind, signature) == (b"log.info", b"")
+    fields = json.loads(body)
+    assert (fields["req"], fields["log_msg"]) == ("log.info", "hällo")
+    assert fields["time"] and fields["hostname"]
+
+
+def test_replies_are_printed(server, call):
+    server.answers = 2
+    status, out, err = call("send", server.address, "x", "--wait", 2)
+    first, second = out.splitlines()
+    assert (status, err) == (0, "")
+    assert first.startswith('reply {"req": "reply", "number": 0')
+    assert second.endswith(" blob=5")
+
+
+def test_no_more_than_wanted_are_waited_for(server, call):
+    server.answers = 3
+    status, out, _ = call("send", server.address, "x", "--wait", "1", "--timeout", "60")
+    assert (status, len(out.splitlines())) == (0, 1)
+
+
+def test_fewer_replies_than_wanted(server, call):
+    server.answers = 1
+    status, out, err = call("send", server.address, "x", "--wait", "2", "--timeout", "0.2")
+    assert (status, len(out.splitlines())) == (1, 1)
+    assert err == "ccserver: 1 of 2 replies came, then none for 0.2 s\n"
+
+
+def test_no_reply(server, call):
+    status, out, err = call("send", server.address, "x", "--wait", "1", "--timeout", "0.2")
+    assert (status, out) == (1, "")
+    assert "no answer to x in 0.2 s" in err
+
+
+def test_body_of_stdin_and_blob_of_a_file(server, call, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"a": [1, {"b": 2}]}'))
+    (tmp_path / "blob").write_bytes(b"\0\1\2")
+    assert call("send", server.address, "pub.infofile", "-", tmp_path / "blob")[0] == 0
+    assert server.arrived.wait(10)
+    [[_, body, _, blob]] = server.seen
+    assert json.loads(body)["a"] == [1, {"b": 2}]
+    assert blob == b"\0\1\2"
+
+
+def test_nobody_listens(call):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        status, _, err = call("send", address, "x", "--timeout", "0.3")
+    assert status == 1
+    assert err == f"ccserver: {address}: no connection within 0.3 s, nothing sent\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["tcp://127.0.0.1:1", "a b"], "invalid message type"),
+        (["tcp://127.0.0.1:1", "x", "{"], "the body is no JSON"),
+        (["tcp://127.0.0.1:1", "x", "[1]"], "must be a JSON object"),
+        (["tcp://127.0.0.1:1", "x", "{}", "/nonexistent"], "No such file"),
+    ],
+)
+def test_wrong_usage(words, reason, call):
+    status, _, err = call("send", *words)
+    assert status == 2
+    assert reason in err
+
+
+def test_an_address_that_is_none(call):
+    status, _, err = call("send", "nonsense://x", "x")
+    assert status == 1
+    assert "nonsense://x" in err
+
+
+def test_a_bad_configuration(call, ini):
+    status, _, err = call("send", ini("[ccserver]\n"), "x")
+    assert status == 78
+    assert "cc-socket" in err
+
+
+def test_the_server_of_a_configuration(call, ini):
+    text = (
+        "[ccserver]\ncc-socket = tcp://127.0.0.1:PORT1\ncc-role = remote\n"
+        "[routes]\necho = h:echo\n[h:echo]\nhandler = echo\n"
+    )
+    with running_server(text) as server:
+        file = ini(text.replace("PORT1", str(server.ports["PORT1"])).replace("127.0.0.1", "*"))
+        status, out, _ = call("send", file, "echo.request", '{"target": "me"}', "--wait", "1")
+    assert status == 0
+    assert out.startswith("echo.response ") and '"orig_target": "me"' in out

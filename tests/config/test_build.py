@@ -1,0 +1,132 @@
+"""From a file to a plan: sections, listeners, roles, overrides; see tests/wrong for mistakes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ccproxy.config.build import build
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan, RoutePlan
+
+INI = """[ccserver]
+cc-socket = tcp://127.0.0.1:22632
+cc-role = local
+peer-queue = 1 MiB
+[routes]
+echo = h:echo
+[h:echo]
+handler = echo
+"""
+
+
+def test_a_plan(build_ini):
+    plan, problems = build_ini(INI)
+    assert problems == []
+    assert (plan.file, plan.job_name) == ("x.ini", "x")
+    assert plan.listeners == (
+        ListenerPlan(
+            "ccserver", "cc", "tcp://127.0.0.1:22632", ListenerOptions(peer_queue=1 << 20), 2
+        ),
+    )
+    assert plan.routes == (RoutePlan("echo", ("h:echo",), 6),)
+    [handler] = plan.handlers
+    assert (handler.section, handler.word, handler.line) == ("h:echo", "echo", 7)
+    assert handler.factory.__name__ == "Echo"
+    assert plan.server.cc_role == "local"
+
+
+def test_a_file_that_cannot_be_read_is_the_only_problem(find, tmp_path):
+    path = str(tmp_path / "nosuch.ini")
+    plan, problems = build(path, {}, find)
+    assert plan is None
+    assert [str(problem) for problem in problems] == [
+        f"{path}: cannot be read: No such file or directory"
+    ]
+
+
+def test_the_command_line_wins_over_the_file(build_ini):
+    plan, problems = build_ini(INI, {"cc-role": "remote", "job_name": "other"})
+    assert problems == []
+    assert (plan.server.cc_role, plan.job_name) == ("remote", "other")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ({"nonsense": "1"}, '--set: unknown option "nonsense" in [ccserver]'),
+        ({"pidfil": "x"}, 'did you mean "pidfile"?'),
+        ({"cc-stats": "9"}, '--set: "cc-stats" in [ccserver]: found "9", expected'),
+        ({"logfile": "%"}, '--set: "logfile" in [ccserver] has a single "%"'),
+        ({"plugins": "nowhere"}, '--set: no folder "nowhere" for plugins'),
+    ],
+)
+def test_mistakes_on_the_command_line_are_called_so(build_ini, overrides, text):
+    plan, [problem] = build_ini(INI, overrides)
+    assert plan is None
+    assert text in problem
+
+
+def test_further_listeners(build_ini):
+    more = "[listen:b]\nprotocol = cc\naddress = ipc:///tmp/b\nmax-peers = 5\n"
+    typed = "[listen:c]\nprotocol = sodep\naddress = tcp://127.0.0.1:9000\ntype = calc\n"
+    plan, problems = build_ini(INI + more + typed, protocols=("cc", "sodep"))
+    assert problems == []
+    assert [one.section for one in plan.listeners] == ["ccserver", "listen:b", "listen:c"]
+    assert plan.listener("listen:b").options == ListenerOptions(max_peers=5)
+    assert plan.listener("listen:c").type == "calc"
+    assert plan.listener("listen:c").line == 15
+
+
+def test_port_zero_clashes_with_nothing(build_ini):
+    ini = INI.replace("22632", "0") + "[listen:b]\nprotocol = cc\naddress = tcp://127.0.0.1:0\n"
+    assert build_ini(ini)[1] == []
+
+
+def test_without_a_role_there_is_a_warning_and_everything_may_run(build_ini):
+    plan, [problem] = build_ini(INI.replace("cc-role = local\n", ""))
+    assert plan.server.cc_role == "insecure"
+    assert problem.startswith("x.ini:1: warning: no")
+
+
+def test_warnings_alone_do_not_keep_a_server_from_starting(build_ini):
+    plan, problems = build_ini(INI + "[h:spare]\nhandler = disposer\n")
+    assert plan is not None
+    assert all(": warning: " in problem for problem in problems)
+    assert len(problems) == 1
+
+
+def test_sections_of_other_programs_are_left_alone(build_ini):
+    others = (
+        "[d:infosender]\ninfodir = /x\n[infoscript]\nany = 1\n[cc.task.sample]\nsudo = x\n"
+        "[t:x]\n[parser]\nmodule = x.y\n[taskclient]\ncc = tcp://127.0.0.1:22632\n"
+    )
+    assert build_ini(INI + others)[1] == []
+
+
+def test_one_mistake_in_the_server_section_hides_none_elsewhere(build_ini, tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "mine.py").write_text(
+        "from ccproxy import Handler\nclass Mine(Handler):\n    roles = frozenset({'remote'})\n"
+    )
+    ini = INI.replace("= 1 MiB", "= much\nplugins = p").replace("= echo\n", "= mine\n")
+    ini += "[listen:b]\nprotocol = cc\naddress = tcp://127.0.0.1:22632\n"
+    lines = [int(re.match(r"x\.ini:(\d+)", problem)[1]) for problem in build_ini(ini)[1]]
+    assert lines == [4, 9, 12]
+
+
+def test_the_same_problem_is_said_once(build_ini):
+    ini = INI.replace("echo = h:echo", "a = h:nosuch, h:nosuch")
+    texts = build_ini(ini)[1]
+    assert len(texts) == len(set(texts))
+
+
+def test_every_example_configuration_has_no_problems(find, monkeypatch):
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    files = sorted(Path("conf").glob("*.ini"))
+    assert files
+    for file in files:
+        plan, problems = build(str(file), {}, find)
+        assert [str(problem) for problem in problems] == []
+        assert plan is not None

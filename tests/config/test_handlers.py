@@ -1,0 +1,213 @@
+"""Which handler sections start, in which order, with which class; roles, circles, idle ones."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from ccproxy import Handler, Problem, kinds, option
+from ccproxy.config.handlers import Handlers, Role
+from ccproxy.config.ini import parse
+from ccproxy.config.plan import Plan
+from ccproxy.config.routes import read_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    to: tuple[str, ...] = option(kinds.sections, default=(), help="handler sections")
+    jobs: tuple[str, ...] = option(kinds.daemon_sections, default=(), help="daemon sections")
+
+
+class Sink(Handler):
+    Options = Options
+
+
+class Alone(Handler):
+    standalone = True
+
+
+class Central(Handler):
+    roles = frozenset({"remote"})
+
+
+class Picky(Handler):
+    def check(self, plan):
+        return [Problem(plan.file, 1, "not like this", warning=True)]
+
+
+class Fragile(Handler):
+    def check(self, plan):
+        raise LookupError("nothing there")
+
+
+class Sloppy(Handler):
+    def check(self, plan):
+        return ["a text is no problem"]
+
+
+class Unmade(Handler):
+    def __init__(self, name, options):
+        raise RuntimeError("cannot be made")
+
+
+CLASSES = {
+    one.__name__.lower(): one for one in (Sink, Alone, Central, Picky, Fragile, Sloppy, Unmade)
+}
+
+
+def find(word):
+    return CLASSES.get(word) or Problem("", 0, f'no handler "{word}"')
+
+
+def collect(*lines, role="insecure"):
+    made, problems = parse("x.ini", "\n".join(lines), {}, "host1")
+    assert problems == []
+    handlers = Handlers(made, find, Role(role, 0))
+    handlers.collect(read_routes(made.section("routes")).uses)
+    return handlers
+
+
+def texts(handlers):
+    return [str(problem) for problem in handlers.problems]
+
+
+def test_order_is_that_of_the_routes_but_those_referred_to_come_first():
+    handlers = collect(
+        "[routes]", "b = h:b", "a = h:a, h:b", "[h:c]", "handler = sink",
+        "[h:a]", "handler = sink", "[h:b]", "handler = sink", "to = h:c, h:d",
+        "[h:d]", "handler = sink",
+    )  # fmt: skip
+    assert list(handlers.plans) == ["h:c", "h:d", "h:b", "h:a"]
+    assert handlers.plans["h:b"].refers == ("h:c", "h:d")
+    assert handlers.plans["h:b"].line == 8
+    assert handlers.plans["h:a"].factory is Sink
+    assert texts(handlers) == []
+
+
+def test_two_ways_to_one_section_are_no_circle():
+    handlers = collect(
+        "[routes]", "a = h:a", "[h:a]", "handler = sink", "to = h:b, h:c",
+        "[h:b]", "handler = sink", "to = h:d", "[h:c]", "handler = sink", "to = h:d",
+        "[h:d]", "handler = sink",
+    )  # fmt: skip
+    assert texts(handlers) == []
+    assert list(handlers.plans) == ["h:d", "h:b", "h:c", "h:a"]
+
+
+@pytest.mark.parametrize("target", ["h:a", "h:b, h:a"])
+def test_circles(target):
+    handlers = collect(
+        "[routes]", "a = h:a", "[h:a]", "handler = sink", f"to = {target}",
+        "[h:b]", "handler = sink",
+    )  # fmt: skip
+    assert texts(handlers)[0] == 'x.ini:5: "to" in [h:a] goes round in a circle: h:a -> h:a'
+
+
+def test_plugin_is_the_old_name_and_wins():
+    handlers = collect("[routes]", "a = h:a", "[h:a]", "handler = alone", "plugin = sink")
+    assert handlers.plans["h:a"].factory is Sink
+    assert texts(handlers) == [
+        'x.ini:5: warning: "plugin" in [h:a] wins over "handler" in line 4; keep one of them'
+    ]
+
+
+def test_a_section_needs_no_h_in_its_name():
+    handlers = collect("[routes]", "a = x", "[x]", "handler = sink")
+    assert list(handlers.plans) == ["x"]
+
+
+def test_the_handler_can_come_from_default():
+    handlers = collect("[DEFAULT]", "handler = sink", "[routes]", "a = h:x", "[h:x]")
+    assert handlers.plans["h:x"].word == "sink"
+
+
+@pytest.mark.parametrize(
+    ("role", "ok"), [("insecure", True), ("remote", True), ("local", False), ("other", False)]
+)
+def test_roles(role, ok):
+    handlers = collect("[routes]", "a = h:a", "[h:a]", "handler = central", role=role)
+    assert (texts(handlers) == []) is ok
+    if not ok:
+        assert "cannot run with cc-role" in texts(handlers)[0]
+        assert "the command line sets the role; this handler needs remote" in texts(handlers)[0]
+
+
+def test_idle_sections_are_said_and_those_that_stand_alone_start():
+    handlers = collect(
+        "[routes]", "[h:a]", "handler = sink", "nonsense = 1", "[h:b]", "handler = alone"
+    )
+    assert list(handlers.plans) == ["h:b"]
+    assert texts(handlers) == [
+        "x.ini:2: warning: section [h:a] is not used: no route and no option names it"
+    ]
+
+
+def test_what_an_unreadable_section_names_is_not_called_idle():
+    handlers = collect(
+        "[routes]", "a = h:a", "[h:a]", "handler = nosuch", "to = h:b , h:c",
+        "[h:b]", "handler = sink", "[h:c]", "handler = sink", "[h:d]", "handler = sink",
+    )  # fmt: skip
+    assert texts(handlers) == [
+        'x.ini:4: no handler "nosuch"',
+        "x.ini:10: warning: section [h:d] is not used: no route and no option names it",
+    ]
+
+
+def test_daemon_sections_must_exist_but_do_not_start():
+    handlers = collect(
+        "[routes]", "a = h:a", "[h:a]", "handler = sink", "jobs = d:x, other",
+        "[d:x]", "module = cc.daemon.x",
+    )  # fmt: skip
+    assert texts(handlers) == ['x.ini:5: "jobs" in [h:a] names [other], which does not exist']
+    assert list(handlers.plans) == ["h:a"]
+    assert handlers.plans["h:a"].refers == ()
+
+
+@pytest.mark.parametrize("name", ["ccserver", "routes", "listen:x"])
+def test_what_is_no_handler_section(name):
+    handlers = collect("[routes]", f"a = {name}", "[ccserver]", "[listen:x]")
+    assert texts(handlers) == [f'x.ini:2: route "a" names [{name}], which is no handler section']
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("h:ehco", '; did you mean "h:echo"?'),
+        ("echo", '; did you mean "h:echo"?'),
+        ("H:Echo", '; did you mean "h:echo"?'),
+        ("h:x", ""),
+        ("h:echo # note", '; a comment behind a value starts with " ;"'),
+        ("h:echo h:sink", "; write a comma between two sections"),
+    ],
+)
+def test_hints_for_sections_that_do_not_exist(name, hint):
+    handlers = collect(
+        "[routes]", f"a = {name}", "b = h:echo, h:sink", "[h:echo]", "handler = sink",
+        "[h:sink]", "handler = sink",
+    )  # fmt: skip
+    assert texts(handlers) == [f'x.ini:2: route "a" names [{name}], which does not exist{hint}']
+
+
+def checked(word, sound=True):
+    handlers = collect("[routes]", "a = h:a", "[h:a]", f"handler = {word}")
+    plan = Plan("x.ini", "x", None, (), (), tuple(handlers.plans.values()))
+    return [str(problem) for problem in handlers.check(plan, sound)]
+
+
+def test_check_is_asked():
+    assert checked("picky") == ["x.ini:1: warning: not like this"]
+    assert checked("sink") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("fragile", "LookupError: nothing there"),
+        ("unmade", "RuntimeError: cannot be made"),
+        ("sloppy", "TypeError: check gave 'a text is no problem', expected a Problem"),
+    ],
+)
+def test_a_check_that_fails_is_a_problem_of_its_section(word, what):
+    assert checked(word) == [
+        f'x.ini:3: [h:a] cannot be checked: {what}; a fault of handler "{word}"'
+    ]
+    assert checked(word, sound=False) == []

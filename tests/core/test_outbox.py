@@ -1,0 +1,455 @@
+"""The outbox against a model that holds one number per message and counts by hand."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from collections import Counter, deque
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ccproxy.core import outbox as module
+from ccproxy.core.outbox import MERGE, Limits, Outbox
+from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
+
+
+def numbered(number: int, size: int) -> bytes:
+    """A message of two frames that says which one it is."""
+    return pack([str(number).encode(), bytes(size)])
+
+
+def content(box: Outbox) -> bytes:
+    """All bytes that wait to be sent."""
+    return b"".join(map(bytes, box.peek(10**9)))
+
+
+def numbers(data: bytes) -> list[int]:
+    ends = [0, *boundaries(data)]
+    return [int(unpack(data[a:b])[0]) for a, b in zip(ends, ends[1:], strict=False)]
+
+
+class Model:
+    """What an outbox shall do, one message at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.waiting: deque[bytes] = deque()
+        self.offset = 0
+        self.queued = 0
+        self.sent = 0
+        self.dropped: Counter[str] = Counter()
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.waiting)) - self.offset
+
+    @property
+    def full(self) -> bool:
+        limits = self.limits
+        return self.bytes >= limits.bytes or 0 < limits.messages <= len(self.waiting)
+
+    def fits(self, size: int) -> bool:
+        limits = self.limits
+        return self.bytes + size <= limits.bytes and not 0 < limits.messages <= len(self.waiting)
+
+    def offer(self, messages: list[bytes]) -> int:
+        self.queued += len(messages)
+        taken = {"drop-new": self._drop_new, "drop-old": self._drop_old, "block": self._block}[
+            self.limits.policy
+        ](messages)
+        self.dropped["full"] += len(messages) - taken
+        return taken
+
+    def _drop_new(self, messages: list[bytes]) -> int:
+        for taken, one in enumerate(messages):
+            if not self.fits(len(one)):
+                return taken
+            self.waiting.append(one)
+        return len(messages)
+
+    def _drop_old(self, messages: list[bytes]) -> int:
+        taken = 0
+        for one in messages:
+            half = 1 if self.offset else 0
+            while len(one) <= self.limits.bytes and not self.fits(len(one)):
+                if len(self.waiting) <= half:
+                    break
+                del self.waiting[half]
+                self.dropped["old"] += 1
+            if self.fits(len(one)):
+                self.waiting.append(one)
+                taken += 1
+        return taken
+
+    def _block(self, messages: list[bytes]) -> int:
+        if self.full:
+            return 0
+        self.waiting.extend(messages)
+        return len(messages)
+
+    def advance(self, count: int) -> None:
+        self.offset += count
+        while self.waiting and self.offset >= len(self.waiting[0]):
+            self.offset -= len(self.waiting.popleft())
+            self.sent += 1
+
+
+LIMITS = st.builds(
+    Limits,
+    bytes=st.sampled_from([10, 60, 200, 10**9]),
+    messages=st.sampled_from([0, 0, 1, 3, 80]),
+    policy=st.sampled_from(["drop-new", "drop-old", "block"]),
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Offers, sends, broken connections and reloads in any order."""
+
+    @initialize(limits=LIMITS)
+    def begin(self, limits: Limits) -> None:
+        self.box = Outbox("box", limits)
+        self.model = Model(limits)
+        self.number = 0
+        self.wire = b""
+        self.received: list[int] = []
+        self.excess = 0
+        self.registered = self.called = 0
+
+    @rule(sizes=st.lists(st.sampled_from([0, 1, 5, 20, 70, 300]), min_size=1, max_size=6))
+    def offer(self, sizes: list[int]) -> None:
+        first, self.number = self.number, self.number + len(sizes)
+        chunk = [numbered(first + at, size) for at, size in enumerate(sizes)]
+        before = self.model.bytes
+        assert self.box.offer(b"".join(chunk), len(chunk)) == self.model.offer(chunk)
+        if self.model.limits.policy == "block" and self.model.bytes > before:
+            self.excess = max(0, self.model.bytes - self.model.limits.bytes)
+            assert self.excess < sum(map(len, chunk)) or before > self.model.limits.bytes
+
+    @rule(count=st.integers(1, 2 * MERGE + 3))
+    def offer_singles(self, count: int) -> None:
+        for _ in range(count):
+            self.offer_one()
+
+    def offer_one(self) -> None:
+        one = numbered(self.number, 3)
+        self.number += 1
+        assert self.box.offer(one, 1) == self.model.offer([one])
+
+    @rule(buffers=st.integers(1, 5), share=st.floats(0, 1))
+    def send(self, buffers: int, share: float) -> None:
+        data = b"".join(map(bytes, self.box.peek(buffers)))
+        count = round(len(data) * share)
+        self.box.advance(count)
+        self.model.advance(count)
+        self.wire += data[:count]
+        self._expect_calls()
+
+    @rule()
+    def break_connection(self) -> None:
+        self.box.rewind()
+        whole = len(self.wire) - self.model.offset
+        self.received += numbers(self.wire[:whole])
+        self.wire = b""
+        self.model.offset = 0
+        assert self.box.sent == self.model.sent == len(self.received)
+        assert not self.box.half_sent
+
+    @rule()
+    def clear(self) -> None:
+        self.box.clear("gone")
+        self.model.dropped["gone"] += len(self.model.waiting)
+        whole = len(self.wire) - self.model.offset
+        self.received += numbers(self.wire[:whole])
+        self.wire = b""
+        self.model.waiting.clear()
+        self.model.offset = 0
+        assert self.box.sent == self.model.sent
+        assert self.box.waiting == 0
+        self._expect_calls()
+
+    @rule(limits=LIMITS)
+    def reconfigure(self, limits: Limits) -> None:
+        self.box.reconfigure(limits)
+        self.model.limits = limits
+        self._expect_calls()
+
+    @precondition(lambda self: self.box.blocked)
+    @rule()
+    def wait(self) -> None:
+        self.registered += 1
+        self.box.wait(self._resume)
+
+    def _resume(self) -> None:
+        self.called += 1
+
+    def _expect_calls(self) -> None:
+        """Waiters have been called, all of them, if it is time; nobody is called too early."""
+        limits, box = self.model.limits, self.box
+        half = box.bytes * 2 <= limits.bytes
+        half = half and (not limits.messages or box.waiting * 2 <= limits.messages)
+        if half or limits.policy != "block":
+            assert self.called == self.registered
+        else:
+            self.registered -= self.called
+            self.called = 0
+
+    @invariant()
+    def every_message_is_counted_once(self) -> None:
+        box = self.box
+        assert box.queued == self.model.queued == self.number
+        assert box.queued == box.sent + sum(box.dropped.values()) + box.waiting
+        assert +box.dropped == +self.model.dropped
+        # What is sent of a chunk is counted when the chunk is through, or somebody has to know.
+        assert box.sent <= self.model.sent
+
+    @invariant()
+    def what_waits_is_what_the_model_says(self) -> None:
+        assert content(self.box) == b"".join(self.model.waiting)[self.model.offset :]
+        assert self.box.bytes == self.model.bytes
+        assert self.box.half_sent or not self.model.offset
+
+    @invariant()
+    def what_went_out_is_in_order_and_goes_once(self) -> None:
+        whole = len(self.wire) - self.model.offset
+        sent = [*self.received, *numbers(self.wire[:whole])]
+        assert sent == sorted(set(sent))
+
+    @invariant()
+    def who_may_not_come_in_is_blocked(self) -> None:
+        if self.model.limits.policy != "block":
+            assert not self.box.blocked
+        elif self.model.full:
+            assert self.box.blocked
+
+
+Machine.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestMachine = Machine.TestCase
+
+
+# The rules one by one
+
+
+def filled(limits: Limits, *sizes: int) -> Outbox:
+    box = Outbox("box", limits)
+    for number, size in enumerate(sizes):
+        box.offer(numbered(number, size), 1)
+    return box
+
+
+@pytest.mark.parametrize("policy", ["drop-new", "drop-old"])
+@pytest.mark.parametrize("limits", [(1000, 0), (10**9, 7), (1000, 7)])
+def test_limits_are_never_exceeded(policy: str, limits: tuple[int, int]) -> None:
+    box = Outbox("box", Limits(*limits, policy))
+    dice = random.Random(1)
+    for number in range(400):
+        sizes = [dice.choice([0, 10, 90, 300, 1200]) for _ in range(dice.randrange(1, 5))]
+        box.offer(b"".join(numbered(number, size) for size in sizes), len(sizes))
+        assert box.bytes <= limits[0]
+        assert not limits[1] or box.waiting <= limits[1]
+        box.advance(min(box.bytes, dice.randrange(40)))
+
+
+def test_a_blocked_outbox_is_exceeded_by_one_chunk_at_most() -> None:
+    box = Outbox("box", Limits(100, 0, "block"))
+    chunk = numbered(0, 50) * 4
+    assert box.offer(chunk, 4) == 4
+    assert box.blocked
+    assert box.offer(numbered(1, 0), 1) == 0
+    assert box.bytes == len(chunk)
+    assert box.dropped == {"full": 1}
+
+
+def test_drop_new_cuts_off_the_end() -> None:
+    box = filled(Limits(10**9, 3), 1, 1)
+    assert box.offer(b"".join(numbered(number, 1) for number in (2, 3, 4)), 3) == 1
+    assert numbers(content(box)) == [0, 1, 2]
+    assert box.dropped == {"full": 2}
+
+
+def test_messages_sent_with_a_chunk_make_room_before_the_chunk_is_through() -> None:
+    box = Outbox("box", Limits(10**9, 3))
+    chunk = [numbered(number, 1) for number in range(3)]
+    box.offer(b"".join(chunk), 3)
+    box.advance(len(chunk[0]) + len(chunk[1]) + 1)
+    assert box.offer(numbered(3, 1) + numbered(4, 1) + numbered(5, 1), 3) == 2
+    assert (box.sent, box.waiting) == (2, 3)
+
+
+def test_drop_old_leaves_the_half_sent_one() -> None:
+    box = filled(Limits(10**9, 3, "drop-old"), 9, 9, 9)
+    box.advance(1)
+    box.offer(numbered(3, 9), 1)
+    box.rewind()
+    assert numbers(content(box)) == [0, 2, 3]
+
+
+def test_drop_old_leaves_all_for_a_message_that_can_never_fit() -> None:
+    box = filled(Limits(100, 0, "drop-old"), 9, 9)
+    assert box.offer(numbered(2, 200), 1) == 0
+    assert numbers(content(box)) == [0, 1]
+    assert box.dropped == {"full": 1}
+
+
+def test_a_message_that_was_sent_in_part_is_sent_again_as_a_whole() -> None:
+    box = Outbox("box", Limits())
+    chunk = [numbered(number, 9) for number in range(3)]
+    box.offer(b"".join(chunk), 3)
+    box.advance(len(chunk[0]) + 2)
+    assert box.half_sent
+    box.rewind()
+    assert not box.half_sent
+    assert content(box) == chunk[1] + chunk[2]
+    assert (box.sent, box.waiting, box.bytes) == (1, 2, 2 * len(chunk[0]))
+
+
+def test_what_went_out_before_a_clear_is_sent_not_dropped() -> None:
+    box = Outbox("box", Limits())
+    one = numbered(0, 9)
+    box.offer(one * 3, 3)
+    box.advance(len(one) + 2)
+    box.clear("gone")
+    assert (box.sent, box.waiting, box.bytes, box.dropped) == (1, 0, 0, {"gone": 2})
+
+
+@pytest.mark.parametrize("count", [MERGE - 1, MERGE, MERGE + 1, 2 * MERGE, 5 * MERGE + 3])
+def test_small_chunks_are_merged_and_nothing_else_changes(count: int) -> None:
+    box = filled(Limits(), *[5] * count)
+    assert len(box.peek(10**9)) <= max(MERGE, count // MERGE + 2 * MERGE)
+    assert numbers(content(box)) == list(range(count))
+    box.advance(box.bytes)
+    assert (box.sent, box.waiting) == (count, 0)
+
+
+def test_a_half_sent_chunk_is_not_merged() -> None:
+    box = filled(Limits(), 50)
+    box.advance(7)
+    for number in range(1, 3 * MERGE):
+        box.offer(numbered(number, 5), 1)
+    assert len(box.peek(1)[0]) == len(numbered(0, 50)) - 7
+    box.rewind()
+    assert numbers(content(box)) == list(range(3 * MERGE))
+
+
+def test_peek_gives_no_more_buffers_than_asked_for() -> None:
+    box = filled(Limits(), 1, 2, 3)
+    assert len(box.peek(2)) == 2
+    assert Outbox("box", Limits()).peek(2) == []
+
+
+def test_who_waits_is_called_once_at_half() -> None:
+    called: list[str] = []
+    box = filled(Limits(100, 0, "block"), 40, 40, 40)
+    box.wait(lambda: called.append("one"))
+    box.wait(lambda: called.append("two"))
+    box.advance(box.bytes - 51)
+    assert not called
+    box.advance(1)
+    assert called == ["one", "two"]
+    box.advance(box.bytes)
+    assert called == ["one", "two"]
+
+
+def test_who_waits_again_when_called_is_not_lost() -> None:
+    called: list[int] = []
+    box = filled(Limits(100, 0, "block"), 40, 40, 40)
+
+    def again() -> None:
+        called.append(1)
+        if len(called) == 1:
+            box.offer(numbered(9, 200), 1)
+            box.wait(again)
+
+    box.wait(again)
+    box.advance(box.bytes)
+    assert called == [1]
+    box.advance(box.bytes)
+    assert called == [1, 1]
+
+
+@pytest.mark.parametrize("limits", [Limits(100, 0, "drop-new"), Limits(10**9, 0, "block")])
+def test_nobody_waits_when_a_reload_ends_the_reason(limits: Limits) -> None:
+    called: list[int] = []
+    box = filled(Limits(100, 0, "block"), 200)
+    box.wait(lambda: called.append(1))
+    box.reconfigure(limits)
+    assert called == [1]
+
+
+def test_wake_is_called_when_something_comes_into_an_empty_outbox() -> None:
+    woken: list[Outbox] = []
+    box = Outbox("box", Limits())
+    box.wake = woken.append
+    box.offer(numbered(0, 1) * 2, 2)
+    box.offer(numbered(1, 1), 1)
+    assert woken == [box]
+    box.advance(box.bytes)
+    box.offer(numbered(2, 1), 1)
+    assert woken == [box, box]
+
+
+def test_absorb_adds_the_counts() -> None:
+    total, box = filled(Limits(), 1), filled(Limits(10**9, 2), 1, 1, 1)
+    box.advance(len(numbered(0, 1)))
+    box.clear("gone")
+    total.absorb(box)
+    assert total.line() == "name=box queued=4 sent=1 waiting=1 dropped-full=1 dropped-gone=1"
+    assert total.queued == total.sent + sum(total.dropped.values()) + total.waiting
+
+
+def test_line_leaves_out_reasons_that_did_not_occur() -> None:
+    box = Outbox("x", Limits())
+    box.clear("gone")
+    assert box.line() == "name=x queued=0 sent=0 waiting=0"
+
+
+# What it costs
+
+
+def test_64_mib_of_small_messages_cost_less_than_a_quarter_more() -> None:
+    size = 64 * 1024 * 1024
+    message = pack([b"\0\0\0\0\1", b"", b"type", bytes(233)])
+    assert len(message) == 250
+    box = Outbox("box", Limits(bytes=size))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        while box.offer(bytes(bytearray(message)), 1):
+            pass
+        used = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert box.bytes > size - 250
+    assert used < 1.25 * size
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Messages stepped over by the outbox, in one number."""
+    count = [0]
+
+    def counted(data: bytes, start: int = 0) -> Iterator[int]:
+        for end in boundaries(data, start):
+            count[0] += 1
+            yield end
+
+    monkeypatch.setattr(module, "boundaries", counted)
+    return count
+
+
+@pytest.mark.parametrize("limits", [(10**9, 50), (10**9, 5000), (100_000, 0), (100_000, 3000)])
+@pytest.mark.parametrize("policy", ["drop-old", "drop-new"])
+@pytest.mark.parametrize("run", [1, 100])
+def test_overload_costs_a_few_steps_a_message(
+    steps: list[int], policy: str, limits: tuple[int, int], run: int
+) -> None:
+    box = Outbox("box", Limits(*limits, policy))
+    chunk = numbered(7, 20) * run
+    for _ in range(20_000 // run):
+        box.offer(chunk, run)
+        box.advance(min(box.bytes, 7))
+    assert sum(box.dropped.values()) > 10_000
+    assert steps[0] < 5 * box.queued

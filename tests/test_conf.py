@@ -1,0 +1,32 @@
+"""Every configuration of conf/ runs: it starts on free ports, answers echo, and stops cleanly."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ccproxy.client import Client
+from ccproxy.testing import running_server
+
+FILES = sorted((Path(__file__).parents[1] / "conf").glob("*.ini"))
+
+
+def relocated(file):
+    """The text of a configuration with free ports and all its files beside it."""
+    text = re.sub(r"\b226(\d\d)\b", r"PORT\1", file.read_text("utf-8"))
+    return re.sub(r"(~/(pid|log)|/tmp)/", "%(config_dir)s/", text)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_it_runs(file):
+    text = relocated(file)
+    port = re.findall(r"(?m)^cc-socket = .*(PORT\d+)", text)[0]
+    with running_server(text) as server:
+        with Client(server.address(port)) as client:
+            client.publish("unknown.type", {})
+            if re.search(r"(?m)^echo = h:echo", text):
+                answer = client.request("echo.request", {"target": "me"})
+                assert answer.value["orig_target"] == "me"
+        assert server.stop() == 0
+    assert re.search(r"ledger received=[12] ", server.lines[-1]) or "bridge" in file.name
+    assert not [line for line in server.lines if " ERROR " in line]
