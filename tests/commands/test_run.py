@@ -128,7 +128,7 @@ def test_reload_reads_the_file_again(ini, call, serve, monkeypatch):
     assert reload()[0].listeners[0].address == "tcp://127.0.0.1:5001"
     ini(INI.replace("5000", "none"))
     assert reload()[0] is None
-    assert notes == ["READY=1", "STOPPING=1", *["RELOADING=1", "READY=1"] * 3]
+    assert notes == ["READY=1", *["RELOADING=1", "READY=1"] * 3]
     logs.tear_down()
 
 
