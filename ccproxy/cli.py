@@ -18,6 +18,7 @@ VERBS = {
     "check": "report every mistake of a configuration, start nothing",
     "explain": "show where messages of a type would go, and why",
     "send": "send one message and print the replies",
+    "relocate": "point a redirect to another place while calls go on",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Verb -> what it does; the module `ccproxy.commands.VERB` does it."""

@@ -41,6 +41,29 @@ class Link(Protocol):
         """connecting, up, refused, wrong-key or gone."""
 
 
+class Wire(Protocol):
+    """A byte stream made by `Context.dial`."""
+
+    def write(self, data: bytes) -> bool:
+        """Queue whole units of the protocol; False if they are dropped."""
+
+    def close(self) -> None:
+        """Close at once; the owner hears nothing more."""
+
+
+class WireOwner(Protocol):
+    """Who dialled: is told what happens, on the loop."""
+
+    def opened(self, wire: Wire) -> None:
+        """Connected."""
+
+    def received(self, wire: Wire, data: bytes) -> None:
+        """Bytes came; `b""`: the other side will send no more."""
+
+    def closed(self, wire: Wire, reason: str) -> None:
+        """Not connected, or not any more; the last that is heard of it."""
+
+
 class Context(Protocol):
     """What a running handler may use. Times are seconds; callbacks run on the switch's loop."""
 
@@ -55,6 +78,13 @@ class Context(Protocol):
     ) -> Link:
         """Open a link. Replies that carry a route go back to their askers by themselves;
         `on_message` gets what comes without one (pongs, answers to messages sent by `Send`)."""
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The prefixes of `[routes]` that name this handler."""
+
+    def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
+        """Connect once, for a protocol of the handler's own; closed when the handler stops."""
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own; the bound address is returned."""
@@ -110,6 +140,10 @@ class Handler:
     for that time and is named in the log. "thread": it may wait or compute; one thread of its own,
     one message at a time, in order, behind a bounded queue."""
 
+    exclusive: ClassVar[bool] = False
+    """True if a message must reach only one such handler: of those that match, the one of the
+    longest prefix gets it. For handlers that make calls, where twice is not the same as once."""
+
     standalone: ClassVar[bool] = False
     """True if it opens listeners of its own, so that it starts without a route."""
 
@@ -145,5 +179,5 @@ class Handler:
 
 __all__ = [
     "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Link",
-    "Message", "Outbox", "Receiver", "Refuse", "Verdict",
+    "Message", "Outbox", "Receiver", "Refuse", "Verdict", "Wire", "WireOwner",
 ]  # fmt: skip

@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions
-from ccproxy.core.message import Action, Actions, Codec, Message, Reply
+from ccproxy.core.message import Action, Actions, Answer, Codec, Message, Send
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Forward
-from ccproxy.handler import Handler
+from ccproxy.handler import Handler, WireOwner
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
@@ -72,6 +72,26 @@ class FakeLink:
         self._on_message(message)
 
 
+class FakeWire:
+    """A connection that was dialled; the test says what happens through `owner`."""
+
+    def __init__(self, address: str, owner: WireOwner) -> None:
+        self.address = address
+        self.owner = owner
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> bool:
+        """Recorded, unless it is closed."""
+        if not self.closed:
+            self.written.append(data)
+        return not self.closed
+
+    def close(self) -> None:
+        """Remembered."""
+        self.closed = True
+
+
 class FakeContext:
     """`ccproxy.handler.Context` with a clock that the test moves, and everything recorded.
 
@@ -86,7 +106,10 @@ class FakeContext:
         self.listeners: dict[str, Callable[[], asyncio.BaseProtocol]] = {}
         self.counters: Counter[str] = Counter()
         self.replies: list[Message] = []
+        self.answers: list[tuple[Message, Any]] = []
         self.processes: list[asyncio.subprocess.Process] = []
+        self.routes: tuple[str, ...] = ()
+        self.wires: list[FakeWire] = []
         self.flow_changes = 0
         self.lines: list[str] = []
         self.log = _recorder(name, self.lines)
@@ -143,6 +166,11 @@ class FakeContext:
         """See `Context`; the link is up at once."""
         self.links.append(FakeLink(address, options, on_message))
         return self.links[-1]
+
+    def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> FakeWire:
+        """Recorded in `wires`; the test calls `owner.opened`, `received` and `closed`."""
+        self.wires.append(FakeWire(address, owner))
+        return self.wires[-1]
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """See `Context`; nobody listens, the factory is kept in `listeners`."""
@@ -207,12 +235,15 @@ class FakeContext:
         self._tasks.append(asyncio.ensure_future(work, loop=self._loop))
 
     def _act(self, action: Action, message: Message | None) -> None:
-        if not isinstance(action, Reply):
+        if isinstance(action, Send):
             payload = CODEC.encode(action.type, action.value, action.blob)
             action.link.outbox.offer(pack(cc.frames(action.route, action.type, payload)), 1)
             return
         if message is None:
-            raise ValueError("a Reply needs the message it answers")
+            raise ValueError("an answer needs the message it answers")
+        if isinstance(action, Answer):
+            self.answers.append((message, action.content))
+            return
         payload = message.codec.encode(action.type, action.value, action.blob)
         self.replies.append(Message(action.type, message.route, payload, message.codec, "test"))
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")]
 
 ALLOWED = {
-    "wire": {"ccproxy.wire"},
+    "wire": {"ccproxy.wire", "h11"},
     "core": {"ccproxy.core", "ccproxy.wire"},
     "config": {"ccproxy.config", "ccproxy.core", "ccproxy.wire"},
     "handler": {"ccproxy.config", "ccproxy.core"},

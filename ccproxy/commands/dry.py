@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
 from ccproxy.core.outbox import Outbox
-from ccproxy.handler import Handler
+from ccproxy.handler import Handler, Wire, WireOwner
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,6 +49,15 @@ class DryContext:
         """Recorded."""
         self.links.append(DryLink(address, Outbox(address, options.limits)))
         return self.links[-1]
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """None: the explanation says which routes lead here."""
+        return ()
+
+    def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
+        """Refused."""
+        raise RuntimeError("explain connects to nobody")
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Nobody listens."""

@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
 
 def about() -> str:
     """One line with the versions of what runs."""
-    from ccproxy.core.switch import COMPILED
+    from ccproxy.core.ingress import COMPILED
 
     path = "compiled" if COMPILED else "plain Python"
     loop = uvloop()

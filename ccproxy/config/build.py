@@ -120,9 +120,8 @@ class _Builder:
             if isinstance(one, ListenOptions):
                 entry = section.entry("address")
                 line = entry.line if entry else section.line
-                yield ListenerPlan(
-                    section.name, one.protocol, one.address, plain(one), line, one.type
-                )
+                options = plain(one) if one.protocol == "cc" else one
+                yield ListenerPlan(section.name, one.protocol, one.address, options, line, one.type)
 
     def listener_problems(self, section: Section) -> Iterator[Problem]:
         if section.name == LISTEN:

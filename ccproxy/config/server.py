@@ -14,7 +14,12 @@ from ccproxy.config import kinds
 from ccproxy.config.links import MIB, ListenerOptions
 from ccproxy.config.options import Kind, option
 
-PROTOCOLS = {"cc": "CC messages over ZMTP; the type is the dest frame"}
+PROTOCOLS = {
+    "cc": "CC messages over ZMTP; the type is the dest frame",
+    "sodep": "calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION",
+    "http": "the same calls as HTTP with JSON bodies, as Jolie has them",
+    "jsonrpc": "the same calls as JSON-RPC 2.0 over HTTP",
+}
 """The protocols a listener can speak."""
 
 ROLES = ("local", "remote", "insecure")
@@ -150,6 +155,10 @@ class ListenOptions(ListenerOptions):
     type: str = option(
         kinds.message_type, default="",
         help="first part of the types of messages, for protocols that carry no type",
+    )  # fmt: skip
+    timeout: float = option(
+        kinds.duration("s", least=0.001), default=60.0,
+        help="time after which a call that nobody answers is answered with a fault",
     )  # fmt: skip
 
 

@@ -15,27 +15,38 @@ Value = Any
 class Codec(Protocol):
     """Payload of one protocol to a neutral value and back; one module of `ccproxy.wire` each."""
 
-    def decode(self, type: str, payload: tuple[bytes, ...]) -> Value:
+    def decode(self, type: str, payload: tuple[Any, ...]) -> Value:
         """The neutral value of a payload; ValueError if it cannot be read."""
 
     def encode(self, type: str, value: Value, blob: bytes | None) -> tuple[bytes, ...]:
         """The payload that carries `value`; ValueError if the protocol cannot carry it."""
 
 
+class Origin(Protocol):
+    """The peer a message came from, where an answer takes more than an identity."""
+
+    def answer(self, message: Message, answer: Reply | Answer) -> str:
+        """Send an answer to a message of this peer; the fate it comes to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One received message, cut into frames.
+    """One received message.
 
     `route` are the frames in front of the delimiter, the sender's identity first; a reply that
     carries them in front finds its way back without any state here. `payload` are the frames
-    behind the type (in CC: JSON, signature, blob, more). `listener` names where it came in.
+    behind the type (in CC: JSON, signature, blob, more), or the one value that the listener of
+    another protocol makes of a message. `listener` names where it came in. `length` is its size on
+    the wire where the payload is not frames.
     """
 
     type: str
     route: tuple[bytes, ...]
-    payload: tuple[bytes, ...]
+    payload: tuple[Any, ...]
     codec: Codec
     listener: str = ""
+    origin: Origin | None = field(default=None, compare=False)
+    length: int = 0
 
     @classmethod
     def cut(cls, frames: Sequence[bytes], codec: Codec, listener: str = "") -> Message:
@@ -53,6 +64,8 @@ class Message:
     @property
     def size(self) -> int:
         """Bytes of all frames, the route and the type included."""
+        if self.length:
+            return self.length
         return sum(map(len, self.route)) + len(self.type) + sum(map(len, self.payload))
 
 
@@ -66,6 +79,13 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is made already, as the protocol of the asker has them."""
+
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """A message of the handler's own, to the far side of one of its links (see `Context.link`)."""
 
@@ -76,6 +96,6 @@ class Send:
     route: tuple[bytes, ...] = ()
 
 
-Action = Reply | Send
+Action = Reply | Answer | Send
 Actions = Action | Iterable[Action] | None
 """What `Handler.handle` returns; None means the message is consumed."""

@@ -9,7 +9,7 @@ any moment. It must never touch a socket: the network side takes bytes with `pee
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ccproxy.wire.zmtp.frames import boundaries
@@ -33,11 +33,12 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_offset", "_small", "_waiters", "bytes", "dropped", "limits", "name", "queued",
-        "sent", "waiting", "wake",
+        "_chunks", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "limits", "name",
+        "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
+        """`whole`: each chunk is one unit, of a protocol whose units cannot be found again."""
         self.name = name
         self.limits = limits
         self.queued = 0
@@ -49,6 +50,7 @@ class Outbox:
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._offset = 0
         self._small = 0
+        self._whole = whole
         self._waiters: list[Callable[[], None]] = []
 
     @property
@@ -153,7 +155,7 @@ class Outbox:
     def _merge(self) -> None:
         """Join the small chunks at the end; the first one may be half sent and is left alone."""
         self._small = 0
-        if len(self._chunks) <= MERGE:
+        if len(self._chunks) <= MERGE or self._whole:
             return
         last = [self._chunks.pop() for _ in range(MERGE)]
         last.reverse()
@@ -167,10 +169,8 @@ class Outbox:
             self._settle()
         room = limits.bytes - self.bytes
         slots = limits.messages - self.waiting if limits.messages else messages
-        if limits.policy == "block":
-            room = slots = 0
         end = taken = 0
-        for boundary in boundaries(chunk):
+        for boundary in self._ends(chunk):
             if boundary > room or taken >= slots:
                 break
             end, taken = boundary, taken + 1
@@ -183,7 +183,7 @@ class Outbox:
         """Take new messages one by one, dropping the oldest that are not half sent."""
         self._settle()
         taken = start = 0
-        for end in boundaries(chunk):
+        for end in self._ends(chunk):
             message, start = chunk[start:end], end
             if len(message) > self.limits.bytes:
                 self.dropped["full"] += 1
@@ -197,6 +197,10 @@ class Outbox:
                 self.dropped["full"] += 1
         return taken
 
+    def _ends(self, chunk: bytes) -> Iterable[int]:
+        """Where the messages of a chunk end."""
+        return (len(chunk),) if self._whole else boundaries(chunk)
+
     def _room(self, size: int) -> bool:
         limits = self.limits
         return self.bytes + size <= limits.bytes and (
@@ -207,7 +211,7 @@ class Outbox:
         """Drop the oldest message that is not half sent; False if there is none."""
         half = self._chunks.popleft() if self._offset else None
         if half and half[1] > 1:
-            end = next(iter(boundaries(half[0])))
+            end = next(iter(self._ends(half[0])))
             self._chunks.appendleft((half[0][end:], half[1] - 1))
             half = (half[0][:end], 1)
         found = bool(self._chunks)
@@ -226,7 +230,7 @@ class Outbox:
         if messages == 1:
             return
         self._chunks.popleft()
-        ends = list(boundaries(chunk))
+        ends = list(self._ends(chunk))
         starts = [0, *ends[:-1]]
         singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
         self._chunks.extendleft(reversed(singles))
@@ -237,7 +241,7 @@ class Outbox:
             return
         chunk, messages = self._chunks.popleft()
         cut = whole = 0
-        for end in boundaries(chunk):
+        for end in self._ends(chunk):
             if end > self._offset:
                 break
             cut, whole = end, whole + 1

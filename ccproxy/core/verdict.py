@@ -14,6 +14,10 @@ class Receiver(Protocol):
 
     name: str
 
+    @property
+    def exclusive(self) -> bool:
+        """True if of several such only the one of the longest prefix gets a message."""
+
     def handle(self, message: Message) -> Actions:
         """Take one message and say what to do."""
 

@@ -64,7 +64,7 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_feed", "_gather", "_handshake", "_loop", "_owner", "_paused", "_pulse", "_rest",
+        "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused", "_pulse", "_rest",
         "_sender", "_sock", "_timer", "_wiring", "closed", "name",
     )  # fmt: skip
 
@@ -85,6 +85,7 @@ class Connection:
         self._gather: Gather | None = None
         self._rest = b""
         self._paused = False
+        self._muted = False
 
     @property
     def outbox(self) -> Outbox | None:
@@ -107,12 +108,16 @@ class Connection:
     def mute(self) -> None:
         """Read no more; what waits is still written."""
         if not self.closed:
+            self._muted = True
             self._loop.remove_reader(self._sock.fileno())
 
     def close(self, reason: str) -> None:
         """Close now; what waits stays in the outbox, a half sent message as a whole."""
-        if self.closed:
-            return
+        if not self.closed:
+            self.release(reason).close()
+
+    def release(self, reason: str) -> socket.socket:
+        """As `close`, but the socket stays open: it is the caller's from now on."""
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -120,8 +125,8 @@ class Connection:
             self._pulse.stop()
         self._loop.remove_reader(self._sock.fileno())
         self._sender.detach()
-        self._sock.close()
         self._owner.closed(self, reason)
+        return self._sock
 
     # Reading
 
@@ -170,7 +175,7 @@ class Connection:
         self._pulse = Pulse(heartbeat, self._sender, self.close)
 
     def _traffic(self, data: bytes) -> None:
-        """Bytes behind the handshake, cut anywhere: one read may hold any number of odd messages."""
+        """Bytes behind the handshake, cut anywhere; a loop, for many in one read may be odd."""
         while data and not self.closed:
             if self._paused:
                 self._rest += data
@@ -270,7 +275,7 @@ class Connection:
         self._loop.call_soon(self._resume)
 
     def _resume(self) -> None:
-        if self.closed:
+        if self.closed or self._muted:
             return
         self._paused = False
         if self._pulse is not None:

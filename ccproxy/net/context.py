@@ -10,18 +10,24 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
 from typing import Any, Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
-from ccproxy.handler import Handler
+from ccproxy.handler import Handler, Wire, WireOwner
+from ccproxy.net.dial import Dial
 from ccproxy.net.link import NetLink
+from ccproxy.net.pool import Pool
+from ccproxy.net.running import PATIENCE
 from ccproxy.net.services import Services
 from ccproxy.net.sockets import bind, bound
 
 BACKLOG = 1024
+TIMER = "(timer)"
+"""Stands for the type of a message where a handler's timer is named."""
 PROCESS_GRACE = 2.0
 """Seconds a process has between SIGTERM and SIGKILL."""
 
@@ -29,13 +35,16 @@ PROCESS_GRACE = 2.0
 class Rooms(Protocol):
     """What a context needs of the server: other handlers, links that outlive a reload, threads."""
 
-    pool: ThreadPoolExecutor
+    pool: Pool
 
     def handler(self, section: str) -> Handler:
         """A started handler."""
 
     def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
         """A link of a section, the open one if there is one to this address."""
+
+    def routes(self, section: str) -> tuple[str, ...]:
+        """The prefixes that name a section."""
 
     def refresh(self) -> None:
         """Ask every handler again."""
@@ -54,6 +63,7 @@ class NetContext:
         self._loop = asyncio.get_running_loop()
         self._timers: set[asyncio.TimerHandle] = set()
         self._servers: list[asyncio.Server] = []
+        self._wires: list[Dial] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopped = False
@@ -69,6 +79,17 @@ class NetContext:
         link.on_message = on_message
         self.links.append(link)
         return link
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The prefixes that lead to this handler, of the plan that runs or is about to."""
+        return self._rooms.routes(self.name)
+
+    def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
+        """Connect once; what is still connected when the handler stops is closed then."""
+        self._wires = [one for one in self._wires if not one.over]
+        self._wires.append(Dial(Address.remote(address), owner, self._services.turn, options))
+        return self._wires[-1]
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own."""
@@ -129,7 +150,7 @@ class NetContext:
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
         """Run what waits in the server's bounded pool of threads."""
-        return await self._loop.run_in_executor(self._rooms.pool, call, *args)
+        return await self._rooms.pool.run(partial(call, *args))
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""
@@ -151,6 +172,8 @@ class NetContext:
         self._timers.clear()
         for server in self._servers:
             server.close()
+        for wire in self._wires:
+            wire.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -168,10 +191,14 @@ class NetContext:
         self._timers.add(timer)
 
     def _guard(self, call: Callable[[], None]) -> None:
+        begun = perf_counter()
         try:
             call()
-        except Exception:
-            self.log.exception("timer failed")
+        except Exception as error:
+            self._services.journal.failed(self.name, TIMER, error)
+        took = perf_counter() - begun
+        if took > PATIENCE:
+            self._services.journal.slow(self.name, TIMER, took)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

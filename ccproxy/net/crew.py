@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from ccproxy.core.verdict import Receiver
 from ccproxy.handler import Handler
 from ccproxy.net.context import NetContext
 from ccproxy.net.link import NetLink
+from ccproxy.net.pool import Pool
 from ccproxy.net.running import Threaded, receiver
 from ccproxy.net.services import Services
 
@@ -52,9 +52,10 @@ class Crew:
     def __init__(self, services: Services) -> None:
         self.members: dict[str, Member] = {}
         self.links: dict[tuple[str, str], NetLink] = {}
-        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+        self.pool = Pool(THREADS, "blocking")
         self._services = services
         self._starting: dict[str, Member] = {}
+        self._plan: Plan | None = None
 
     # What contexts may ask for
 
@@ -72,6 +73,12 @@ class Crew:
         link = self.links[key] = NetLink(section, address, options, self._services)
         return link
 
+    def routes(self, section: str) -> tuple[str, ...]:
+        """The prefixes that name a section, in the plan that is being started or runs."""
+        plan = self._plan
+        routes = plan.routes if plan is not None else ()
+        return tuple(one.prefix for one in routes if section in one.sections)
+
     def refresh(self) -> None:
         """Ask every handler again."""
         self._services.switch.table.clear()
@@ -83,6 +90,7 @@ class Crew:
 
         StartFailed leaves everything as it was before.
         """
+        earlier, self._plan = self._plan, plan
         before = {link: (link.on_message, link.options) for link in self.links.values()}
         fresh = [one for one in plan.handlers if one.section not in keep]
         leaving = [one for name, one in self.members.items() if name not in keep]
@@ -95,7 +103,10 @@ class Crew:
             for link, (on_message, options) in before.items():
                 link.on_message = on_message
                 link.reconfigure(options)
+            self._plan = earlier
             await self._restart(early)
+            if self._plan is not None:
+                configure(self._services.switch, self._plan, self.members)
             await self._close_unused()
             raise
         members = {**{name: self.members[name] for name in keep}, **self._starting}
@@ -111,7 +122,7 @@ class Crew:
         await asyncio.gather(
             *(link.close(min(linger, link.options.linger)) for link in self.links.values())
         )
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.close()
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all links."""
@@ -126,8 +137,16 @@ class Crew:
 
     def status(self) -> list[tuple[str, dict[str, Any]]]:
         """What each handler that has links says of them, by section."""
-        found = [(name, member.handler.status()) for name, member in self.members.items()]
-        return [(name, facts) for name, facts in found if facts]
+        found: list[tuple[str, dict[str, Any]]] = []
+        for name, member in self.members.items():
+            try:
+                facts = member.handler.status()
+            except Exception as error:
+                self._services.journal.failed(name, "(status)", error)
+                continue
+            if facts:
+                found.append((name, facts))
+        return found
 
     async def _start(self, plans: Iterable[HandlerPlan]) -> None:
         self._starting = {}
@@ -140,8 +159,7 @@ class Crew:
             except Exception as error:
                 await self._stop(made[: number + 1])
                 self._starting = {}
-                what = f"[{member.plan.section}] cannot start: {error or error.__class__.__name__}"
-                raise StartFailed(what) from error
+                raise _failed(member.plan, error) from error
 
     async def _restart(self, members: Iterable[Member]) -> None:
         """Bring back handlers that were stopped for nothing."""
@@ -153,7 +171,10 @@ class Crew:
         self._starting = {}
 
     def _make(self, plan: HandlerPlan) -> Member:
-        handler = plan.factory(plan.section, plan.options)
+        try:
+            handler = plan.factory(plan.section, plan.options)
+        except Exception as error:
+            raise _failed(plan, error) from error
         context = NetContext(plan.section, self._services, self)
         switch, journal = self._services.switch, self._services.journal
         handler.ctx = context
@@ -179,6 +200,11 @@ class Crew:
         for key in unused:
             del self.links[key]
         await asyncio.gather(*(link.close(link.options.linger) for link in unused.values()))
+
+
+def _failed(plan: HandlerPlan, error: Exception) -> StartFailed:
+    what = str(error) or error.__class__.__name__
+    return StartFailed(f"[{plan.section}] cannot start: {what}")
 
 
 def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None:

@@ -14,15 +14,18 @@ from collections.abc import Callable
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.backoff import Backoff
+from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.switch import ReplyIngress
 from ccproxy.net.connection import Connection, Wiring
 from ccproxy.net.services import Services
-from ccproxy.net.sockets import connect
+from ccproxy.net.sockets import connect, part
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
+STOPS = "the server stops"
+STEADY = 1.0
+"""Seconds after which a connection counts as one: who breaks it at once is waited for longer."""
 
 
 class NetLink:
@@ -61,7 +64,7 @@ class NetLink:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None:
-            self._connection.close("the server stops")
+            await self._part(self._connection, linger)
         self.state = GONE
         if self.outbox.waiting:
             lost = self.outbox.waiting
@@ -92,11 +95,18 @@ class NetLink:
                 "link down link=%s remote=%s: %s", self.name, self.address, reason
             )
 
+    async def _part(self, connection: Connection, linger: float) -> None:
+        if self.outbox.waiting:
+            connection.close(STOPS)
+            return
+        await part(connection.release(STOPS), linger)
+
     def _message(self, message: Message) -> None:
         if self.on_message is not None:
             self.on_message(message)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         options = self.options
         backoff = Backoff(options.reconnect, options.reconnect_max, random.random)
         while True:
@@ -107,17 +117,19 @@ class NetLink:
                 self._refused(error.strerror or str(error))
             else:
                 self._open(sock)
+                begun = loop.time()
                 await self._over.wait()
                 if self.state == CONNECTING:
-                    backoff.reset()
                     self.reconnects += 1
+                    if loop.time() - begun > STEADY:
+                        backoff.reset()
                 else:
                     self._refused(self.reason)
             await asyncio.sleep(backoff.next())
 
     def _open(self, sock: socket.socket) -> None:
         services = self._services
-        wiring = Wiring(services.turn, self.options, services.too_big)
+        wiring = Wiring(services.turn, self.options, services.switch.too_big)
         handshake = Handshake(b"DEALER")
         self._connection = Connection(sock, self.address, handshake, self, wiring)
         self._connection.open()

@@ -7,86 +7,53 @@ misbehaviour reach another: whoever breaks the protocol is closed, counted and n
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import socket
-from collections import Counter
-from pathlib import Path
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.ingress import Ingress
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.switch import Ingress
 from ccproxy.net.connection import CLOSED, Connection, Wiring
-from ccproxy.net.journal import Journal
+from ccproxy.net.door import Door
 from ccproxy.net.services import Services
-from ccproxy.net.sockets import bind, bound, prepare
-from ccproxy.wire.zmtp import Handshake, Peer, generated_identity
-
-ACCEPTS = 64
-"""Connections accepted in one turn."""
-BREATH = 0.2
-"""Seconds without accepting when the process has no file descriptor left."""
-
-
-class Identities:
-    """Makes identities no peer has had: 5 bytes, the first one zero."""
-
-    def __init__(self, first: int) -> None:
-        self._numbers = itertools.count(first)
-
-    def next(self) -> bytes:
-        """The next identity."""
-        return generated_identity(next(self._numbers) & 0xFFFFFFFF)
+from ccproxy.net.sockets import part
+from ccproxy.wire.zmtp import Handshake, Peer
 
 
 class Listener:
-    """One address, its socket and its peers."""
+    """One address where ZMTP is spoken, and its peers."""
 
-    def __init__(
-        self, name: str, address: Address, options: ListenerOptions, services: Services
-    ) -> None:
-        self.name = name
-        self.address = address
-        self.options = options
-        self.bound = str(address)
-        self.counts: Counter[str] = Counter()
-        self.past = Outbox(f"{name} peers gone", options.limits)
+    def __init__(self, plan: ListenerPlan, services: Services) -> None:
+        self.name = plan.section
+        self.options: ListenerOptions = plan.options
         self.connections: dict[Connection, bytes | None] = {}
+        address = Address.parse(str(plan.address))
+        self.door = Door(plan.section, address, services.journal, self._welcome)
+        self.counts = self.door.counts
+        self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._services = services
-        self._journal: Journal = services.journal
-        self._socket: socket.socket | None = None
-        self._loop = asyncio.get_running_loop()
 
-    def open(self) -> None:
-        """Bind; OSError if the address cannot be had. Accepting begins with `accept`."""
-        self._socket = bind(self.address, self.options.backlog)
-        self.bound = bound(self._socket, self.address)
+    def mute(self) -> None:
+        """Read no more; what waits is still written."""
+        for connection in self.connections:
+            connection.mute()
 
-    def accept(self) -> None:
-        """Begin to accept, or go on."""
-        if self._socket is not None:
-            self._loop.add_reader(self._socket.fileno(), self._acceptable)
-
-    def close(self) -> None:
-        """Stop accepting; connections stay."""
-        if self._socket is None:
-            return
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
-        if self.address.scheme == "ipc":
-            with contextlib.suppress(FileNotFoundError):
-                Path(self.address.path).unlink()
-
-    def drop(self, reason: str) -> None:
-        """Close every connection."""
+    async def dismiss(self, reason: str, seconds: float) -> None:
+        """Close every connection; who was sent everything has `seconds` to take it."""
+        partings = []
         for connection in list(self.connections):
-            connection.close(reason)
+            box = connection.outbox
+            if box is None or box.waiting:
+                connection.close(reason)
+            else:
+                partings.append(part(connection.release(reason), seconds))
+        await asyncio.gather(*partings)
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """New options: limits hold at once, the rest for connections to come."""
         self.options = options
+        self.door.reconfigure(options)
         for connection in self.connections:
             if connection.outbox is not None:
                 connection.outbox.reconfigure(options.limits)
@@ -112,8 +79,9 @@ class Listener:
         )
         connection.use(ingress, box)
         self.connections[connection] = identity
+        self._services.identities.holders[identity] = connection
         self.counts["peers"] += 1
-        self._journal.debug("peer up listener=%s peer=%s", self.name, connection.name)
+        self._services.journal.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
@@ -121,74 +89,36 @@ class Listener:
         identity = self.connections.pop(connection)
         if identity is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
-            self._journal.peer_closed(self.name, connection.name, reason)
+            self._services.journal.peer_closed(self.name, connection.name, reason)
             return
         box = connection.outbox
         if self._services.switch.peers.get(identity) is box:
             del self._services.switch.peers[identity]
+            del self._services.identities.holders[identity]
         box.clear("gone")
         self.past.absorb(box)
         if reason == CLOSED:
-            self._journal.debug("peer gone listener=%s peer=%s", self.name, connection.name)
+            self._services.journal.debug(
+                "peer gone listener=%s peer=%s", self.name, connection.name
+            )
         else:
-            self._journal.peer_closed(self.name, connection.name, reason)
+            self._services.journal.peer_closed(self.name, connection.name, reason)
 
     def _hand_over(self, identity: bytes) -> bool:
-        """Close the peer that has this identity, if the options say so."""
-        if self.options.identity_conflict != "handover":
+        """Close the peer that has this identity, at whatever listener, if the options say so."""
+        holder = self._services.identities.holders.get(identity)
+        if self.options.identity_conflict != "handover" or holder is None:
             return False
-        for connection, known in list(self.connections.items()):
-            if known == identity:
-                self.counts["handed-over"] += 1
-                connection.close("its identity was taken over by a new connection")
-        return identity not in self._services.switch.peers
+        self.counts["handed-over"] += 1
+        holder.close("its identity was taken over by a new connection")
+        return True
 
-    def _acceptable(self) -> None:
-        for _ in range(ACCEPTS):
-            if self._socket is None:
-                return
-            try:
-                sock, where = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._pause(error)
-                return
-            self._welcome(sock, where)
-
-    def _pause(self, error: OSError) -> None:
-        """No file descriptor left: the kernel's queue holds new peers for a moment."""
-        assert self._socket is not None
-        self.counts["accept-failed"] += 1
-        self._journal.often("accept", "cannot accept listener=%s: %s", self.name, error.strerror)
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.call_later(BREATH, self.accept)
-
-    def _welcome(self, sock: socket.socket, where: object) -> None:
-        name = _name(where)
-        self.counts["accepted"] += 1
+    def _welcome(self, sock: socket.socket, peer: str) -> bool:
         if len(self.connections) >= self.options.max_peers:
-            self.counts["too-many"] += 1
-            self._journal.peer_closed(self.name, name, f"max-peers = {self.options.max_peers}")
-            sock.close()
-            return
-        try:
-            prepare(sock, self.options)
-        except OSError as error:
-            sock.close()
-            self._journal.peer_closed(self.name, name, error.strerror or str(error))
-            return
+            return False
         services = self._services
-        wiring = Wiring(services.turn, self.options, services.too_big)
-        connection = Connection(sock, name, Handshake(b"ROUTER"), self, wiring)
+        wiring = Wiring(services.turn, self.options, services.switch.too_big)
+        connection = Connection(sock, peer, Handshake(b"ROUTER"), self, wiring)
         self.connections[connection] = None
         connection.open()
-
-
-def _name(where: object) -> str:
-    """A peer's address for people: 10.0.0.1:5555, [::1]:5555, or ipc."""
-    if not isinstance(where, tuple) or not where:
-        return "ipc"
-    host, port = str(where[0]), where[1]
-    host = host.removeprefix("::ffff:")
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return True

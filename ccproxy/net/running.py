@@ -10,7 +10,7 @@ import asyncio
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Protocol
 
@@ -42,6 +42,7 @@ class Timed:
 
     def __init__(self, handler: Handler, journal: Journal) -> None:
         self.name = handler.name
+        self.exclusive = handler.exclusive
         self._handle: Callable[[Message], Actions] = handler.handle
         self._journal = journal
 
@@ -49,7 +50,9 @@ class Timed:
         """Let the handler see one message, with a stopwatch."""
         begun = perf_counter()
         try:
-            return self._handle(message)
+            actions = self._handle(message)
+            # A generator does its work while it is asked: here, before the time is taken.
+            return list(actions) if isinstance(actions, Iterator) else actions
         finally:
             took = perf_counter() - begun
             if took > PATIENCE:
@@ -67,6 +70,7 @@ class Threaded:
         self, handler: Handler, journal: Journal, act: Acts, count: Callable[[str], None]
     ) -> None:
         self.name = handler.name
+        self.exclusive = handler.exclusive
         self._handler = handler
         self._journal = journal
         self._act = act
@@ -75,8 +79,6 @@ class Threaded:
         self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._bytes = 0
         self._thread = threading.Thread(target=self._work, name=f"handler {self.name}", daemon=True)
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        self._thread.start()
 
     def handle(self, message: Message) -> None:
         """Queue one message; raises Full when too much waits."""
@@ -84,6 +86,9 @@ class Threaded:
             raise Full(f"{QUEUE} messages wait for {self.name}")
         self._bytes += message.size
         self._queue.put(message)
+        if self._thread.ident is None:
+            sys.setswitchinterval(SWITCH_INTERVAL)
+            self._thread.start()
 
     async def stop(self, seconds: float) -> int:
         """Let the thread finish what waits for at most `seconds`; how many messages were left."""

@@ -14,17 +14,17 @@ import time
 from collections.abc import Callable
 from socket import gethostname
 
-from ccproxy.config.address import Address
 from ccproxy.config.diff import diff
-from ccproxy.config.plan import ListenerPlan, Plan
+from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
+from ccproxy.core.ingress import COMPILED
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.switch import COMPILED, Switch
+from ccproxy.core.switch import Switch
 from ccproxy.net.crew import Crew, StartFailed
 from ccproxy.net.daemon import notify
+from ccproxy.net.identities import Identities
 from ccproxy.net.journal import Journal
-from ccproxy.net.link import drained
-from ccproxy.net.listener import Identities, Listener
+from ccproxy.net.listeners import Listeners
 from ccproxy.net.memory import keep_some
 from ccproxy.net.services import Services
 from ccproxy.net.statistics import Statistics
@@ -33,6 +33,7 @@ from ccproxy.wire.cc import CcCodec
 
 Reload = Callable[[], tuple[Plan | None, list[Problem]]]
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WATCH = 1.0
 """Seconds between two looks at what was dropped."""
 
@@ -67,7 +68,7 @@ class Server:
         identities = Identities(random.getrandbits(31))
         self.services = Services(self.switch, Turn(loop), self.journal, identities)
         self.crew = Crew(self.services)
-        self.listeners: dict[str, Listener] = {}
+        self.listeners = Listeners(self.services)
         self.statistics = Statistics(self)
         self._loop = loop
         self._stopping = asyncio.Event()
@@ -81,12 +82,11 @@ class Server:
         _raise_file_limit()
         keep_some()
         await self.crew.adopt(self.plan)
-        self._listen(self.plan)
+        await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
             self.journal.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
-        for listener in self.listeners.values():
-            listener.accept()
-            self.journal.info("listening name=%s address=%s", listener.name, listener.bound)
+        for one in self.listeners.open.values():
+            self.journal.info("listening name=%s address=%s", one.door.name, one.door.bound)
         self.journal.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
 
     async def run(self, reload: Reload) -> None:
@@ -106,25 +106,20 @@ class Server:
         """Stop accepting, let handlers stop, flush what waits up to linger, say the ledger."""
         notify("STOPPING=1")
         linger = self.plan.server.linger
-        for listener in self.listeners.values():
-            listener.close()
-            for connection in listener.connections:
-                connection.mute()
+        self.listeners.mute()
         await self.crew.stop(linger)
-        boxes = [box for listener in self.listeners.values() for box in listener.outboxes()]
-        await asyncio.gather(*(drained(box, linger) for box in boxes if box.waiting))
-        for listener in self.listeners.values():
-            listener.drop("the server stops")
+        await self.listeners.dismiss(linger)
         self.journal.drops(self.outboxes())
         self.statistics.write()
         for box in self.outboxes():
             self.journal.info("outbox %s", box.line())
         self.journal.info("ledger %s", self.switch.ledger.line())
+        # Who is asked to stop again must not die of it: the loop gives signals back when it closes.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""
-        peers = [box for one in self.listeners.values() for box in one.outboxes()]
-        return [*self.crew.outboxes(), *peers]
+        return [*self.crew.outboxes(), *self.listeners.outboxes()]
 
     async def _reload_on_signal(self, reload: Reload) -> None:
         while True:
@@ -136,64 +131,30 @@ class Server:
             if plan is None:
                 self.journal.error("reload failed, the old configuration stays")
                 continue
-            with contextlib.suppress(StartFailed, OSError):
-                await self._adopt(plan)
+            await self._adopt(plan)
 
     async def _adopt(self, plan: Plan) -> None:
         """Change to a new plan, or to nothing of it."""
-        before = dict(self.listeners)
         change = diff(self.plan, plan)
         try:
-            self._listen(plan)
-            await self.crew.adopt(plan, change.handlers.kept)
+            prepared = self.listeners.prepare(plan)
+            try:
+                await self.crew.adopt(plan, change.handlers.kept)
+            except StartFailed:
+                self.listeners.abandon(prepared)
+                raise
         except (StartFailed, OSError) as error:
-            for name, listener in self.listeners.items():
-                if before.get(name) is not listener:
-                    listener.close()
-            self.listeners = before
             self.journal.error("reload failed, the old configuration stays: %s", error)
-            raise
+            return
+        await self.listeners.commit(prepared, plan)
         self.plan = plan
-        for listener in before.values():
-            if listener not in self.listeners.values():
-                listener.close()
-                listener.drop("its listener is no longer configured")
-        for one in plan.listeners:
-            self.listeners[_key(one)].reconfigure(one.options)
-            self.listeners[_key(one)].accept()
         self.journal.info("reloaded: %s", change)
-
-    def _listen(self, plan: Plan) -> None:
-        """Have a bound listener for every address of the plan; those that are open are kept."""
-        listeners: dict[str, Listener] = {}
-        for one in plan.listeners:
-            key = _key(one)
-            known = self.listeners.get(key)
-            listeners[key] = known or self._open(one, opened=list(listeners.values()))
-        self.listeners = listeners
-
-    def _open(self, plan: ListenerPlan, opened: list[Listener]) -> Listener:
-        address = Address.parse(str(plan.address))
-        listener = Listener(plan.section, address, plan.options, self.services)
-        try:
-            listener.open()
-        except OSError as error:
-            for one in opened:
-                if one not in self.listeners.values():
-                    one.close()
-            what = f"[{plan.section}] cannot listen on {address}: {error.strerror or error}"
-            raise OSError(what) from error
-        return listener
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH)
             self.journal.drops(self.outboxes())
             self.journal.summarise()
-
-
-def _key(plan: ListenerPlan) -> str:
-    return f"{plan.protocol} {Address.parse(str(plan.address))}"
 
 
 def _raise_file_limit() -> None:

@@ -1,4 +1,4 @@
-"""Sockets by address: bind, resolve, connect, and the kernel options of both sides.
+"""Sockets by address: bind, resolve, connect, part, and the kernel options of both sides.
 
 It must never speak a protocol: what it returns is a plain non-blocking socket.
 """
@@ -10,11 +10,15 @@ import contextlib
 import errno
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import SocketOptions
+
+THROWN = 256 * 1024
+"""Bytes read at a time to be thrown away."""
 
 
 def bind(address: Address, backlog: int) -> socket.socket:
@@ -73,7 +77,8 @@ async def connect(address: Address, options: SocketOptions) -> socket.socket:
     if address.scheme == "ipc":
         return await _dial(socket.AF_UNIX, address.path, options)
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    with _host_names(address):
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     error = OSError(f"{address.host} has no address")
     for family, _, _, _, where in found:
         try:
@@ -102,17 +107,42 @@ async def _dial(family: int, where: str | tuple[Any, ...], options: SocketOption
     return sock
 
 
+async def part(sock: socket.socket, seconds: float) -> None:
+    """Close so that what was written arrives: wait for the other side to close as well.
+
+    The kernel throws away what it has not delivered if a socket is closed with unread bytes, so
+    they are read until then, for at most `seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError, TimeoutError):
+        sock.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(seconds):
+            while await loop.sock_recv(sock, THROWN):
+                pass
+    sock.close()
+
+
 def _bind_to(address: Address) -> tuple[int, tuple[Any, ...]]:
     if address.host == "*":
         if _has_ipv6():
             return socket.AF_INET6, ("::", address.port)
         return socket.AF_INET, ("0.0.0.0", address.port)
-    found = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    with _host_names(address):
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     # IPv4 first for a name with both: it is what clients of the original connect to.
     family, _, _, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
     return family, where
+
+
+@contextlib.contextmanager
+def _host_names(address: Address) -> Iterator[None]:
+    """A name that cannot be asked for, such as one of 64 letters without a dot, is an OSError."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise OSError(f"{address.host} is no host name: {error}") from error
 
 
 def _has_ipv6() -> bool:

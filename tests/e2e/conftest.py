@@ -161,7 +161,9 @@ def start(tmp_path: Path, ports: dict[str, int], fill: Callable[[str], str]) -> 
     yield start
     for server in servers:
         server.stop()
-        print(f"-- {server.directory.name}, exit {server.process.returncode}", *server.lines, sep="\n")
+        print(
+            f"-- {server.directory.name}, exit {server.process.returncode}", *server.lines, sep="\n"
+        )
     for server in servers:
         if not server.killed and server.process.returncode != 78:
             audit(server)
@@ -193,7 +195,7 @@ def make() -> Iterator[Make]:
     yield make
     for made in sockets:
         made.close()
-    context.term()
+    context.destroy(linger=0)  # sockets of monitors as well
 
 
 def _bound(made: Any, address: str) -> bool:
@@ -208,7 +210,7 @@ def _bound(made: Any, address: str) -> bool:
 
 
 class Wire:
-    """A blocking TCP or Unix socket that speaks ZMTP with our own codec, in as many steps as asked."""
+    """A blocking socket that speaks ZMTP with our own codec, in as many steps as asked."""
 
     def __init__(self, sock: socket.socket, kind: bytes = b"DEALER", identity: bytes = b"") -> None:
         sock.settimeout(SECONDS)
@@ -265,10 +267,15 @@ def dial(ports: dict[str, int]) -> Iterator[Callable[..., Wire]]:
     """Connect a raw socket to a port; the handshake is up to the test (`greet`)."""
     made: list[Wire] = []
 
-    def dial(word: str = "PORT1", kind: bytes = b"DEALER", identity: bytes = b"") -> Wire:
-        sock = socket.create_connection(("127.0.0.1", ports[word]), timeout=SECONDS)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def dial(
+        word: str = "PORT1", kind: bytes = b"DEALER", identity: bytes = b"", buffer: int = 0
+    ) -> Wire:
+        sock = socket.socket()
         made.append(Wire(sock, kind, identity))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.connect(("127.0.0.1", ports[word]))
         return made[-1]
 
     yield dial

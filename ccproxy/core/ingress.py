@@ -1,0 +1,146 @@
+"""Where bytes come into the switch: from an accepted peer, or back over a link.
+
+Both find whole messages by the hot functions and account for each run. They must never keep bytes:
+what is left of a read is the caller's to remember.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ccproxy.core.flows import Target
+from ccproxy.core.hot import Buffer
+from ccproxy.core.ledger import RANK
+from ccproxy.core.message import Message
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.switch import Switch
+from ccproxy.wire.zmtp.frames import frame, unpack
+
+try:
+    from ccproxy.core._hot import scan, scan_replies
+
+    COMPILED = True
+except ImportError:
+    from ccproxy.core.hot import scan, scan_replies
+
+    COMPILED = False
+
+
+class Ingress:
+    """What one accepted peer sends: bytes in, runs of messages out to where they belong."""
+
+    __slots__ = ("_limits", "_listener", "_switch", "identity", "name", "prefix")
+
+    def __init__(
+        self, switch: Switch, identity: bytes, name: str, listener: str, limits: tuple[int, int]
+    ) -> None:
+        self._switch = switch
+        self._limits = limits
+        self._listener = listener
+        self.identity = identity
+        self.name = name
+        self.prefix = frame(identity, more=True)
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+        """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
+        table = self._switch.table
+        return scan(data, table.flows, self._switch.miss, self._emit, self._limits)
+
+    def _emit(self, target: Target, parts: list[Buffer], size: int) -> None:
+        ledger = self._switch.ledger
+        messages = len(parts) - 1
+        ledger.receive(messages, size)
+        taken = 0
+        if target.boxes:
+            chunk = self.prefix.join(parts)
+            taken = max([box.offer(chunk, messages) for box in target.boxes])
+        if target.handlers:
+            for number, part in enumerate(parts[1:]):
+                ledger.end(self._deliver(target, part, number < taken), 1, len(part))
+        elif target.boxes:
+            if taken == messages:
+                ledger.end("forwarded", messages, size)
+                return
+            sizes = list(map(len, parts))
+            rest = min(target.fate, "full", key=RANK.__getitem__)
+            ledger.end("forwarded", taken, sum(sizes[: taken + 1]))
+            ledger.end(rest, messages - taken, sum(sizes[taken + 1 :]))
+        else:
+            ledger.end(target.fate, messages, size)
+            if target.fate == "unrouted":
+                self._switch.notices.unrouted(target.reason, messages)
+            elif target.fate == "malformed":
+                self._switch.notices.malformed(self.name, parts[1], messages)
+
+    def _deliver(self, target: Target, raw: Buffer, forwarded: bool) -> str:
+        """One message to handlers that see each of them, after the outboxes."""
+        switch = self._switch
+        fates = [target.fate]
+        if target.boxes:
+            fates.append("forwarded" if forwarded else "full")
+        seen = Message.cut([self.identity, *unpack(raw)], switch.codec, self._listener)
+        fates += [switch.deliver(receiver, seen) for receiver in target.handlers]
+        return min(fates, key=RANK.__getitem__)
+
+
+class ReplyIngress:
+    """What comes back over one link: replies to peers, or messages to the handler of the link."""
+
+    __slots__ = ("_limits", "_on_message", "_switch", "name")
+
+    def __init__(
+        self,
+        switch: Switch,
+        name: str,
+        limits: tuple[int, int],
+        on_message: Callable[[Message], None] | None,
+    ) -> None:
+        self._switch = switch
+        self._limits = limits
+        self._on_message = on_message
+        self.name = name
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+        """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
+        return scan_replies(data, self._switch.peers, self._emit, self._limits)
+
+    def _emit(self, identity: bytes, parts: list[Buffer], size: int) -> None:
+        switch = self._switch
+        ledger = switch.ledger
+        messages = len(parts)
+        ledger.receive(messages, size)
+        if not parts[0]:  # a bare identity, which is a run of its own
+            ledger.end("malformed", messages, size)
+            switch.notices.malformed(self.name, frame(identity), messages)
+            return
+        if not identity:
+            head = (size - sum(map(len, parts))) // messages
+            for part in parts:
+                ledger.end(self._own(part), 1, head + len(part))
+            return
+        box = switch.peers.get(identity)
+        if box is None:
+            ledger.end("gone", messages, size)
+            return
+        taken = box.offer(b"".join(parts), messages)
+        sizes = list(map(len, parts[taken:]))
+        ledger.end("replied", taken, size - sum(sizes))
+        if sizes:
+            ledger.end("full", messages - taken, sum(sizes))
+
+    def _own(self, raw: Buffer) -> str:
+        """A message without a route: for the handler that owns the link."""
+        switch = self._switch
+        try:
+            seen = Message.cut([b"", *unpack(raw)], switch.codec, self.name)
+        except ValueError:
+            switch.notices.malformed(self.name, raw, 1)
+            return "malformed"
+        if self._on_message is None:
+            return "gone"
+        try:
+            self._on_message(seen)
+        except Exception as error:
+            switch.notices.failed(self.name, seen.type, error)
+            return "failed"
+        return "consumed"

@@ -1,0 +1,66 @@
+"""A connection dialled once for a handler that speaks a protocol of its own over it.
+
+It must never try again by itself: who dialled knows what a lost connection means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.core.outbox import Limits
+from ccproxy.handler import WireOwner
+from ccproxy.net.sockets import connect
+from ccproxy.net.stream import Stream
+from ccproxy.net.turn import Turn
+
+
+class Dial:
+    """See `ccproxy.handler.Wire`; the owner hears `opened` or `closed`, later `closed` once."""
+
+    def __init__(
+        self, address: Address, owner: WireOwner, turn: Turn, options: LinkOptions
+    ) -> None:
+        self._address = address
+        self._owner = owner
+        self._turn = turn
+        self._options = options
+        self._stream: Stream | None = None
+        self.over = False
+        """True once the owner hears nothing more."""
+        self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"dial {address}")
+
+    def write(self, data: bytes) -> bool:
+        """Queue whole units; False before `opened`, after `closed`, or if too much waits."""
+        return self._stream is not None and self._stream.write(data)
+
+    def close(self) -> None:
+        """Close at once; the owner hears nothing more."""
+        self.over = True
+        self._task.cancel()
+        if self._stream is not None:
+            self._stream.close("closed here")
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        """Bytes came."""
+        self._owner.received(self, data)
+
+    def closed(self, stream: Stream, reason: str) -> None:
+        """The connection is over."""
+        if not self.over:
+            self.over = True
+            self._owner.closed(self, reason)
+
+    async def _connect(self) -> None:
+        try:
+            sock = await connect(self._address, self._options)
+        except OSError as error:
+            if not self.over:
+                self.over = True
+                self._owner.closed(self, error.strerror or str(error))
+            return
+        limits: Limits = self._options.limits
+        self._stream = Stream(sock, str(self._address), self, self._turn, limits)
+        self._stream.open()
+        self._owner.opened(self)

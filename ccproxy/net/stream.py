@@ -1,0 +1,118 @@
+"""A byte stream over a non-blocking socket, accepted or dialled: for every protocol but ZMTP.
+
+Who owns it takes the bytes that come and writes whole units. It must never know what a unit means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Protocol
+
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.net.connection import CLOSED
+from ccproxy.net.sender import Sender
+from ccproxy.net.turn import Turn
+
+READ = 256 * 1024
+"""Bytes asked for in one read."""
+
+
+class StreamOwner(Protocol):
+    """Who is told what happens with a stream."""
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        """Bytes came; `b""` means that the other side will send no more."""
+
+    def closed(self, stream: Stream, reason: str) -> None:
+        """It is over."""
+
+
+class Stream:
+    """One connection: bytes in, whole units out through a bounded outbox."""
+
+    __slots__ = (
+        "_ending",
+        "_loop",
+        "_owner",
+        "_reading",
+        "_sender",
+        "box",
+        "closed",
+        "name",
+        "sock",
+    )
+
+    def __init__(
+        self, sock: socket.socket, name: str, owner: StreamOwner, turn: Turn, limits: Limits
+    ) -> None:
+        self.sock = sock
+        self.name = name
+        self.closed = False
+        self.box = Outbox(name, limits, whole=True)
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._sender = Sender(sock, turn, self.close)
+        self._reading = False
+        self._ending = ""
+
+    def open(self) -> None:
+        """Begin to read and write."""
+        self._sender.attach(self.box)
+        self.resume()
+
+    def write(self, unit: bytes) -> bool:
+        """Queue one whole unit; False if there is no room for it, and it is dropped."""
+        return not self.closed and bool(self.box.offer(unit, 1))
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self.sock.fileno())
+
+    def resume(self) -> None:
+        """Read again."""
+        if not self._reading and not self.closed:
+            self._reading = True
+            self._loop.add_reader(self.sock.fileno(), self._readable)
+
+    def finish(self, reason: str) -> None:
+        """Close when what waits is written; nothing is read any more."""
+        self.pause()
+        self._ending = reason
+        if not self.box.waiting:
+            self.close(reason)
+        else:
+            self.box.wait(self._written)
+
+    def close(self, reason: str) -> None:
+        """Close now; what waits is dropped."""
+        if self.closed:
+            return
+        self.pause()
+        self.closed = True
+        self._sender.detach()
+        self.sock.close()
+        self.box.clear("gone")
+        self._owner.closed(self, reason)
+
+    def _written(self) -> None:
+        if self.box.waiting:
+            self.box.wait(self._written)
+        else:
+            self._loop.call_soon(self.close, self._ending)
+
+    def _readable(self) -> None:
+        try:
+            data = self.sock.recv(READ)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(f"read failed: {error.strerror or error}")
+            return
+        if not data:
+            self.pause()
+        self._owner.received(self, data)
+        if not data and not self.closed and not self._ending:
+            self.finish(CLOSED)

@@ -1,0 +1,23 @@
+"""Sodep, the binary protocol of Jolie: messages found, rewritten and, for translation, read.
+
+Pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
+"""
+
+from ccproxy.wire.sodep.limits import Limits, SodepError
+from ccproxy.wire.sodep.reader import Frame, Reader
+from ccproxy.wire.sodep.sides import (
+    Packed,
+    Sodep,
+    SodepCaller,
+    SodepService,
+    Token,
+    answer_tail,
+    message,
+    request_tail,
+)
+from ccproxy.wire.sodep.tree import CHARSETS, decode, encode
+
+__all__ = [
+    "CHARSETS", "Frame", "Limits", "Packed", "Reader", "Sodep", "SodepCaller", "SodepError",
+    "SodepService", "Token", "answer_tail", "decode", "encode", "message", "request_tail",
+]  # fmt: skip

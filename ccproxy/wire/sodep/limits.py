@@ -1,0 +1,23 @@
+"""What a sodep message may be at most, and the one error of this package. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SodepError(ValueError):
+    """Bytes that are no sodep message within the limits; the connection cannot be read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit of a message. A peer that exceeds one is closed when that becomes visible."""
+
+    message: int = 64 << 20
+    """Bytes of a whole message."""
+    name: int = 4096
+    """Bytes of a resource path, an operation name, a fault name."""
+    depth: int = 256
+    """Values inside each other."""
+    nodes: int = 1_000_000
+    """Values and child names in one message."""

@@ -1,0 +1,165 @@
+# cython: language_level=3, annotation_typing=False
+"""The hot function of sodep: find the ends of whole messages by walking their value trees.
+
+A sodep message has no outer length, so where it ends is known only when its tree is walked to the
+end. One straight-line loop does it, longer than this project allows elsewhere: a function per node
+adds a quarter (a request of 65 bytes takes 1.0 us so and 1.24 us with one; plain Python 3.11, best
+of nine runs of `scan(request * 1000, ...)`). A string is stepped over by its length, never looked
+at. It must never recurse, decode a string, take memory by a length that a peer announces, or walk
+a byte twice: what a read left unfinished is kept in a `Walk` and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from struct import Struct, error
+
+from ccproxy.wire.sodep.limits import Limits, SodepError
+
+HEAD = 0
+"""In front of id, path, operation and fault flag."""
+FAULT = 1
+"""In the value of a fault."""
+VALUE = 2
+"""In the value that ends the message."""
+
+Span = tuple[int, int, int, int, int]
+"""Offsets of one message: start, end of the path, of the operation, of the fault name, of it all.
+
+The fault flag stands at the end of the operation; without fault its name ends right behind it.
+"""
+
+_INT = Struct(">i").unpack_from
+_HEAD = Struct(">qi").unpack_from
+
+
+class Walk:
+    """Where the walk through an unfinished message stands; offsets count from its first byte."""
+
+    __slots__ = ("at", "stage", "path", "operation", "fault", "names", "elements", "stack", "nodes")
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Stand in front of a new message."""
+        self.at = self.stage = self.path = self.operation = self.fault = 0
+        self.names = self.elements = self.nodes = 0
+        self.stack.clear()
+
+
+def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, found: list[Span]) -> int:
+    """Append the whole messages of `data` from `start` on to `found`; where the rest begins.
+
+    `walk` stands in the message that begins at `start`, and afterwards in the rest.
+    SodepError as soon as a byte is seen that no message within `limits` can have; what was found
+    before it is in `found`.
+    """
+    size = len(data)
+    # A count of four bytes follows every payload and every child name.
+    most = limits.message - 4
+    name_most = limits.name
+    stack_most = 2 * limits.depth - 2
+    nodes_most = limits.nodes
+    stack = walk.stack
+    at = start + walk.at
+    stage = walk.stage
+    path = start + walk.path
+    operation = start + walk.operation
+    fault = start + walk.fault
+    names = walk.names
+    elements = walk.elements
+    nodes = walk.nodes
+    try:
+        while True:
+            while elements:
+                # One value: its tag, its payload, how many child names follow.
+                tag = data[at]
+                body = at + 1
+                if tag == 2:
+                    body += 4
+                elif tag == 1 or tag == 4:
+                    length = _INT(data, body)[0]
+                    if length < 0:
+                        raise SodepError(f"payload of {length} bytes")
+                    body += 4 + length
+                elif tag == 3 or tag == 6:
+                    body += 8
+                elif tag == 5:
+                    body += 1
+                elif tag:
+                    raise SodepError(f"payload tag {tag}; expected 0 to 6")
+                if body - start > most:
+                    raise SodepError(f"message of more than {limits.message} bytes")
+                count = _INT(data, body)[0]
+                at = body + 4
+                elements -= 1
+                if count:
+                    nodes += count
+                    if count < 0 or nodes > nodes_most:
+                        raise SodepError(f"value with {count} child names; limit {nodes_most}")
+                    if len(stack) >= stack_most:
+                        raise SodepError(f"values nested deeper than {limits.depth}")
+                    stack.append(names)
+                    stack.append(elements)
+                    names = count
+                    elements = 0
+            if names:
+                # One child name and how many elements follow.
+                length = _INT(data, at)[0]
+                body = at + 4 + length
+                if length < 0 or body - start > most:
+                    raise SodepError(f"child name of {length} bytes; limit {most} of all")
+                count = _INT(data, body)[0]
+                at = body + 4
+                names -= 1
+                nodes += count
+                if count < 0 or nodes > nodes_most:
+                    raise SodepError(f"vector of {count} elements; limit {nodes_most} in a message")
+                elements = count
+                continue
+            if stack:
+                elements = stack.pop()
+                names = stack.pop()
+                continue
+            if stage == FAULT:
+                stage = VALUE
+                elements = 1
+                continue
+            if stage == VALUE:
+                found.append((start, path, operation, fault, at))
+                start = at
+                stage = HEAD
+                nodes = 0
+            if at >= size:
+                break
+            length = _HEAD(data, at)[1]
+            if length < 0 or length > name_most:
+                raise SodepError(f"resource path of {length} bytes; limit {name_most}")
+            path = at + 12 + length
+            length = _INT(data, path)[0]
+            if length < 0 or length > name_most:
+                raise SodepError(f"operation name of {length} bytes; limit {name_most}")
+            operation = path + 4 + length
+            fault = operation + 1
+            if data[operation]:
+                length = _INT(data, fault)[0]
+                if length < 0 or length > name_most:
+                    raise SodepError(f"fault name of {length} bytes; limit {name_most}")
+                fault += 4 + length
+                stage = FAULT
+            else:
+                stage = VALUE
+            at = fault
+            elements = 1
+    except (IndexError, error):
+        pass
+    walk.at = at - start
+    walk.stage = stage
+    walk.path = path - start
+    walk.operation = operation - start
+    walk.fault = fault - start
+    walk.names = names
+    walk.elements = elements
+    walk.nodes = nodes
+    return start

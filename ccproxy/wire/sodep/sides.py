@@ -1,0 +1,205 @@
+"""Sodep as one `Form`: calls and answers, of which only ids and paths are rewritten.
+
+A message between two sodep ports passes as it came: new id, new path, the rest of the bytes
+untouched, whatever their charset, child order or NaN bits. It must never decode what nobody asks
+for, or invent an answer: a request gets one because somebody gave it.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+
+from ccproxy.wire.sodep.limits import Limits
+from ccproxy.wire.sodep.reader import Frame, Reader
+from ccproxy.wire.sodep.tree import characters, decode, encode, text
+from ccproxy.wire.values import (
+    Answer,
+    Answered,
+    Asked,
+    Call,
+    Fault,
+    Result,
+    Tree,
+    Unportable,
+    Value,
+    io_fault,
+)
+
+_HEAD = Struct(">qi").pack
+_VOID = bytes(5)
+_ROOT = b"/"
+
+
+class Packed(Value):
+    """A value still in the bytes of its message.
+
+    `name` is what the message calls it: the operation of a request, the name of a fault, "" of a
+    result.
+    """
+
+    __slots__ = ("frame", "name", "charset")
+
+    def __init__(self, frame: Frame, name: str, charset: str) -> None:
+        self.frame = frame
+        self.name = name
+        self.charset = charset
+
+    def tree(self) -> Tree:
+        """Decoded anew each time; Unportable if a string is not in the charset of its port."""
+        return decode(self.frame.tail, self.frame.value, self.charset)[0]
+
+
+class Token(NamedTuple):
+    """What an answer needs of its request."""
+
+    id: int
+    operation: str
+
+
+def message(id: int, path: bytes, tail: bytes) -> bytes:
+    """A message of its id, resource path and the untouched rest."""
+    return _HEAD(id, len(path)) + path + tail
+
+
+def request_tail(operation: str, value: Value, charset: str = "utf-8") -> bytes:
+    """All behind the path of a request; Unportable if sodep cannot carry it."""
+    return text(operation, charset) + b"\0" + encode(value.tree(), charset)
+
+
+def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes:
+    """All behind the path of an answer; Unportable if sodep cannot carry it."""
+    name = text(operation, charset)
+    value = encode(answer.value.tree(), charset)
+    if isinstance(answer, Result):
+        return name + b"\0" + value
+    return name + b"\1" + text(answer.name, charset) + value + _VOID
+
+
+class Sodep:
+    """The form. `charset` is that of the port, as its owner configured it."""
+
+    name = "sodep"
+    pipelines = True
+
+    def __init__(self, limits: Limits | None = None, charset: str = "utf-8") -> None:
+        self.limits = limits or Limits()
+        self.charset = charset
+
+    def request(self, call: Call, id: int) -> bytes:
+        """The message; Unportable if the value has no sodep form."""
+        path, operation, value = call
+        where = characters(path, self.charset)
+        if isinstance(value, Packed) and value.name == operation and value.charset == self.charset:
+            return message(id, where, value.frame.tail)
+        return message(id, where, request_tail(operation, value, self.charset))
+
+    def caller(self) -> SodepCaller:
+        """For one accepted connection."""
+        return SodepCaller(self)
+
+    def service(self) -> SodepService:
+        """For one connection to a service."""
+        return SodepService(self)
+
+
+class SodepCaller:
+    """One connection of a caller."""
+
+    def __init__(self, form: Sodep) -> None:
+        self._charset = form.charset
+        self._reader = Reader(form.limits)
+        self._out: list[bytes] = []
+        self._open = 0
+        self._ended = False
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on."""
+        return self._reader.broken
+
+    @property
+    def closing(self) -> bool:
+        """The caller sends no more and has all its answers."""
+        return self._ended and not self._open
+
+    def feed(self, data: bytes) -> list[Asked]:
+        """The calls that became whole."""
+        if not data:
+            return []
+        asked = [self._asked(frame) for frame in self._reader.feed(data)]
+        self._open += len(asked)
+        return asked
+
+    def eof(self) -> None:
+        """The caller half-closed; the original still gives it its answers."""
+        self._ended = True
+
+    def answer(self, token: Token, answer: Answer) -> None:
+        """Answer one call; untouched if it comes from a sodep service of the same charset."""
+        self._open -= 1
+        self._out.append(self._message(token, answer))
+
+    def out(self) -> bytes:
+        """The bytes to be written since the last time."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _asked(self, frame: Frame) -> Asked:
+        try:
+            operation = frame.operation.decode(self._charset)
+            path = frame.path.decode(self._charset)
+        except UnicodeDecodeError:
+            refusal = io_fault(f"path or operation is not {self._charset}")
+            return Asked(Token(frame.id, ""), refusal)
+        value = Packed(frame, operation, self._charset)
+        return Asked(Token(frame.id, operation), Call(path, operation, value))
+
+    def _message(self, token: Token, answer: Answer) -> bytes:
+        value = answer.value
+        if isinstance(value, Packed) and value.charset == self._charset:
+            frame = value.frame
+            name = None if frame.fault is None else value.name
+            if name == (answer.name if isinstance(answer, Fault) else None):
+                return message(token.id, frame.path, frame.tail)
+        try:
+            tail = answer_tail(token.operation, answer, self._charset)
+        except Unportable as reason:
+            refusal = io_fault(f"sodep cannot carry the answer: {reason}")
+            tail = answer_tail(token.operation, refusal, self._charset)
+        return message(token.id, _ROOT, tail)
+
+
+class SodepService:
+    """One connection to a service."""
+
+    closing = False
+
+    def __init__(self, form: Sodep) -> None:
+        self._charset = form.charset
+        self._reader = Reader(form.limits)
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on."""
+        return self._reader.broken
+
+    def send(self, request: bytes) -> bytes:
+        """The bytes of a request."""
+        return request
+
+    def feed(self, data: bytes) -> list[Answered]:
+        """The answers that became whole."""
+        return [Answered(frame.id, self._answer(frame)) for frame in self._reader.feed(data)]
+
+    def eof(self) -> list[Answered]:
+        """Sodep has no answer that ends with the connection."""
+        return []
+
+    def _answer(self, frame: Frame) -> Answer:
+        if frame.fault is None:
+            return Result(Packed(frame, "", self._charset))
+        # A name outside the charset still passes untouched; no other form can encode it.
+        name = frame.fault.decode(self._charset, "surrogateescape")
+        return Fault(name, Packed(frame, name, self._charset))

@@ -1,0 +1,147 @@
+"""The three framings on a byte stream: whole units out of any slices, bounded.
+
+    lines      "name: contents" LF ..., an empty line ends the message
+    tilde      lines joined with " ~ ", one LF ends the message
+    semicolon  "name:contents" joined with ";", one LF ends the message
+
+The first line received tells them apart; a connection keeps the framing of its first message. It
+must never look further into a message than that, and never read a clock.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+SECONDS = 5.0
+"""How long a peer may take between the first and the last byte of a message."""
+
+_TILDE = re.compile(r"~\s*message_id", re.IGNORECASE)
+_SEMICOLON = re.compile(r";\s*message_id\s*:", re.IGNORECASE)
+
+
+class Framing(Enum):
+    """How messages are told apart on a byte stream."""
+
+    LINES = "lines"
+    TILDE = "tilde"
+    SEMICOLON = "semicolon"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of a message, bytes of a line, lines of a message."""
+
+    message: int = 64 * 1024
+    line: int = 16 * 1024
+    lines: int = 256
+
+
+def framing_of(first: str) -> Framing:
+    """The framing that the first line of a message tells."""
+    if _SEMICOLON.search(first):
+        return Framing.SEMICOLON
+    return Framing.TILDE if _TILDE.search(first) else Framing.LINES
+
+
+def cut(text: str, framing: Framing) -> list[str]:
+    """A unit to its lines, blanks around them dropped."""
+    if framing is Framing.TILDE:
+        return [part.strip() for part in text.split("~") if part.strip()]
+    if framing is Framing.SEMICOLON:
+        return [part.strip() for part in _outside(text) if part.strip()]
+    return [line.strip() for line in text.strip("\r\n").split("\n")]
+
+
+def _outside(text: str) -> list[str]:
+    """Cut at each `;` that is not inside parentheses; at each one if they do not fit."""
+    parts, depth, start = [], 0, 0
+    for match in re.finditer("[();]", text):
+        char = match[0]
+        depth += (char == "(") - (char == ")")
+        if char == ";" and depth == 0:
+            parts.append(text[start : match.start()])
+            start = match.end()
+    return [*parts, text[start:]] if depth == 0 else text.split(";")
+
+
+class Reader:
+    """Bytes in, whole units out. After `broken` is set nothing comes out any more: close."""
+
+    __slots__ = ("broken", "framing", "_limits", "_buffer", "_searched", "_taken", "_count")
+
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self.framing: Framing | None = None
+        """None until the first line is there."""
+        self.broken = ""
+        """The limit that was exceeded, in words; empty = none."""
+        self._limits = limits
+        self._buffer = bytearray()
+        self._searched = 0
+        self._taken: list[bytes] = []
+        self._count = 0
+
+    @property
+    def partial(self) -> bool:
+        """True while the beginning of a message waits for its end."""
+        return bool(self._taken) or bool(self._buffer.strip(b"\r\n"))
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The units that are whole now, without their end; LF inside, never CR LF."""
+        units: list[bytes] = []
+        if self.broken:
+            return units
+        self._buffer += data
+        start = 0
+        while not self.broken and (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            unit = self._line(bytes(self._buffer[start:end]).removesuffix(b"\r"))
+            start = self._searched = end + 1
+            if unit:
+                units.append(unit)
+        del self._buffer[:start]
+        self._searched = len(self._buffer)
+        self._check_rest()
+        return units
+
+    def _line(self, line: bytes) -> bytes:
+        """One more line; the unit that it ends, or nothing."""
+        if not line.strip():
+            return self._ended()
+        if self.framing is None:
+            self.framing = framing_of(line.decode("utf-8", "replace"))
+        if self.framing is not Framing.LINES:
+            return b"" if self._too_long(len(line), self._limits.message) else line
+        self._count += len(line) + 1
+        if self._too_long(len(line), self._limits.line) or self._too_many():
+            return b""
+        self._taken.append(line)
+        return b""
+
+    def _ended(self) -> bytes:
+        unit = b"\n".join(self._taken)
+        self._taken, self._count = [], 0
+        return unit
+
+    def _too_long(self, size: int, limit: int) -> bool:
+        if size > limit:
+            self._break(f"a line of {size} bytes, expected at most {limit}")
+        return size > limit
+
+    def _too_many(self) -> bool:
+        if len(self._taken) >= self._limits.lines:
+            self._break(f"a message of more than {self._limits.lines} lines")
+        elif self._count > self._limits.message:
+            self._break(f"a message of more than {self._limits.message} bytes")
+        return bool(self.broken)
+
+    def _check_rest(self) -> None:
+        lines = self.framing is Framing.LINES
+        limit = self._limits.line if lines else self._limits.message
+        if not self.broken:
+            self._too_long(len(self._buffer), limit)
+
+    def _break(self, why: str) -> None:
+        self.broken = why
+        self._buffer.clear()
+        self._taken.clear()

@@ -1,0 +1,167 @@
+"""The neutral value model: what crosses between sodep, http and jsonrpc, and who carries it.
+
+A value is a tree as Jolie has it: a payload and named vectors of children. Calls, results and
+faults are the only things that cross; ids and connections belong to one side. Nothing here knows
+bytes, and nothing may change a value because a protocol cannot carry it: that is `Unportable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+Payload = None | bool | int | float | str | bytes
+"""An `int` takes the narrowest form, 32 or 64 bits; `bytes` are what Jolie calls raw."""
+
+
+class Unportable(ValueError):
+    """A value that a protocol cannot carry, or that the sender's bytes do not determine."""
+
+
+class Long(int):
+    """An integer that is 64 bits wide whatever its size; equal to the `int` of the same number."""
+
+
+class Value:
+    """A value in whatever form it came; it is read only when somebody needs to see it."""
+
+    __slots__ = ()
+
+    def tree(self) -> Tree:
+        """The value as a tree; Unportable if the bytes behind it are no value."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Tree(Value):
+    """One node: a payload (None: void) and vectors of children, their names in order."""
+
+    payload: Payload = None
+    children: dict[str, list[Tree]] = field(default_factory=dict)
+
+    def tree(self) -> Tree:
+        """Itself."""
+        return self
+
+
+class Call(NamedTuple):
+    """One request. `path` is the resource path, "/" for the receiver itself."""
+
+    path: str
+    operation: str
+    value: Value
+
+
+class Result(NamedTuple):
+    """The answer of a call that went well; an acknowledgement has the void value."""
+
+    value: Value
+
+
+class Fault(NamedTuple):
+    """The answer of a call that did not."""
+
+    name: str
+    value: Value
+
+
+Answer = Result | Fault
+
+
+def io_fault(text: str) -> Fault:
+    """The fault that reports a failure between caller and service; Jolie programs catch it."""
+    return Fault("IOException", Tree(text))
+
+
+class Asked(NamedTuple):
+    """A call that came in, or the fault with which an unreadable one is to be answered.
+
+    `token` goes back with the answer; None: the caller does not wait for one.
+    """
+
+    token: Any
+    call: Call | Fault
+
+
+class Answered(NamedTuple):
+    """An answer of a service to the call of this id."""
+
+    id: int
+    answer: Answer
+
+
+class CallerSide(Protocol):
+    """One connection of a caller: bytes in, calls out, answers in, bytes out."""
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on, "" while it can; close it when `out` is written."""
+
+    @property
+    def closing(self) -> bool:
+        """The last answer was given; close it when `out` is written."""
+
+    def feed(self, data: bytes) -> list[Asked]:
+        """The calls that became whole. After an `answer`, `feed(b"")` may give the next."""
+
+    def eof(self) -> None:
+        """The caller will send no more; answers may still be given."""
+
+    def answer(self, token: Any, answer: Answer) -> None:
+        """Answer one call; what the protocol cannot carry is answered with a fault."""
+
+    def out(self) -> bytes:
+        """The bytes to be written since the last time."""
+
+
+class ServiceSide(Protocol):
+    """One connection to a service: requests in, bytes out, bytes in, answers out."""
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on, "" while it can; calls waiting on it are lost."""
+
+    @property
+    def closing(self) -> bool:
+        """The service ends the connection behind its last answer: no further request."""
+
+    def send(self, request: Any) -> bytes:
+        """The bytes of a request made by `Form.request`."""
+
+    def feed(self, data: bytes) -> list[Answered]:
+        """The answers that became whole."""
+
+    def eof(self) -> list[Answered]:
+        """The service will send no more; an answer that ends with the connection becomes whole."""
+
+
+class Form(Protocol):
+    """One protocol towards one location: what listeners and redirects need to speak it."""
+
+    @property
+    def name(self) -> str:
+        """As the INI calls the protocol."""
+
+    @property
+    def pipelines(self) -> bool:
+        """True if a connection may have several calls outstanding."""
+
+    def request(self, call: Call, id: int) -> Any:
+        """What `ServiceSide.send` takes; Unportable if the protocol cannot carry the call."""
+
+    def caller(self) -> CallerSide:
+        """For one accepted connection."""
+
+    def service(self) -> ServiceSide:
+        """For one connection to a service."""
+
+
+def walk(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    """Every node with its place, such as `.a[1].b[0]`; the root's place is ""."""
+    rest = [("", tree)]
+    while rest:
+        place, node = rest.pop()
+        yield place, node
+        for name, vector in node.children.items():
+            rest += [(f"{place}.{name}[{index}]", one) for index, one in enumerate(vector)]

@@ -1,0 +1,1 @@
+"""The handler `redirect`: one endpoint for many services, across protocols, while they move."""

@@ -1,0 +1,58 @@
+"""Every failure between a caller and a service, as the fault the caller gets.
+
+    failure              original                        here
+    unknown resource     connection closed               IOException, connection kept
+    unknown operation    IOException                     the same
+    refused              IOException with stack trace    IOException
+    closed, reset        no answer                       IOException at once
+    cut off, garbage     IOException or no answer        IOException at once
+    silent               no answer                       IOException after the timeout
+    not portable         lost or altered                 IOException
+
+Texts only; the name is IOException always, because that is what Jolie programs catch. It must
+never carry a stack trace or a service's bytes.
+"""
+
+from __future__ import annotations
+
+from ccproxy.wire.values import Fault, io_fault
+
+
+def unknown_resource(path: str) -> Fault:
+    """No service has this resource path."""
+    return io_fault(f"Unknown resource: {path:.200}")
+
+
+def invalid_operation(operation: str) -> Fault:
+    """Nobody offers this operation on the root path; the text is the original's."""
+    return io_fault(f"Invalid operation: {operation:.200}")
+
+
+def refused(reason: str) -> Fault:
+    """No connection to the service: refused, no such host, no route."""
+    return io_fault(reason or "Connection refused")
+
+
+def lost(reason: str) -> Fault:
+    """The connection ended before the answer: closed, reset, cut off or garbage."""
+    return io_fault(reason or "Connection closed by the service before its answer")
+
+
+def silent(seconds: float) -> Fault:
+    """No answer in time; the call may have been executed."""
+    return io_fault(f"No answer from the service within {seconds:g} s")
+
+
+def unreachable(seconds: float) -> Fault:
+    """No connection to send the call on in time; it was not executed."""
+    return io_fault(f"No connection to the service within {seconds:g} s")
+
+
+def full(limit: str) -> Fault:
+    """A limit of calls in flight or waiting is reached; the call was not executed."""
+    return io_fault(f"Too many calls: {limit}")
+
+
+def not_portable(protocol: str, reason: str) -> Fault:
+    """The service's protocol has no form for the call; it was not executed."""
+    return io_fault(f"{protocol} cannot carry the call: {reason}")

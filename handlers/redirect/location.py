@@ -1,0 +1,77 @@
+"""Locations as Jolie and the INI write them, as frozen values.
+
+    socket://HOST:PORT[/PATH][/!/RESOURCE]      also tcp://
+    localsocket:/PATH                           a Unix stream socket
+
+It must never resolve a name or open a socket.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ccproxy.wire.paths import names, path_of
+
+FORMS = "socket://HOST:PORT, tcp://HOST:PORT or localsocket:/PATH"
+"""What an error says was expected."""
+
+_INTERNET = re.compile(
+    r"(?:socket|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})(?P<path>/[!-~]*)?"
+)
+_LOCAL = re.compile(r"localsocket:(?://)?(?P<file>/[^\n]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a service is. `file` is set for a Unix socket, else `host` (no brackets) and `port`.
+
+    `path` is what http and jsonrpc put in front of an operation, `resource` the path that is put
+    in front of the one that is forwarded.
+    """
+
+    host: str = ""
+    port: int = 0
+    file: str = ""
+    path: str = "/"
+    resource: str = "/"
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """Read a location; ValueError says what was found and expected."""
+        text = text.strip()
+        if found := _LOCAL.fullmatch(text):
+            file, _, resource = found["file"].partition("!/")
+            return cls(file=file.rstrip("/") or file, resource=path_of(names("/" + resource)))
+        found = _INTERNET.fullmatch(text)
+        if not found or not 0 < int(found["port"]) < 65536:
+            raise ValueError(f'found "{text:.60}", expected {FORMS}')
+        path, _, resource = (found["path"] or "/").partition("!/")
+        where = path_of(names("/" + resource))
+        return cls(found["host"].strip("[]"), int(found["port"]), "", path, where)
+
+    @property
+    def authority(self) -> str:
+        """What an HTTP request names in its Host header."""
+        if self.file:
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def dialled(self) -> str:
+        """The address to connect to, as links have it."""
+        return f"ipc://{self.file}" if self.file else f"tcp://{self.authority}"
+
+    def __str__(self) -> str:
+        resource = "" if self.resource == "/" else f"!{self.resource}"
+        if self.file:
+            return f"localsocket:{self.file}" + (f"/{resource}" if resource else "")
+        path = self.path if self.path != "/" or resource else ""
+        return f"socket://{self.authority}{path}{resource}"
+
+    def forward(self, path: str) -> str:
+        """The path to send for one that is to be forwarded, "/" or made by `paths.path_of`."""
+        if self.resource == "/":
+            return path
+        return self.resource if path == "/" else self.resource + path

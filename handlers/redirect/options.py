@@ -1,0 +1,132 @@
+"""The options of a `redirect` section, and the table `NAME => SECTION` that two of them are.
+
+It must never look at other sections; that is `Redirect.check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ccproxy import LinkOptions, kinds, option
+from ccproxy.wire.cc import valid_type
+
+from .location import Location
+from .target import FORMS, MODES, Mode, Shape, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Pairs of a name and the section that serves it; iterates over the sections."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(section for _, section in self.pairs))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} => {section}" for name, section in self.pairs)
+
+
+def _ways(text: str) -> Ways:
+    pairs = dict(map(_way, (one for one in text.replace("\n", ",").split(",") if one.strip())))
+    if len(pairs) < text.count("=>"):
+        raise kinds.wrong(text, "each name once")
+    return Ways(tuple(pairs.items()))
+
+
+def _way(text: str) -> tuple[str, str]:
+    name, arrow, section = text.partition("=>")
+    name, section = name.strip().strip("/"), section.strip()
+    if not arrow or not section or not valid_type(name.replace("/", ".").encode()):
+        raise kinds.wrong(text, "NAME => SECTION, such as Sum => h:sum or A/B => h:inner")
+    return name, section
+
+
+WAYS = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where calls go, how, and who may say otherwise."""
+
+    location: Location | None = option(
+        kinds.checked("location", Location.parse), default=None,
+        help="where the service is: socket://HOST:PORT[/PATH][/!/RESOURCE] or localsocket:/PATH",
+    )  # fmt: skip
+    protocol: str = option(
+        kinds.choice(*FORMS), default="sodep", help="what the service speaks there"
+    )
+    redirects: Ways = option(
+        WAYS, default=Ways(), help="resource name, or A/B, and the redirect section that serves it"
+    )
+    operations: Ways = option(
+        WAYS, default=Ways(), help="operation on the path / and the redirect section that serves it"
+    )
+    couriers: tuple[str, ...] = option(
+        kinds.sections, default=(),
+        help="handler sections that see each call before and each answer after the service",
+    )  # fmt: skip
+    mode: Mode = option(
+        kinds.choice(*MODES), default="pipelined",
+        help="many calls on a connection, one at a time, or one and then it is closed",
+    )  # fmt: skip
+    connections: int = option(
+        kinds.between(0, 10_000), default=0,
+        help="connections to the service at most; 0 = 1 for pipelined sodep, else 64",
+    )  # fmt: skip
+    timeout: float = option(
+        kinds.duration("s", least=0.001), default=30.0,
+        help="time from a call to its answer; then the caller gets a fault",
+    )  # fmt: skip
+    idle: float = option(
+        kinds.duration("s"), default=60.0,
+        help="time after which an unused connection is closed; 0 = never",
+    )  # fmt: skip
+    keepalive: bool = option(kinds.flag, default=True, help="TCP keep-alive to the service")
+    calls: int = option(kinds.positive, default=10_000, help="calls without answer, at most")
+    queue: int = option(
+        kinds.size_between(1), default=64 << 20,
+        help="bytes of calls without answer, at most; a single one may have more",
+    )  # fmt: skip
+    relocate_from: tuple[str, ...] = option(
+        kinds.names, default=(),
+        help="listeners whose peers may send relocate.NAME; ccserver is the one of cc-socket",
+    )  # fmt: skip
+    state: str = option(
+        kinds.file, default="", help="file that keeps a relocation over a restart; empty = none"
+    )
+
+    def __post_init__(self) -> None:
+        if self.location is None and not self.redirects and not self.operations:
+            raise ValueError('lacks "location", the place of the service')
+        if self.state and not self.location:
+            raise ValueError('"state" has no meaning without "location"')
+
+    def target(self) -> Target | None:
+        """Where the INI sends calls; None for a section that only divides them."""
+        if self.location is None:
+            return None
+        return self.target_at(self.location, self.protocol)
+
+    def target_at(self, location: Location, protocol: str) -> Target:
+        """The same service at another place."""
+        shared = self.mode == "pipelined" and protocol == "sodep"
+        shape = Shape(
+            mode=self.mode,
+            connections=self.connections or (1 if shared else 64),
+            timeout=self.timeout,
+            idle=self.idle,
+            calls=self.calls,
+            bytes=self.queue,
+        )
+        return Target(location, protocol, shape)
+
+    def wire(self) -> LinkOptions:
+        """How connections to the service are dialled."""
+        return LinkOptions(
+            queue=self.queue, zmq_tcp_keepalive=int(self.keepalive), handshake_timeout=self.timeout
+        )

@@ -1,0 +1,153 @@
+"""An output port: where calls go now, and the places where earlier ones still end.
+
+Relocation swaps the target: calls already sent are answered by the old one, calls not yet sent
+and all later ones go to the new one; the old connections are closed with their last answer. It
+must never send a call twice or let one end without answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ccproxy.wire.values import Answered, Call, Fault, Form, Result
+
+from . import couriers, faults
+from .actions import Action, Respond
+from .calls import Calls
+from .couriers import Courier
+from .target import Target
+
+
+class _Carried(NamedTuple):
+    """A caller whose answer the couriers will see, with the call that went out."""
+
+    caller: Any
+    call: Call
+
+
+class Port:
+    """One port. Its events are those of `Calls`; `numbers` gives connections their numbers."""
+
+    def __init__(
+        self, target: Target, numbers: Iterator[int], couriers: Sequence[Courier] = ()
+    ) -> None:
+        self._numbers = numbers
+        self._couriers = tuple(couriers)
+        self._now = Calls(target, numbers)
+        self._old: list[Calls] = []
+        self._open = True
+
+    @property
+    def target(self) -> Target:
+        """Where new calls go."""
+        return self._now.target
+
+    @property
+    def draining(self) -> int:
+        """Earlier targets that still owe answers."""
+        return len(self._old)
+
+    @property
+    def strays(self) -> int:
+        """Answers to no call, of the present target."""
+        return self._now.strays
+
+    def __len__(self) -> int:
+        """Calls without answer."""
+        return sum(map(len, self._all()))
+
+    def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
+        """Take one call; `call.path` is what is left to forward."""
+        if not self._open:
+            return [Respond(caller, faults.lost("the redirector stops"))]
+        if not self._couriers:
+            return self._now.ask(caller, call, now)
+        found = couriers.before(self._couriers, call)
+        if isinstance(found, Result | Fault):
+            return [Respond(caller, found)]
+        return self._shown(self._now.ask(_Carried(caller, found), found, now))
+
+    def form(self, connection: int) -> Form:
+        """What is spoken on a connection."""
+        return self._of(connection).form
+
+    def opened(self, connection: int, now: float) -> list[Action]:
+        """A connection is up."""
+        return self._of(connection).opened(connection, now)
+
+    def refused(self, connection: int, reason: str, now: float) -> list[Action]:
+        """A connection could not be made."""
+        return self._ended(self._of(connection).refused(connection, reason, now))
+
+    def answered(self, connection: int, answers: list[Answered], now: float) -> list[Action]:
+        """Answers came in; call `ending` first if the service closes behind them."""
+        return self._ended(self._of(connection).answered(connection, answers, now))
+
+    def unsent(self, connection: int, id: int, now: float) -> list[Action]:
+        """A request could not be written."""
+        return self._ended(self._of(connection).unsent(connection, id, now))
+
+    def ending(self, connection: int) -> None:
+        """The service takes no further call on this connection."""
+        self._of(connection).ending(connection)
+
+    def lost(self, connection: int, reason: str, now: float) -> list[Action]:
+        """A connection ended, or sent what cannot be read."""
+        return self._ended(self._of(connection).lost(connection, reason, now))
+
+    def tick(self, now: float) -> list[Action]:
+        """Answer who waited too long, close what is idle; to be called when it is `due`."""
+        return self._ended([action for one in self._all() for action in one.tick(now)])
+
+    def deadline(self) -> float:
+        """When somebody has waited long enough; infinity if nobody waits."""
+        return min(one.deadline() for one in self._all())
+
+    def due(self, now: float) -> float:
+        """When `tick` has something to do at the earliest; infinity if there is nothing."""
+        return min(one.due(now) for one in self._all())
+
+    def relocate(self, target: Target, now: float) -> list[Action]:
+        """Point to another target; nothing happens if it is the present one."""
+        if target == self._now.target or not self._open:
+            return []
+        before = self._now
+        actions, moved = before.retire(now)
+        self._now = Calls(target, self._numbers)
+        self._old.append(before)
+        for waiting in moved:
+            actions += self._now.take(waiting, now)
+        return self._ended(actions)
+
+    def stop(self, now: float) -> list[Action]:
+        """Take no more calls; those sent are still answered until `tick` ends them."""
+        self._open = False
+        actions, moved = self._now.retire(now)
+        fault = faults.lost("the redirector stops")
+        actions += [Respond(waiting.caller, fault) for waiting in moved]
+        return self._ended(actions)
+
+    def _all(self) -> tuple[Calls, ...]:
+        return (*self._old, self._now)
+
+    def _of(self, connection: int) -> Calls:
+        """Whose connection it is; one that nobody has any more is harmless anywhere."""
+        if not self._old or connection in self._now:
+            return self._now
+        return next((one for one in self._old if connection in one), self._now)
+
+    def _ended(self, actions: list[Action]) -> list[Action]:
+        if self._old:
+            self._old = [one for one in self._old if not one.done]
+        return self._shown(actions) if self._couriers else actions
+
+    def _shown(self, actions: list[Action]) -> list[Action]:
+        """The actions, with the answers of carried calls as the couriers leave them."""
+        return [self._show(action) for action in actions]
+
+    def _show(self, action: Action) -> Action:
+        if not isinstance(action, Respond) or not isinstance(action.caller, _Carried):
+            return action
+        caller, call = action.caller
+        return Respond(caller, couriers.after(self._couriers, call, action.answer))

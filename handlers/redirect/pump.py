@@ -1,0 +1,39 @@
+"""The order in which what a service connection brings is told to its port.
+
+Every loop over sockets would have to get this right: an answer before the end that follows it, and
+the news that no call may follow before the answer that frees the connection. No sockets here.
+"""
+
+from __future__ import annotations
+
+from ccproxy.wire.values import Answered, ServiceSide
+
+from .actions import Action
+from .port import Port
+
+
+def received(
+    port: Port, connection: int, side: ServiceSide, data: bytes, now: float
+) -> list[Action]:
+    """Bytes came in."""
+    return _tell(port, connection, side, side.feed(data), now)
+
+
+def ended(port: Port, connection: int, side: ServiceSide, reason: str, now: float) -> list[Action]:
+    """The service closed the connection ("") or it broke; calls left on it are lost."""
+    answers = [] if reason else side.eof()
+    port.ending(connection)
+    actions = _tell(port, connection, side, answers, now)
+    return actions + port.lost(connection, reason, now)
+
+
+def _tell(
+    port: Port, connection: int, side: ServiceSide, answers: list[Answered], now: float
+) -> list[Action]:
+    if side.closing or side.broken:
+        port.ending(connection)
+    actions = port.answered(connection, answers, now)
+    if side.broken:
+        reason = f"The answer of the service cannot be read: {side.broken}"
+        actions += port.lost(connection, reason, now)
+    return actions

@@ -1,0 +1,58 @@
+"""Where calls go and how: location, protocol, and the limits of the connections there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ccproxy.wire.http import Http
+from ccproxy.wire.jsonrpc import JsonRpc
+from ccproxy.wire.sodep import Sodep
+from ccproxy.wire.values import Form
+
+from .location import Location
+
+Mode = Literal["pipelined", "pooled", "single"]
+"""Many calls on a connection; one at a time; one, and then the connection is closed."""
+
+MODES: tuple[str, ...] = get_args(Mode)
+"""Every mode."""
+
+FORMS: Mapping[str, Callable[[Location], Form]] = {
+    "sodep": lambda location: Sodep(),
+    "http": lambda location: Http(location.authority, location.path),
+    "jsonrpc": lambda location: JsonRpc(location.authority, location.path),
+}
+"""Every protocol a service may speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the connections to a service are used. A Jolie service with keepAlive false needs
+    `single`; http and jsonrpc cannot be pipelined and are pooled instead."""
+
+    mode: Mode = "pipelined"
+    connections: int = 1
+    """Open at the same time, at most."""
+    timeout: float = 30.0
+    """Seconds from the call to its answer; a Jolie client gives up after 60."""
+    idle: float = 0.0
+    """Seconds until an unused connection is closed; 0: never."""
+    calls: int = 10_000
+    """Without answer yet, at most."""
+    bytes: int = 64 << 20
+    """Of requests without answer yet, at most; a single one may have more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place a port may point to. Two of the same location, protocol and shape are equal."""
+
+    location: Location
+    protocol: str = "sodep"
+    shape: Shape = field(default_factory=Shape)
+
+    def form(self) -> Form:
+        """The codec; KeyError for a protocol that is not in FORMS."""
+        return FORMS[self.protocol](self.location)

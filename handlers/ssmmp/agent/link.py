@@ -1,0 +1,103 @@
+"""The link to the Manager: registration, what the welcome says, reconnection with back-off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccproxy.wire import ssmmp
+
+from .actions import Connect, Disconnect
+from .house import House
+from .states import LINK, UP, LinkState
+
+_EVENTS = {200: "welcomed", 205: "disowned", 208: "welcomed", 307: "redirected", 422: "unfit"}
+
+
+class Link:
+    """`deadline` is that of the welcome; 0 = none. The wait grows until a registration succeeds."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.state = LinkState.DISCONNECTED
+        self.deadline = 0.0
+        self.wait = house.settings.reconnect_first
+        self.message = ssmmp.Message("", 0)
+        self.effects: dict[str, Callable[[], None]] = {
+            "register": self._register,
+            "kill_all": house.processes.kill_all,
+            "hang_up": self._hang_up,
+            "retry": self._retry,
+            "retry_slowly": self._retry_slowly,
+            "redirect": self._redirect,
+            "drop_pending": house.relay.drop_pending,
+        }
+
+    def fire(self, event: str) -> bool:
+        """One event; False if the table has no rule for it in this state."""
+        rule = LINK.rule(self.state, event)
+        if rule is None:
+            self.house.count(f"ignored.link.{self.state}.{event}")
+            return False
+        if rule.next != self.state:
+            timer = LINK.timers.get(rule.next)
+            settings: Any = self.house.settings
+            self.deadline = self.house.now + getattr(settings, timer) if timer else 0.0
+        self.state = LinkState(rule.next)
+        for effect in rule.does:
+            self.effects[effect]()
+        return True
+
+    def welcomed(self, message: ssmmp.Message) -> None:
+        """initiation_response."""
+        self.message = message
+        status = message.status
+        event = _EVENTS.get(status, "welcomed" if message.ok else "refused")
+        if status >= 500:
+            event = "busy"
+        self.fire(event)
+        if event == "unfit":
+            self.deadline = 0.0
+        if self.state is LinkState.REGISTERED:
+            self.wait = self.house.settings.reconnect_first
+        else:
+            self.house.notice("not registered", "Manager", f"status {status}")
+
+    def _register(self) -> None:
+        house = self.house
+        running = [
+            (row.program, row.key, *(port for _, port in row.sockets))
+            for row in house.rows.values()
+            if row.state in UP
+        ]
+        sessions = [
+            (one.source, one.plug, one.port, one.to_address, one.to_port, one.new_port)
+            for one in house.connections.values()
+        ]
+        sessions += house.relay.offered()
+        extras = [("x_ssmmp", "1")]
+        if house.identity.node:
+            extras.append(("x_node", house.identity.node))
+        extras.append(("x_running", ssmmp.write_tuples(running)))
+        extras.append(("x_sessions", ssmmp.write_tuples(sessions)))
+        house.to_manager(
+            ssmmp.AGENT_TO_MANAGER.make(
+                "initiation_request", house.number(), tuple(extras),
+                agent_network_address=house.identity.address,
+                service_repository=house.repository.names,
+            )
+        )  # fmt: skip
+
+    def _hang_up(self) -> None:
+        self.house.log.append(Disconnect("", f"status {self.message.status}"))
+        self.house.relay.drop_pending()
+
+    def _retry(self) -> None:
+        self.house.log.append(Connect(self.wait))
+        self.wait = min(2 * self.wait, self.house.settings.reconnect_most)
+
+    def _retry_slowly(self) -> None:
+        self.house.log.append(Connect(self.house.settings.reconnect_most))
+
+    def _redirect(self) -> None:
+        self.house.log.append(Connect(0.0, self.message.extra("x_manager") or ""))

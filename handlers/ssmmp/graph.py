@@ -1,0 +1,100 @@
+"""The abstract graph of an application: services, sockets, plugs, edges. Frozen values only.
+
+It says what may be connected to what, and how many of each run; it must never know what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+EAGER, ON_DEMAND = "eager", "on-demand"
+
+
+class Socket(NamedTuple):
+    """A socket of a service; port 0 = assigned by the Manager."""
+
+    name: str
+    port: int = 0
+
+
+class Edge(NamedTuple):
+    """What a plug connects to."""
+
+    plug: str
+    service: str
+    socket: str
+
+
+class Replicas(NamedTuple):
+    """How many instances are kept, and how many there may be."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One vertex. Times are seconds, 0 = off; `line` is that of its section."""
+
+    name: str
+    kind: str = "regular"
+    sockets: tuple[Socket, ...] = ()
+    plugs: tuple[Edge, ...] = ()
+    replicas: Replicas = Replicas(0, 1)
+    start: str = ON_DEMAND
+    restart: str = "on-failure"
+    choose: str = "least-sessions"
+    place: str = "spread"
+    near: str = ""
+    program: str = ""
+    replicated: bool = False
+    idle_stop: float = 0.0
+    max_sessions: int = 0
+    scale_at: int = 0
+    cooldown: float = 30.0
+    line: int = 0
+
+    def plug(self, name: str) -> Edge | None:
+        """The edge of a plug."""
+        return next((one for one in self.plugs if one.plug == name), None)
+
+    def socket(self, name: str) -> Socket | None:
+        """The socket of that name."""
+        return next((one for one in self.sockets if one.name == name), None)
+
+    @property
+    def alone(self) -> bool:
+        """True if two instances must never run at the same time, not even during a move."""
+        return self.kind == "baas" and not self.replicated
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An application: its services by name, and the pool of ports, both ends included."""
+
+    name: str
+    services: Mapping[str, Service]
+    ports: tuple[int, int] = (54000, 55554)
+
+    def edges(self) -> Iterator[tuple[str, Edge]]:
+        """Every abstract connection with the name of its source."""
+        for service in self.services.values():
+            for edge in service.plugs:
+                yield service.name, edge
+
+    def incoming(self, name: str) -> Iterator[tuple[str, Edge]]:
+        """The abstract connections that end at a service."""
+        return (one for one in self.edges() if one[1].service == name)
+
+
+def cycle(graph: Graph) -> list[str]:
+    """The services of one cycle, the first one again at the end; empty if the graph has none."""
+    targets = {name: {edge.service for edge in one.plugs} for name, one in graph.services.items()}
+    try:
+        TopologicalSorter(targets).prepare()
+    except CycleError as found:
+        return list(reversed(found.args[1]))
+    return []

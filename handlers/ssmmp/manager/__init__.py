@@ -1,0 +1,12 @@
+"""The pure Manager: messages and time in, lists of actions out. See `manager.Manager`."""
+
+from .actions import Action, Close, Count, Notice, Tell
+from .commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
+from .journal import Record, from_text, to_text
+from .manager import Manager
+from .settings import Settings
+
+__all__ = [
+    "Action", "Close", "Command", "Count", "Drain", "Manager", "Migrate", "Notice", "Rebalance",
+    "Record", "Scale", "Settings", "Stop", "Tell", "Undrain", "Update", "from_text", "to_text",
+]  # fmt: skip

@@ -1,0 +1,158 @@
+"""What an agent that is back says it runs, against what the Manager knows.
+
+    x_running: ((service, instance id, port ...); ...)
+    x_sessions: ((source id, plug, source port, dest address, dest port, new port); ...)
+                port 0: offered, and not acknowledged yet
+
+Known and wanted instances are adopted (208); what is unknown or was replaced is killed; without
+`x_running` everything that ran there is given up (205).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ccproxy.wire import ssmmp
+
+from .mesh import Mesh
+from .rows import Agent, Instance, Session
+from .states import ENDED, InstanceState
+
+Told = dict[int, str]
+"""Service by instance id, as the agent tells it."""
+
+
+class _Told(NamedTuple):
+    """One session as the agent of its source tells it; port 0 = offered, not connected yet."""
+
+    source: str
+    plug: str
+    port: str
+    address: str
+    to_port: str
+    new_port: str
+
+    def fits(self, row: Session) -> bool:
+        """True if it may be this session, the port of the source left aside."""
+        return (self.source, self.plug, self.address, self.to_port) == (
+            str(row.source), row.plug, row.to_address, str(row.to_port)
+        )  # fmt: skip
+
+
+class Reconciler:
+    """Compares; whatever follows is done by the machines."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+
+    def returned(self, row: Agent, message: ssmmp.Message) -> None:
+        """Answer a registration on a new connection, then bring both views together."""
+        told = _running(message.extra("x_running"))
+        known = self._known(row)
+        adopted = {one.key for one in known if told and told.get(one.key) in _names(one)}
+        self.mesh.agents.welcome(row.peer, self._status(known, told, adopted))
+        for one in known:
+            if one.key in adopted:
+                self.mesh.instances.back(self.mesh.store.instances[one.key])
+            else:
+                self._give_up(row, one, told)
+        for key in (told or {}).keys() - adopted:
+            if key not in {one.key for one in known}:
+                self._kill_stranger(row, key, (told or {})[key])
+        self._sessions(row, message.extra("x_sessions"))
+
+    def _known(self, row: Agent) -> list[Instance]:
+        """What ran there: live as far as known, or ended with its ports still reserved."""
+        index = self.mesh.store.instance_index
+        keys = {**index.of(("on", row.key)), **index.of(("held", row.key))}
+        return [self.mesh.store.instances[key] for key in keys]
+
+    def _status(self, known: list[Instance], told: Told | None, adopted: set[int]) -> int:
+        live = [one for one in known if one.state is InstanceState.UNKNOWN]
+        if told is None:
+            return 205 if known else 200
+        if told and not adopted:
+            return 205
+        return 208 if adopted or live else 200
+
+    def _give_up(self, row: Agent, one: Instance, told: Told | None) -> None:
+        """An instance that is not adopted. One that is not among those told has ended, unless it
+        was just starting, or nothing was told at all: then its end is asked for."""
+        starting = one.was is InstanceState.STARTING
+        if one.state is InstanceState.UNKNOWN:
+            self.mesh.instances.missing(one)
+        current = self.mesh.store.instances.get(one.key)
+        if current is None or current.state not in ENDED:
+            return
+        if told is None or starting or one.key in told:
+            self.mesh.instances.fire(one.key, "kill")
+        else:
+            self.mesh.instances.fire(one.key, "died")
+
+    def _kill_stranger(self, row: Agent, key: int, service: str) -> None:
+        self.mesh.notice("stranger", key, f"{service} on {row.key} is not known here")
+        request = self.mesh.store.next("message")
+        self.mesh.tell(
+            row.peer,
+            ssmmp.MANAGER_TO_AGENT.make(
+                "hard_shutdown_request", request, service_name=service, service_instance_id=key
+            ),
+        )
+
+    def _sessions(self, row: Agent, text: str | None) -> None:
+        """Sessions whose source is there: those not told are closed, those told are open."""
+        if text is None:
+            return
+        told = [_Told(*one) for one in _tuples(text) if len(one) == 6]
+        index, sessions = self.mesh.store.session_index, self.mesh.store.sessions
+        for instance in list(self.mesh.store.instance_index.of(("on", row.key))):
+            rows = [sessions[key] for key in index.of(("from", instance))]
+            here = [one for one in told if one.source == str(instance)]
+            for session in rows:
+                if session.from_port and not _taken(session, here):
+                    self.mesh.sessions.fire(session, "info", first="source", request=0)
+            for session in rows:
+                if not session.from_port:
+                    self._unacked(session, here)
+
+    def _unacked(self, row: Session, told: list[_Told]) -> None:
+        """An offer whose ack never came: it is open, under way, or nobody knows of it."""
+        fitting = [one for one in told if one.fits(row)]
+        done = [one for one in fitting if one.port != "0"]
+        for one in done or fitting:
+            told.remove(one)
+            if one in done:
+                ports = {"from_port": int(one.port), "new_port": int(one.new_port)}
+                self.mesh.sessions.fire(row, "ack", **ports)
+            return
+        self.mesh.sessions.fire(row, "abandon")
+
+
+def _taken(row: Session, told: list[_Told]) -> bool:
+    """True if an open session is among those told; it is taken out."""
+    for one in told:
+        if one.port == str(row.from_port) and one.fits(row):
+            told.remove(one)
+            return True
+    return False
+
+
+def _tuples(text: str) -> list[tuple[str, ...]]:
+    try:
+        found = ssmmp.tuples(text)
+    except ValueError:
+        return []
+    return [one for one in found if len(one) != 6 or (one[2] + one[5]).isdecimal()]
+
+
+def _running(text: str | None) -> Told | None:
+    """What runs there; None if the agent did not say."""
+    if text is None:
+        return None
+    told = [one for one in _tuples(text) if len(one) >= 2 and one[1].isdecimal()]
+    return {int(one[1]): one[0] for one in told}
+
+
+def _names(row: Instance) -> tuple[str, str] | tuple[()]:
+    """Names under which a wanted instance may be told; none for one that has been replaced."""
+    return (row.service, row.program) if row.state is InstanceState.UNKNOWN else ()

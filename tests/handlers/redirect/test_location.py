@@ -1,0 +1,38 @@
+import pytest
+
+from ccproxy_handlers.redirect.location import Location
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "again"),
+    [
+        ("socket://h:9000", Location("h", 9000), "socket://h:9000"),
+        ("tcp://h:9000/", Location("h", 9000), "socket://h:9000"),
+        ("socket://h:9000/!/Sum", Location("h", 9000, resource="/Sum"), "socket://h:9000/!/Sum"),
+        ("socket://h:1/b/!/A/!/B", Location("h", 1, "", "/b/", "/A/B"), "socket://h:1/b/!/A/B"),
+        ("socket://[::1]:80/b", Location("::1", 80, path="/b"), "socket://[::1]:80/b"),
+        ("localsocket:/run/s", Location(file="/run/s"), "localsocket:/run/s"),
+        ("localsocket:///r/s/!/A", Location(file="/r/s", resource="/A"), "localsocket:/r/s/!/A"),
+    ],
+)  # fmt: skip
+def test_locations(text, location, again):
+    found = Location.parse(text)
+    assert found == location
+    assert str(found) == again
+    assert Location.parse(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h:9000", "socket://h", "socket://h:0", "socket://h:65536", "socket://h:9000x",
+             "local", "socket://:9", "localsocket:", "socket://a b:9", "socket://h:9/a b", "socket://h:9/è"],
+)  # fmt: skip
+def test_what_is_no_location_says_what_is(text):
+    with pytest.raises(ValueError, match="expected socket://"):
+        Location.parse(text)
+
+
+def test_a_resource_of_the_target_stands_in_front_of_what_is_forwarded():
+    inner = Location.parse("socket://h:9000/!/Inner")
+    assert inner.forward("/") == "/Inner"
+    assert inner.forward("/A") == "/Inner/A"
+    assert Location("h", 1).forward("/A") == "/A"

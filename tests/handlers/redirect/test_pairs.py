@@ -1,0 +1,251 @@
+"""All nine pairs of protocols, end to end without sockets: caller, redirector, service and back."""
+
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy.wire.joliejson import from_tree
+from ccproxy.wire.values import Call, Fault, Long, Result, Tree, Unportable, walk
+from ccproxy.wire import cccall
+from ccproxy_handlers.redirect import pump
+from ccproxy_handlers.redirect.actions import Respond
+from ccproxy_handlers.redirect.location import Location
+from ccproxy_handlers.redirect.port import Port
+from ccproxy_handlers.redirect.table import Table
+from ccproxy_handlers.redirect.target import FORMS, Target
+
+HERE = Location("h", 1)
+PAIRS = [(caller, service) for caller in FORMS for service in FORMS]
+TABLE = Table({"Sum": "sum"})
+
+PAYLOADS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 31), (1 << 31) - 1),
+    st.integers(-(1 << 63), (1 << 63) - 1).map(Long),
+    st.floats(),
+    st.text(max_size=6),
+    st.binary(max_size=6),
+)
+NAMES = st.one_of(st.sampled_from(["a", "b", "$", "_"]), st.text(max_size=3))
+TREES = st.recursive(
+    st.builds(Tree, PAYLOADS),
+    lambda inner: st.builds(Tree, PAYLOADS, st.dictionaries(NAMES, st.lists(inner, max_size=3))),
+    max_leaves=8,
+)
+NULL = Tree(None, {"_": [Tree()]})
+"""Jolie's jsonrpc writes void so, see `carriage.READ_AS`."""
+OPERATIONS = st.one_of(st.just("sum"), st.text(min_size=1, max_size=6))
+FAULTS = st.one_of(st.just("DivisionByZero"), st.text(min_size=1, max_size=6))
+
+
+def shape(tree: Tree, wide: bool) -> list:
+    """Every node with its place and payload; `wide` tells a long from an int."""
+    found = []
+    for place, node in walk(tree):
+        payload = node.payload
+        if not wide and isinstance(payload, Long):
+            payload = int(payload)
+        found.append((place, type(payload), repr(payload), sorted(node.children)))
+    return sorted(found, key=repr)
+
+
+def portable(tree: Tree, *forms: str) -> bool:
+    if all(form == "sodep" for form in forms):
+        return True
+    try:
+        from_tree(tree)
+    except Unportable:
+        return False
+    return True
+
+
+class Route:
+    """One caller, the redirector and one service, connected by bytes."""
+
+    def __init__(self, caller: str, service: str) -> None:
+        self.client_form = FORMS[caller](HERE)
+        self.client = self.client_form.service()
+        self.caller = FORMS[caller](HERE).caller()
+        target = Target(HERE, service)
+        self.port = Port(target, count(1))
+        self.link = target.form().service()
+        self.service = FORMS[service](HERE).caller()
+        self.token = None
+        self.up = False
+
+    def ask(self, call: Call) -> Call | Fault:
+        """What the service is asked, or what the caller is answered instead."""
+        data = self.client.send(self.client_form.request(call, 41))
+        (asked,) = self.caller.feed(data)
+        self.asked = asked.token
+        if isinstance(asked.call, Fault):
+            return self.returned(asked.call)
+        found = TABLE.find(asked.call.path, asked.call.operation)
+        if isinstance(found, Fault):
+            return self.returned(found)
+        actions = self.port.ask("me", asked.call._replace(path=found.path), 0)
+        if isinstance(actions[0], Respond):
+            return self.returned(actions[0].answer)
+        (write,) = self.port.opened(1, 0)
+        (asked,) = self.service.feed(self.link.send(write.request))
+        self.token = asked.token
+        return asked.call
+
+    def answer(self, answer: Result | Fault) -> Result | Fault:
+        """What the caller gets when the service answers so."""
+        self.service.answer(self.token, answer)
+        (action,) = pump.received(self.port, 1, self.link, self.service.out(), 0)
+        return self.returned(action.answer)
+
+    def returned(self, answer: Result | Fault) -> Result | Fault:
+        self.caller.answer(self.asked, answer)
+        ((id, found),) = self.client.feed(self.caller.out())
+        assert id == 41
+        assert not self.client.broken
+        return found
+
+
+@pytest.mark.parametrize(("caller", "service"), PAIRS)
+@given(tree=TREES, operation=OPERATIONS)
+@settings(max_examples=60, deadline=None)
+def test_a_call_arrives_as_it_was_or_is_answered_with_a_fault(caller, service, tree, operation):
+    route = Route(caller, service)
+    wide = caller == service == "sodep"
+    if not portable(tree, caller):
+        with pytest.raises(Unportable):
+            route.client_form.request(Call("/Sum", operation, tree), 41)
+        return
+    found = route.ask(Call("/Sum", operation, tree))
+    if portable(tree, caller, service):
+        assert isinstance(found, Call)
+        assert (found.path, found.operation) == ("/", operation)
+        assert shape(found.value.tree(), wide) == shape(tree, wide)
+    else:
+        assert found.name == "IOException"
+        assert "cannot carry the call" in found.value.tree().payload
+
+
+@pytest.mark.parametrize(("caller", "service"), PAIRS)
+@given(tree=TREES, name=st.one_of(st.none(), FAULTS))
+@settings(max_examples=60, deadline=None)
+def test_an_answer_arrives_as_it_was_or_as_a_fault(caller, service, tree, name):
+    route = Route(caller, service)
+    route.ask(Call("/Sum", "sum", Tree(1)))
+    found = route.answer(Result(tree) if name is None else Fault(name, tree))
+    if name is None and "jsonrpc" in (caller, service) and tree == NULL:
+        return
+    wide = caller == service == "sodep"
+    if portable(tree, caller, service):
+        assert isinstance(found, Result) == (name is None)
+        assert name is None or found.name == name
+        assert shape(found.value.tree(), wide) == shape(tree, wide)
+    else:
+        assert found.name == "IOException"
+        assert "cannot carry the answer" in found.value.tree().payload
+
+
+@pytest.mark.parametrize("service", FORMS)
+@given(tree=TREES)
+@settings(max_examples=60, deadline=None)
+def test_cc_messages_are_a_fourth_form(service, tree):
+    if not portable(tree, "cc") or tree.children.keys() & cccall.ENVELOPE:
+        return
+    fields = from_tree(tree)
+    if not isinstance(fields, dict):
+        fields = {"$": fields}
+    if isinstance(fields.get("$"), list):
+        return
+    value = cccall.value_of({**fields, "req": "calc.Sum.sum", "time": 1.0}, None)
+    route = Route("sodep", service)
+    port = route.port
+    port.ask("cc", Call("/", "sum", value), 0)
+    (write,) = port.opened(1, 0)
+    (asked,) = route.service.feed(route.link.send(write.request))
+    assert shape(asked.call.value.tree(), False) == shape(tree, False)
+    route.service.answer(asked.token, Result(tree))
+    (action,) = pump.received(port, 1, route.link, route.service.out(), 0)
+    assert cccall.fields_of(action.answer) == {"data": from_tree(tree)}
+
+
+@pytest.mark.parametrize("caller", FORMS)
+def test_an_unknown_resource_is_answered_in_the_form_of_the_caller(caller):
+    route = Route(caller, "sodep")
+    for path, text in (("/Nope", "Unknown resource: /Nope"), ("/", "Invalid operation: sum")):
+        found = route.ask(Call(path, "sum", Tree(1)))
+        assert found == Fault("IOException", found.value)
+        assert found.value.tree() == Tree(text)
+
+
+FAILURES = {
+    "No connection to the service": lambda port: port.tick(31),
+    "Connection refused": lambda port: port.refused(1, "Connection refused", 1),
+    "No answer from the service": lambda port: [*port.opened(1, 0), *port.tick(31)],
+    "Connection reset": lambda port: [*port.opened(1, 0), *port.lost(1, "Connection reset", 1)],
+    "closed by the service": lambda port: [*port.opened(1, 0), *port.lost(1, "", 1)],
+    "the redirector stops": lambda port: port.stop(1),
+}
+
+
+@pytest.mark.parametrize("text", FAILURES)
+@pytest.mark.parametrize(("caller", "service"), PAIRS)
+def test_every_failure_is_answered_in_the_form_of_the_caller(caller, service, text):
+    route = Route(caller, service)
+    data = route.client.send(route.client_form.request(Call("/Sum", "sum", Tree(1)), 41))
+    ((route.asked, call),) = route.caller.feed(data)
+    route.port.ask("me", call._replace(path="/"), 0)
+    actions = FAILURES[text](route.port)
+    (answer,) = [action.answer for action in actions if isinstance(action, Respond)]
+    found = route.returned(answer)
+    assert found.name == "IOException"
+    assert text in found.value.tree().payload
+
+
+@pytest.mark.parametrize(("caller", "service"), PAIRS)
+@pytest.mark.parametrize(
+    "garbage", [b"\xff" * 64, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"]
+)
+def test_garbage_from_a_service_is_answered_in_the_form_of_the_caller(caller, service, garbage):
+    route = Route(caller, service)
+    route.ask(Call("/Sum", "sum", Tree(1)))
+    actions = pump.received(route.port, 1, route.link, garbage, 0)
+    found = route.returned(actions[0].answer)
+    assert found.name == "IOException"
+
+
+@pytest.mark.parametrize(("caller", "service"), PAIRS)
+def test_many_calls_on_one_connection(caller, service):
+    route = Route(caller, service)
+    route.ask(Call("/Sum", "sum", Tree(0)))
+    for number in range(1, 4):
+        assert route.answer(Result(Tree(number))).value.tree() == Tree(number)
+        (asked,) = route.caller.feed(
+            route.client.send(route.client_form.request(Call("/Sum", "sum", Tree(number)), 41))
+        )
+        route.asked = asked.token
+        (write,) = route.port.ask("me", asked.call._replace(path="/"), 0)
+        (asked,) = route.service.feed(route.link.send(write.request))
+        route.token = asked.token
+
+
+JSON_FORMS = ("http", "jsonrpc")
+
+
+@pytest.mark.parametrize("caller", JSON_FORMS)
+@pytest.mark.parametrize("service", JSON_FORMS)
+@pytest.mark.parametrize("text", [b'{"a":[1],"b":{},"c":[]}', b'{"n":36893488147419103232}'])
+def test_between_json_protocols_the_json_itself_crosses(caller, service, text):
+    route = Route(caller, service)
+    body = (
+        text
+        if caller == "http"
+        else b'{"jsonrpc":"2.0","method":"sum","id":1,"params":' + text + b"}"
+    )
+    target = b"/!/Sum!/sum" if caller == "http" else b"/!/Sum"
+    head = b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (target, len(body))
+    (asked,) = route.caller.feed(head + body)
+    route.port.ask("me", asked.call._replace(path="/"), 0)
+    (write,) = route.port.opened(1, 0)
+    assert text in write.request.body
