@@ -104,6 +104,9 @@ class Context(Protocol):
     def time(self) -> float:
         """Seconds since 1970."""
 
+    def on_departure(self, call: Callable[[bytes], None]) -> None:
+        """Call with the identity (`Message.route[0]`) of each peer that is gone."""
+
     def flows_changed(self) -> None:
         """Every `decide` is asked again; call it when an earlier answer is no longer right."""
 

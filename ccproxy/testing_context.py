@@ -110,6 +110,7 @@ class FakeContext:
         self.processes: list[asyncio.subprocess.Process] = []
         self.routes: tuple[str, ...] = ()
         self.wires: list[FakeWire] = []
+        self.departures: list[Callable[[bytes], None]] = []
         self.flow_changes = 0
         self.lines: list[str] = []
         self.log = _recorder(name, self.lines)
@@ -201,6 +202,10 @@ class FakeContext:
     def time(self) -> float:
         """Seconds since 1970."""
         return TIME + self._passed
+
+    def on_departure(self, call: Callable[[bytes], None]) -> None:
+        """See `Context`; the test calls what stands in `departures`."""
+        self.departures.append(call)
 
     def flows_changed(self) -> None:
         """See `Context`; counted in `flow_changes`."""

@@ -81,6 +81,9 @@ class DryContext:
         """The clock stands still."""
         return 0.0
 
+    def on_departure(self, call: Callable[[bytes], None]) -> None:
+        """Nobody comes, nobody goes."""
+
     def flows_changed(self) -> None:
         """Nothing is remembered that could be asked again."""
 

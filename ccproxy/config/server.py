@@ -16,6 +16,7 @@ from ccproxy.config.options import Kind, option
 
 PROTOCOLS = {
     "cc": "CC messages over ZMTP; the type is the dest frame",
+    "ssmmp": "SSMMP as plain text; the type is ssmmp.MESSAGE-TYPE",
     "sodep": "calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION",
     "http": "the same calls as HTTP with JSON bodies, as Jolie has them",
     "jsonrpc": "the same calls as JSON-RPC 2.0 over HTTP",

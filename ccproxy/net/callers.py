@@ -13,14 +13,13 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.server import ListenOptions
 from ccproxy.core.message import Answer, Message, Reply
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.door import Door
 from ccproxy.net.services import Services
 from ccproxy.net.stream import Stream
+from ccproxy.net.streaming import StreamListener
 from ccproxy.wire import cccall
 from ccproxy.wire.cc import split
 from ccproxy.wire.paths import names, type_of
@@ -28,10 +27,10 @@ from ccproxy.wire.values import Answer as CallAnswer
 from ccproxy.wire.values import Asked, Call, CallerSide, Fault, Form, io_fault
 from ccproxy.wire.zmtp import boundaries, unpack
 
-WATCH = 0.5
-"""Seconds between two looks at who waits too long."""
 UNREAD = 1024 * 1024
 """Bytes of answers a caller may leave unread before no more of its calls are."""
+TYPES = 4096
+"""Paths with operations whose message types are remembered."""
 UNANSWERED = {
     "unrouted": "no route for {type}",
     "malformed": "{type} is no message type",
@@ -44,62 +43,30 @@ UNANSWERED = {
 """Fate -> what a caller is told who would wait for an answer that does not come."""
 
 
-class CallListener:
+class CallListener(StreamListener):
     """One address where calls come in."""
 
+    options: ListenOptions
+
     def __init__(self, plan: ListenerPlan, form: Form, services: Services) -> None:
-        self.name = plan.section
+        super().__init__(plan, services)
         self.prefix = plan.type
         self.form = form
-        self.options: Any = plan.options
-        self.services = services
-        self.callers: set[Caller] = set()
-        address = Address.parse(str(plan.address))
-        self.door = Door(plan.section, address, services.journal, self._welcome)
-        self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(WATCH, self._watch)
+        self._types: dict[tuple[str, str], str] = {}
 
-    def mute(self) -> None:
-        """Read no more calls."""
-        for caller in self.callers:
-            caller.stream.pause()
+    def type_of(self, call: Call) -> str:
+        """The message type of a call, "" if it can have none."""
+        types, key = self._types, (call.path, call.operation)
+        found = types.get(key)
+        if found is None:
+            if len(types) >= TYPES:
+                types.clear()
+            found = types[key] = type_of(self.prefix, names(call.path), call.operation)
+        return found
 
-    async def dismiss(self, reason: str, seconds: float) -> None:
-        """Close every connection when its answers are written, after `seconds` at the latest."""
-        self._timer.cancel()
-        for caller in list(self.callers):
-            caller.stream.finish(reason)
-        end = self._loop.time() + seconds
-        while self.callers and self._loop.time() < end:
-            await asyncio.sleep(0.005)
-        for caller in list(self.callers):
-            caller.stream.close(reason)
-
-    def reconfigure(self, options: ListenerOptions) -> None:
-        """New options: limits hold at once, the rest for connections to come."""
-        self.options = options
-        self.door.reconfigure(options)
-        for caller in self.callers:
-            caller.stream.box.reconfigure(options.limits)
-
-    def outboxes(self) -> list[Outbox]:
-        """The outboxes of all callers, and one that sums up those of callers gone."""
-        return [self.past, *(caller.stream.box for caller in self.callers)]
-
-    def _welcome(self, sock: socket.socket, peer: str) -> bool:
-        if len(self.callers) >= self.options.max_peers:
-            return False
-        caller = Caller(self, sock, peer)
-        self.callers.add(caller)
-        caller.stream.open()
-        return True
-
-    def _watch(self) -> None:
-        now = self._loop.time()
-        for caller in list(self.callers):
-            caller.expire(now)
-        self._timer = self._loop.call_later(WATCH, self._watch)
+    def make(self, sock: socket.socket, peer: str) -> Caller:
+        """A caller that has asked nothing yet."""
+        return Caller(self, sock, peer)
 
 
 class Caller:
@@ -127,15 +94,14 @@ class Caller:
         if not data:
             self.side.eof()
         self._take(self.side.feed(data))
-        self._write()
+        self._write(self.stream.write)
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The caller is gone; answers to it are dropped when they come."""
-        self._listener.callers.discard(self)
         self._services.switch.peers.pop(self.identity, None)
-        self._listener.past.absorb(stream.box)
         self._waiting.clear()
         self._services.journal.debug("caller gone peer=%s: %s", stream.name, reason)
+        self._listener.left(self, self.identity)
 
     # Origin of its messages
 
@@ -162,7 +128,7 @@ class Caller:
         self._due = False
         if not self.stream.closed:
             self._take(self.side.feed(b""))
-            self._write()
+            self._write(self.stream.send)
 
     def expire(self, now: float) -> None:
         """Answer who has waited too long."""
@@ -185,7 +151,7 @@ class Caller:
     def _ask(self, token: Any, call: Call) -> None:
         listener = self._listener
         number = b"%d" % next(self._numbers)
-        type = type_of(listener.prefix, names(call.path), call.operation)
+        type = listener.type_of(call)
         route = (self.identity, number)
         length = len(call.operation) + cccall.size_of(call.value)
         message = Message(type, route, (call,), self._codec, listener.name, self, length)
@@ -195,9 +161,9 @@ class Caller:
             where = f"{call.path}:{call.operation}"
             self.give(number, io_fault(UNANSWERED[fate].format(type=type or where)))
 
-    def _write(self) -> None:
+    def _write(self, write: Callable[[bytes], bool]) -> None:
         data = self.side.out()
-        if data and not self.stream.write(data):
+        if data and not write(data):
             self.stream.close("does not read its answers")
             return
         if self.side.broken:

@@ -12,11 +12,13 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol
 
 from ccproxy.config.links import LinkOptions, ListenerOptions
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TOO_BIG
 from ccproxy.core.outbox import Outbox
+from ccproxy.net.appetite import MOST, Appetite
 from ccproxy.net.pulse import Pulse
 from ccproxy.net.sender import Sender
 from ccproxy.net.turn import Turn
@@ -28,8 +30,6 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
-READ = 256 * 1024
-"""Bytes asked for in one read."""
 GATHER = 32 * 1024
 """A cut message with more bytes than this, of which only little more came, is collected."""
 
@@ -64,8 +64,8 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused", "_pulse", "_rest",
-        "_sender", "_sock", "_timer", "_wiring", "closed", "name",
+        "_appetite", "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused",
+        "_pulse", "_rest", "_sender", "_sock", "_timer", "_wiring", "closed", "name",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,7 @@ class Connection:
         self._pulse: Pulse | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
+        self._appetite = Appetite()
         self._rest = b""
         self._paused = False
         self._muted = False
@@ -132,7 +133,7 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = self._sock.recv(READ)
+            data = self._sock.recv(self._appetite.bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -146,7 +147,9 @@ class Connection:
             return
         assert self._pulse is not None
         self._pulse.heard()
+        begun = perf_counter()
         self._traffic(data)
+        self._appetite.took(perf_counter() - begun)
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
         for event in handshake.receive(data):
@@ -208,17 +211,14 @@ class Connection:
 
     def _keep(self, rest: bytes, stop: int) -> bytes:
         """Remember a cut message until more of it arrives; what is to be collected is returned."""
-        if stop == BROKEN or (len(rest) >= READ and stop != BLOCKED):
+        if stop == BROKEN or (len(rest) >= MOST and stop != BLOCKED):
             self._gather = Gather(*self._wiring.options.frame_limits)
             return rest
         self._rest = rest
         return b""
 
     def _collect(self, gather: Gather, data: bytes) -> bytes:
-        """A message in pieces, or one with commands between its frames: libzmq does send those.
-
-        What follows it is returned.
-        """
+        """A message in pieces, or with commands inside (libzmq sends those); what follows it."""
         try:
             found = gather.feed(data)
             for command in gather.take_commands():

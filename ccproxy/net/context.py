@@ -64,6 +64,7 @@ class NetContext:
         self._timers: set[asyncio.TimerHandle] = set()
         self._servers: list[asyncio.Server] = []
         self._wires: list[Dial] = []
+        self._departures: list[Callable[[bytes], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopped = False
@@ -132,6 +133,15 @@ class NetContext:
         """Seconds since 1970."""
         return time.time()
 
+    def on_departure(self, call: Callable[[bytes], None]) -> None:
+        """Call with the identity of each peer that is gone."""
+
+        def guarded(identity: bytes) -> None:
+            self._guard(lambda: call(identity))
+
+        self._departures.append(guarded)
+        self._services.departures.append(guarded)
+
     def flows_changed(self) -> None:
         """Ask every handler again."""
         self._rooms.refresh()
@@ -174,6 +184,9 @@ class NetContext:
             server.close()
         for wire in self._wires:
             wire.close()
+        for departure in self._departures:
+            self._services.departures.remove(departure)
+        self._departures.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -44,6 +44,7 @@ class NetLink:
         self._address = address
         self._services = services
         self._connection: Connection | None = None
+        self._backoff = _backoff(options)
         self._over = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
 
@@ -54,6 +55,8 @@ class NetLink:
 
     def reconfigure(self, options: LinkOptions) -> None:
         """New options: limits hold at once, the rest with the next connection."""
+        if options != self.options:
+            self._backoff = _backoff(options)
         self.options = options
         self.outbox.reconfigure(options.limits)
 
@@ -107,8 +110,6 @@ class NetLink:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        options = self.options
-        backoff = Backoff(options.reconnect, options.reconnect_max, random.random)
         while True:
             self._over.clear()
             try:
@@ -122,10 +123,10 @@ class NetLink:
                 if self.state == CONNECTING:
                     self.reconnects += 1
                     if loop.time() - begun > STEADY:
-                        backoff.reset()
+                        self._backoff.reset()
                 else:
                     self._refused(self.reason)
-            await asyncio.sleep(backoff.next())
+            await asyncio.sleep(self._backoff.next())
 
     def _open(self, sock: socket.socket) -> None:
         services = self._services
@@ -140,6 +141,10 @@ class NetLink:
             f"link {self.name}", "no connection link=%s remote=%s: %s", self.name, self.address,
             reason,
         )  # fmt: skip
+
+
+def _backoff(options: LinkOptions) -> Backoff:
+    return Backoff(options.reconnect, options.reconnect_max, random.random)
 
 
 async def drained(outbox: Outbox, seconds: float) -> bool:

@@ -97,6 +97,7 @@ class Listener:
             del self._services.identities.holders[identity]
         box.clear("gone")
         self.past.absorb(box)
+        self._services.departed(identity)
         if reason == CLOSED:
             self._services.journal.debug(
                 "peer gone listener=%s peer=%s", self.name, connection.name

@@ -18,6 +18,7 @@ from ccproxy.net.door import Door
 from ccproxy.net.link import drained
 from ccproxy.net.listener import Listener
 from ccproxy.net.services import Services
+from ccproxy.net.texts import TextListener
 from ccproxy.wire.http import Http
 from ccproxy.wire.jsonrpc import JsonRpc
 from ccproxy.wire.sodep import Sodep
@@ -45,6 +46,7 @@ MAKERS: Mapping[str, Callable[[ListenerPlan, Services], Listening]] = {
     "cc": Listener,
     "sodep": lambda plan, services: CallListener(plan, Sodep(), services),
     "http": lambda plan, services: CallListener(plan, Http(), services),
+    "ssmmp": TextListener,
     "jsonrpc": lambda plan, services: CallListener(plan, JsonRpc(), services),
 }
 """The listener of each protocol of `ccproxy.config.server.PROTOCOLS`."""

@@ -114,8 +114,10 @@ class Server:
         for box in self.outboxes():
             self.journal.info("outbox %s", box.line())
         self.journal.info("ledger %s", self.switch.ledger.line())
-        # Who is asked to stop again must not die of it: the loop gives signals back when it closes.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for number in SIGNALS:
+            # Who is asked to stop again must not die of it: a loop that closes sets the default.
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""

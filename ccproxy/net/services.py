@@ -5,7 +5,8 @@ It must never grow into the server: whoever gets it can use these things and not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ccproxy.core.switch import Switch
 from ccproxy.net.identities import Identities
@@ -21,3 +22,10 @@ class Services:
     turn: Turn
     journal: Journal
     identities: Identities
+    departures: list[Callable[[bytes], None]] = field(default_factory=list)
+    """Who wants to hear of peers that are gone."""
+
+    def departed(self, identity: bytes) -> None:
+        """A peer is gone: tell who wants to know."""
+        for call in list(self.departures):
+            call(identity)

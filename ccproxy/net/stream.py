@@ -32,11 +32,13 @@ class Stream:
     """One connection: bytes in, whole units out through a bounded outbox."""
 
     __slots__ = (
+        "_due",
         "_ending",
         "_loop",
         "_owner",
         "_reading",
         "_sender",
+        "_turn",
         "box",
         "closed",
         "name",
@@ -53,17 +55,38 @@ class Stream:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._sender = Sender(sock, turn, self.close)
+        self._turn = turn
+        self._due = False
         self._reading = False
         self._ending = ""
 
     def open(self) -> None:
         """Begin to read and write."""
         self._sender.attach(self.box)
+        # Units are flushed here: once a turn, or at once for who writes at its end already.
+        self.box.wake = None
         self.resume()
 
     def write(self, unit: bytes) -> bool:
         """Queue one whole unit; False if there is no room for it, and it is dropped."""
-        return not self.closed and bool(self.box.offer(unit, 1))
+        if self.closed or not self.box.offer(unit, 1):
+            return False
+        if not self._due:
+            self._due = True
+            self._turn.flush_later(self)
+        return True
+
+    def send(self, unit: bytes) -> bool:
+        """The same at the end of a turn: what waits is written now."""
+        if self.closed or not self.box.offer(unit, 1):
+            return False
+        self._sender.flush()
+        return True
+
+    def flush(self) -> None:
+        """Write what was queued in this turn."""
+        self._due = False
+        self._sender.flush()
 
     def pause(self) -> None:
         """Read no more for now."""

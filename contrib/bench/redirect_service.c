@@ -1,5 +1,6 @@
 /* A sodep service for the benchmark: answers every request with its own value, as fast as one
  * thread can. It walks the value tree to find the end of a message and knows no operation. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

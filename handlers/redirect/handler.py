@@ -96,7 +96,7 @@ class Redirect(Handler):
     def respond(self, message: Message, answer: CallAnswer) -> None:
         """Answer a message, in the protocol it came in."""
         if message.origin is not None:
-            self.ctx.act(Answer(answer), message)
+            message.origin.answer(message, Answer(answer))
             return
         type = cccall.reply_type(message.type)
         for one in (answer, io_fault("cc cannot carry the answer")):

@@ -62,15 +62,14 @@ class Lines:
     def do(self, actions: list[Action]) -> None:
         """Carry out actions, in order."""
         for action in actions:
-            kind = type(action)
-            if kind is Write:
-                self._write(action)  # type: ignore[arg-type]
-            elif kind is Respond:
-                self._respond(*action)  # type: ignore[misc]
+            if isinstance(action, Write):
+                self._write(action)
+            elif isinstance(action, Respond):
+                self._respond(*action)
             elif isinstance(action, Open):
                 self._open[action.connection] = Line(self, action.connection, action.location)
             else:
-                self._open.pop(action.connection).wire.close()  # type: ignore[union-attr]
+                self._open.pop(action.connection).wire.close()
 
     def forget(self, number: int) -> None:
         """A connection is over."""

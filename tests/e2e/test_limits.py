@@ -127,3 +127,25 @@ def test_garbage_after_the_handshake(server, far, dial, garbage, inside):
     server.wait_for("peer closed listener=ccserver peer=127.0.0.1")
     server.stop()
     assert server.ledger()["forwarded"] == 1
+
+
+def test_random_types_cost_neither_memory_nor_the_log(server, far, dial, make, fill):
+    """300,000 types that nobody knows, valid and not, while somebody else is served."""
+    client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
+    wire = dial().greet()
+    dice = random.Random(9)
+    memory = server.memory
+    for turn in range(100):
+        types = [b"t.%x" % dice.getrandbits(64) for _ in range(2700)]
+        types += [dice.randbytes(12) or b"x" for _ in range(300)]
+        wire.sock.sendall(b"".join([pack([b"", one, b"{}"]) for one in types]))
+        client.send_multipart([b"", b"data", b"%d" % turn])
+        assert far.recv_multipart()[-1] == b"%d" % turn
+    wire.send(b"", b"data", b"end")
+    assert far.recv_multipart()[-1] == b"end"
+    assert server.memory - memory < 64 << 20
+    assert len(server.lines) < 300
+    server.stop()
+    ledger = server.ledger()
+    assert (ledger["received"], ledger["forwarded"]) == (300_101, 101)
+    assert ledger["unrouted"] + ledger["malformed"] == 300_000

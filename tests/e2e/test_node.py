@@ -1,4 +1,4 @@
-"""Another language's library: node's zeromq as client and as far side, over one to three servers."""
+"""Another language's library: node's zeromq as client and as far side, over up to three servers."""
 
 import json
 import os

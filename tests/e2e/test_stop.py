@@ -143,6 +143,19 @@ def test_a_signal_at_any_moment_of_the_start(tmp_path, fill):
     assert any(status == 0 for status, _ in processes)
 
 
+def test_asked_to_stop_again_and_again(start):
+    """Also while it is on its way out: it ends as it would have, and no pid file stays."""
+    for _ in range(5):
+        server = start(SERVER)
+        while server.process.poll() is None:
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.002)
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(0.002)
+        assert server.process.returncode == 0
+        assert not (server.directory / "server.pid").exists()
+
+
 def test_an_address_in_use_stops_the_start_and_leaves_nothing(start, ports):
     ini = SERVER + "[listen:second]\nprotocol = cc\naddress = tcp://127.0.0.1:PORT3\n"
     with socket.create_server(("127.0.0.1", ports["PORT3"])):

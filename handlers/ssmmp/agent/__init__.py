@@ -1,6 +1,6 @@
 """The pure agent: messages and time in, lists of actions out. See `agent.Agent`."""
 
-from ..manager.actions import Count, Notice
+from ..notices import Count, Notice
 from .actions import (
     Action,
     Connect,

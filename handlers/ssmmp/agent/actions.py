@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ccproxy.wire.ssmmp import Message
 
-from ..manager.actions import Count, Notice
+from ..notices import Count, Notice
 from .rows import Connection, Process
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccproxy.wire import ssmmp
 
-from ..manager.actions import Count, Notice
+from ..notices import Count, Notice
 from ..repository import Repository
 from .actions import Action, Record, ToInstance, ToManager
 from .rows import Connection, Process

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..manager.states import Rule, Table
+from ..tables import Rule, table
 
 
 class LinkState(StrEnum):
@@ -49,7 +49,7 @@ _LINK = [
     Rule(_L.REGISTERED, "unfit", _L.CONNECTED),
 ]
 
-LINK = Table(
+LINK = table(
     "link",
     {
         "linked": "the connection to the Manager is there",
@@ -63,8 +63,8 @@ LINK = Table(
         "unlinked": "the connection has ended",
         "reload": "the repository has changed",
     },
-    {(one.state, one.event): one for one in _LINK},
     {_L.CONNECTED: "initiation_timeout"},
+    _LINK,
 )
 
 _PROCESS = [
@@ -93,7 +93,7 @@ _PROCESS = [
     Rule(_P.KILLED, "exit", _P.EXITED, ("answer_kill", "forget")),
 ]
 
-PROCESS = Table(
+PROCESS = table(
     "process",
     {
         "attach": "a control connection is known to be its own",
@@ -105,8 +105,8 @@ PROCESS = Table(
         "kill": "hard_shutdown_request, or it has to go",
         "exit": "the process has ended",
     },
-    {(one.state, one.event): one for one in _PROCESS},
     {_P.STOPPING: "stop_timeout", _P.KILLED: "kill_timeout"},
+    _PROCESS,
 )
 
 TABLES = (LINK, PROCESS)

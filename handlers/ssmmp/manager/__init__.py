@@ -1,6 +1,7 @@
 """The pure Manager: messages and time in, lists of actions out. See `manager.Manager`."""
 
-from .actions import Action, Close, Count, Notice, Tell
+from ..notices import Count, Notice
+from .actions import Action, Close, Tell
 from .commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
 from .journal import Record, from_text, to_text
 from .manager import Manager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ccproxy.wire.ssmmp import Message
 
+from ..notices import Count, Notice
 from .journal import Record
 
 
@@ -27,23 +28,6 @@ class Close:
 
     peer: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Add one to a counter."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something an operator may want to see: published as an event, logged at its level."""
-
-    what: str
-    subject: str
-    detail: str = ""
-    alarm: bool = False
 
 
 Action = Record | Tell | Close | Count | Notice

@@ -109,7 +109,7 @@ class Agents:
 
     def gone(self, peer: str) -> None:
         """A connection has ended."""
-        self.mesh.health.heard.pop(peer, None)
+        self.mesh.health.forget(peer)
         row = self.of(peer)
         if row:
             self.fire(row.key, "gone", peer="", watched=False)

@@ -15,6 +15,8 @@ from .rows import Agent, Instance
 from .states import LIVE, InstanceState
 
 _DEAD = 502
+_PROBES = 3
+"""An agent that has answered none of so many probes is not probed any more."""
 _REPEATED = (500, 504)
 """Reports that mean a broken instance only when they are repeated."""
 
@@ -26,6 +28,7 @@ class Health:
         self.mesh = mesh
         self.heard: dict[str, float] = {}
         self.next_probe = 0.0
+        self._unanswered: dict[str, int] = {}
 
     def reported(self, agent: Agent, message: ssmmp.Message) -> None:
         """health_control_response, or service_instance_health_response."""
@@ -83,8 +86,14 @@ class Health:
             return False
         return agent.extensions or self.mesh.edition(agent.peer) is ssmmp.Edition.V11
 
+    def forget(self, peer: str) -> None:
+        """A connection has ended."""
+        self.heard.pop(peer, None)
+        self._unanswered.pop(peer, None)
+
     def answered(self, agent: Agent) -> None:
         """agent_health_control_response: from now on its silence means something."""
+        self._unanswered.pop(agent.peer, None)
         if not agent.watched:
             self.mesh.store.put(replace(agent, watched=True))
 
@@ -103,6 +112,10 @@ class Health:
             self.mesh.close(agent.peer, f"silent for {silent:.0f} s")
             self.mesh.agents.gone(agent.peer)
             return
+        sent = self._unanswered.get(agent.peer, 0)
+        if sent >= _PROBES and not agent.watched:
+            return
+        self._unanswered[agent.peer] = sent + 1
         self.mesh.tell(
             agent.peer,
             ssmmp.MANAGER_TO_AGENT.make(

@@ -258,6 +258,10 @@ class Manager:
         self._balance_all()
         return self._done()
 
+    def edition(self, peer: str) -> ssmmp.Edition:
+        """The edition in which messages for a connection are to be written."""
+        return self.mesh.edition(peer)
+
     def snapshot(self) -> list[Record]:
         """The fewest records that `restore` needs."""
         return self.mesh.store.snapshot()

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.wire import ssmmp
 
 from ..graph import Graph, Service
-from .actions import Close, Count, Notice, Tell
+from ..notices import Count, Notice
+from ..tables import Table
+from .actions import Close, Tell
 from .rows import Agent, Instance, Session
 from .settings import Settings
-from .states import SessionState, Table
+from .states import SessionState
 from .store import Store
 
 if TYPE_CHECKING:

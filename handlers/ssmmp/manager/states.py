@@ -7,9 +7,9 @@ effects; each machine has a table of its own that says which function an effect 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+
+from ..tables import Rule, table
 
 
 class AgentState(StrEnum):
@@ -50,39 +50,9 @@ class SessionState(StrEnum):
     END = "END"
 
 
-class Rule(NamedTuple):
-    """One cell: in `state`, on `event`, do the effects in order, and be in `next`."""
-
-    state: str
-    event: str
-    next: str
-    does: tuple[str, ...] = ()
-
-
-class Table(NamedTuple):
-    """All rules of one machine. `timers` name the setting that limits the time in a state."""
-
-    name: str
-    events: Mapping[str, str]
-    rules: Mapping[tuple[str, str], Rule]
-    timers: Mapping[str, str]
-
-    def rule(self, state: str, event: str) -> Rule | None:
-        """The rule of a cell; KeyError for an event that is not of this table."""
-        self.events[event]
-        return self.rules.get((state, event))
-
-
-def _table(
-    name: str, events: Mapping[str, str], timers: Mapping[str, str], rules: Iterable[Rule]
-) -> Table:
-    cells = {(one.state, one.event): one for one in rules}
-    return Table(name, events, cells, timers)
-
-
 _A, _I, _S = AgentState, InstanceState, SessionState
 
-AGENT = _table(
+AGENT = table(
     "agent",
     {
         "register": "initiation_request on its connection: another repository",
@@ -112,7 +82,7 @@ AGENT = _table(
     ],
 )
 
-INSTANCE = _table(
+INSTANCE = table(
     "instance",
     {
         "place": "an agent was found for it",
@@ -204,7 +174,7 @@ INSTANCE = _table(
     ],
 )
 
-SESSION = _table(
+SESSION = table(
     "session",
     {
         "offer": "an instance is chosen",

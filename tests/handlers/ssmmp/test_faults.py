@@ -133,7 +133,7 @@ FLOWS = [
     close_by_source, close_by_dest, close_by_manager, close_dest_source_failed, graceful_shutdown,
     hard_shutdown, health_ok, health_abnormal, health_silent, migrate,
 ]  # fmt: skip
-MOST = 40
+MOST = 22
 """Messages of a flow that are tried one after the other; the rest is like them."""
 
 
@@ -154,7 +154,7 @@ def played(world, flow, fault=None):
 
 
 def settled(world):
-    world.run(120)
+    world.run(70)
     world.truth()
     store = world.manager.mesh.store
     waiting = [r for r in store.sessions.values() if r.state in (SessionState.WAITING, "OFFERED")]
@@ -181,7 +181,7 @@ def test_every_message(make_world, flow, what):
     count = min(played(first, flow), MOST)
     for number in range(count):
         world = make_world()
-        world.checks = number % 4 == 0
+        world.checks = number % 11 == 0
         world.boot()
         played(world, flow, lambda n, number=number: what if n == number else "")
         settled(world)

@@ -37,7 +37,6 @@ def test_two_agents_on_one_address_share_its_ports(make_talk):
     assert set(talk.manager.mesh.store.agents) == {"::1", "::1#2"}
     mesh = talk.manager.mesh
     for name in ("orders", "store", "orders"):
-        talk.ready([])
         mesh.services.plan(mesh.graph.services[name])
     ports = [port for row in mesh.store.instances.values() for _, port in row.sockets]
     assert len(set(ports)) == 3

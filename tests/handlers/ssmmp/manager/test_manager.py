@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ccproxy.wire import ssmmp
@@ -75,6 +77,8 @@ def test_an_agent_that_is_configured_for_edition_1_1(make_talk):
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web,orders"))
     (line,) = talk.ready(talk.ask("a", 1, 9, WISH))
+    assert talk.manager.edition("a") is ssmmp.Edition.V11
+    assert talk.manager.edition("b") is ssmmp.Edition.BASE
     assert "dest_service_instance_id=2" in line and "source_service_instance_id=1" in line
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ccproxy_handlers.ssmmp.manager import Scale, Settings, Stop
@@ -105,9 +107,7 @@ def test_a_request_waits_no_longer_than_session_wait(talk):
     talk.ask("a", 1, 9, WISH)
     talk.manager.mesh.settings = Settings(start_timeout=1000, health_interval=1e6)
     talk.settings = talk.manager.mesh.settings
-    talk.manager.mesh.store.put(
-        __import__("dataclasses").replace(talk.row(2), deadline=talk.now + 1000)
-    )
+    talk.manager.mesh.store.put(replace(talk.row(2), deadline=talk.now + 1000))
     talk.journal.append(talk.manager.mesh.store.log[-1])
     assert status(talk.wait(36)) == [504]
 

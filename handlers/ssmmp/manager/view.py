@@ -1,0 +1,114 @@
+"""What an operator sees: the state as neutral values, ready for JSON or tables. Reading only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .manager import Manager
+from .mesh import Mesh
+from .rows import Agent, Instance, Operation, Session
+from .states import CONNECTED
+
+Line = dict[str, Any]
+
+
+def status(manager: Manager, now: float) -> dict[str, list[Line]]:
+    """Agents, services, instances, edges and operations; ages in seconds."""
+    mesh, store = manager.mesh, manager.mesh.store
+    return {
+        "agents": [_agent(mesh, one, now) for one in store.agents.values()],
+        "services": [_service(mesh, name) for name in mesh.graph.services],
+        "instances": [_instance(mesh, one, now) for one in store.instances.values()],
+        "edges": edges(manager),
+        "operations": [_operation(one) for one in store.operations.values()],
+    }
+
+
+def sessions(manager: Manager, now: float) -> list[Line]:
+    """Every session that is not forgotten yet."""
+    return [_session(one, now) for one in manager.mesh.store.sessions.values()]
+
+
+def edges(manager: Manager) -> list[Line]:
+    """Every abstract connection with its open sessions."""
+    mesh = manager.mesh
+    return [
+        {
+            "source": source,
+            "plug": edge.plug,
+            "service": edge.service,
+            "socket": edge.socket,
+            "open": mesh.store.session_index.size(("edge", source, edge.plug)),
+        }
+        for source, edge in mesh.graph.edges()
+    ]
+
+
+def _agent(mesh: Mesh, row: Agent, now: float) -> Line:
+    heard = mesh.health.heard.get(row.peer)
+    return {
+        "agent": row.key,
+        "address": row.address,
+        "state": row.state.value,
+        "heard": None if heard is None else round(now - heard, 1),
+        "repository": list(row.repository),
+        "instances": list(mesh.store.instance_index.of(("on", row.key))),
+    }
+
+
+def _service(mesh: Mesh, name: str) -> Line:
+    goal, index = mesh.services.goal(name), mesh.store.instance_index
+    return {
+        "service": name,
+        "program": goal.program,
+        "target": goal.target,
+        "running": index.size(("ready", name)) + index.size(("poor", name)),
+        "live": index.size(("live", name)),
+        "waiting": mesh.store.session_index.size(("waiting", name)),
+        "broken": goal.broken,
+    }
+
+
+def _instance(mesh: Mesh, row: Instance, now: float) -> Line:
+    index = mesh.store.session_index
+    return {
+        "instance": row.key,
+        "service": row.service,
+        "program": row.program,
+        "agent": row.agent,
+        "state": row.state.value,
+        "since": round(now - row.since, 1),
+        "sockets": {name: port for name, port in row.sockets},
+        "health": row.health,
+        "status": row.status,
+        "in": index.size(("to", row.key)),
+        "out": index.size(("from", row.key)),
+    }
+
+
+def _session(row: Session, now: float) -> Line:
+    return {
+        "session": row.key,
+        "edge": f"{row.source_service}.{row.plug} -> {row.service}.{row.socket}",
+        "source": row.source,
+        "dest": row.dest,
+        "from": [row.from_address, row.from_port],
+        "to": [row.to_address, row.to_port],
+        "state": row.state.value,
+        "stuck": row.stuck and row.state in CONNECTED,
+        "since": round(now - row.since, 1),
+    }
+
+
+def _operation(row: Operation) -> Line:
+    done, all_ = row.progress
+    steps = [f"{one.kind} {one.subject}: {one.state}" for one in row.steps]
+    return {
+        "operation": row.key,
+        "command": row.command,
+        "state": row.state,
+        "done": done,
+        "steps": steps,
+        "of": all_,
+        "reason": row.reason,
+    }

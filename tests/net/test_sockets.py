@@ -1,0 +1,140 @@
+import asyncio
+import errno
+import socket
+import stat
+
+import pytest
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import SocketOptions
+from ccproxy.net.sockets import bind, bound, connect, part, prepare
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+IPV6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this host")
+
+
+@pytest.mark.parametrize(
+    ("text", "reached_at"),
+    [
+        ("tcp://127.0.0.1:0", "127.0.0.1"),
+        ("tcp://localhost:0", "localhost"),
+        ("tcp://*:0", "127.0.0.1"),
+        pytest.param("tcp://*:0", "::1", marks=IPV6),
+        pytest.param("tcp://[::1]:0", "::1", marks=IPV6),
+    ],
+)
+async def test_bind_and_connect(text, reached_at):
+    address = Address.parse(text)
+    with bind(address, 5) as listener:
+        port = int(bound(listener, address).rpartition(":")[2])
+        assert port == listener.getsockname()[1]
+        host = f"[{reached_at}]" if ":" in reached_at else reached_at
+        (await connect(Address.parse(f"tcp://{host}:{port}"), SocketOptions())).close()
+
+
+def test_an_address_in_use():
+    with bind(Address.parse("tcp://127.0.0.1:0"), 5) as listener:
+        taken = Address.parse(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(OSError) as error:
+            bind(taken, 5)
+    assert error.value.errno == errno.EADDRINUSE
+
+
+async def test_paths(tmp_path):
+    address = Address.parse(f"ipc://{tmp_path}/x")
+    with bind(address, 5) as listener:
+        assert bound(listener, address) == str(address)
+        with pytest.raises(OSError) as error:
+            bind(address, 5)
+        assert error.value.errno == errno.EADDRINUSE
+        (await connect(address, SocketOptions())).close()
+    # Nobody listens any more, the file stays: a server that died leaves one.
+    assert stat.S_ISSOCK((tmp_path / "x").stat().st_mode)
+    bind(address, 5).close()
+
+
+def test_a_path_that_is_no_socket_is_left_alone(tmp_path):
+    (tmp_path / "x").write_text("precious")
+    with pytest.raises(OSError, match="is no socket"):
+        bind(Address.parse(f"ipc://{tmp_path}/x"), 5)
+    assert (tmp_path / "x").read_text() == "precious"
+
+
+def test_options_reach_the_kernel(pair):
+    options = SocketOptions(
+        zmq_rcvbuf=50_000, zmq_sndbuf=60_000, zmq_tcp_keepalive_idle=33.2, zmq_tcp_keepalive_cnt=7
+    )
+    with socket.socket() as sock:
+        prepare(sock, options)
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 50_000
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= 60_000
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 34
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 7
+    with socket.socket() as sock:
+        prepare(sock, SocketOptions(zmq_tcp_keepalive=0))
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    prepare(pair()[0], options)
+
+
+@pytest.mark.parametrize(
+    "text", [f"tcp://{'x' * 64}.invalid:5000", f"tcp://{'y.' * 130}invalid:5000", "ipc:///no/where"]
+)
+async def test_what_cannot_be_reached_is_an_os_error(text):
+    with pytest.raises(OSError):  # noqa: PT011
+        await connect(Address.parse(text), SocketOptions())
+
+
+async def test_who_does_not_answer_is_waited_for_as_long_as_a_handshake():
+    # A full backlog: the kernel drops what comes.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        where = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for one in fillers:
+            one.setblocking(False)
+            one.connect_ex(where)
+        address = Address.parse(f"tcp://127.0.0.1:{where[1]}")
+        with pytest.raises(OSError, match=r"no answer within 0\.1 s"):
+            await connect(address, SocketOptions(handshake_timeout=0.1))
+        for one in fillers:
+            one.close()
+
+
+async def test_what_was_written_arrives_in_spite_of_unread_bytes():
+    """A plain close would throw away what the kernel has not delivered."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as theirs:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        theirs.connect(listener.getsockname())
+        ours, _ = listener.accept()
+        theirs.setblocking(False)
+        ours.setblocking(False)
+        await loop.sock_sendall(theirs, b"never read")
+        await loop.sock_sendall(ours, b"x" * 500_000)
+        parting = asyncio.ensure_future(part(ours, 5))
+        found = 0
+        while data := await loop.sock_recv(theirs, 10_000):
+            found += len(data)
+        assert found == 500_000
+        theirs.close()
+        await parting
+        assert ours.fileno() == -1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+async def test_a_parting_has_an_end(pair, seconds):
+    ours, theirs = pair()
+    await part(ours, seconds)
+    assert ours.fileno() == -1
+    assert theirs.recv(1) == b""
