@@ -30,6 +30,7 @@ def _switch(text: str) -> int:
 
 SWITCH = Kind("yes | no | number", _switch)
 
+_LONGEST = 1 << 40
 _TTL_MOST = 6553.0
 """Seconds; ZMTP sends the time to live as tenths of a second in two bytes."""
 
@@ -84,7 +85,9 @@ class SocketOptions:
         help="time a new connection has to finish its handshake",
     )  # fmt: skip
     max_message: int = option(
-        kinds.size_between(1), default=64 * MIB, help="longest message that is taken, in bytes"
+        kinds.size_between(1, _LONGEST),
+        default=64 * MIB,
+        help="longest message that is taken, in bytes on the wire",
     )
     max_frames: int = option(
         kinds.between(1), default=65_536, help="most frames of one message that is taken"
@@ -92,7 +95,7 @@ class SocketOptions:
 
     @property
     def frame_limits(self) -> tuple[int, int]:
-        """Bytes of the largest frame, number of frames of a message."""
+        """Bytes and frames of the largest message."""
         return self.max_message, self.max_frames
 
     @property

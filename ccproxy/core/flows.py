@@ -71,7 +71,7 @@ class FlowTable:
         return flow
 
     def clear(self) -> None:
-        """Every type is asked for again; the counts of the old flows are kept in `other`."""
+        """Every type is asked for again; the counts of the old flows go to `other`."""
         while self.flows:
             self._forget()
         self._targets.clear()

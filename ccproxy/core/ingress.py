@@ -141,6 +141,5 @@ class ReplyIngress:
         try:
             self._on_message(seen)
         except Exception as error:
-            switch.notices.failed(self.name, seen.type, error)
-            return "failed"
+            return switch.fault(self.name, seen.type, error)
         return "consumed"

@@ -18,6 +18,8 @@ SMALL = 16 * 1024
 """A chunk below this is merged with its neighbours once `MERGE` of them wait: a queue of single
 small messages would otherwise cost 40 % more memory than its bytes."""
 MERGE = 64
+ATTEMPTS = 3
+"""Connections that break in the middle of one message before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "limits", "name",
-        "queued", "sent", "waiting", "wake",
+        "_chunks", "_cuts", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "limits",
+        "name", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
@@ -49,6 +51,7 @@ class Outbox:
         self.wake: Callable[[Outbox], None] | None = None
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._offset = 0
+        self._cuts = 0
         self._small = 0
         self._whole = whole
         self._waiters: list[Callable[[], None]] = []
@@ -99,6 +102,7 @@ class Outbox:
         chunks = self._chunks
         while chunks and count >= len(chunks[0][0]):
             chunk, messages = chunks.popleft()
+            self._cuts = 0
             count -= len(chunk)
             self.sent += messages
             self.waiting -= messages
@@ -107,10 +111,21 @@ class Outbox:
             self._release()
 
     def rewind(self) -> None:
-        """The connection broke: a message of which only a part was sent waits again as a whole."""
+        """The connection broke: a message of which only a part was sent waits again as a whole.
+
+        One that breaks the connection `ATTEMPTS` times in a row is one that the far side refuses;
+        it is dropped, or it would stop the others for ever.
+        """
         self._settle()
+        if not self._offset:
+            self._cuts = 0
+            return
         self.bytes += self._offset
         self._offset = 0
+        self._cuts += 1
+        if self._cuts == ATTEMPTS:
+            self._cuts = 0
+            self._drop_first("refused")
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
@@ -209,20 +224,23 @@ class Outbox:
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest message that is not half sent; False if there is none."""
-        half = self._chunks.popleft() if self._offset else None
-        if half and half[1] > 1:
-            end = next(iter(self._ends(half[0])))
-            self._chunks.appendleft((half[0][end:], half[1] - 1))
-            half = (half[0][:end], 1)
+        half = None
+        if self._offset:
+            self._open_first()
+            half = self._chunks.popleft()
         found = bool(self._chunks)
         if found:
-            self._open_first()
-            self.bytes -= len(self._chunks.popleft()[0])
-            self.waiting -= 1
-            self.dropped["old"] += 1
-        if half:
+            self._drop_first("old")
+        if half is not None:
             self._chunks.appendleft(half)
         return found
+
+    def _drop_first(self, reason: str) -> None:
+        """Drop the first message, of which nothing is sent."""
+        self._open_first()
+        self.bytes -= len(self._chunks.popleft()[0])
+        self.waiting -= 1
+        self.dropped[reason] += 1
 
     def _open_first(self) -> None:
         """Cut the first chunk into single messages: once a chunk, so dropping stays cheap."""

@@ -106,15 +106,15 @@ class Switch:
             if actions is None:
                 return "consumed"
             return self.act(actions, message)
-        except Refuse as refusal:
-            self.notices.failed(receiver.name, message.type, refusal)
-            return refusal.fate if refusal.fate in RANK else "refused"
-        except Refused as error:
-            self.notices.failed(receiver.name, message.type, error)
-            return "refused"
         except Exception as error:
-            self.notices.failed(receiver.name, message.type, error)
-            return "failed"
+            return self.fault(receiver.name, message.type, error)
+
+    def fault(self, name: str, type: str, error: Exception) -> str:
+        """The fate of a message that made its handler raise; somebody is told."""
+        self.notices.failed(name, type, error)
+        if isinstance(error, Refuse):
+            return error.fate if error.fate in RANK else "refused"
+        return "refused" if isinstance(error, Refused) else "failed"
 
     def act(self, actions: Actions, message: Message | None) -> str:
         """Carry out actions; the best fate among them is returned."""

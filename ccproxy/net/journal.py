@@ -94,7 +94,7 @@ class Journal:
         """Say which outboxes dropped messages since the last time this was asked."""
         known: dict[tuple[str, str], int] = {}
         for box in boxes:
-            for reason in ("full", "old"):
+            for reason in ("full", "old", "refused"):
                 if reason not in box.dropped:
                     continue
                 key, total = (box.name, reason), box.dropped[reason]

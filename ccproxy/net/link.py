@@ -17,6 +17,7 @@ from ccproxy.core.backoff import Backoff
 from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Refuse
 from ccproxy.net.connection import Connection, Wiring
 from ccproxy.net.services import Services
 from ccproxy.net.sockets import connect, part
@@ -105,8 +106,9 @@ class NetLink:
         await part(connection.release(STOPS), linger)
 
     def _message(self, message: Message) -> None:
-        if self.on_message is not None:
-            self.on_message(message)
+        if self.on_message is None:
+            raise Refuse("a message without a route, and nobody here waits for one")
+        self.on_message(message)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

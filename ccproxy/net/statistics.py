@@ -40,6 +40,8 @@ def totals(switch: Switch, per_type: bool) -> Counter[str]:
         found[f"count.{word}"] = sum(ledger.fates[fate] for fate in fates)
         found[f"bytes.{word}"] = sum(ledger.fate_bytes[fate] for fate in fates)
     if per_type:
+        found["count.msg.other"] = switch.table.other.count
+        found["bytes.msg.other"] = switch.table.other.bytes
         for raw, flow in switch.table.flows.items():
             target = flow.target
             ok = target.boxes or target.handlers or target.fate == "discarded"

@@ -199,7 +199,6 @@ def test_a_full_queue_of_64_mib_costs_less_than_1_6_times_that(start, dial):
     assert server.memory - before < 1.6 * (64 << 20)
 
 
-@pytest.mark.xfail(strict=True, reason="the link tries the same message for ever")
 def test_a_message_the_far_side_refuses_does_not_stop_the_others(start, make, fill):
     """The far side closes the link when the message begins: trying for ever would help nobody."""
     far = SERVER.format(server="max-message = 1 MiB", link="").replace("PORT2", "PORT4")

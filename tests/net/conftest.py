@@ -1,4 +1,4 @@
-"""Tests written as coroutines, run on a loop of their own; and what parts of `net` need around them."""
+"""Tests written as coroutines, each run on a loop of its own, and what parts of `net` need."""
 
 from __future__ import annotations
 

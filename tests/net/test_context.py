@@ -2,6 +2,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 
 import pytest
 
@@ -57,8 +58,6 @@ async def test_a_timer_that_raises_or_takes_long_is_named_and_goes_on(make, unti
         if len(calls) == 1:
             raise RuntimeError("on purpose")
         if len(calls) == 2:
-            import time
-
             time.sleep(0.01)
 
     ctx.every(0.002, tick)
