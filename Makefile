@@ -8,23 +8,31 @@ BENCH  ?= ../shared/bench/switchbench.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo mesh-demo redirect-demo test check bench clean
 
 help:
 	@echo 'make demo    a source proxy and two destination proxies at work, about ten seconds'
+	@echo 'make redirect-demo    one endpoint for two services that speak sodep'
+	@echo 'make mesh-demo   a shop under a Manager and two agents while things go wrong, two minutes'
 	@echo 'make test    every test'
 	@echo 'make check   formatting, lint and types'
 	@echo 'make bench   speed and CPU per message; options: make bench ARGS="--fan 2"'
 	@echo 'make clean   remove what the others made'
 
 # The compiled data path is made by the install, so the install follows its source too.
-$(READY): pyproject.toml setup.py $(wildcard ccproxy/core/hot.py ccproxy/core/*.pxd)
+$(READY): pyproject.toml setup.py $(wildcard ccproxy/core/hot.py ccproxy/wire/sodep/scan.py ccproxy/*/*.pxd ccproxy/*/*/*.pxd)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
 demo: $(READY)
 	$(BIN)/python contrib/demo/demo.py $(ARGS)
+
+redirect-demo: $(READY)
+	$(BIN)/python contrib/redirect/demo.py
+
+mesh-demo: $(READY)
+	$(BIN)/python contrib/shop/demo.py $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
@@ -40,4 +48,4 @@ bench: $(READY)
 	else $(BIN)/python contrib/bench/bench.py $(ARGS); fi
 
 clean:
-	rm -rf $(VENV) build *.egg-info ccproxy/core/_hot*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info ccproxy/core/_hot*.so ccproxy/wire/sodep/_scan*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

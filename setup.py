@@ -1,7 +1,8 @@
 """The optional extension, and nothing else: everything that is declared stands in pyproject.toml.
 
-`ccproxy/core/hot.py` is plain Python; compiled by Cython, unchanged, it becomes `_hot`. Whatever
-is missing or fails here (Cython, a compiler, the file) the install goes on without it.
+`ccproxy/core/hot.py` is plain Python; compiled by Cython, unchanged, it becomes `_hot`, and
+`ccproxy/wire/sodep/scan.py` becomes `_scan`. Whatever is missing or fails here (Cython, a compiler,
+the files) the install goes on without it.
 """
 
 import sys
@@ -9,12 +10,16 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCE = "ccproxy/core/hot.py"
+SOURCES = {
+    "ccproxy.core._hot": "ccproxy/core/hot.py",
+    "ccproxy.wire.sodep._scan": "ccproxy/wire/sodep/scan.py",
+}
 
 
 def extensions() -> list[Extension]:
     """The compiled data path, or nothing when it cannot be made here."""
-    if not Path(SOURCE).exists():
+    found = {name: file for name, file in SOURCES.items() if Path(file).exists()}
+    if not found:
         return []
     try:
         from Cython.Build import cythonize
@@ -22,9 +27,9 @@ def extensions() -> list[Extension]:
     except ImportError as error:
         print(f"ccproxy: plain Python data path ({error})", file=sys.stderr)
         return []
-    hot = Extension("ccproxy.core._hot", [SOURCE])
+    declared = [Extension(name, [file]) for name, file in found.items()]
     try:
-        made = cythonize([hot], build_dir="build/cython", quiet=True, force=True)
+        made = cythonize(declared, build_dir="build/cython", quiet=True, force=True)
     except (CompileError, OSError) as error:
         print(f"ccproxy: plain Python data path ({error})", file=sys.stderr)
         return []

@@ -19,6 +19,7 @@ VERBS = {
     "explain": "show where messages of a type would go, and why",
     "send": "send one message and print the replies",
     "relocate": "point a redirect to another place while calls go on",
+    "mesh": "show and operate the services that a Manager runs",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Verb -> what it does; the module `ccproxy.commands.VERB` does it."""

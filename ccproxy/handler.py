@@ -113,8 +113,12 @@ class Context(Protocol):
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter of this handler; shown in the statistics."""
 
-    def dispatch(self, handler: Handler, message: Message) -> None:
-        """Give a message that was held back to another handler, as if it came in now."""
+    def dispatch(self, handler: Handler, message: Message) -> str:
+        """Give a message that was held back to another handler, as if it came in now.
+
+        Its fate this time; or `waits`, with nothing done, while a full outbox that it is for has
+        `on-full = block`: try again later.
+        """
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Carry out actions later than `handle` returned; `message` is the one a Reply answers."""

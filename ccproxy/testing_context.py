@@ -152,7 +152,7 @@ class FakeContext:
         verdict = handler.decide(message.type)
         if isinstance(verdict, Forward):
             chunk = pack(cc.frames(message.route, message.type, message.payload))
-            for outbox in verdict.outboxes:
+            for outbox in verdict.boxes:
                 outbox.offer(chunk, 1)
         if isinstance(verdict, Deliver):
             for receiver in verdict.handlers or (handler,):
@@ -215,9 +215,13 @@ class FakeContext:
         """See `Context`."""
         self.counters[name] += amount
 
-    def dispatch(self, handler: Handler, message: Message) -> None:
+    def dispatch(self, handler: Handler, message: Message) -> str:
         """See `Context`; what the other handler raises comes out here."""
+        verdict = handler.decide(message.type)
+        if isinstance(verdict, Forward) and any(box.blocked for box in verdict.boxes):
+            return "waits"
         self.deliver(handler, message)
+        return "forwarded" if isinstance(verdict, Forward) else "consumed"
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """See `Context`; a reply is encoded and kept in `replies`."""

@@ -12,6 +12,10 @@ from typing import Any
 
 from ccproxy import Full, Handler, Message, kinds, option
 
+OUTCOMES = dict.fromkeys(("forwarded", "replied", "consumed", "discarded"), "ok")
+"""Fate of a message that was passed on -> its counter; any other is `dropped`."""
+AGAIN = 0.05
+"""Seconds until a queue behind, whose senders have to wait, is looked at again."""
 OVERHEAD = 512
 """Bytes a waiting message costs beyond its frames, so that empty messages are limited too."""
 BATCH = 100
@@ -57,10 +61,14 @@ class Delay(Handler):
         for _ in range(BATCH):
             if not self.waiting or self.waiting[0][0] > now:
                 break
-            _, message = self.waiting.popleft()
+            message = self.waiting[0][1]
+            fate = self.ctx.dispatch(target, message)
+            if fate == "waits":
+                self.ctx.call_later(AGAIN, self.release)
+                return
+            self.waiting.popleft()
             self.bytes -= message.size + OVERHEAD
-            self.ctx.dispatch(target, message)
-            self.count(".ok", message)
+            self.count(f".{OUTCOMES.get(fate, 'dropped')}", message)
         if self.waiting:
             self.ctx.call_later(max(0.0, self.waiting[0][0] - now), self.release)
 

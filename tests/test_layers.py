@@ -22,11 +22,13 @@ ALLOWED = {
         "ccproxy.wire",
     },
     "client": {"ccproxy.wire", "zmq"},
-    "handlers": {"ccproxy", "ccproxy.kinds", "ccproxy.wire", "ccproxy_handlers"},
+    "handlers": {
+        "ccproxy", "ccproxy.kinds", "ccproxy.service", "ccproxy.wire", "ccproxy_handlers",
+    },
 }  # fmt: skip
 """Room -> what it may import besides the standard library; rooms not named may import anything."""
 
-SOCKETS = {"net", "client", "daemons", "testing_server"}
+SOCKETS = {"net", "client", "daemons", "service", "testing_server"}
 """Rooms that may open sockets."""
 
 

@@ -92,7 +92,9 @@ def test_every_handler_module_is_an_entry_point():
     values = PROJECT["project"]["entry-points"]["ccproxy.handlers"].values()
     modules = {value.partition(":")[0].rpartition(".")[2] for value in values}
     with_handlers = {
-        file.stem for file in ROOT.glob("handlers/*.py") if "(Handler):" in file.read_text("utf-8")
+        file.stem
+        for file in ROOT.glob("handlers/**/*.py")
+        if "(Handler):" in file.read_text("utf-8")
     }
     assert with_handlers == modules
 

@@ -90,8 +90,9 @@ class DryContext:
     def count(self, name: str, amount: int = 1) -> None:
         """Not counted."""
 
-    def dispatch(self, handler: Handler, message: Message) -> None:
+    def dispatch(self, handler: Handler, message: Message) -> str:
         """Not passed on."""
+        return "consumed"
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Not sent."""

@@ -151,7 +151,7 @@ class Cast:
     def _told(self, plan: HandlerPlan, verdict: Verdict) -> Asked:
         said = partial(Asked, plan.section, plan.word, plan.line)
         if isinstance(verdict, Forward):
-            places = tuple(self._destination(box) for box in verdict.outboxes)
+            places = tuple(self._destination(box) for box in verdict.boxes)
             return said("forward", destinations=places)
         if isinstance(verdict, Discard):
             return said("discard", verdict.reason)

@@ -162,6 +162,7 @@ class Process:
         self.started = started
         self.plugins = Plugins()
         self.signals = daemon.HeldSignals()
+        self.log: logs.Log | None = None
 
     def run(self, plan: Plan, problems: list[Problem]) -> int:
         """Run until the server ends; the log exists for that time."""
@@ -195,7 +196,7 @@ class Process:
         """Run the server on its loop."""
         from ccproxy.net.server import serve
 
-        return run_loop(serve(plan, self.reload, self.ready))
+        return run_loop(serve(plan, self))
 
     def ready(self) -> None:
         """The server listens; said when the loop turns again, for then it obeys signals as well."""
@@ -208,17 +209,23 @@ class Process:
         daemon.notify("READY=1")
 
     def reload(self) -> tuple[Plan | None, list[Problem]]:
-        """Read the configuration again; with a new plan the log file is opened anew as well."""
+        """Read the configuration again, and open the log of a new plan."""
         daemon.notify("RELOADING=1")
         plan, problems = common.load(self.file, self.overrides, self.plugins)
         if plan is not None:
             try:
-                logs.set_up(log_plan(plan, self.level))
+                self.log = logs.Log(log_plan(plan, self.level))
             except OSError as error:
                 what = f"cannot open log file {plan.server.logfile}: {error.strerror}"
                 plan, problems = None, [*problems, Problem(str(self.file), 0, what)]
-        daemon.notify("READY=1")
         return plan, problems
+
+    def reloaded(self, adopted: bool) -> None:
+        """The log of the new plan takes the place of the old one if the plan did."""
+        log, self.log = self.log, None
+        if log is not None:
+            (log.begin if adopted else log.abandon)()
+        daemon.notify("READY=1")
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:

@@ -31,6 +31,9 @@ def _switch(text: str) -> int:
 SWITCH = Kind("yes | no | number", _switch)
 
 _LONGEST = 1 << 40
+_BUFFER = kinds.size_between(0, 1 << 30)
+_KEEPALIVE = kinds.duration("s", least=1, most=32_767)
+"""Linux takes no more: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of net/tcp.h."""
 _TTL_MOST = 6553.0
 """Seconds; ZMTP sends the time to live as tenths of a second in two bytes."""
 
@@ -58,26 +61,26 @@ class SocketOptions:
     """What links and listeners have in common: buffers, keep-alive, limits of the protocol."""
 
     zmq_rcvbuf: int = option(
-        kinds.size, default=0, name="zmq_rcvbuf",
+        _BUFFER, default=0, name="zmq_rcvbuf",
         help="receive buffer of the kernel in bytes; 0 = leave it to the system",
     )  # fmt: skip
     zmq_sndbuf: int = option(
-        kinds.size, default=0, name="zmq_sndbuf",
+        _BUFFER, default=0, name="zmq_sndbuf",
         help="send buffer of the kernel in bytes; 0 = leave it to the system",
     )  # fmt: skip
     zmq_tcp_keepalive: int = option(
         SWITCH, default=1, name="zmq_tcp_keepalive", help="TCP keep-alive; above 0 = on"
     )
     zmq_tcp_keepalive_idle: float = option(
-        kinds.duration("s", least=1), default=240.0, name="zmq_tcp_keepalive_idle",
+        _KEEPALIVE, default=240.0, name="zmq_tcp_keepalive_idle",
         help="quiet time before the first keep-alive probe",
     )  # fmt: skip
     zmq_tcp_keepalive_intvl: float = option(
-        kinds.duration("s", least=1), default=15.0, name="zmq_tcp_keepalive_intvl",
+        _KEEPALIVE, default=15.0, name="zmq_tcp_keepalive_intvl",
         help="time between two keep-alive probes",
     )  # fmt: skip
     zmq_tcp_keepalive_cnt: int = option(
-        kinds.positive, default=4, name="zmq_tcp_keepalive_cnt",
+        kinds.between(1, 127), default=4, name="zmq_tcp_keepalive_cnt",
         help="lost keep-alive probes after which a connection is gone",
     )  # fmt: skip
     handshake_timeout: float = option(
@@ -209,7 +212,7 @@ class ListenerOptions(SocketOptions):
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
     )
     backlog: int = option(
-        kinds.positive, default=1024, help="connections the kernel keeps until they are accepted"
+        kinds.between(1, 65_535), default=1024, help="connections the kernel keeps until they are accepted"
     )
     identity_conflict: str = option(
         kinds.choice("refuse", "handover"), default="refuse",

@@ -28,11 +28,15 @@ ROLES = ("local", "remote", "insecure")
 _SIGNING = kinds.unsupported("signing and encryption of messages are")
 
 
+_EXAMPLE = logging.LogRecord("CCServer", logging.INFO, "", 1, "text", None, None, "function")
+
+
 def _log_format(text: str) -> str:
+    """One line is written with it, because only that shows a name that no line has."""
     if text:
         try:
-            logging.PercentStyle(text).validate()
-        except ValueError:
+            logging.Formatter(text).format(_EXAMPLE)
+        except (ValueError, TypeError, KeyError):
             expected = "a logging format such as %%(asctime)s %%(levelname)s %%(message)s"
             raise kinds.wrong(text, expected) from None
     return text
@@ -109,6 +113,10 @@ class ServerOptions(ListenerOptions):
     plugins: tuple[str, ...] = option(
         kinds.folders, default=(), help="folders whose NAME.py provide the handlers NAME"
     )
+    start_timeout: float = option(
+        kinds.duration("s", least=0.001), default=60.0,
+        help="time each handler has to start; a reload with one that takes longer fails",
+    )  # fmt: skip
     flows: int = option(
         kinds.positive, default=65_536, reloadable=False,
         help="message types whose way is remembered; the oldest are forgotten first",

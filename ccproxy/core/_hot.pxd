@@ -5,7 +5,7 @@ cimport cython
 @cython.locals(
     size=Py_ssize_t, last=Py_ssize_t, start=Py_ssize_t, run=Py_ssize_t, begun=Py_ssize_t,
     stop=int, head_size=Py_ssize_t, head_more=int, head=bytes, name=bytes, at=Py_ssize_t,
-    body=Py_ssize_t, flags=int, named=bint, length=cython.ulonglong, parts=list,
+    body=Py_ssize_t, flags=int, named=bint, seen=bint, length=cython.ulonglong, parts=list,
     limit=cython.ulonglong, most=Py_ssize_t, watch=Py_ssize_t,
 )
 cpdef tuple scan(bytes data, dict flows, object miss, object emit, tuple limits)

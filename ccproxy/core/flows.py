@@ -54,7 +54,7 @@ class FlowTable:
         self._compile = compile
         # A dict finds its oldest key by stepping over all that were removed before it.
         self._order: deque[bytes] = deque()
-        self._targets: dict[tuple[tuple[Outbox, ...], tuple[Receiver, ...], str], Target] = {}
+        self._targets: dict[tuple[object, ...], Target] = {}
 
     def miss(self, type: bytes) -> Flow | None:
         """Make the flow of a type that is not in the table; None if it is no valid type."""
@@ -62,7 +62,7 @@ class FlowTable:
         if target is None:
             return None
         if target.boxes or target.handlers:
-            key = (target.boxes, target.handlers, target.fate)
+            key = (target.fate, *map(id, target.boxes), 0, *map(id, target.handlers))
             target = self._targets.setdefault(key, target)
         if len(self.flows) >= self.limit:
             self._forget()

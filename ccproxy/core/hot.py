@@ -34,21 +34,24 @@ BLOCKED = 3
 """Stopped in front of a message whose outbox is full and whose senders have to wait."""
 TOO_BIG = 4
 """Stopped in front of a message that is larger than a message may be, or says it will be."""
+TIRED = 5
+"""Stopped because `emit` said so: handlers took long enough, others want their turn."""
 
 
 def scan(
     data: bytes,
     flows: dict[bytes, Flow],
     miss: Callable[[bytes], Flow],
-    emit: Callable[[Target, list[Buffer], int], None],
+    emit: Callable[[Target, list[Buffer], int], bool],
     limits: tuple[int, int],
 ) -> tuple[int, int, Sequence[Outbox]]:
     """Pass on the whole messages of `data` by their type.
 
     A message is zero or more non-empty frames, an empty one, the type, any more. `flows` is the
     flow table, `miss` makes a flow that is not in it (b"": the one for malformed messages). `emit`
-    gets a run: its target, an empty string followed by the messages, their bytes. `limits` are
-    the bytes and the number of frames of the largest message. Returns how many bytes are done, why
+    gets a run: its target, an empty string followed by the messages, their bytes; True ends the
+    scan, where the target has handlers. `limits` are the bytes and the number of frames of the
+    largest message. Returns how many bytes are done, why
     it stopped, and the outboxes to wait for if it is BLOCKED.
     """
     size = len(data)
@@ -58,8 +61,9 @@ def scan(
     watch = min(limit, 2 * most)
     start = run = begun = stop = head_size = head_more = 0
     head = b""
+    seen = False
     flow: Any = None
-    target: Target | None = None
+    target: Any = None
     view = memoryview(data)
     parts: list[Buffer] = [b""]
     wait: Sequence[Outbox] = ()
@@ -118,6 +122,7 @@ def scan(
                         emit(target, parts, start - run)
                         parts = [b""]
                     target = found.target
+                    seen = len(target.handlers) > 0
                     run = start
                 if target.blocking:
                     wait = [box for box in target.blocking if box.blocked]
@@ -155,6 +160,15 @@ def scan(
         parts.append(data[start:at] if at - start < LARGE else view[start:at])
         start = at
         flow.count += 1
+        # Who looks at each message takes time for each: one that takes long ends the scan.
+        if seen:
+            tired = emit(target, parts, start - run)
+            parts = [b""]
+            run = start
+            wait = [box for box in target.blocking if box.blocked]
+            if wait or tired:
+                stop = BLOCKED if wait else TIRED
+                break
     if flow is not None:
         flow.bytes += start - begun
     if target is not None and start > run:

@@ -7,6 +7,7 @@ what is left of a read is the caller's to remember.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ccproxy.core.flows import Target
 from ccproxy.core.hot import Buffer
@@ -26,27 +27,39 @@ except ImportError:
     COMPILED = False
 
 
+class Source(NamedTuple):
+    """Who sends: its identity, its address for people, the listener it came in by."""
+
+    identity: bytes
+    peer: str
+    listener: str
+
+
 class Ingress:
     """What one accepted peer sends: bytes in, runs of messages out to where they belong."""
 
-    __slots__ = ("_limits", "_listener", "_switch", "identity", "name", "prefix")
+    __slots__ = ("_limits", "_source", "_switch", "_tired", "prefix")
 
     def __init__(
-        self, switch: Switch, identity: bytes, name: str, listener: str, limits: tuple[int, int]
+        self,
+        switch: Switch,
+        source: Source,
+        limits: tuple[int, int],
+        tired: Callable[[], bool] = bool,
     ) -> None:
+        """`tired` is asked after each message that handlers saw; True ends the read early."""
         self._switch = switch
+        self._source = source
         self._limits = limits
-        self._listener = listener
-        self.identity = identity
-        self.name = name
-        self.prefix = frame(identity, more=True)
+        self._tired = tired
+        self.prefix = frame(source.identity, more=True)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
         table = self._switch.table
         return scan(data, table.flows, self._switch.miss, self._emit, self._limits)
 
-    def _emit(self, target: Target, parts: list[Buffer], size: int) -> None:
+    def _emit(self, target: Target, parts: list[Buffer], size: int) -> bool:
         ledger = self._switch.ledger
         messages = len(parts) - 1
         ledger.receive(messages, size)
@@ -57,20 +70,26 @@ class Ingress:
         if target.handlers:
             for number, part in enumerate(parts[1:]):
                 ledger.end(self._deliver(target, part, number < taken), 1, len(part))
-        elif target.boxes:
-            if taken == messages:
-                ledger.end("forwarded", messages, size)
-                return
+            return self._tired()
+        if not target.boxes:
+            self._drop(target, parts, size)
+        elif taken == messages:
+            ledger.end("forwarded", messages, size)
+        else:
             sizes = list(map(len, parts))
             rest = min(target.fate, "full", key=RANK.__getitem__)
             ledger.end("forwarded", taken, sum(sizes[: taken + 1]))
             ledger.end(rest, messages - taken, sum(sizes[taken + 1 :]))
-        else:
-            ledger.end(target.fate, messages, size)
-            if target.fate == "unrouted":
-                self._switch.notices.unrouted(target.reason, messages)
-            elif target.fate == "malformed":
-                self._switch.notices.malformed(self.name, parts[1], messages)
+        return False
+
+    def _drop(self, target: Target, parts: list[Buffer], size: int) -> None:
+        """Messages that go nowhere."""
+        messages = len(parts) - 1
+        self._switch.ledger.end(target.fate, messages, size)
+        if target.fate == "unrouted":
+            self._switch.notices.unrouted(target.reason, messages)
+        elif target.fate == "malformed":
+            self._switch.notices.malformed(self._source.peer, parts[1], messages)
 
     def _deliver(self, target: Target, raw: Buffer, forwarded: bool) -> str:
         """One message to handlers that see each of them, after the outboxes."""
@@ -78,7 +97,8 @@ class Ingress:
         fates = [target.fate]
         if target.boxes:
             fates.append("forwarded" if forwarded else "full")
-        seen = Message.cut([self.identity, *unpack(raw)], switch.codec, self._listener)
+        source = self._source
+        seen = Message.cut([source.identity, *unpack(raw)], switch.codec, source.listener)
         fates += [switch.deliver(receiver, seen) for receiver in target.handlers]
         return min(fates, key=RANK.__getitem__)
 

@@ -13,16 +13,17 @@ FATES: dict[str, str] = {
     "forwarded": "accepted by at least one outbox",
     "replied": "answered, or a reply accepted by the outbox of the peer it belongs to",
     "consumed": "taken by a handler that answers nothing",
-    "discarded": "dropped because a handler says so (disposer, filter)",
     "refused": "a handler did not accept it",
     "full": "every outbox it was meant for was full",
     "gone": "a reply whose asker is not connected any more",
     "failed": "a handler raised and no other took it",
+    "discarded": "dropped because a handler says so (disposer, filter)",
     "unrouted": "no route matches its type",
     "malformed": "no delimiter, no type, or a type that is none",
     "too-big": "larger than max-message; the peer was closed",
 }
-"""Fate -> meaning. The order is the precedence when handlers of one message differ."""
+"""Fate -> meaning. The order is the precedence when handlers of one message differ: what did some
+good first, then what went wrong, so that a handler that discards hides no loss."""
 
 RANK = {fate: rank for rank, fate in enumerate(FATES)}
 

@@ -266,6 +266,8 @@ class Outbox:
         self.sent += whole
         self.waiting -= whole
         self._offset -= cut
+        if cut:
+            self._cuts = 0
         self._chunks.appendleft((chunk[cut:], messages - whole))
 
     def _release(self) -> None:

@@ -37,7 +37,7 @@ class Notices(Protocol):
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """Messages that are none; `raw` is the first of them on the wire."""
 
-    def failed(self, handler: str, type: str, error: Exception) -> None:
+    def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised, or refused a message."""
 
 
@@ -53,15 +53,15 @@ class Switch:
         self.malformed = Flow(Target(fate="malformed"))
         self._routes = Routes()
         self._handlers: Mapping[str, Decider] = {}
-        self._receivers: Mapping[Receiver, Receiver] = {}
+        self._receivers: Mapping[int, Receiver] = {}
 
     def configure(
         self,
         routes: Routes,
         handlers: Mapping[str, Decider],
-        receivers: Mapping[Receiver, Receiver],
+        receivers: Mapping[int, Receiver],
     ) -> None:
-        """New routes, the handlers they name, and who stands for a handler when it handles."""
+        """New routes, the handlers they name, and who handles for a handler, by its `id`."""
         self._routes, self._handlers, self._receivers = routes, handlers, receivers
         self.table.clear()
 
@@ -90,14 +90,19 @@ class Switch:
         self.ledger.receive(1, 0)
         self.ledger.end("too-big", 1, 0)
 
-    def inject(self, handler: Decider, message: Message) -> None:
-        """Give a message that was held back to a handler; its fate was counted when it came."""
-        verdict = self._ask(handler, message.type)
-        if isinstance(verdict, Forward):
-            self._forward(verdict.outboxes, message)
-        if isinstance(verdict, Deliver):
-            for receiver in verdict.handlers or (handler,):
-                self.deliver(self._receivers.get(receiver, receiver), message)
+    def inject(self, handler: Decider, message: Message) -> str:
+        """Give a message that was held back to a handler: what became of it this time.
+
+        Its fate was counted when it came in, and stays what it was.
+        """
+        place = self._ask(handler, message.type)
+        fates = [place.fate, *self._forward(place.boxes, message)]
+        fates += [self.deliver(receiver, message) for receiver in place.handlers]
+        return min(fates, key=RANK.__getitem__)
+
+    def waits(self, handler: Decider, type: str) -> bool:
+        """True while an outbox that a handler forwards this type to wants its senders to wait."""
+        return any(box.blocked for box in self._ask(handler, type).blocking)
 
     def deliver(self, receiver: Receiver, message: Message) -> str:
         """Let one handler see one message; the fate it gave it is returned."""
@@ -106,10 +111,10 @@ class Switch:
             if actions is None:
                 return "consumed"
             return self.act(actions, message)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self.fault(receiver.name, message.type, error)
 
-    def fault(self, name: str, type: str, error: Exception) -> str:
+    def fault(self, name: str, type: str, error: BaseException) -> str:
         """The fate of a message that made its handler raise; somebody is told."""
         self.notices.failed(name, type, error)
         if isinstance(error, Refuse):
@@ -164,26 +169,30 @@ class Switch:
             return Target(fate="unrouted", reason=type)
         boxes: list[Outbox] = []
         receivers: list[Receiver] = []
-        fate, reason = "failed", type
+        fates = []
         for section in sections:
-            verdict = self._ask(self._handlers[section], type)
-            if isinstance(verdict, Forward):
-                boxes += verdict.outboxes
-            elif isinstance(verdict, Deliver):
-                whom = verdict.handlers or (self._handlers[section],)
-                if any(one.exclusive for one in whom):
-                    receivers = [one for one in receivers if not one.exclusive]
-                receivers += [self._receivers.get(one, one) for one in whom]
-            elif isinstance(verdict, Discard):
-                fate, reason = "discarded", verdict.reason
-        return Target(tuple(boxes), tuple(receivers), fate, reason)
+            place = self._ask(self._handlers[section], type)
+            boxes += place.boxes
+            fates.append(place.fate)
+            if any(one.exclusive for one in place.handlers):
+                receivers = [one for one in receivers if not one.exclusive]
+            receivers += place.handlers
+        fate = min(fates, key=RANK.__getitem__)
+        return Target(tuple(boxes), tuple(receivers), fate, type)
 
-    def _ask(self, handler: Decider, type: str) -> Verdict | None:
+    def _ask(self, handler: Decider, type: str) -> Target:
+        """Where one handler wants messages of a type; one that cannot say so fails them."""
         try:
             verdict = handler.decide(type)
-            if not isinstance(verdict, Verdict):
-                raise TypeError(f"decide({type!r}) returned {verdict!r:.80}, expected a verdict")
-            return verdict
+            if isinstance(verdict, Forward):
+                return Target(boxes=verdict.boxes, fate="failed")
+            if isinstance(verdict, Deliver):
+                whom = verdict.receivers(handler)
+                found = tuple([self._receivers.get(id(one), one) for one in whom])
+                return Target(handlers=found, fate="failed")
+            if isinstance(verdict, Discard):
+                return Target(fate="discarded", reason=str(verdict.reason))
+            raise TypeError(f"decide({type!r}) returned {verdict!r:.80}, expected a verdict")
         except Exception as error:
             self.notices.failed(handler.name, type, error)
-            return None
+            return Target(fate="failed")

@@ -24,9 +24,17 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Verdict: append every message of this type, unchanged, to these outboxes."""
+    """Verdict: append every message of this type, unchanged, to these outboxes (or to one)."""
 
-    outboxes: tuple[Outbox, ...]
+    outboxes: tuple[Outbox, ...] | Outbox
+
+    @property
+    def boxes(self) -> tuple[Outbox, ...]:
+        """The outboxes; TypeError if they are none."""
+        boxes = (self.outboxes,) if isinstance(self.outboxes, Outbox) else tuple(self.outboxes)
+        if not boxes or not all(isinstance(box, Outbox) for box in boxes):
+            raise TypeError(f"Forward of {self.outboxes!r:.80}, expected outboxes")
+        return boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,13 @@ class Deliver:
 
     handlers: tuple[Receiver, ...] = ()
     """Who sees it; empty means the handler that was asked."""
+
+    def receivers(self, asked: Receiver) -> tuple[Receiver, ...]:
+        """Who sees it; TypeError if they cannot."""
+        found = tuple(self.handlers) or (asked,)
+        if not all(callable(getattr(one, "handle", None)) for one in found):
+            raise TypeError(f"Deliver to {self.handlers!r:.80}, expected handlers")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

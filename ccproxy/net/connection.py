@@ -10,18 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
 
-from ccproxy.config.links import LinkOptions, ListenerOptions
-from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TOO_BIG
+from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.appetite import MOST, Appetite
 from ccproxy.net.pulse import Pulse
 from ccproxy.net.sender import Sender
-from ccproxy.net.turn import Turn
+from ccproxy.net.wiring import Feed, Owner, Wiring
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
 from ccproxy.wire.zmtp.frames import span
@@ -30,41 +25,19 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
+TURN = 0.004
+"""Seconds handlers on the loop may have the messages of one peer before others get their turn."""
+READ = 256 * 1024
+"""Bytes asked for in one read."""
 GATHER = 32 * 1024
 """A cut message with more bytes than this, of which only little more came, is collected."""
-
-
-class Feed(Protocol):
-    """Where the bytes of a peer go once it is up: an Ingress or a ReplyIngress."""
-
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
-        """Take whole messages; see `ccproxy.core.hot`."""
-
-
-class Owner(Protocol):
-    """Who made the connection and decides about it."""
-
-    def ready(self, connection: Connection, peer: Peer) -> str:
-        """The handshake is done: call `connection.use`. A reason to close it instead, or ""."""
-
-    def closed(self, connection: Connection, reason: str) -> None:
-        """It is over; the outbox is detached already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a connection needs from its surroundings: options, the loop's turn, a ledger call."""
-
-    turn: Turn
-    options: LinkOptions | ListenerOptions
-    too_big: Callable[[], None]
 
 
 class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_appetite", "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused",
+        "_begun", "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused",
         "_pulse", "_rest", "_sender", "_sock", "_timer", "_wiring", "closed", "name",
     )  # fmt: skip
 
@@ -83,7 +56,7 @@ class Connection:
         self._pulse: Pulse | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
-        self._appetite = Appetite()
+        self._begun = 0.0
         self._rest = b""
         self._paused = False
         self._muted = False
@@ -133,7 +106,7 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = self._sock.recv(self._appetite.bytes)
+            data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -147,9 +120,7 @@ class Connection:
             return
         assert self._pulse is not None
         self._pulse.heard()
-        begun = perf_counter()
         self._traffic(data)
-        self._appetite.took(perf_counter() - begun)
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
         for event in handshake.receive(data):
@@ -177,8 +148,21 @@ class Connection:
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
         self._pulse = Pulse(heartbeat, self._sender, self.close)
 
+    def tired(self) -> bool:
+        """True if handlers have had this peer's messages for long enough in this turn."""
+        return perf_counter() - self._begun > TURN
+
     def _traffic(self, data: bytes) -> None:
-        """Bytes behind the handshake, cut anywhere; a loop, for many in one read may be odd."""
+        """Bytes behind the handshake, cut anywhere. Whoever fails at them loses its connection."""
+        self._begun = perf_counter()
+        try:
+            self._deal(data)
+        except Exception as error:
+            self.close(f"internal error: {error!r}")
+            raise
+
+    def _deal(self, data: bytes) -> None:
+        """A loop, for many messages of one read may be odd."""
         while data and not self.closed:
             if self._paused:
                 self._rest += data
@@ -202,7 +186,11 @@ class Connection:
         if stop == COMMAND and (after := self._command(data, done)) > done:
             return data[after:]
         if stop == BLOCKED:
-            self._pause(wait)
+            self._pause()
+            wait[0].wait(self._resume_soon)
+        elif stop == TIRED:
+            self._pause()
+            self._resume_soon()
         elif stop == TOO_BIG:
             self._refuse_size()
         if done == len(data) or self.closed:
@@ -211,7 +199,7 @@ class Connection:
 
     def _keep(self, rest: bytes, stop: int) -> bytes:
         """Remember a cut message until more of it arrives; what is to be collected is returned."""
-        if stop == BROKEN or (len(rest) >= MOST and stop != BLOCKED):
+        if stop == BROKEN or (len(rest) >= READ and stop not in (BLOCKED, TIRED)):
             self._gather = Gather(*self._wiring.options.frame_limits)
             return rest
         self._rest = rest
@@ -261,15 +249,14 @@ class Connection:
 
     # Waiting for room
 
-    def _pause(self, full: Sequence[Outbox]) -> None:
-        """Stop reading until the first of the full outboxes has drained."""
-        if self._paused or self.closed:
+    def _pause(self) -> None:
+        """Stop reading until `_resume`."""
+        if self.closed:
             return
         self._paused = True
         if self._pulse is not None:
             self._pulse.paused = True
         self._loop.remove_reader(self._sock.fileno())
-        full[0].wait(self._resume_soon)
 
     def _resume_soon(self) -> None:
         self._loop.call_soon(self._resume)

@@ -150,9 +150,12 @@ class NetContext:
         """Add to a counter."""
         self.counters[name] += amount
 
-    def dispatch(self, handler: Handler, message: Message) -> None:
-        """Give a message that was held back to another handler."""
-        self._services.switch.inject(handler, message)
+    def dispatch(self, handler: Handler, message: Message) -> str:
+        """Give a message that was held back to another handler, unless it has to wait."""
+        switch = self._services.switch
+        if switch.waits(handler, message.type):
+            return "waits"
+        return switch.inject(handler, message)
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Carry out actions."""

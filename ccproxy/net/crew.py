@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import HandlerPlan, Plan
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Receiver
@@ -52,10 +52,12 @@ class Crew:
     def __init__(self, services: Services) -> None:
         self.members: dict[str, Member] = {}
         self.links: dict[tuple[str, str], NetLink] = {}
+        self.past = Outbox("links gone", Limits())
         self.pool = Pool(THREADS, "blocking")
         self._services = services
         self._starting: dict[str, Member] = {}
         self._plan: Plan | None = None
+        self._retired: dict[NetLink, asyncio.Task[None]] = {}
 
     # What contexts may ask for
 
@@ -88,7 +90,7 @@ class Crew:
     async def adopt(self, plan: Plan, keep: Collection[str] = ()) -> None:
         """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
 
-        StartFailed leaves everything as it was before.
+        StartFailed, and whatever else is raised, leaves everything as it was before.
         """
         earlier, self._plan = self._plan, plan
         before = {link: (link.on_message, link.options) for link in self.links.values()}
@@ -98,35 +100,37 @@ class Crew:
         early = [one for one in leaving if one.handler.standalone]
         await self._stop(early)
         try:
-            await self._start(fresh)
-        except StartFailed:
+            await self._start(fresh, plan.server.start_timeout)
+            members = {**{name: self.members[name] for name in keep}, **self._starting}
+            members = {one.section: members[one.section] for one in plan.handlers}
+            configure(self._services.switch, plan, members)
+        except BaseException as error:  # also when it is cancelled
+            await self._stop(list(self._starting.values()))
+            self._starting = {}
             for link, (on_message, options) in before.items():
                 link.on_message = on_message
                 link.reconfigure(options)
             self._plan = earlier
-            await self._restart(early)
-            if self._plan is not None:
-                configure(self._services.switch, self._plan, self.members)
-            await self._close_unused()
+            await self._bring_back(early, isinstance(error, Exception))
             raise
-        members = {**{name: self.members[name] for name in keep}, **self._starting}
-        self.members = {one.section: members[one.section] for one in plan.handlers}
-        self._starting = {}
-        configure(self._services.switch, plan, self.members)
+        self.members, self._starting = members, {}
+        self._retire_unused()
         await self._stop([one for one in leaving if one not in early])
-        await self._close_unused()
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
         await self._stop(list(self.members.values()))
-        await asyncio.gather(
-            *(link.close(min(linger, link.options.linger)) for link in self.links.values())
-        )
+        for retirement in self._retired.values():
+            retirement.cancel()
+        await asyncio.gather(*self._retired.values(), return_exceptions=True)
+        links = [*self.links.values(), *self._retired]
+        await asyncio.gather(*(link.close(min(linger, link.options.linger)) for link in links))
         self.pool.close()
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all links."""
-        return [link.outbox for link in self.links.values()]
+        """The outboxes of all links; those that a reload took away are summed up in one."""
+        boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
+        return [self.past, *boxes] if self.past.queued else boxes
 
     def counters(self) -> Counter[str]:
         """The counters of all handlers, added up by name."""
@@ -148,27 +152,36 @@ class Crew:
                 found.append((name, facts))
         return found
 
-    async def _start(self, plans: Iterable[HandlerPlan]) -> None:
+    async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
         self._starting = {}
         made = [self._make(one) for one in plans]
         # All exist before the first one starts: `forward-to` may point forward in the file.
         self._starting = {one.plan.section: one for one in made}
         for number, member in enumerate(made):
             try:
-                await member.handler.start(member.context)
-            except Exception as error:
+                await _within(seconds, member.handler.start(member.context))
+            except BaseException as error:  # also when it is cancelled: it has begun
                 await self._stop(made[: number + 1])
                 self._starting = {}
+                if not isinstance(error, Exception):
+                    raise
                 raise _failed(member.plan, error) from error
 
-    async def _restart(self, members: Iterable[Member]) -> None:
-        """Bring back handlers that were stopped for nothing."""
-        try:
-            await self._start([one.plan for one in members])
-        except StartFailed as error:
-            self._services.journal.error("lost after a failed reload: %s", error)
+    async def _bring_back(self, stopped: list[Member], again: bool) -> None:
+        """The plan of before, with the handlers that were stopped for nothing; not at the end."""
+        plan = self._plan
+        if again and plan is not None:
+            try:
+                await self._start([one.plan for one in stopped], plan.server.start_timeout)
+            except StartFailed as error:
+                self._services.journal.error("lost after a failed reload: %s", error)
+        else:
+            self.members = {name: one for name, one in self.members.items() if one not in stopped}
         self.members.update(self._starting)
         self._starting = {}
+        if again and plan is not None:
+            configure(self._services.switch, plan, self.members)
+        self._retire_unused()
 
     def _make(self, plan: HandlerPlan) -> Member:
         try:
@@ -194,12 +207,30 @@ class Crew:
                 self._services.journal.error("stop of %s: %r", member.handler.name, error)
             await member.context.close()
 
-    async def _close_unused(self) -> None:
+    def _retire_unused(self) -> None:
+        """Links that nobody uses any more send what waits, while everybody else goes on."""
         used = {link for member in self.members.values() for link in member.context.links}
-        unused = {key: link for key, link in self.links.items() if link not in used}
-        for key in unused:
-            del self.links[key]
-        await asyncio.gather(*(link.close(link.options.linger) for link in unused.values()))
+        for key, link in list(self.links.items()):
+            if link not in used:
+                del self.links[key]
+                link.outbox.name += " (replaced)"
+                self._retired[link] = asyncio.create_task(self._retire(link))
+
+    async def _retire(self, link: NetLink) -> None:
+        await link.close(link.options.linger)
+        self.past.absorb(link.outbox)
+        del self._retired[link]
+
+
+async def _within(seconds: float, start: Awaitable[None]) -> None:
+    """Wait for the start of a handler; RuntimeError if it takes too long."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await start
+    except TimeoutError:
+        if limit.expired():
+            raise RuntimeError(f"not done within start-timeout = {seconds:g} s") from None
+        raise
 
 
 def _failed(plan: HandlerPlan, error: Exception) -> StartFailed:
@@ -212,5 +243,5 @@ def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None
     switch.configure(
         Routes((one.prefix, one.sections) for one in plan.routes),
         {name: member.handler for name, member in members.items()},
-        {member.handler: member.receiver for member in members.values()},
+        {id(member.handler): member.receiver for member in members.values()},
     )

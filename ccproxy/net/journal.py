@@ -72,7 +72,7 @@ class Journal:
         text = "Invalid CC message peer=%s: %s"
         self._say_of_stranger(f"malformed {sender}", messages, text, (sender, reason))
 
-    def failed(self, handler: str, type: str, error: Exception) -> None:
+    def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written for what is likely a fault of its code."""
         total = self._limit.ask(("failed", handler, error.__class__), self._clock())
         if total is None:

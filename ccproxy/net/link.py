@@ -18,9 +18,10 @@ from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
-from ccproxy.net.connection import Connection, Wiring
+from ccproxy.net.connection import Connection
 from ccproxy.net.services import Services
 from ccproxy.net.sockets import connect, part
+from ccproxy.net.wiring import Wiring
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
@@ -100,7 +101,7 @@ class NetLink:
             )
 
     async def _part(self, connection: Connection, linger: float) -> None:
-        if self.outbox.waiting:
+        if self.state != UP or self.outbox.waiting:
             connection.close(STOPS)
             return
         await part(connection.release(STOPS), linger)

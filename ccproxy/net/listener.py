@@ -12,12 +12,13 @@ import socket
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.ingress import Ingress
+from ccproxy.core.ingress import Ingress, Source
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.connection import CLOSED, Connection, Wiring
+from ccproxy.net.connection import CLOSED, Connection
 from ccproxy.net.door import Door
 from ccproxy.net.services import Services
 from ccproxy.net.sockets import part
+from ccproxy.net.wiring import Wiring
 from ccproxy.wire.zmtp import Handshake, Peer
 
 
@@ -74,9 +75,9 @@ class Listener:
             return f"identity {identity!r} is connected already"
         box = Outbox(f"{self.name} {connection.name}", self.options.limits)
         peers[identity] = box
-        ingress = Ingress(
-            self._services.switch, identity, connection.name, self.name, self.options.frame_limits
-        )
+        source = Source(identity, connection.name, self.name)
+        limits = self.options.frame_limits
+        ingress = Ingress(self._services.switch, source, limits, connection.tired)
         connection.use(ingress, box)
         self.connections[connection] = identity
         self._services.identities.holders[identity] = connection

@@ -6,11 +6,15 @@ a line. RateLimit is pure, time comes as an argument. Nothing here may log anyth
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
+import sys
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
 TRACE = 5
 """The level below DEBUG: single pings and whole flows, never bodies."""
@@ -57,22 +61,7 @@ def set_up(plan: LogPlan) -> None:
 
     OSError if the file cannot be opened, ValueError for a format that is none.
     """
-    logging.addLevelName(TRACE, "TRACE")
-    verbose = plan.level < logging.INFO
-    console: logging.Handler = logging.StreamHandler()
-    console.setFormatter(formatter(plan.console, verbose))
-    handlers = [console]
-    if plan.file is not None:
-        rotating = logging.handlers.RotatingFileHandler(
-            plan.file, maxBytes=plan.size, backupCount=plan.count, encoding="utf-8"
-        )
-        handlers.append(rotating)
-        rotating.setFormatter(formatter(plan.filed, verbose))
-    tear_down()
-    root = logging.getLogger()
-    root.setLevel(plan.level)
-    for handler in handlers:
-        root.addHandler(handler)
+    Log(plan).begin()
 
 
 def tear_down() -> None:
@@ -81,7 +70,77 @@ def tear_down() -> None:
     for handler in list(root.handlers):
         if isinstance(handler.formatter, OneLineFormatter):
             root.removeHandler(handler)
-            handler.close()
+            _close(handler)
+
+
+class Log:
+    """A log that is open; nothing is written to it before `begin`."""
+
+    def __init__(self, plan: LogPlan) -> None:
+        verbose = plan.level < logging.INFO
+        self._level = plan.level
+        console: logging.Handler = Console()
+        console.setFormatter(formatter(plan.console, verbose))
+        self._handlers = [console]
+        if plan.file is not None:
+            rotating = File(
+                plan.file, maxBytes=plan.size, backupCount=plan.count, encoding="utf-8"
+            )
+            self._handlers.append(rotating)
+            rotating.setFormatter(formatter(plan.filed, verbose))
+
+    def begin(self) -> None:
+        """Log to it, instead of whatever was set up before."""
+        logging.addLevelName(TRACE, "TRACE")
+        tear_down()
+        root = logging.getLogger()
+        root.setLevel(self._level)
+        for handler in self._handlers:
+            root.addHandler(handler)
+
+    def abandon(self) -> None:
+        """It will not be needed."""
+        for handler in self._handlers:
+            _close(handler)
+
+
+def _close(handler: logging.Handler) -> None:
+    """A full disk does not keep a file from being closed."""
+    with contextlib.suppress(OSError, ValueError):
+        handler.close()
+
+
+class Modest(logging.Handler):
+    """A handler that says seldom, and in one line, what it cannot write."""
+
+    place = "stderr"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._complaints = RateLimit()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Tell stderr why, and how many lines are lost."""
+        lost = self._complaints.ask("lost", time.monotonic())
+        if lost is None:
+            return
+        error = sys.exception()
+        why = getattr(error, "strerror", None) or f"{error!r} in a line of {record.name}"
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"ccserver: cannot log to {self.place}: {why}, lines lost: {lost}\n")
+
+
+class Console(Modest, logging.StreamHandler[TextIO]):
+    """Logs to stderr."""
+
+
+class File(Modest, logging.handlers.RotatingFileHandler):
+    """Logs to a file that is rotated by size."""
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        """The file."""
+        return self.baseFilename
 
 
 def formatter(formats: Formats, verbose: bool) -> OneLineFormatter:

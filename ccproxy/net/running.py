@@ -83,7 +83,7 @@ class Threaded:
     def handle(self, message: Message) -> None:
         """Queue one message; raises Full when too much waits."""
         if self._queue.qsize() >= QUEUE or self._bytes + message.size > QUEUE_BYTES:
-            raise Full(f"{QUEUE} messages wait for {self.name}")
+            raise Full(f"{self._queue.qsize()} messages of {self._bytes} bytes wait")
         self._bytes += message.size
         self._queue.put(message)
         if self._thread.ident is None:
@@ -101,24 +101,24 @@ class Threaded:
     def _work(self) -> None:
         while (message := self._queue.get()) is not None:
             actions: Actions = None
-            error: Exception | None = None
+            error: BaseException | None = None
             try:
                 actions = self._handler.handle(message)
                 # A generator does its work here, not on the loop.
                 actions = list(actions) if isinstance(actions, Iterable) else actions
-            except Exception as raised:
+            except (Exception, SystemExit) as raised:
                 error = raised
             if not self._tell(message, actions, error):
                 return
 
-    def _tell(self, message: Message, actions: Actions, error: Exception | None) -> bool:
+    def _tell(self, message: Message, actions: Actions, error: BaseException | None) -> bool:
         try:
             self._loop.call_soon_threadsafe(self._done, message, actions, error)
         except RuntimeError:
             return False  # the loop is closed: the server has stopped without waiting for us
         return True
 
-    def _done(self, message: Message, actions: Actions, error: Exception | None) -> None:
+    def _done(self, message: Message, actions: Actions, error: BaseException | None) -> None:
         """On the loop again: carry out what the handler answered."""
         self._bytes -= message.size
         if error is None:
@@ -127,10 +127,7 @@ class Threaded:
                 return
             except Exception as raised:
                 error = raised
-        if isinstance(error, Refuse):
-            self._count(error.fate)
-            return
-        self._count("failed")
+        self._count(error.fate if isinstance(error, Refuse) else "failed")
         self._journal.failed(self.name, message.type, error)
 
 

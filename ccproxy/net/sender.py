@@ -24,7 +24,17 @@ CONTROL = 256 * 1024
 class Sender:
     """Writes to one socket. `lost` is called when that fails, with the reason."""
 
-    __slots__ = ("_control", "_loop", "_lost", "_sock", "_turn", "_waiting", "box", "closed")
+    __slots__ = (
+        "_control",
+        "_deaf",
+        "_loop",
+        "_lost",
+        "_sock",
+        "_turn",
+        "_waiting",
+        "box",
+        "closed",
+    )
 
     def __init__(self, sock: socket.socket, turn: Turn, lost: Callable[[str], None]) -> None:
         self.box: Outbox | None = None
@@ -35,6 +45,7 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._control = b""
         self._waiting = False
+        self._deaf = False
 
     def attach(self, box: Outbox) -> None:
         """Send what comes into this outbox from now on, and what waits in it."""
@@ -62,12 +73,13 @@ class Sender:
 
     def flush(self) -> None:
         """Write until nothing waits or the kernel takes no more."""
-        if self.closed or self._waiting:
+        if self.closed or self._waiting or self._deaf:
             return
         try:
             self._write()
-        except OSError as error:
-            self._lost(f"write failed: {error.strerror or error}")
+        except OSError:
+            # What the peer sent before it left is still to be read; its end is seen there.
+            self._deaf = True
 
     def _wake(self, _: Outbox) -> None:
         self._turn.flush_later(self)

@@ -11,10 +11,11 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Coroutine
 from socket import gethostname
+from typing import Any, Protocol
 
-from ccproxy.config.diff import diff
+from ccproxy.config.diff import Change, diff
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.core.ingress import COMPILED
@@ -31,27 +32,35 @@ from ccproxy.net.statistics import Statistics
 from ccproxy.net.turn import Turn
 from ccproxy.wire.cc import CcCodec
 
-Reload = Callable[[], tuple[Plan | None, list[Problem]]]
-
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WATCH = 1.0
 """Seconds between two looks at what was dropped."""
 
 
-async def serve(plan: Plan, reload: Reload, ready: Callable[[], None]) -> int:
-    """Run a plan until SIGTERM or SIGINT; the exit status. SIGHUP asks `reload` for a new plan.
+class Owner(Protocol):
+    """Who runs the server: the process around it."""
 
-    `ready` is called once, when every listener accepts. Nothing is left half started.
-    """
+    def ready(self) -> None:
+        """Called once, when every listener accepts."""
+
+    def reload(self) -> tuple[Plan | None, list[Problem]]:
+        """A new plan, asked for on SIGHUP; None if it has mistakes."""
+
+    def reloaded(self, adopted: bool) -> None:
+        """The reload is over: the new plan runs, or the old one stays."""
+
+
+async def serve(plan: Plan, owner: Owner) -> int:
+    """Run a plan until SIGTERM or SIGINT; the exit status. Nothing is left half started."""
     server = Server(plan)
     try:
         await server.start()
-    except (StartFailed, OSError) as error:
-        server.journal.error("cannot start: %s", error)
+    except Exception as error:
+        server.refused("cannot start", error)
         await server.stop()
         return 1
-    ready()
-    await server.run(reload)
+    owner.ready()
+    await server.run(owner)
     await server.stop()
     return 0
 
@@ -81,7 +90,7 @@ class Server:
         self._loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
         _raise_file_limit()
         keep_some()
-        await self.crew.adopt(self.plan)
+        await self._unless_stopped(self.crew.adopt(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
             self.journal.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
@@ -89,13 +98,24 @@ class Server:
             self.journal.info("listening name=%s address=%s", one.door.name, one.door.bound)
         self.journal.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
 
-    async def run(self, reload: Reload) -> None:
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """A handler whose start hangs must not make the process immune to signals."""
+        starting = self._loop.create_task(work)
+        stopping = self._loop.create_task(self._stopping.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if starting.cancel():
+            await asyncio.gather(starting, return_exceptions=True)
+            raise StartFailed("asked to stop before the start was done")
+        starting.result()
+
+    async def run(self, owner: Owner) -> None:
         """Obey signals until one says stop."""
         watches = [
             self._loop.create_task(self._watch()),
             self._loop.create_task(self.statistics.run()),
             self._loop.create_task(self.statistics.sample()),
-            self._loop.create_task(self._reload_on_signal(reload)),
+            self._loop.create_task(self._reload_on_signal(owner)),
         ]
         await self._stopping.wait()
         for watch in watches:
@@ -119,38 +139,49 @@ class Server:
             self._loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
+    def refused(self, what: str, error: Exception) -> None:
+        """Something cannot be done; a stack trace for what is likely a fault of the code."""
+        if isinstance(error, StartFailed | OSError):
+            self.journal.error("%s: %s", what, error)
+        else:
+            self.journal.log.error("%s: %r", what, error, exc_info=error, stacklevel=2)
+
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""
         return [*self.crew.outboxes(), *self.listeners.outboxes()]
 
-    async def _reload_on_signal(self, reload: Reload) -> None:
+    async def _reload_on_signal(self, owner: Owner) -> None:
         while True:
             await self._reloading.wait()
             self._reloading.clear()
-            plan, problems = reload()
-            for problem in problems:
-                (self.journal.warning if problem.warning else self.journal.error)("%s", problem)
-            if plan is None:
-                self.journal.error("reload failed, the old configuration stays")
-                continue
-            await self._adopt(plan)
-
-    async def _adopt(self, plan: Plan) -> None:
-        """Change to a new plan, or to nothing of it."""
-        change = diff(self.plan, plan)
-        try:
-            prepared = self.listeners.prepare(plan)
+            change = None
             try:
-                await self.crew.adopt(plan, change.handlers.kept)
-            except StartFailed:
-                self.listeners.abandon(prepared)
-                raise
-        except (StartFailed, OSError) as error:
-            self.journal.error("reload failed, the old configuration stays: %s", error)
-            return
+                change = await self._reload(owner)
+            except Exception as error:  # whatever it is, the next signal must be obeyed
+                self.refused("reload failed, the old configuration stays", error)
+            finally:
+                owner.reloaded(change is not None)
+            if change is not None:
+                self.journal.info("reloaded: %s", change)
+
+    async def _reload(self, owner: Owner) -> Change | None:
+        """Change to a new plan, or to nothing of it; what is different then, None if it is bad."""
+        plan, problems = owner.reload()
+        for problem in problems:
+            (self.journal.warning if problem.warning else self.journal.error)("%s", problem)
+        if plan is None:
+            self.journal.error("reload failed, the old configuration stays")
+            return None
+        change = diff(self.plan, plan)
+        prepared = self.listeners.prepare(plan)
+        try:
+            await self.crew.adopt(plan, change.handlers.kept)
+        except BaseException:  # also when the server is asked to stop meanwhile
+            self.listeners.abandon(prepared)
+            raise
         await self.listeners.commit(prepared, plan)
         self.plan = plan
-        self.journal.info("reloaded: %s", change)
+        return change
 
     async def _watch(self) -> None:
         while True:

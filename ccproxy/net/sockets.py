@@ -48,7 +48,17 @@ def bound(sock: socket.socket, address: Address) -> str:
 
 
 def prepare(sock: socket.socket, options: SocketOptions) -> None:
-    """Set what the options say on a connection, accepted or about to be dialled."""
+    """Set what the options say on a connection, accepted or about to be dialled.
+
+    OSError if the kernel will not have one of them, be it for its size alone.
+    """
+    try:
+        _prepare(sock, options)
+    except (OverflowError, TypeError) as error:
+        raise OSError(errno.EINVAL, f"socket option out of range: {error}") from error
+
+
+def _prepare(sock: socket.socket, options: SocketOptions) -> None:
     sock.setblocking(False)
     for option, size in (
         (socket.SO_RCVBUF, options.zmq_rcvbuf),
@@ -114,12 +124,11 @@ async def part(sock: socket.socket, seconds: float) -> None:
     they are read until then, for at most `seconds`.
     """
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(OSError, TimeoutError):
+    with sock, contextlib.suppress(OSError, TimeoutError):
         sock.shutdown(socket.SHUT_WR)
         async with asyncio.timeout(seconds):
             while await loop.sock_recv(sock, THROWN):
                 pass
-    sock.close()
 
 
 def _bind_to(address: Address) -> tuple[int, tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from ccproxy.core.message import Answer, Message, Reply
 from ccproxy.net.stream import Stream
 from ccproxy.net.streaming import StreamListener
 from ccproxy.wire.ssmmp import (
+    FIELD,
     PREFIX,
     SECONDS,
     Malformed,
@@ -62,7 +63,7 @@ class TextPeer:
             self._services.journal.peer_closed(
                 self._listener.name, stream.name, self._reader.broken
             )
-            stream.finish(self._reader.broken)
+            self._finish(self._reader.broken)
         now = asyncio.get_running_loop().time()
         self._since = (self._since or now) if self._reader.partial else None
 
@@ -74,15 +75,24 @@ class TextPeer:
     # Origin of its messages
 
     def answer(self, message: Message, answer: Reply | Answer) -> str:
-        """Write to the peer; `Answer` has the text of a message, in any framing."""
+        """Write to the peer; `Answer` has the text of a message, in any framing, or the bytes for
+        this very peer; empty: it is closed when what waits is written."""
         if self.stream.closed:
             return "gone"
         if isinstance(answer, Answer):
-            value = {"text": answer.content}
-            [unit] = message.codec.encode(message.type, value, None)
+            if not answer.content:
+                self._finish("closed by a handler")
+                return "replied"
+            unit = self._unit(message, answer.content)
         else:
             [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
         return "replied" if self.stream.write(unit) else "full"
+
+    def _unit(self, message: Message, content: str | bytes) -> bytes:
+        if isinstance(content, bytes):
+            return content
+        [unit] = message.codec.encode(message.type, {FIELD: content}, None)
+        return unit
 
     def expire(self, now: float) -> None:
         """Close a peer that stopped in the middle of a message."""
@@ -96,13 +106,16 @@ class TextPeer:
         if self._codec is None:
             self._codec = SsmmpCodec(dialect_of(unit))
         try:
-            type = PREFIX + parse(unit).type
+            parsed = parse(unit)
         except Malformed as error:
             self._refuse(unit, error)
             return
+        # What is parsed once is passed on behind the text; the codec reads the text alone.
+        payload = (unit, parsed)
         message = Message(
-            type, (self.identity,), (unit,), self._codec, self._listener.name, self, len(unit)
-        )
+            PREFIX + parsed.type, (self.identity,), payload, self._codec, self._listener.name, self,
+            len(unit),
+        )  # fmt: skip
         self._services.switch.take(message)
 
     def _refuse(self, unit: bytes, error: Malformed) -> None:
@@ -116,4 +129,9 @@ class TextPeer:
             self.stream.write(format(answer, self._codec.dialect))
         self._hopeless += error.hopeless
         if self._hopeless >= HOPELESS:
-            self.stream.finish(f"{HOPELESS} messages that cannot be read")
+            self._finish(f"{HOPELESS} messages that cannot be read")
+
+    def _finish(self, reason: str) -> None:
+        """Close when what waits is written; soon, since the peer may never read it."""
+        self.stream.finish(reason)
+        asyncio.get_running_loop().call_later(SECONDS, self.stream.close, reason)

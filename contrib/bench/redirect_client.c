@@ -1,5 +1,6 @@
 /* Clients for the benchmark: CONNECTIONS closed loops with WINDOW requests under way on each, the
- * value a string of BYTES. It prints requests a second and the median of round trips in
+ * value a string of BYTES for the operation echo, the sum of two numbers if that is 0, and of two
+ * numbers beside a string if it is negative. It prints requests a second and the median of round trips in
  * microseconds, and fails if an answer is lost, doubled or not the one of its request. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,7 +25,7 @@ struct loop {
     char open[MOST];
 };
 
-static int window, size;
+static int window, size, sum;
 static unsigned char *request, *answer;
 static size_t request_size, answer_size;
 static float *times;
@@ -48,20 +49,40 @@ static unsigned char *put(unsigned char *at, const char *text, long length)
     return at + 4 + length;
 }
 
+static unsigned char *child(unsigned char *at, const char *name, const char *value)
+{
+    at = put(at, name, 1);
+    memcpy(at, "\0\0\0\1", 4);
+    memcpy(at + 4, value, 5);
+    return at + 13;
+}
+
 static void make(const char *path)
 {
     unsigned char *at = request = calloc(1, size + 200);
     at = put(at + 8, path, strlen(path));
     unsigned char *rest = at;
-    at = put(at, "echo", 4);
+    at = put(at, sum ? "sum" : "echo", sum ? 3 : 4);
     *at++ = 0;
-    *at++ = 1;
-    at = put(at, NULL, size) + 4;
+    if (sum) {
+        memcpy(at, "\0\0\0\0", 4), at += 4;
+        *at++ = size ? 3 : 2;
+        at = child(at, "x", "\2\0\0\0\5");
+        at = child(at, "y", "\2\0\0\0\3");
+        if (size) {
+            at = put(at, "s", 1);
+            memcpy(at, "\0\0\0\1\1", 5);
+            at = put(at + 5, NULL, size) + 4;
+        }
+    } else {
+        *at++ = 1;
+        at = put(at, NULL, size) + 4;
+    }
     request_size = at - request;
     answer = calloc(1, size + 200);
     put(answer + 8, "/", 1);
-    memcpy(answer + 13, rest, at - rest);
-    answer_size = 13 + (at - rest);
+    answer_size = 13 + (sum ? 17 : at - rest);
+    memcpy(answer + 13, sum ? (unsigned char *)"\0\0\0\3sum\0\2\0\0\0\10\0\0\0\0" : rest, answer_size - 13);
 }
 
 static void fail(const char *why)
@@ -136,7 +157,8 @@ int main(int argc, char **argv)
     int connections = atoi(argv[3]), poll = epoll_create1(0), one = 1;
     double seconds = atof(argv[6]);
     window = atoi(argv[4]);
-    size = atoi(argv[5]);
+    size = abs(atoi(argv[5]));
+    sum = atoi(argv[5]) <= 0;
     limit = 4000000;
     times = malloc(limit * sizeof *times);
     make(argv[2]);

@@ -25,9 +25,7 @@ RespondTo = Callable[[Any, Answer], None]
 class Lines:
     """One port with its connections."""
 
-    def __init__(
-        self, ctx: Context, port: Port, options: LinkOptions, respond: RespondTo
-    ) -> None:
+    def __init__(self, ctx: Context, port: Port, options: LinkOptions, respond: RespondTo) -> None:
         self.port = port
         self._ctx = ctx
         self._options = options

@@ -42,7 +42,7 @@ def read(fields: Mapping[str, Any]) -> Move:
     """Read the fields of a message; ValueError says what was found and expected."""
     location, protocol = fields.get("location"), fields.get("protocol") or ""
     save = fields.get("save", False)
-    if protocol and protocol not in FORMS:
+    if protocol and str(protocol) not in FORMS:
         raise ValueError(f'protocol: found "{protocol!s:.40}", expected {" or ".join(FORMS)}')
     if not isinstance(save, bool):
         raise ValueError(f"save: found {save!r:.40}, expected true or false")

@@ -60,7 +60,7 @@ class Port:
     def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
         """Take one call; `call.path` is what is left to forward."""
         if not self._open:
-            return [Respond(caller, faults.lost("the redirector stops"))]
+            return [Respond(caller, faults.lost("The redirector stops"))]
         if not self._couriers:
             return self._now.ask(caller, call, now)
         found = couriers.before(self._couriers, call)
@@ -124,7 +124,7 @@ class Port:
         """Take no more calls; those sent are still answered until `tick` ends them."""
         self._open = False
         actions, moved = self._now.retire(now)
-        fault = faults.lost("the redirector stops")
+        fault = faults.lost("The redirector stops")
         actions += [Respond(waiting.caller, fault) for waiting in moved]
         return self._ended(actions)
 

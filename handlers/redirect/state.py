@@ -42,7 +42,7 @@ def read(file: str, configured: Place) -> Place | None:
     except FileNotFoundError:
         return None
     kept = json.loads(text)
-    if not isinstance(kept, dict) or kept.get("protocol") not in FORMS:
+    if not isinstance(kept, dict) or str(kept.get("protocol")) not in FORMS:
         raise ValueError(f"{file} holds no relocation")
     if kept.get("instead") != _text(configured):
         return None

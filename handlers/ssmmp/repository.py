@@ -47,6 +47,16 @@ def _variables(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def _fits(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for word in kinds.names.parse(text):
+        plug, colon, socket = (part.strip() for part in word.partition(":"))
+        if not (plug and colon and socket):
+            raise kinds.wrong(word, "plugs with the sockets they fit such as store_client:sql")
+        found.append((plug, socket))
+    return tuple(found)
+
+
 def _signal(text: str) -> str:
     name = text.strip().upper().removeprefix("SIG")
     if f"SIG{name}" not in signal.Signals.__members__:
@@ -56,6 +66,7 @@ def _signal(text: str) -> str:
 
 COMMAND = kinds.checked("command line", _command)
 VARIABLES = kinds.checked("variables", _variables)
+FITS = kinds.checked("PLUG:SOCKET, ...", _fits)
 SIGNAL = kinds.checked("signal", _signal)
 _TIME = kinds.duration("s")
 
@@ -87,6 +98,9 @@ class Program:
         kinds.flag, default=False,
         help="a local port for every plug, forwarded to its session, for unmodified programs",
     )  # fmt: skip
+    plug_sockets: tuple[tuple[str, str], ...] = option(
+        FITS, default=(), help="PLUG:SOCKET ..., which socket each plug fits; for forwarded ones"
+    )
     name: str = option(kinds.text, default="", help="taken from the section")
     line: int = option(kinds.natural, default=0, help="taken from the section")
 
@@ -139,9 +153,22 @@ def _check(sheet: Sheet, section: Section, program: Program) -> None:
             _check_fields(sheet, section.line_of(option_), program, text)
     if program.ready == PORT and not program.sockets:
         sheet.problem(section.line_of("ready"), "ready = port, but there are no sockets")
+    _check_fits(sheet, section, program)
     if program.forward and program.speaks:
         what = "forward = yes for a program that speaks SSMMP"
         sheet.problem(section.line_of("forward"), what, "write ready = port, spawn or notify")
+
+
+def _check_fits(sheet: Sheet, section: Section, program: Program) -> None:
+    fits = dict(program.plug_sockets)
+    for plug in fits.keys() - set(program.plugs):
+        what = f"plug-sockets: no plug {plug}"
+        sheet.problem(section.line_of("plug-sockets"), what, close(plug, program.plugs))
+    missing = [one for one in program.plugs if one not in fits]
+    if program.forward and missing:
+        what = f"forward = yes, but nothing says which socket {', '.join(missing)} fits"
+        hint = f"add plug-sockets = {missing[0]}:SOCKET"
+        sheet.problem(section.line_of("forward"), what, hint)
 
 
 def _check_fields(sheet: Sheet, line: int, program: Program, text: str) -> None:

@@ -31,9 +31,9 @@ def serve(monkeypatch):
     """A server that ends at once; what it was called with."""
     calls = []
 
-    async def fake(plan, reload, ready):
-        calls.append((plan, Path("x.pid").read_text(), reload, asyncio.get_running_loop()))
-        ready()
+    async def fake(plan, owner):
+        calls.append((plan, Path("x.pid").read_text(), owner, asyncio.get_running_loop()))
+        owner.ready()
         await asyncio.sleep(0)
         logging.getLogger("CCServer").info("served")
         return fake.status
@@ -120,23 +120,41 @@ def test_reload_reads_the_file_again(ini, call, serve, monkeypatch):
     notes = []
     monkeypatch.setattr("ccproxy.net.daemon.notify", notes.append)
     call(ini(INI))
-    plan, _, reload, _ = serve.calls[0]
-    again, problems = reload()
+    plan, _, owner, _ = serve.calls[0]
+    again, problems = owner.reload()
     assert again == plan and problems == []
     assert again.handlers[0].factory is plan.handlers[0].factory
+    assert notes == ["READY=1", "RELOADING=1"]
+    owner.reloaded(True)
     ini(INI.replace("5000", "5001"))
-    assert reload()[0].listeners[0].address == "tcp://127.0.0.1:5001"
+    assert owner.reload()[0].listeners[0].address == "tcp://127.0.0.1:5001"
+    owner.reloaded(True)
     ini(INI.replace("5000", "none"))
-    assert reload()[0] is None
+    assert owner.reload()[0] is None
+    owner.reloaded(False)
     assert notes == ["READY=1", *["RELOADING=1", "READY=1"] * 3]
+    logs.tear_down()
+
+
+def test_the_log_changes_with_the_plan_only(ini, call, serve):
+    call(ini(INI))
+    owner = serve.calls[0][2]
+    ini(INI.replace("x.log", "y.log"))
+    for adopted, text in ((False, ""), (True, "here")):
+        owner.reload()
+        owner.reloaded(adopted)
+        common.LOG.warning("here")
+        assert text in Path("y.log").read_text()
+        assert bool(text) == bool(Path("y.log").read_text())
     logs.tear_down()
 
 
 def test_a_log_file_that_cannot_be_opened_keeps_the_old_one(ini, call, serve):
     call(ini(INI))
-    reload = serve.calls[0][2]
+    owner = serve.calls[0][2]
     ini(INI.replace("x.log", "/nonexistent/x.log"))
-    plan, problems = reload()
+    plan, problems = owner.reload()
+    owner.reloaded(False)
     assert plan is None
     assert "cannot open log file /nonexistent/x.log" in str(problems[0])
 
@@ -185,10 +203,10 @@ def test_nothing_to_signal(ini, call):
 def test_a_signal_before_the_server_obeys_it_is_not_lost(ini, call, monkeypatch):
     obeyed = []
 
-    async def serve(plan, reload, ready):
+    async def serve(plan, owner):
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
-        ready()
+        owner.ready()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, obeyed.append, "hup")

@@ -5,13 +5,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from ccproxy.config.build import build
 from ccproxy.plugins import GROUP, Plugins
-
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[2]
 

@@ -239,8 +239,48 @@ class Reloaded(Machine):
 
 LONG = settings(max_examples=150, stateful_step_count=40, deadline=None)
 Machine.TestCase.settings = Reloaded.TestCase.settings = LONG
-TestMachine = Machine.TestCase
-TestReloaded = Reloaded.TestCase
+
+
+class Patient:
+    """Without giving messages up, which has a test of its own."""
+
+    @pytest.fixture(autouse=True)
+    def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "ATTEMPTS", 1 << 30)
+
+
+class TestMachine(Patient, Machine.TestCase):  # type: ignore[misc, name-defined]
+    pass
+
+
+class TestReloaded(Patient, Reloaded.TestCase):  # type: ignore[misc, name-defined]
+    pass
+
+
+def cut_in_the_middle(box: Outbox) -> None:
+    box.advance(len(box.peek(1)[0]) // 2 + 1 if box.waiting == 1 else 3)
+    box.rewind()
+
+
+def test_a_message_that_breaks_the_connection_again_and_again_is_given_up() -> None:
+    box = Outbox("box", Limits())
+    box.offer(numbered(0, 5) + numbered(1, 5), 2)
+    for _ in range(module.ATTEMPTS - 1):
+        cut_in_the_middle(box)
+        assert box.waiting == 2
+    cut_in_the_middle(box)
+    assert (box.waiting, dict(box.dropped)) == (1, {"refused": 1})
+    assert bytes(box.peek(1)[0]) == numbered(1, 5)
+
+
+def test_a_connection_that_breaks_in_one_message_after_the_other_costs_none() -> None:
+    box = Outbox("box", Limits())
+    singles = [numbered(number, 5) for number in range(9)]
+    box.offer(b"".join(singles), 9)
+    for single in singles[:6]:
+        box.advance(len(single) + 3)
+        box.rewind()
+    assert (box.sent, box.waiting, +box.dropped) == (6, 3, {})
 
 
 # The rules one by one

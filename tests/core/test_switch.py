@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.core.hot import BLOCKED, MORE, TOO_BIG, Buffer
-from ccproxy.core.ingress import Ingress, ReplyIngress
+from ccproxy.core.hot import BLOCKED, MORE, TIRED, TOO_BIG, Buffer
+from ccproxy.core.ingress import Ingress, ReplyIngress, Source
 from ccproxy.core.ledger import FATES
 from ccproxy.core.message import Actions, Message, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
@@ -97,7 +97,10 @@ class Bench:
         self.switch = Switch(PlainCodec(), self.heard, flows)
         self.peer = Outbox("peer", Limits())
         self.switch.peers[PEER] = self.peer
-        self.ingress = Ingress(self.switch, PEER, "10.0.0.1:5", "listener", BOUNDS)
+        self.tired = False
+        self.ingress = Ingress(
+            self.switch, Source(PEER, "10.0.0.1:5", "listener"), BOUNDS, lambda: self.tired
+        )
         self.configure(routes or Routes([("*", tuple(one.name for one in handlers))]), *handlers)
 
     def configure(self, routes: Routes, *handlers: Puppet) -> None:
@@ -274,7 +277,7 @@ def test_a_type_that_one_handler_discards_keeps_its_own_target() -> None:
     discard, relay = Puppet("h:discard", Discard()), forward(box)
     bench = Bench(discard, relay, routes=Routes([("*", (relay.name,)), ("a", (discard.name,))]))
     assert bench.send([b"", b"b"], ONE, [b"", b"b"]) == {
-        "forwarded": 1, "discarded": 1, "full": 1,
+        "forwarded": 1, "full": 2,
     }  # fmt: skip
 
 
@@ -304,7 +307,7 @@ def test_a_generator_that_raises_in_the_middle() -> None:
 def test_who_stands_for_a_handler_gets_its_messages() -> None:
     handler, other, stand_in = Puppet("h"), Puppet("h:other"), Puppet("stand-in")
     bench = Bench(handler)
-    receivers: Mapping[Receiver, Receiver] = {handler: stand_in}
+    receivers: Mapping[int, Receiver] = {id(handler): stand_in}
     bench.switch.configure(Routes([("*", ("h",))]), {"h": handler}, receivers)
     bench.send(ONE)
     bench.switch.inject(handler, stand_in.seen[0])
@@ -391,14 +394,35 @@ def test_handlers_and_an_outbox_that_takes_a_part() -> None:
 def test_a_blocked_outbox_stops_its_senders_and_loses_nothing() -> None:
     box, handler = room(2, "block"), Puppet("h")
     bench = Bench(handler, forward(box))
-    assert bench.send(*[ONE] * 5) == {"forwarded": 5}
-    assert box.blocked
     data = pack(ONE)
+    assert bench.ingress.feed(data * 5) == (2 * len(data), BLOCKED, [box])
     assert bench.ingress.feed(data) == (0, BLOCKED, [box])
-    assert len(handler.seen) == 5
+    assert len(handler.seen) == 2
     box.advance(box.bytes)
     assert bench.feed(data) == {"forwarded": 1}
     assert (box.waiting, +box.dropped) == (1, {})
+
+
+def test_handlers_that_take_long_end_the_read() -> None:
+    handler = Puppet("h")
+    bench = Bench(handler)
+    data = pack(ONE)
+    bench.tired = True
+    assert bench.ingress.feed(data * 3) == (len(data), TIRED, [])
+    assert len(handler.seen) == 1
+    bench.tired = False
+    assert bench.feed(data * 2) == {"consumed": 2}
+
+
+@pytest.mark.parametrize(
+    "verdict", [None, 7, "x", Forward(()), Forward(3), Forward(("x",)), Deliver((1,)), Deliver(5)]
+)
+def test_a_verdict_that_is_none_harms_nobody_else(verdict: Any) -> None:
+    wrong = Puppet("h:wrong")
+    wrong.verdict = verdict
+    bench = Bench(wrong, forward(room(9)))
+    assert bench.send(ONE, ONE) == {"forwarded": 2}
+    assert [heard[:2] for heard in bench.heard.lines] == [("failed", "h:wrong")]
 
 
 # What a handler sees and answers

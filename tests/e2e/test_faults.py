@@ -151,13 +151,13 @@ def test_the_link_is_cut_in_the_middle_of_a_message(start, dial, await_dial, har
 
 
 @pytest.mark.parametrize("hard", [False, True])
-@pytest.mark.parametrize("at", [1, 3, 9, 20, 200, 60_000, 500_000])
-def test_a_client_is_cut_in_the_middle_of_a_message(start, dial, make, there, hard, at):
+def test_a_client_is_cut_in_the_middle_of_a_message(start, dial, make, there, hard):
     server = start(SERVER)
     far = make(zmq.ROUTER, bind=there)
     whole = pack([b"", b"data", b"whole"])
     broken = pack([b"id", b"", b"data", b"x" * 600_000])
-    for _ in range(3):
+    cuts = [1, 3, 9, 20, 200, 60_000, 500_000, len(broken) - 1]
+    for at in cuts:
         wire = dial().greet()
         wire.sock.sendall(whole + broken[:at])
         assert far.recv_multipart()[-1] == b"whole"
@@ -165,21 +165,26 @@ def test_a_client_is_cut_in_the_middle_of_a_message(start, dial, make, there, ha
     dial().greet().send(b"", b"data", b"after")
     assert far.recv_multipart()[-1] == b"after"
     server.stop()
-    assert server.ledger() == {"received": 4, "forwarded": 4}
+    assert server.ledger() == {"received": len(cuts) + 1, "forwarded": len(cuts) + 1}
 
 
-@pytest.mark.parametrize("at", [0, 1, 5, 10, 11, 12, 30, 63, 64, 65, 70, 90, 103])
-def test_a_client_is_cut_or_breaks_off_in_the_handshake(start, dial, until, at):
+@pytest.mark.parametrize("end", ["close", "reset", "silence"])
+def test_a_client_breaks_off_or_falls_silent_in_the_handshake(start, dial, until, end):
     server = start(SERVER)
     before = server.descriptors
     opening = OPENING + closing(b"NULL", False) + READY
-    for end in ("close", "reset", "silence"):
-        wire = dial()
-        wire.sock.sendall(opening[:at])
-        if end == "silence":
-            assert wire.closed()
-            server.wait_for("no handshake within 0.3 s, still waiting for")
-        wire.reset() if end == "reset" else wire.sock.close()
+    wires = []
+    for at in [0, 1, 5, 10, 11, 12, 30, 63, 64, 65, 70, 90, len(opening) - 1]:
+        wires.append(dial())
+        wires[-1].sock.sendall(opening[:at])
+        if end == "close":
+            wires[-1].sock.close()
+        elif end == "reset":
+            wires[-1].reset()
+    if end == "silence":
+        assert all(wire.closed() for wire in wires)
+        for word in ("signature", "major version", "greeting", "command"):
+            server.wait_for(f"no handshake within 0.3 s, still waiting for {word}")
     until(lambda: server.descriptors == before)
     ask_raw(dial)
 
@@ -278,12 +283,11 @@ def test_a_far_side_that_talks_nonsense_or_nothing(start, ports, make, there, he
     assert far.recv_multipart()[-1] == b"kept"
 
 
-@pytest.mark.parametrize("kind", [zmq.PUB, zmq.PULL, zmq.REQ])
-def test_a_far_side_of_the_wrong_type(start, make, there, here, kind):
+def test_a_far_side_of_the_wrong_type(start, make, there, here):
+    wrong = make(zmq.PUB, bind=there)
     server = start(SERVER)
     client = make(zmq.DEALER, connect=here)
     client.send_multipart([b"", b"data", b"kept"])
-    wrong = make(kind, bind=there)
     server.wait_for("no connection link=h:next")
     ask(client)
     wrong.close()

@@ -111,6 +111,23 @@ def test_a_link_that_moves(serve, make, dial, fill):
     wire.send(b"", b"data", b"new")
     assert far.recv_multipart()[-1] == b"new"
     server.wait_for("dropped at stop link=h:next messages=1")
+    server.stop()
+    assert server.outboxes()["links gone"]["dropped-stop"] == 1
+
+
+def test_what_waits_for_an_old_link_holds_up_neither_the_reload_nor_the_end(serve, dial, fill):
+    """It has its linger, in the background; at the end it is in the books."""
+    ini = SERVER + "linger = 60 s\n"
+    server = serve(ini)
+    wire = dial().greet()
+    wire.send(b"", b"data", b"old")
+    ask(wire)
+    more = "[listen:second]\nprotocol = cc\naddress = tcp://127.0.0.1:PORT4\n"
+    server.reload(fill(ini.replace("PORT2", "PORT3") + more))
+    ask(dial("PORT4").greet())
+    server.stop()
+    counts = server.outboxes()["h:next (replaced)"]
+    assert (counts["queued"], counts["dropped-stop"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +261,20 @@ def test_a_plugin_that_fails_at_the_start(serve, plugin):
     server.killed = True
     assert server.count("cannot start: [h:fail] cannot start: on purpose") == 1
     assert not server.count("listening")
+
+
+def test_a_start_that_hangs_can_be_stopped(serve, plugin):
+    plugin(
+        "hang",
+        "class Hang(Handler):\n    async def start(self, ctx):\n"
+        "        ctx.log.info('hanging')\n        await asyncio.sleep(600)\n",
+    )
+    bad = SERVER.replace("[routes]", "[routes]\nhang = h:hang") + "[h:hang]\nhandler = hang\n"
+    server = serve(bad, ready=False)
+    server.wait_for("hanging")
+    assert server.stop() == 1
+    server.killed = True
+    assert server.count("cannot start: asked to stop before the start was done")
 
 
 STANDALONE = """

@@ -216,7 +216,7 @@ def test_a_timer_that_raises_goes_on_and_does_not_fill_the_log(server, until):
 def test_a_status_that_raises_spoils_no_statistics(server, until):
     server.wait_for("handler failed handler=h:hang type=(status)")
     info = server.directory / "info"
-    assert "h:next: " in until(info.exists and info.read_text)
+    assert "h:next: " in until(lambda: info.exists() and info.read_text())
 
 
 def test_a_call_that_hangs_does_not_hold_up_the_end(server, client):

@@ -6,8 +6,9 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, scan
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.connection import CLOSED, Connection, Wiring
+from ccproxy.net.connection import CLOSED, Connection
 from ccproxy.net.turn import Turn
+from ccproxy.net.wiring import Wiring
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, command, frame, pack, unpack
 from ccproxy.wire.zmtp.commands import ping

@@ -143,7 +143,7 @@ async def test_who_has_listeners_of_its_own_lets_go_first_and_comes_back(make):
     await crew.stop(0)
 
 
-async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make):
+async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make, until):
     crew, switch = make()
     options = Linked.Options(word="x", linger=0.0)
     await crew.adopt(plan(("a", Linked, options)))
@@ -160,9 +160,87 @@ async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make):
     assert list(crew.links.values()) == [link]
     assert link.outbox.limits.bytes == 99
     await crew.adopt(plan(("a", Linked, replace(options, to=7))))
-    assert link.state == "gone"
     assert [one.address for one in crew.links.values()] == ["tcp://127.0.0.1:7"]
-    assert crew.outboxes() == [crew.handler("a").link.outbox]
+    await until(lambda: link.state == "gone")
+    past, box = crew.outboxes()
+    assert box is crew.handler("a").link.outbox
+    assert (past.name, past.queued, past.dropped) == ("links gone", 1, {"stop": 1})
+    await crew.stop(0)
+
+
+async def test_what_waits_for_a_link_that_is_gone_holds_nobody_up(make):
+    crew, _ = make()
+    options = Linked.Options(word="x", linger=60.0)
+    await crew.adopt(plan(("a", Linked, options)))
+    [link] = crew.links.values()
+    link.outbox.offer(b"\0\1a", 1)
+    await crew.adopt(plan(toy("a")))
+    assert crew.outboxes() == [link.outbox]
+    assert link.outbox.name == "a (replaced)"
+    await crew.stop(0)
+    assert (link.state, link.outbox.dropped) == ("gone", {"stop": 1})
+    assert crew.outboxes() == [link.outbox]
+
+
+class Endless(Toy):
+    async def start(self, ctx):
+        LIFE.append("start endless")
+        await asyncio.sleep(60)
+
+
+async def test_a_start_that_is_given_up_is_cleaned_up(make, until):
+    crew, _ = make()
+    adopting = asyncio.ensure_future(crew.adopt(plan(toy("a"), toy("b", kind=Endless))))
+    await until(lambda: "start endless" in LIFE)
+    adopting.cancel()
+    await asyncio.gather(adopting, return_exceptions=True)
+    assert LIFE == ["start a x", "start endless", "stop a x", "stop b x"]
+    assert not crew.members
+    await crew.stop(0)
+
+
+async def test_a_start_that_takes_too_long_fails(make):
+    crew, switch = make()
+    await crew.adopt(plan(toy("a")))
+    slow = plan(toy("b", kind=Endless))
+    slow = replace(slow, server=replace(slow.server, start_timeout=0.01))
+    with pytest.raises(StartFailed, match=r"^\[b\] cannot start: not done within start-timeout"):
+        await crew.adopt(slow)
+    assert word_of(switch, "a") == "x"
+    await crew.stop(0)
+
+
+@dataclass
+class Plain(Toy):
+    """A class that compares by value has no hash."""
+
+    seen: int = 0
+
+    def __init__(self, name, options):
+        super().__init__(name, options)
+
+
+async def test_a_plain_dataclass_can_be_a_handler(make):
+    crew, switch = make()
+    await crew.adopt(plan(toy("a", "one", Plain), toy("b", "two", Plain)))
+    assert [word_of(switch, type) for type in "ab"] == ["one", "two"]
+    await crew.stop(0)
+
+
+async def test_what_nobody_expected_changes_nothing_either(make, monkeypatch):
+    crew, switch = make()
+    await crew.adopt(plan(toy("a", kind=Alone)))
+
+    def broken(*_):
+        monkeypatch.undo()
+        raise TypeError("on purpose")
+
+    monkeypatch.setattr(module, "configure", broken)
+    LIFE.clear()
+    with pytest.raises(TypeError, match="on purpose"):
+        await crew.adopt(plan(toy("a", "new", Alone), toy("b")))
+    assert LIFE == ["stop a x", "start a new", "start b x", "stop a new", "stop b x", "start a x"]
+    assert word_of(switch, "a") == "x"
     await crew.stop(0)
 
 

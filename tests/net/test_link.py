@@ -168,6 +168,13 @@ async def test_closing_sends_what_waits_for_as_long_as_it_may(make, far):
     assert (link.outbox.sent, link.outbox.waiting) == (1, 0)
 
 
+async def test_closing_in_the_handshake_waits_for_nobody(make, far, until):
+    link = make(LinkOptions(linger=60.0))
+    await until(lambda: link._connection)
+    await link.close(60)
+    assert link.state == "gone"
+
+
 async def test_closing_drops_what_nobody_takes_and_counts_it(make, far, caplog):
     far.sock.close()
     link = make()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ccproxy.net.logs import (
     TRACE,
+    Console,
     Formats,
     LogPlan,
     RateLimit,
@@ -180,3 +181,24 @@ def test_nothing_is_lost_from_the_sums(asked, keys):
         told += limit.ask(key, now, amount) or 0
     told += sum(amount for _, amount in limit.expire(now + 10.0))
     assert told + limit.overflow == sum(amount for _, _, amount in asked)
+
+
+def test_a_full_disk_is_said_once_and_does_not_keep_the_log_from_closing(capsys, tmp_path):
+    (tmp_path / "x.log").symlink_to("/dev/full")
+    set_up(LogPlan(file=tmp_path / "x.log", size=0))
+    log = logging.getLogger("full")
+    for turn in range(50):
+        log.info("line %d", turn)
+    tear_down()
+    err = capsys.readouterr().err
+    assert "Traceback" not in err and "line 49" in err
+    [file] = [line for line in err.splitlines() if line.startswith("ccserver: ")]
+    assert f"cannot log to {tmp_path}/x.log: No space left on device, lines lost: 1" in file
+
+
+def test_a_line_that_has_no_form_is_said_in_one_line(capsys):
+    console = Console()
+    console.handle(logging.LogRecord("odd", logging.INFO, "", 1, "%d", ("no number",), None))
+    err = capsys.readouterr().err
+    assert err.startswith("ccserver: cannot log to stderr: TypeError(")
+    assert err.endswith(" in a line of odd, lines lost: 1\n")

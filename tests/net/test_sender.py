@@ -62,9 +62,10 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_message(pair):
     await asyncio.sleep(0)
     assert box.half_sent
     theirs.close()
-    while not lost:
+    while not sender._deaf:
+        sender.flush()
         await asyncio.sleep(0.001)
-    assert lost[0].startswith("write failed: ")
+    assert not lost, "what the peer sent is still to be read"
     sender.detach()
     assert (box.waiting, box.sent, box.half_sent, box.wake) == (1, 0, False, None)
     sender.command(b"late")

@@ -11,7 +11,12 @@ from struct import Struct
 from typing import NamedTuple
 
 from ccproxy.wire.sodep.limits import Limits, SodepError
-from ccproxy.wire.sodep.scan import Span, Walk, scan
+from ccproxy.wire.sodep.scan import Span, Walk
+
+try:
+    from ccproxy.wire.sodep._scan import scan
+except ImportError:
+    from ccproxy.wire.sodep.scan import scan
 
 _JOIN = 32768
 """Bytes; an unfinished message up to this size is joined with the next read, a larger one grows."""
@@ -74,9 +79,12 @@ class Reader:
         except SodepError as reason:
             self.broken = str(reason)
             start = len(data)
-        if data is not self._held or start:
+        found = [_frame(data, span) for span in spans]
+        if data is not self._held and (self._held or start < len(data)):
             self._held = bytearray(data[start:])
-        return [_frame(data, span) for span in spans]
+        elif isinstance(data, bytearray):
+            del data[:start]
+        return found
 
 
 def _frame(data: bytes | bytearray, span: Span) -> Frame:

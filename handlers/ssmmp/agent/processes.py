@@ -104,7 +104,7 @@ class Processes:
             SSMMP_AGENT=house.identity.listens, SSMMP_SERVICE_NAME=row.program,
             SSMMP_INSTANCE_ID=str(row.key), SSMMP_ADDRESS=house.identity.address,
             SSMMP_SOCKETS=sockets, SSMMP_TOKEN=row.token,
-            SSMMP_PLUGS=ssmmp.write_tuples([(one.name, one.service) for one in plugs]),
+            SSMMP_PLUGS=ssmmp.write_tuples([_edge(one, program) for one in plugs]),
         )  # fmt: skip
         command = tuple(filled(word, values) for word in program.exec)
         return Spawn(row.key, command, tuple(env.items()), program.user, program.directory)
@@ -272,3 +272,9 @@ class Processes:
             self.house.log.append(Disconnect(conn, "its process has ended"))
         self.house.relay.ended(row.key)
         self.house.drop(row)
+
+
+def _edge(plug: ssmmp.Plug, program: Program) -> tuple[str, ...]:
+    """A plug as its program is told of it, with the socket if anybody knows it."""
+    socket = plug.socket or dict(program.plug_sockets).get(plug.name, "")
+    return (plug.name, socket, plug.service) if socket else (plug.name, plug.service)

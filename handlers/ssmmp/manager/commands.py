@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +83,29 @@ class Stop:
 
 
 Command = Drain | Undrain | Migrate | Scale | Update | Rebalance | Stop
+
+COMMANDS: dict[str, type[Command]] = {
+    one.__name__.lower(): one for one in (Drain, Undrain, Migrate, Scale, Update, Rebalance, Stop)
+}
+"""The commands by the words an operator uses."""
+
+_TYPES = {"str": str, "int": int, "bool": bool}
+
+
+def command_of(value: Mapping[str, Any]) -> Command:
+    """The command of a message: its word in the field `command`, its values in fields of their
+    names; ValueError if one is missing or wrong."""
+    word = value.get("command")
+    made = COMMANDS.get(word) if isinstance(word, str) else None
+    if made is None:
+        raise ValueError(f"command is {word!r:.80}, expected one of {', '.join(COMMANDS)}")
+    values: dict[str, Any] = {}
+    for one in fields(made):
+        found = value.get(one.name, None if one.default is MISSING else one.default)
+        # A flag is no number here, though it is one for Python.
+        if type(found) is not _TYPES[str(one.type)] or found == "" != one.default:
+            raise ValueError(f"{word}: {one.name} is {found!r:.80}, expected {one.type}")
+        values[one.name] = found
+    if values.get("count", 0) < 0:
+        raise ValueError(f"{word}: count is {values['count']}, expected 0 or more")
+    return made(**values)

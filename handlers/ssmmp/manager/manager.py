@@ -201,12 +201,15 @@ class Manager:
         self.mesh.agents.gone(sender)
         return self._done()
 
-    def tick(self, now: float) -> list[Action]:
-        """The time has come for what waits for it; call at `next_deadline`, or more often."""
+    def tick(self, now: float, most: int = 1_000_000) -> list[Action]:
+        """The time has come for what waits for it; call at `next_deadline`, or more often. After
+        `most` rows it stops, and `next_deadline` is still due: thousands may be due at once.
+        """
         self._at(now)
         self.mesh.health.tick()
-        while row := self.mesh.store.due(now):
+        while most > 0 and (row := self.mesh.store.due(now)):
             self._expired(row)
+            most -= 1
         return self._done()
 
     def _expired(self, row: Row) -> None:

@@ -165,7 +165,10 @@ class Offers:
         blamed: list[int] = []
         for group in ("ready", "poor", "unknown"):
             keys = store.instance_index.of((group, row.service))
-            chosen = self._pick(service, row, keys)
+            if group == "ready" and service.choose == "least-sessions":
+                chosen = store.loads.least(service.name)
+            else:
+                chosen = self._pick(service, row, keys)
             if chosen and self._blamed(row.source, chosen):
                 blamed.append(chosen)
                 fresh = [one for one in keys if not self._blamed(row.source, one)]

@@ -13,6 +13,7 @@ from typing import Any
 from .actions import Action
 from .index import Index
 from .journal import COUNTER, Record
+from .loads import Loads
 from .rows import NAMES, Agent, Goal, Instance, Key, Operation, Row, Session, Trouble
 from .states import CLOSES, CONNECTED, LEAVING, LIVE, PENDING, STAYING, InstanceState, SessionState
 
@@ -92,6 +93,7 @@ class Store:
         self.agent_index: Index[Agent, str] = Index(_agent_groups)
         self.instance_index: Index[Instance, int] = Index(_instance_groups)
         self.session_index: Index[Session, int] = Index(_session_groups)
+        self.loads = Loads(self.instance_index, self.session_index)
         self.log: list[Action] = []
         self._tables: dict[str, dict[Any, Any]] = {
             "agent": self.agents, "instance": self.instances, "session": self.sessions,
@@ -125,6 +127,7 @@ class Store:
         index = self._indexes.get(record.table)
         if index is not None:
             index.update(record.key, table.get(record.key), record.row)
+        old = table.get(record.key)
         if record.row is None:
             table.pop(record.key, None)
         else:
@@ -132,7 +135,16 @@ class Store:
             deadline = getattr(record.row, "deadline", 0.0)
             if deadline:
                 heappush(self._due, (deadline, record.table, record.key))
+        self._weigh(old, record.row)
         self.log.append(record)
+
+    def _weigh(self, old: Any, new: Any) -> None:
+        """Note whose load has changed."""
+        for row in (old, new):
+            if isinstance(row, Session) and row.dest in self.instances:
+                self.loads.note(self.instances[row.dest].service, row.dest)
+        if isinstance(new, Instance):
+            self.loads.note(new.service, new.key)
 
     def restore(self, records: Iterable[Record]) -> None:
         """Apply the records of a journal, in their order."""

@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from .manager import Manager
 from .mesh import Mesh
 from .rows import Agent, Instance, Operation, Session
-from .states import CONNECTED
+from .states import CONNECTED, SessionState
 
 Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a table: at most `most` lines whose keys come after `after`; None = the first.
+    `all` = with sessions that are closed."""
+
+    what: str
+    after: str | int | None = None
+    most: int = 200
+    all: bool = False
+
+
+def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Line], str | int | None]:
+    """The lines of a page, and the key they end with if there are more; ValueError if there is
+    no such table. A table may be too long to be shown in one go without blocking the loop."""
+    mesh, store = manager.mesh, manager.mesh.store
+    tables: dict[str, tuple[Iterable[Any], Callable[[Any], Line]]] = {
+        "agents": (store.agents, lambda key: _agent(mesh, store.agents[key], now)),
+        "services": (mesh.graph.services, lambda key: _service(mesh, key)),
+        "instances": (store.instances, lambda key: _instance(mesh, store.instances[key], now)),
+        "sessions": (_sessions(mesh, wanted.all), lambda key: _session(store.sessions[key], now)),
+        "operations": (store.operations, lambda key: _operation(store.operations[key])),
+    }
+    if wanted.what not in tables:
+        raise ValueError(f"no table {wanted.what!r}, expected one of {', '.join(tables)}")
+    keys, line = tables[wanted.what]
+    after = wanted.after
+    number = wanted.what in ("instances", "sessions", "operations")
+    if after is not None and type(after) is not (int if number else str):
+        raise ValueError(f"after = {after!r:.80}, expected {'a number' if number else 'a name'}")
+    found = nsmallest(wanted.most + 1, (one for one in keys if after is None or one > after))
+    more = len(found) > wanted.most
+    found = found[: wanted.most]
+    return [line(key) for key in found], found[-1] if more else None
+
+
+def _sessions(mesh: Mesh, all: bool) -> Iterable[int]:
+    rows = mesh.store.sessions.values()
+    return [one.key for one in rows if all or one.state is not SessionState.CLOSED]
+
+
+def summary(manager: Manager) -> Line:
+    """How many there are of what, by state."""
+    store = manager.mesh.store
+    tables: dict[str, Mapping[Any, Agent | Instance | Session]] = {
+        "agents": store.agents, "instances": store.instances, "sessions": store.sessions,
+    }  # fmt: skip
+    found = {
+        name: dict(Counter([str(one.state) for one in table.values()]))
+        for name, table in tables.items()
+    }
+    under_way = sum(one.state in ("running", "stopping") for one in store.operations.values())
+    return {"app": manager.mesh.graph.name, **found, "operations": under_way}
 
 
 def status(manager: Manager, now: float) -> dict[str, list[Line]]:

@@ -1,6 +1,7 @@
 """Services and clients of every protocol on real sockets, for tests of the redirector.
 
-A service does to each call what its `behave` says; a client waits for one answer at a time.
+A service does to each call what its `behave` says: an answer, raw bytes, raw bytes in a list to
+close behind them, None for nothing. A client waits for one answer at a time.
 """
 
 from __future__ import annotations
@@ -22,10 +23,6 @@ from ccproxy.wire.values import Answer, Call, Fault, Form, Result, Tree
 FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
 PATIENCE = 10.0
 """Seconds a client waits."""
-
-
-class Close(Exception):
-    """Raised by `behave`: close the connection, after these bytes."""
 
 
 def add(call: Call) -> Answer:
@@ -75,10 +72,9 @@ class Service:
             for token, call in side.feed(data):
                 assert isinstance(call, Call), call
                 self.calls.append(call)
-                try:
-                    answer = behave(call)
-                except Close as close:
-                    sock.sendall(close.args[0] if close.args else b"")
+                answer = behave(call)
+                if isinstance(answer, list):  # these bytes, and no more
+                    sock.sendall(answer[0])
                     return
                 if isinstance(answer, bytes):
                     sock.sendall(answer)

@@ -120,7 +120,12 @@ def exchanges(file: Path):
             for request, answer in zip(asked, told, strict=True)]  # fmt: skip
 
 
-RECORDED = [file for file in sorted(VECTORS.glob("*.json")) if exchanges(file)]
+RECORDED = [
+    file
+    for file in sorted(VECTORS.glob("*.json"))
+    if exchanges(file) and not file.stem.startswith("pipe")
+]
+"""Without those whose answers come in another order than their requests."""
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
@@ -129,20 +134,22 @@ def test_bytes_of_real_programs_pass_untouched(start, ini, file):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         server = start(ini(Sum={"location": place}))
-        client = socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10)
-        service = None
-        for request, answer in exchanges(file):
-            client.sendall(request)
-            if service is None:
-                service, _ = listener.accept()
+        with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as client:
+            (first, _), *_ = exchanges(file)
+            client.sendall(first)
+            with listener.accept()[0] as service:
                 service.settimeout(10)
-            seen, sent = frame(service), cut(request)
-            assert (seen.path, seen.tail) == (b"/", sent.tail)
-            service.sendall(seen.id.to_bytes(8, "big", signed=True) + answer[8:])
-            got = frame(client)
-            assert got == cut(answer)._replace(id=sent.id)
-        client.close()
-        service.close()
+                replay(client, service, exchanges(file))
+
+
+def replay(client, service, recorded):
+    for number, (request, answer) in enumerate(recorded):
+        if number:
+            client.sendall(request)
+        seen, sent = frame(service), cut(request)
+        assert (seen.path, seen.tail) == (b"/", sent.tail)
+        service.sendall(seen.id.to_bytes(8, "big", signed=True) + answer[8:])
+        assert frame(client) == cut(answer)._replace(id=sent.id)
 
 
 def cut(data: bytes):

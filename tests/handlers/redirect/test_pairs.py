@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.wire import cccall
 from ccproxy.wire.joliejson import from_tree
 from ccproxy.wire.values import Call, Fault, Long, Result, Tree, Unportable, walk
-from ccproxy.wire import cccall
 from ccproxy_handlers.redirect import pump
 from ccproxy_handlers.redirect.actions import Respond
 from ccproxy_handlers.redirect.location import Location
@@ -185,7 +185,7 @@ FAILURES = {
     "No answer from the service": lambda port: [*port.opened(1, 0), *port.tick(31)],
     "Connection reset": lambda port: [*port.opened(1, 0), *port.lost(1, "Connection reset", 1)],
     "closed by the service": lambda port: [*port.opened(1, 0), *port.lost(1, "", 1)],
-    "the redirector stops": lambda port: port.stop(1),
+    "The redirector stops": lambda port: port.stop(1),
 }
 
 

@@ -17,6 +17,7 @@ most = 3
 exec = legacy {port:web} {plug:db}
 sockets = web
 plugs = db
+plug_sockets = db:sql
 ready = port
 forward = yes
 """
@@ -53,6 +54,9 @@ WRONG = [
     ("[program a]\nexec = a\nready = soon", 3, "ready"),
     ("[program a]\nexec = a\nready = port", 3, "no sockets"),
     ("[program a]\nexec = a\nforward = yes", 3, "speaks SSMMP"),
+    ("[program a]\nexec = a\nplugs = x\nready = spawn\nforward = yes", 5, "which socket x fits"),
+    ("[program a]\nexec = a\nplugs = x\nplug-sockets = y:sql", 4, "no plug y"),
+    ("[program a]\nexec = a\nplugs = x\nplug-sockets = x", 4, "plugs with the sockets"),
     ("[program a]\nexec = a\nstop_signal = HUPP", 3, "expected a signal"),
     ("[program a]\nexec = a\nsockets = x, x", 3, "a name is given twice"),
     ("[program a]\nexec = a\nname = b", 3, "taken from the section"),

@@ -1,0 +1,41 @@
+"""Lines of values as columns of text. It must never read or print anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ccproxy.wire import cc
+
+
+def columns(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A head and a line for each row; numbers to the right. Nothing without rows."""
+    cells = [[cell(row.get(name)) for name in names] for row in rows]
+    if not cells:
+        return
+    right = [all(row[at].replace(".", "", 1).isdigit() for row in cells) for at in _range(names)]
+    lines = [[name.upper() for name in names], *cells]
+    widths = [max(len(line[at]) for line in lines) for at in _range(names)]
+    for line in lines:
+        padded = [
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, right, strict=True)
+        ]
+        yield "  ".join(padded).rstrip()
+
+
+def cell(value: Any) -> str:
+    """One value; no text can begin a line of its own."""
+    if value is None or value == "" or value == [] or value == {}:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{name}:{one}" for name, one in value.items())
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return cc.one_line(str(value))
+
+
+def _range(names: Sequence[str]) -> range:
+    return range(len(names))

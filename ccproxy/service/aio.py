@@ -1,0 +1,139 @@
+"""The library for services on asyncio: plugs, sockets, the end.
+
+    async with Service() as service:
+        store = service.plug("store_client", "sql")
+        await service.serve("orders_api", handle)
+        await service.wait()
+
+`handle(session)` serves one accepted session. The end of the block does what a graceful shutdown
+asks for. It must never keep a session from being closed but while a unit of work is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+
+from ccproxy.service.aio_plug import Plug
+from ccproxy.service.aio_session import Session
+from ccproxy.service.configuration import Configuration
+from ccproxy.service.control import Control
+from ccproxy.service.events import Settings
+from ccproxy.service.sessions import BROKEN, OWN
+from ccproxy.service.sockets import listen, peer_of
+
+LINGER = 8.0
+"""Seconds accepted sessions have to end at a shutdown."""
+
+Handle = Callable[[Session], Awaitable[None]]
+
+
+class Service:
+    """One instance; by default what the environment says."""
+
+    def __init__(
+        self, configuration: Configuration | None = None, settings: Settings | None = None
+    ) -> None:
+        self.configuration = configuration or Configuration.from_environment(os.environ)
+        self._settings = settings
+        self._plugs: dict[str, Plug] = {}
+        self._servers: list[asyncio.Server] = []
+        self._sessions: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> Service:
+        self._loop = asyncio.get_running_loop()
+        self.control = Control(self.configuration, self._stopped, self._settings)
+        self.control.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        await self.close()
+
+    @property
+    def stopping(self) -> bool:
+        """True once this instance is to end."""
+        return self._stop.is_set()
+
+    @property
+    def health(self) -> int:
+        """The status that health controls are answered with; 200 = healthy."""
+        return self.control.core.health
+
+    @health.setter
+    def health(self, status: int) -> None:
+        self.control.core.health = status
+
+    def plug(self, name: str, socket: str = "", most: int = 64) -> Plug:
+        """The plug of this name, with at most so many sessions; ValueError if there is none."""
+        if name not in self._plugs:
+            edge = self.configuration.plug(name, socket)
+            self._plugs[name] = Plug(self.control, edge.name, edge.socket, most)
+        return self._plugs[name]
+
+    async def serve(self, socket: str, handle: Handle) -> None:
+        """Accept sessions at a socket, until the end; OSError if its port is taken."""
+        sock = listen(self.configuration.address, self.configuration.port(socket))
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = self._loop.create_task(self._serve(socket, handle, reader, writer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._servers.append(await asyncio.start_server(accept, sock=sock))
+
+    async def wait(self) -> None:
+        """Until this instance is to end."""
+        await self._stop.wait()
+
+    async def close(self) -> None:
+        """Accept no more, let what is under way come to its end, say so to the agent."""
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions):
+            session.closing.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LINGER)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for plug in self._plugs.values():
+            await plug.close()
+        if self._stop.is_set():
+            self.control.stopped()
+        else:
+            self.control.leave()
+        await asyncio.to_thread(self.control.close)
+
+    async def _serve(
+        self, socket: str, handle: Handle, reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:  # fmt: skip
+        session = Session(reader, writer)
+        peer = peer_of(writer.get_extra_info("peername"))
+        session.key = self.control.accepted(socket, peer, session.deliver)
+        if self._stop.is_set():
+            session.closing.set()
+        self._sessions.add(session)
+        status = OWN
+        try:
+            await handle(session)
+        except (OSError, EOFError):
+            status = BROKEN
+        finally:
+            self._sessions.discard(session)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self.control.closed(session.key, status)
+
+    def _stopped(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: this instance ends already
+            self._loop.call_soon_threadsafe(self._stop.set)

@@ -1,0 +1,140 @@
+"""Users of the shop: steady traffic on the gateway, and what they saw of it.
+
+Each user has one connection, asks, waits for the answer, and asks again at its next time. A request
+that is not answered as it should be is a failure; nothing is asked twice here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+
+PATIENCE = 60.0
+"""Seconds a user waits for an answer."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the users saw in one phase; times in seconds."""
+
+    name: str
+    requests: int = 0
+    longest: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    took: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:<34} {self.requests:>6} requests  {len(self.failures)} failed  "
+            f"longest wait {1000 * self.longest:>6.0f} ms"
+        )
+
+
+class Traffic:
+    """`users` at once, `rate` requests a second together; a thread of its own."""
+
+    def __init__(self, front: tuple[str, int], users: int = 8, rate: float = 300.0) -> None:
+        self.phases: list[Seen] = []
+        self.placed: set[str] = set()
+        self._front = front
+        self._users = users
+        self._gap = users / rate
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic")
+
+    def start(self, phase: str) -> None:
+        """Begin."""
+        self.phase(phase)
+        self._thread.start()
+
+    def phase(self, name: str) -> None:
+        """From now on it counts for another phase."""
+        if self.phases:
+            self.phases[-1].took = time.monotonic() - self.phases[-1].began
+        self.phases.append(Seen(name))
+
+    def stop(self) -> None:
+        """No new requests; those under way are waited for."""
+        self._end.set()
+        self._thread.join()
+        self.phases[-1].took = time.monotonic() - self.phases[-1].began
+
+    @property
+    def total(self) -> Seen:
+        """All phases together."""
+        found = Seen("all together", longest=max(one.longest for one in self.phases))
+        for one in self.phases:
+            found.requests += one.requests
+            found.failures += one.failures
+        return found
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._user(number) for number in range(self._users)))
+
+    async def _user(self, number: int) -> None:
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        due = time.monotonic() + number * self._gap / self._users
+        count = 0
+        while not self._end.is_set():
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due = max(due + self._gap, time.monotonic() - 1.0)
+            count += 1
+            began = time.monotonic()
+            failure = ""
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    streams = streams or await asyncio.open_connection(*self._front)
+                    failure, last = await self._ask(streams, number, count)
+            except (OSError, EOFError, TimeoutError) as error:
+                failure, last = f"{type(error).__name__} {error}", True
+            self._count(time.monotonic() - began, failure)
+            if last and streams is not None:
+                streams[1].close()
+                streams = None
+        if streams is not None:
+            streams[1].close()
+
+    def _count(self, took: float, failure: str) -> None:
+        seen = self.phases[-1]
+        seen.requests += 1
+        seen.longest = max(seen.longest, took)
+        if failure:
+            seen.failures.append(failure)
+
+    async def _ask(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], number: int, count: int
+    ) -> tuple[str, bool]:
+        """One request: why it failed, and whether the connection is over."""
+        reader, writer = streams
+        id = f"{number}-{count}"
+        if count % 3:
+            writer.write(_request("GET", f"/items/item{count % 50}"))
+            expected = b"200"
+        else:
+            order = {"item": f"item{count % 50}", "count": 1 + count % 5, "id": id}
+            writer.write(_request("POST", "/orders", json.dumps(order).encode()))
+            expected = b"201"
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = dict(
+            (name.strip().lower(), value.strip())
+            for name, _, value in (one.partition(b":") for one in head.split(b"\r\n")[1:])
+        )
+        body = await reader.readexactly(int(fields[b"content-length"]))
+        status = head.split(b" ", 2)[1]
+        last = fields.get(b"connection") == b"close"
+        if status != expected:
+            return f"{status.decode()} {body[:200].decode()}", last
+        if expected == b"201":
+            if json.loads(body)["order"]["id"] != id:
+                return f"another order: {body[:200].decode()}", last
+            self.placed.add(id)
+        return "", last
+
+
+def _request(method: str, path: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: shop\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body

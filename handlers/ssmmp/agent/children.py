@@ -1,0 +1,130 @@
+"""The processes of instances: started in sessions of their own, watched, signalled, reaped.
+
+A process is watched through a descriptor that stands for it alone, so that no signal ever reaches
+another one with its id; that works for those that an earlier agent started, too. When a process
+has ended, what is left of its group is killed. Nothing here ends with the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import proc
+from .actions import Spawn
+
+_OURS = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
+"""Variables of the agent that are none of its programs' business."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One running process; `popen` is None if an earlier agent started it."""
+
+    pid: int
+    descriptor: int
+    start: str
+    popen: subprocess.Popen[bytes] | None = None
+
+
+class Children:
+    """`ended(instance, status)` is called on the loop; status -N = by signal N, -1000 = unknown."""
+
+    UNKNOWN = -1000
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, ended: Callable[[int, int], None], output: str
+    ) -> None:
+        self._loop = loop
+        self._ended = ended
+        self._output = output
+        self._all: dict[int, Child] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, instance: object) -> bool:
+        return instance in self._all
+
+    def started(self, instance: int, popen: subprocess.Popen[bytes]) -> str:
+        """Watch a process that `launch` started: when it started, to know it again."""
+        return self._watch(instance, popen.pid, popen)
+
+    def adopt(self, instance: int, pid: int, start: str) -> bool:
+        """Watch a process of an earlier agent; False if it is gone, or another one by now."""
+        if not pid or not start or proc.started(pid) != start:
+            return False
+        try:
+            self._watch(instance, pid, None)
+        except OSError:
+            return False
+        if self._all[instance].start == start:
+            return True
+        self._forget(instance)
+        return False
+
+    def kill(self, instance: int, name: str) -> bool:
+        """Send a signal to the group of an instance; False if it has ended."""
+        child = self._all.get(instance)
+        if child is None:
+            return False
+        try:
+            os.killpg(child.pid, getattr(signal, f"SIG{name}"))
+        except ProcessLookupError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Watch nobody any more; all go on."""
+        for instance in list(self._all):
+            self._forget(instance)
+
+    def launch(self, spawn: Spawn) -> subprocess.Popen[bytes]:
+        """Start a program; it may wait, so call it in a thread. OSError or ValueError says why
+        it cannot be started."""
+        kept = {key: text for key, text in os.environ.items() if not key.startswith(_OURS)}
+        switch: dict[str, Any] = {}
+        if spawn.user:
+            switch = proc.switched(spawn.user)
+            kept.update(proc.home(spawn.user))
+        with self._file(spawn) as file:
+            return subprocess.Popen(
+                spawn.command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env={**kept, **dict(spawn.env)}, cwd=spawn.directory or None,
+                start_new_session=True, **switch,
+            )  # fmt: skip
+
+    def _file(self, spawn: Spawn) -> Any:
+        if not self._output:
+            return contextlib.nullcontext(None)
+        name = dict(spawn.env).get("SSMMP_SERVICE_NAME", "program")
+        folder = Path(self._output)
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / f"{name}-{spawn.instance}.log").open("ab")
+
+    def _watch(self, instance: int, pid: int, popen: subprocess.Popen[bytes] | None) -> str:
+        descriptor = os.pidfd_open(pid)
+        child = Child(pid, descriptor, proc.started(pid), popen)
+        self._all[instance] = child
+        self._loop.add_reader(descriptor, self._over, instance)
+        return child.start
+
+    def _over(self, instance: int) -> None:
+        child = self._forget(instance)
+        with contextlib.suppress(OSError):  # mostly there is nobody left
+            os.killpg(child.pid, signal.SIGKILL)
+        status = child.popen.wait() if child.popen else self.UNKNOWN
+        self._ended(instance, status)
+
+    def _forget(self, instance: int) -> Child:
+        child = self._all.pop(instance)
+        self._loop.remove_reader(child.descriptor)
+        os.close(child.descriptor)
+        return child

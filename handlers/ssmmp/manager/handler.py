@@ -1,0 +1,295 @@
+"""The handler `ssmmp-manager`: messages of agents and operators in, actions of the Manager out.
+
+What decides is pure and stands in `manager`; here messages are read and written, records reach the
+state file before the messages that depend on them leave, and time passes. It must never decide
+anything, nor block: the state file is written in a thread.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ccproxy import (
+    Answer,
+    Context,
+    Deliver,
+    Discard,
+    Full,
+    Handler,
+    Message,
+    Plan,
+    Problem,
+    Reply,
+    Verdict,
+)
+from ccproxy.wire import ssmmp
+
+from .. import graphfile
+from ..graph import Graph
+from ..notices import Count, Notice
+from ..store import StateFile
+from . import view
+from .actions import Action, Close
+from .desk import VERBS, Desk
+from .events import Events
+from .journal import Record, from_text
+from .manager import Manager
+from .options import Options
+from .peers import Peers
+from .turns import Turns
+
+MESH = "mesh."
+"""What stands in front of an operator's verb."""
+RESPONSE = ".response"
+"""What stands behind the type of an answer to an operator."""
+BEAT = 0.05
+"""Seconds between two looks at what is due."""
+AT_ONCE = 50
+"""Rows that a look may deal with."""
+
+
+class SsmmpManager(Handler):
+    """The Manager of one mesh: runs, connects and moves its services through their agents."""
+
+    Options = Options
+    # A successor gets the state file when this one has let go of it.
+    standalone = True
+
+    def __init__(self, name: str, options: Any) -> None:
+        super().__init__(name, options)
+        self.manager: Manager
+        self._peers = Peers()
+        self._events = Events()
+        self._asked: set[str] = set()
+        self._stamp: tuple[int, int, int] | None = None
+
+    def check(self, plan: Plan) -> Iterable[Problem]:
+        """The graph file with the lines of all its mistakes; listeners; routes."""
+        found = plan.handler(self.name)
+        line = found.line if found else 0
+        try:
+            _, problems = graphfile.parse(self.options.graph, _read(self.options.graph))
+            yield from problems
+        except (OSError, ValueError) as error:
+            yield Problem(plan.file, line, f"[{self.name}]: graph = {self.options.graph}: {error}")
+        for listener in self.options.operate_from:
+            if plan.listener(listener) is None:
+                known = ", ".join(one.section for one in plan.listeners)
+                what = f'[{self.name}]: operate-from: no listener "{listener}"'
+                yield Problem(plan.file, line, what, f"there are {known}")
+        if not any(self.name in one.sections for one in plan.routes):
+            what = f"[{self.name}]: no route leads to it"
+            yield Problem(plan.file, line, what, f"add to [routes]: ssmmp = {self.name}", True)
+
+    async def start(self, ctx: Context) -> None:
+        """ValueError, OSError or sqlite3.Error if graph or state cannot be had."""
+        self.ctx = ctx
+        graph = self._graph()
+        file = StateFile(self.options.state, self.options.state_sync == "full")
+        self._file = file
+        self._turns = Turns(ctx, file)
+        records = [from_text(*one) for one in file.read()]
+        self.manager = Manager.restore(records, graph, self.options, random.random)
+        self._desk = Desk(self.manager, self._events)
+        ctx.log.info(
+            "state file=%s rows=%d agents=%d instances=%d sessions=%d", self.options.state,
+            len(records), len(self.manager.mesh.store.agents),
+            len(self.manager.mesh.store.instances), len(self.manager.mesh.store.sessions),
+        )  # fmt: skip
+        begin = self.manager.resume if records else self.manager.start
+        self._act(begin(ctx.time()))
+        ctx.on_departure(self._departed)
+        ctx.every(BEAT, self._beat)
+
+    def decide(self, type: str) -> Verdict:
+        """Only what it understands. Asked again about a type it was asked about before, it looks
+        whether the graph file has changed: that is how a handler hears of SIGHUP."""
+        if type not in _KNOWN:
+            return Discard("no message of a mesh")
+        if type in self._asked:
+            self._asked.clear()
+            self.ctx.call_later(0.0, self._look)
+        self._asked.add(type)
+        return Deliver()
+
+    def handle(self, message: Message) -> None:
+        """One message of an agent or an operator; what follows from it is done at the turn's end.
+
+        Full if the state file takes nothing, ValueError if there is no text in it.
+        """
+        if self._turns.full:
+            raise Full(f"{self._turns.waiting} changes wait for {self.options.state}")
+        if message.type.startswith(MESH):
+            self._operate(message)
+            return
+        now = self.ctx.time()
+        name = self._peers.greet(message)
+        try:
+            actions = self.manager.receive(now, name, _parsed(message))
+        except ssmmp.Malformed as error:
+            actions = self.manager.malformed(now, name, error)
+        self._act(actions)
+        if message.origin is None and not self._registered(name):
+            # Whoever asks through other servers never leaves by a sign of its own.
+            self._gone(name)
+
+    def status(self) -> dict[str, Any]:
+        """Counts by state, and what the state file is at."""
+        size, log = self._file.sizes()
+        return {
+            **view.summary(self.manager),
+            "peers": len(self._peers),
+            "rows written": self._turns.written,
+            "commits": self._turns.commits,
+            "waiting": self._turns.waiting,
+            "state file": size,
+            "state log": log,
+            "state fault": self._turns.fault,
+        }
+
+    async def stop(self) -> None:
+        """Agents connect again when somebody is there; what they run goes on."""
+        if not hasattr(self, "_turns"):
+            return
+        for name in self._peers:
+            self._turns.then(partial(self._close, name))
+        await self._turns.end()
+
+    # In
+
+    def _operate(self, message: Message) -> None:
+        if message.listener not in self.options.operate_from:
+            self.ctx.count("mesh.refused")
+            what = f"[{message.listener}] is not among operate-from of [{self.name}]"
+            self.ctx.act(Reply(message.type + RESPONSE, {"error": what}), message)
+            return
+        verb = message.type.removeprefix(MESH)
+        answer, actions = self._desk.answer(self.ctx.time(), verb, message.value())
+        self._act(actions)
+        reply = Reply(message.type + RESPONSE, answer)
+        if actions:
+            self._turns.then(partial(self.ctx.act, reply, message))
+            return
+        self.ctx.act(reply, message)
+
+    def _departed(self, identity: bytes) -> None:
+        for name in self._peers.behind(identity):
+            self._gone(name)
+
+    def _gone(self, name: str) -> None:
+        self._peers.forget(name)
+        self._act(self.manager.disconnected(self.ctx.time(), name))
+
+    def _registered(self, name: str) -> bool:
+        return self.manager.mesh.store.agent_index.first(("peer", name)) is not None
+
+    def _beat(self) -> None:
+        now = self.ctx.time()
+        if self.manager.next_deadline() <= now and not self._turns.full:
+            self._act(self.manager.tick(now, AT_ONCE))
+            if self.manager.next_deadline() <= now:
+                self.ctx.call_later(0.0, self._beat)
+        if unsaid := self._events.unsaid():
+            self.ctx.log.warning("events not logged=%d", unsaid)
+
+    def _graph(self) -> Graph:
+        self._stamp = _stamp(self.options.graph)
+        graph, problems = graphfile.parse(self.options.graph, _read(self.options.graph))
+        if graph is None:
+            raise ValueError("; ".join(map(str, problems)))
+        return graph
+
+    def _look(self) -> None:
+        """Take over a graph file that has changed, unless it has mistakes."""
+        if _stamp(self.options.graph) == self._stamp:
+            return
+        try:
+            graph = self._graph()
+        except (OSError, ValueError) as error:
+            self.ctx.log.error("the old graph stays: %s", error)
+            return
+        self._act(self.manager.reload(self.ctx.time(), graph))
+        self.ctx.log.info("graph reloaded services=%d", len(graph.services))
+
+    # Out
+
+    def _act(self, actions: list[Action]) -> None:
+        for one in actions:
+            if isinstance(one, Record):
+                self._turns.add(one)
+            elif isinstance(one, Count):
+                self.ctx.count(one.name)
+            elif isinstance(one, Notice):
+                self._notice(one)
+            elif isinstance(one, Close):
+                self._turns.then(partial(self._close, one.peer))
+            else:
+                self._tell(one.peer, one.message)
+
+    def _tell(self, peer: str, message: ssmmp.Message) -> None:
+        """The peer may be forgotten before the turn ends, and still gets its answer."""
+        to = self._peers.find(peer)
+        if to is None:
+            self.ctx.count("told.gone")
+            return
+        self._turns.then(partial(self._send, to, message, self.manager.edition(peer)))
+
+    def _send(self, to: Message, message: ssmmp.Message, edition: ssmmp.Edition) -> None:
+        if to.origin is None or not isinstance(to.codec, ssmmp.SsmmpCodec):
+            value = ssmmp.value_of(message, edition)
+            self.ctx.act(Reply(ssmmp.type_of(message), value), to)
+            return
+        text = ssmmp.format(message, replace(to.codec.dialect, edition=edition))
+        if to.origin.answer(to, Answer(text)) == "full":
+            # What is lost would never be asked for again: it has to register anew.
+            self.ctx.count("told.full")
+            to.origin.answer(to, Answer(b""))
+
+    def _close(self, peer: str) -> None:
+        to = self._peers.find(peer)
+        if to is None:
+            return
+        if to.origin is not None:
+            to.origin.answer(to, Answer(b""))
+            return
+        self._gone(peer)
+
+    def _notice(self, notice: Notice) -> None:
+        now = self.ctx.time()
+        self._events.add(now, notice)
+        if notice.alarm or self._events.loud(now):
+            log = self.ctx.log.warning if notice.alarm else self.ctx.log.info
+            log("%s %s %s", notice.what, notice.subject, notice.detail)
+
+
+_KNOWN = frozenset(
+    [*(ssmmp.PREFIX + row.type for row in ssmmp.ROWS), *(MESH + verb for verb in VERBS)]
+)
+
+
+def _parsed(message: Message) -> ssmmp.Message:
+    """What a listener has parsed already, if that is a message to a Manager."""
+    found = message.payload[-1] if message.origin is not None else None
+    if isinstance(found, ssmmp.Message):
+        row = ssmmp.row_of(found)
+        if row is not None and row.receiver is ssmmp.Actor.MANAGER:
+            return found
+    return ssmmp.parse(ssmmp.text_of(message.value()), ssmmp.Actor.MANAGER)
+
+
+def _read(file: str) -> str:
+    return Path(file).read_text("utf-8")
+
+
+def _stamp(file: str) -> tuple[int, int, int] | None:
+    """What changes when a file does."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,113 @@
+"""The state file: the last row of each key in an SQLite database, by (table, key).
+
+Every `write` is one transaction: after a `kill -9` it is there as a whole or not at all. With
+`full` that holds for a power cut too, at the price of a sync each; without it a power cut may take
+the latest transactions, never the file. One process has the file at a time. A StateFile may be used
+by any thread, by one at a time; it must never know what a row means.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+VERSION = 1
+"""Of the tables in the file; it stands in the file's own header."""
+
+_CHUNKS = (64, 16, 4, 1)
+"""Rows in one statement. Each statement lets go of the interpreter lock once, and may wait for it
+as long as the loop computes: few statements are worth more than simple ones."""
+
+_WAL_PAGES = 1000
+"""Pages in the write-ahead log after which they are copied into the file."""
+_WAL_BYTES = 16 * 1024 * 1024
+"""What is left of a write-ahead log that a large transaction made longer."""
+
+Text = tuple[str, str, str | None]
+"""Table, key, row; None = the row is forgotten."""
+
+
+class StateFile:
+    """ValueError if the file is none of ours, sqlite3.Error and OSError if it cannot be used."""
+
+    def __init__(self, path: str, full: bool = True) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        try:
+            self._open(full)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, full: bool) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        self._db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        [[version]] = self._db.execute("PRAGMA user_version")
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version != VERSION and (version or tables):
+            raise ValueError(f"{self.path} has version {version} of its tables, expected {VERSION}")
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS rows (kind TEXT, key TEXT, row TEXT NOT NULL, "
+            "PRIMARY KEY (kind, key)) WITHOUT ROWID"
+        )
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
+
+    def read(self) -> list[Text]:
+        """All rows."""
+        return self._db.execute("SELECT kind, key, row FROM rows").fetchall()
+
+    def write(self, texts: Iterable[Text]) -> None:
+        """All of these or none; the last one of a key wins."""
+        latest = {(kind, key): row for kind, key, row in texts}
+        kept = [(*name, row) for name, row in latest.items() if row is not None]
+        gone = [name for name, row in latest.items() if row is None]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for part in _chunks(kept):
+                self._db.execute(_UPSERT[len(part)], list(chain.from_iterable(part)))
+            for names in _chunks(gone):
+                self._db.execute(_DELETE[len(names)], list(chain.from_iterable(names)))
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Let go of the file; the write-ahead log is copied into it."""
+        self._db.close()
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the file and of its write-ahead log."""
+        paths = (Path(self.path), Path(f"{self.path}-wal"))
+        found = [one.stat().st_size if one.exists() else 0 for one in paths]
+        return found[0], found[1]
+
+
+def _chunks(items: Sequence[tuple[str, ...]]) -> Iterator[Sequence[tuple[str, ...]]]:
+    start = 0
+    for size in _CHUNKS:
+        while len(items) - start >= size:
+            yield items[start : start + size]
+            start += size
+
+
+def _rows(count: int, width: int) -> str:
+    return ", ".join(["(" + ", ".join("?" * width) + ")"] * count)
+
+
+_UPSERT = {
+    size: f"INSERT INTO rows VALUES {_rows(size, 3)} "
+    "ON CONFLICT (kind, key) DO UPDATE SET row = excluded.row"
+    for size in _CHUNKS
+}
+_DELETE = {
+    size: f"DELETE FROM rows WHERE (kind, key) IN (VALUES {_rows(size, 2)})" for size in _CHUNKS
+}

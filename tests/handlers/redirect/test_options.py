@@ -1,0 +1,44 @@
+import pytest
+
+from ccproxy.testing import options_for
+from ccproxy_handlers.redirect.handler import Redirect
+from ccproxy_handlers.redirect.options import WAYS, Ways
+
+
+def test_ways_are_pairs_and_name_sections():
+    ways = WAYS.parse("Sum => h:sum, A/B => h:inner,\n/C/ => h:sum")
+    assert ways.pairs == (("Sum", "h:sum"), ("A/B", "h:inner"), ("C", "h:sum"))
+    assert list(ways) == ["h:sum", "h:inner"]
+    assert WAYS.parse(WAYS.show(ways)) == ways
+    assert not WAYS.parse("")
+
+
+@pytest.mark.parametrize("text", ["Sum", "Sum =>", "=> h:sum", "S um => h:s", "A => h:a, A => h:b"])
+def test_what_is_no_way_is_said(text):
+    with pytest.raises(ValueError, match="expected"):
+        WAYS.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("timeout = 1 s", 'lacks "location"'),
+        ("redirects = A => h:a\nstate = x", '"state" has no meaning'),
+        ("location = nowhere", "expected socket://HOST:PORT"),
+        ("location = socket://h:0", "expected socket://HOST:PORT"),
+        ("location = socket://h:1\nprotocol = soap", "expected sodep, http or jsonrpc"),
+    ],
+)
+def test_options_that_make_no_sense(text, says):
+    with pytest.raises(ValueError, match=says):
+        options_for(Redirect, text)
+
+
+def test_the_target_and_its_connections():
+    options = options_for(Redirect, "location = socket://h:1\nqueue = 1 MiB\nkeepalive = no")
+    target = options.target()
+    assert (str(target.location), target.shape.connections) == ("socket://h:1", 1)
+    assert options.target_at(target.location, "http").shape.connections == 64
+    assert options.wire().limits.bytes == 1 << 20
+    assert options.wire().keepalive is None
+    assert options_for(Redirect, {"redirects": Ways((("A", "h:a"),))}).target() is None
