@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 SOURCES = {
     "ccproxy.core._hot": "ccproxy/core/hot.py",
@@ -38,4 +39,17 @@ def extensions() -> list[Extension]:
     return made
 
 
-setup(ext_modules=extensions())
+class WithoutOld(build_py):
+    """Removes what an earlier build compiled: if it fails now, that would be installed again."""
+
+    def run(self) -> None:
+        """It comes before the extensions are made."""
+        places = [self.build_lib, *(["."] if getattr(self, "editable_mode", False) else [])]
+        for place in places:
+            for name in SOURCES:
+                for old in Path(place).glob(f"{name.replace('.', '/')}.*.so"):
+                    old.unlink()
+        super().run()
+
+
+setup(ext_modules=extensions(), cmdclass={"build_py": WithoutOld})

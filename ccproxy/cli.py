@@ -11,7 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
+
+from ccproxy.config.problems import did_you_mean
 
 VERBS = {
     "run": "start the server, or signal a running one",
@@ -84,10 +87,21 @@ def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, list(words)
 
 
+def misspelt(words: Sequence[str]) -> str:
+    """What to say of a first word that is no file but nearly a verb; else nothing."""
+    word = next((one for one in words if not one.startswith("-")), "")
+    if not word.isalpha() or Path(word).exists():
+        return ""
+    hint = did_you_mean(word, VERBS)
+    return f'unknown verb "{word}"; {hint}' if hint else ""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` is without the program's name. SystemExit on wrong usage."""
     verb, words = split_verb(sys.argv[1:] if argv is None else argv)
     parser = parser_of(verb or "run", overview=verb is None)
+    if verb is None and (meant := misspelt(words)):
+        parser.error(meant)
     args = parser.parse_args(words)
     try:
         return load_verb(verb or "run").main(args)

@@ -290,6 +290,8 @@ def _connect(address: str, identity: bytes | None, limits: Limits) -> _Socket:
     try:
         for name, setting in _OPTIONS.items():
             made.setsockopt(name, setting)
+        # Only then: with it, libzmq would look for a name such as localhost among IPv6 alone.
+        made.setsockopt(zmq.IPV6, int("[" in address))
         made.setsockopt(zmq.HEARTBEAT_IVL, int(1000 * limits.heartbeat))
         if identity is not None:
             made.setsockopt(zmq.IDENTITY, identity)

@@ -6,10 +6,21 @@ never look into a payload.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy import Context, Forward, Handler, Link, LinkOptions, kinds, option
+from ccproxy import (
+    Context,
+    Forward,
+    Handler,
+    Link,
+    LinkOptions,
+    Plan,
+    Problem,
+    kinds,
+    option,
+)
 
 from .ping import PERIOD, Watch
 
@@ -28,6 +39,15 @@ class Proxy(Handler):
 
     watch: Watch | None = None
     link: Link
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """Whatever it forwards to its own server comes back, for ever."""
+        mine = plan.handler(self.name)
+        for one in plan.listeners:
+            if one.protocol == "cc" and one.reached_by(self.options.remote_cc):
+                what = f"[{self.name}] forwards to {self.options.remote_cc}, to this server itself"
+                hint = f"[{one.section}] in line {one.line} listens there: messages go in a circle"
+                yield Problem(plan.file, mine.line if mine else 0, what, hint, warning=True)
 
     async def start(self, ctx: Context) -> None:
         """Open the link; with `ping = yes` the first ping goes out after a second."""

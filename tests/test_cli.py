@@ -106,6 +106,7 @@ def test_help(call):
         ([], 1, "need config file, use --help for help."),
         (["-v"], 1, "need config file"),
         (["missing.ini"], 78, "missing.ini: cannot be read: No such file or directory"),
+        (["chek", "x"], 2, 'unknown verb "chek"; did you mean "check"?'),
         (["--nosuch"], 2, "unrecognized arguments: --nosuch"),
         (["check"], 2, "the following arguments are required: FILE"),
         (["explain", "x.ini"], 2, "TYPE"),

@@ -1,6 +1,7 @@
 import itertools
 import json
 import queue
+import socket
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -19,7 +20,7 @@ SOON = 10.0
 class Router:
     """A server of bare libzmq: a thread that hands each message to `answer`."""
 
-    def __init__(self, context: zmq.Context, answer) -> None:
+    def __init__(self, context: zmq.Context, answer, host: str = "127.0.0.1") -> None:
         self.seen: queue.Queue[list[bytes]] = queue.Queue()
         self._answer = answer
         self._socket = context.socket(zmq.ROUTER)
@@ -28,8 +29,9 @@ class Router:
         self._quit.bind(f"inproc://quit-{id(self)}")
         self._end = context.socket(zmq.PAIR)
         self._end.connect(f"inproc://quit-{id(self)}")
-        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
-        self.address = f"tcp://127.0.0.1:{port}"
+        self._socket.setsockopt(zmq.IPV6, int("[" in host))
+        port = self._socket.bind_to_random_port(f"tcp://{host}")
+        self.address = f"tcp://{host}:{port}"
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -52,9 +54,9 @@ class Router:
 
 
 @contextmanager
-def server(answer=lambda frames: None):
+def server(answer=lambda frames: None, host="127.0.0.1"):
     context = zmq.Context()
-    router = Router(context, answer)
+    router = Router(context, answer, host)
     try:
         yield router
     finally:
@@ -78,6 +80,21 @@ def test_publish_sends_the_frames_of_cc():
         assert abs(value.pop("time") - time.time()) < 60
         assert value == {"req": "pub.x", "hostname": "me", "n": 1, "blob_hash": ""}
         assert second[4:] == [b""]
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this host")
+def test_a_server_with_an_ipv6_address():
+    with server(lambda frames: [reply(frames)], "[::1]") as router, Client(router.address) as client:
+        assert client.request("a.b", {}, timeout=SOON).type == "reply"
 
 
 def test_request_ids_are_those_of_the_original():

@@ -8,13 +8,16 @@ import pytest
 from ccproxy.client import Client
 from ccproxy.testing import running_server
 
-FILES = sorted((Path(__file__).parents[1] / "conf").glob("*.ini"))
+CONF = Path(__file__).parents[1] / "conf"
+FILES = sorted(one for one in CONF.glob("*.ini") if "." not in one.stem)
+"""Configurations of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
 
 
 def relocated(file):
     """The text of a configuration with free ports and all its files beside it."""
     text = re.sub(r"\b226(\d\d)\b", r"PORT\1", file.read_text("utf-8"))
-    return re.sub(r"(~/(pid|log)|/tmp)/", "%(config_dir)s/", text)
+    text = text.replace("%(config_dir)s/", f"{CONF}/")
+    return re.sub(r"(~/(pid|log|state)|/tmp)/", "%(config_dir)s/", text)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

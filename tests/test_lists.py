@@ -17,8 +17,9 @@ from ccproxy.core.ledger import FATES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-CONFIGURATIONS = sorted(ROOT.glob("conf/*.ini"))
-HELPERS = {"__init__", "common", "dry", "explanation", "nearmiss", "sample"}
+CONFIGURATIONS = sorted(one for one in ROOT.glob("conf/*.ini") if "." not in one.stem)
+"""Of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
+HELPERS = {"__init__", "columns", "common", "dry", "explanation", "nearmiss", "operate", "sample"}
 """Modules of `commands` that are no verbs."""
 
 BUILT_IN = {

@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from heapq import nsmallest
+from operator import itemgetter
 
 from ccproxy.config.plan import RoutePlan
 
 _PART = re.compile(r"[A-Za-z0-9_-]")
+MOST = 5
+"""Near misses that are shown."""
 ALIKE = 0.75
 """How similar two names must be to be taken for a slip of the pen."""
 
@@ -44,12 +48,16 @@ def repaired(type: str) -> str:
 
 
 def near_misses(type: str, routes: tuple[RoutePlan, ...]) -> list[NearMiss]:
-    """Routes that do not match but nearly do, in the order of the file."""
+    """Routes that do not match but nearly do: the nearest `MOST`, in the order of the file."""
     found = []
-    for route in sorted(routes, key=lambda one: one.line):
+    for route in routes:
         if not matches(route.prefix, type) and (why := _why(route.prefix, type)):
-            found.append(NearMiss(route.prefix, route.line, why))
-    return found
+            miss = NearMiss(route.prefix, route.line, why)
+            found.append((-_alike(route.prefix, type), route.line, miss))
+    return sorted((one for *_, one in nsmallest(MOST, found, _RANK)), key=lambda one: one.line)
+
+
+_RANK = itemgetter(0, 1)
 
 
 def matches(prefix: str, type: str) -> bool:
@@ -88,10 +96,21 @@ def _whole_parts(prefix: str, type: str) -> str:
 
 
 def _slip(prefix: str, type: str) -> str:
-    head = ".".join(type.split(".")[: prefix.count(".") + 1])
-    if SequenceMatcher(None, prefix.lower(), head.lower()).ratio() < ALIKE:
+    head = _head(prefix, type)
+    # A short word in a longer one is another word, though all its letters are there.
+    longer = abs(len(prefix) - len(head)) > max(1, len(head) // 4)
+    if longer or _alike(prefix, type) < ALIKE:
         return ""
     return f'spelled differently: the type has "{head}"'
+
+
+def _alike(prefix: str, type: str) -> float:
+    """How similar a prefix is to the part of a type it would have to match: 0 to 1."""
+    return SequenceMatcher(None, prefix.lower(), _head(prefix, type).lower()).ratio()
+
+
+def _head(prefix: str, type: str) -> str:
+    return ".".join(type.split(".")[: prefix.count(".") + 1])
 
 
 RULES: tuple[Callable[[str, str], str], ...] = (_star, _case, _longer, _whole_parts, _slip)

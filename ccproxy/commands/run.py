@@ -65,6 +65,9 @@ SIGNALS = (
     ("-r", "--reload", signal.SIGHUP, "reload"),
 )
 
+END = 10.0
+"""Seconds `-s` and `-k` wait until the server has ended."""
+
 
 def setting(text: str) -> tuple[str, str]:
     """NAME=VALUE of `--set`."""
@@ -114,53 +117,65 @@ def uvloop() -> Any:
 
 
 def send_signal(file: Path, overrides: Mapping[str, str], number: int) -> int:
-    """Signal the running server; that there is none is worth a warning only."""
+    """Signal the running server; that there is none is worth a warning only.
+
+    Who is told to stop is waited for, so that a new one can be started at once.
+    """
     pidfile = common.pidfile_of(file, overrides)
     if pidfile is None:
         return common.BAD_CONFIGURATION
     if not pidfile:
         return common.fail("no pidfile in config, nothing to do", status=0)
+    held = daemon.PidFile(Path(pidfile))
     try:
-        warning = daemon.send_signal(daemon.PidFile(Path(pidfile)), number)
+        warning = daemon.send_signal(held, number)
+        if warning:
+            return common.fail(warning, status=0)
+        if number == signal.SIGHUP or daemon.wait_for_end(held, END):
+            return 0
     except daemon.PidFileError as error:
         return common.fail(str(error))
-    return common.fail(warning, status=0) if warning else 0
+    return common.fail(f"the server of {pidfile} was told to stop, but runs on after {END:g} s")
 
 
 def start(file: Path, overrides: Mapping[str, str], args: argparse.Namespace) -> int:
     """Start the server, in the background if asked; the exit status is returned."""
-    plan, problems = common.load(file, overrides)
+    plugins = Plugins()
+    plan, problems = common.load(file, overrides, plugins)
     if plan is None:
         common.print_problems(problems)
         return common.BAD_CONFIGURATION
+    process = Process(file, overrides, logs.level_of(args.quiet, args.verbose), plugins)
     if not args.daemon:
-        return Process(file, overrides, args, lambda: None).run(plan, problems)
+        return process.run(plan, problems)
     if not plan.server.pidfile:
         common.print_problems(problems)
         return common.fail(f"{file}: -d needs the option pidfile in [ccserver]")
     line = daemon.go_to_background()
     if isinstance(line, int):
         return line
-    status = Process(file, overrides, args, line.ready).run(plan, problems)
+    process.started = line.ready
+    status = process.run(plan, problems)
     line.failed(status)
     return status
 
 
 class Process:
-    """One life of the server process: what it was started with, and how it is read again."""
+    """One life of the server process: what it was started with, and how it is read again.
+
+    `plugins` found the handlers of the plan; a reload asks them again, so that a handler whose
+    file did not change stays the same. `started` is called when the server listens.
+    """
+
+    started: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(
-        self,
-        file: Path,
-        overrides: Mapping[str, str],
-        args: argparse.Namespace,
-        started: Callable[[], None],
+        self, file: Path, overrides: Mapping[str, str], level: int, plugins: Plugins
     ) -> None:
         self.file = file
         self.overrides = overrides
-        self.level = logs.level_of(args.quiet, args.verbose)
-        self.started = started
-        self.plugins = Plugins()
+        self.level = level
+        self.plugins = plugins
         self.signals = daemon.HeldSignals()
         self.log: logs.Log | None = None
 

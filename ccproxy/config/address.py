@@ -81,6 +81,13 @@ class Address:
         hosts = {self.host.lower(), other.host.lower()}
         return len(hosts) == 1 or not hosts.isdisjoint(ANY) or hosts <= _LOCAL
 
+    def leads_to(self, other: Address) -> bool:
+        """True if who connects here gets to who listens on `other` on the same machine, surely."""
+        host = self.host.lower()
+        return self.clashes(other) and (
+            self.scheme == "ipc" or host in _LOCAL | ANY or host == other.host.lower()
+        )
+
 
 def wrong(text: str, expected: str) -> ValueError:
     """The error every parser raises: what was found (cut at 60 characters), what was expected."""

@@ -69,7 +69,7 @@ class _Builder:
         listeners = [*self.default_listener(server), *self.listeners()]
         self.problems += clashes(listeners, self.ini.file)
         routes = self.routes()
-        folders = server.values.get("plugins", ())
+        folders = self.folders(server)
         handlers = Handlers(self.ini, lambda word: self.find(word, folders), self.role(server))
         handlers.collect(routes.uses)
         self.problems += [*handlers.problems, *self.other_sections(routes), *self.leaks(handlers)]
@@ -100,8 +100,13 @@ class _Builder:
             what = 'no "cc-role" in [ccserver]: any handler may run here'
             hint = "set cc-role = local or cc-role = remote"
             self.problems.append(section.problem(what, hint, warning=True))
-        self.problems += missing_folders(section, resolved.values.get("plugins", ()))
+        self.problems += missing_folders(section, self.folders(resolved))
         return resolved
+
+    def folders(self, server: Resolved) -> tuple[str, ...]:
+        """The plugin folders; relative ones begin where the file is."""
+        here = Path(self.ini.file).parent
+        return tuple(str(here / folder) for folder in server.values.get("plugins", ()))
 
     def default_listener(self, server: Resolved) -> Iterator[ListenerPlan]:
         section = self.ini.section(SERVER)

@@ -156,10 +156,21 @@ class Handlers:
         if found is not None and (isinstance(found, Problem) or found.standalone):
             self.take(section.name)  # one that cannot be loaded may be meant to stand alone
             return
+        if found is not None:
+            self.later(section, found)
         if section.name in self.mentioned():
             return
         what = f"section [{section.name}] is not used: no route and no option names it"
         self.problems.append(section.problem(what, warning=True))
+
+    def later(self, section: Section, factory: type[Any]) -> None:
+        """What would be wrong with a section once it is used: said now, so that one look is enough.
+
+        Its file starts all the same, as it always did.
+        """
+        self.option_names |= self.names_of(factory.Options)
+        resolved = resolve(section, factory.Options, WORDS)
+        self.problems += [replace(one, warning=True) for one in resolved.problems]
 
     def mentioned(self) -> set[str]:
         """Whatever the options of sections name that could not be read by their handler."""

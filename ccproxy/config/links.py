@@ -31,6 +31,8 @@ def _switch(text: str) -> int:
 SWITCH = Kind("yes | no | number", _switch)
 
 _LONGEST = 1 << 40
+_QUEUE = kinds.size_between(1024)
+"""Less is a number whose unit was forgotten."""
 _BUFFER = kinds.size_between(0, 1 << 30)
 _KEEPALIVE = kinds.duration("s", least=1, most=32_767)
 """Linux takes no more: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of net/tcp.h."""
@@ -120,7 +122,7 @@ class LinkOptions(SocketOptions):
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "queue-messages"),)
 
     queue: int = option(
-        kinds.size_between(1), default=64 * MIB, help="bytes that may wait for the far side"
+        _QUEUE, default=64 * MIB, help="bytes that may wait for the far side"
     )
     queue_messages: int = option(
         kinds.natural, default=0, help="messages that may wait for the far side; 0 = no limit"
@@ -180,7 +182,7 @@ class ListenerOptions(SocketOptions):
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "peer-queue-messages"),)
 
     peer_queue: int = option(
-        kinds.size_between(1), default=64 * MIB, help="bytes that may wait for each peer"
+        _QUEUE, default=64 * MIB, help="bytes that may wait for each peer"
     )
     peer_queue_messages: int = option(
         kinds.natural, default=0, help="messages that may wait for each peer; 0 = no limit"
@@ -212,7 +214,9 @@ class ListenerOptions(SocketOptions):
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
     )
     backlog: int = option(
-        kinds.between(1, 65_535), default=1024, help="connections the kernel keeps until they are accepted"
+        kinds.between(1, 65_535),
+        default=1024,
+        help="connections the kernel keeps until they are accepted",
     )
     identity_conflict: str = option(
         kinds.choice("refuse", "handover"), default="refuse",

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from ccproxy.config.address import Address
+
 
 @dataclass(frozen=True, slots=True)
 class HandlerPlan:
@@ -41,6 +43,10 @@ class ListenerPlan:
     options: Any
     line: int = field(compare=False)
     type: str = ""
+
+    def reached_by(self, address: str) -> bool:
+        """True if who connects to this address from the same machine gets here."""
+        return Address.parse(address).leads_to(Address.parse(self.address))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,9 @@ class ServerOptions(ListenerOptions):
         help="name in logs and files; default: the file's name without extension",
     )  # fmt: skip
     plugins: tuple[str, ...] = option(
-        kinds.folders, default=(), help="folders whose NAME.py provide the handlers NAME"
-    )
+        kinds.folders, default=(),
+        help="folders, as seen from this file, whose NAME.py provide the handlers NAME",
+    )  # fmt: skip
     start_timeout: float = option(
         kinds.duration("s", least=0.001), default=60.0,
         help="time each handler has to start; a reload with one that takes longer fails",

@@ -72,8 +72,23 @@ class Crew:
         if known is not None:
             known.reconfigure(options)
             return known
-        link = self.links[key] = NetLink(section, address, options, self._services)
+        link = self._inherit(key)
+        if link is None:
+            link = NetLink(section, address, options, self._services)
+        else:
+            link.reconfigure(options)
+        self.links[key] = link
         return link
+
+    def _inherit(self, key: tuple[str, str]) -> NetLink | None:
+        """The link to the same address of a section that is gone: it was renamed, it seems."""
+        sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
+        for old in list(self.links):
+            if old[1] == key[1] and old[0] not in sections:
+                link = self.links.pop(old)
+                link.rename(key[0])
+                return link
+        return None
 
     def routes(self, section: str) -> tuple[str, ...]:
         """The prefixes that name a section, in the plan that is being started or runs."""
@@ -93,7 +108,8 @@ class Crew:
         StartFailed, and whatever else is raised, leaves everything as it was before.
         """
         earlier, self._plan = self._plan, plan
-        before = {link: (link.on_message, link.options) for link in self.links.values()}
+        links = dict(self.links)
+        before = {link: (link.on_message, link.options) for link in links.values()}
         fresh = [one for one in plan.handlers if one.section not in keep]
         leaving = [one for name, one in self.members.items() if name not in keep]
         # Who has listeners of its own must let go of them before its successor can have them.
@@ -107,8 +123,11 @@ class Crew:
         except BaseException as error:  # also when it is cancelled
             await self._stop(list(self._starting.values()))
             self._starting = {}
-            for link, (on_message, options) in before.items():
-                link.on_message = on_message
+            made = {key: one for key, one in self.links.items() if one not in before}
+            self.links = {**links, **made}
+            for key, link in links.items():
+                link.rename(key[0])
+                link.on_message, options = before[link]
                 link.reconfigure(options)
             self._plan = earlier
             await self._bring_back(early, isinstance(error, Exception))

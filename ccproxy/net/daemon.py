@@ -7,7 +7,7 @@ sends one datagram and never waits. It must never know what the server does.
 from __future__ import annotations
 
 import contextlib
-import errno
+import fcntl
 import os
 import signal
 import socket
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 READY = b"ready"
+TOUCH = 0.2
+"""Seconds in which a lock is another one's look at a pid file, not a running process."""
 
 
 class PidFileError(Exception):
@@ -25,11 +27,15 @@ class PidFileError(Exception):
 
 
 class PidFile:
-    """A file that holds the number of the running process: digits, nothing else."""
+    """A file that holds the number of the running process: digits, nothing else.
+
+    The process has it locked (flock) as long as it lives, so that a number left behind, which may
+    be another process's by now, is never mistaken for a running server.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pid = 0
+        self._file: BinaryIO | None = None
 
     def read(self) -> int:
         """The number in the file, 0 if there is none; PidFileError if the file is corrupt."""
@@ -46,51 +52,76 @@ class PidFile:
             )
         return int(text or "0")
 
+    def held(self) -> bool:
+        """True if a running process has the file locked."""
+        try:
+            with self.path.open("rb") as file:
+                return not _lock(file, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise PidFileError(f"cannot read pid file {self.path}: {error.strerror}") from error
+
     def take(self) -> bool:
         """Write our own number; True if a stale file was in the way, PidFileError if a live one."""
-        pid = self.read()
-        if pid != os.getpid() and is_alive(pid):
-            raise PidFileError(
-                f"pid file {self.path} exists and process {pid} is alive; another server running?"
-            )
         stale = self.path.exists()
+        pid = self.read()
         try:
-            self._write()
+            file = self._locked()
+            if file is None:
+                raise PidFileError(
+                    f"pid file {self.path} exists and process {pid} is alive; "
+                    "another server running?"
+                )
+            self._file = file
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
+            file.flush()
         except OSError as error:
+            self.drop()
             raise PidFileError(f"cannot write pid file {self.path}: {error.strerror}") from error
         return stale
 
     def drop(self) -> None:
         """Remove the file if it is still ours; harmless when it was never taken."""
-        if self._pid != os.getpid():
+        file, self._file = self._file, None
+        if file is None:
             return
-        with contextlib.suppress(OSError, PidFileError):
-            if self.read() == self._pid:
+        with contextlib.suppress(OSError), file:
+            if self._is(file):
                 self.path.unlink()
-        self._pid = 0
 
-    def _write(self) -> None:
-        """A reader sees the old number or the new one, never half of one."""
-        pid = os.getpid()
-        fresh = self.path.with_name(f"{self.path.name}.{pid}.new")
-        try:
-            fresh.write_text(str(pid), encoding="ascii")
-            fresh.replace(self.path)
-        finally:
-            fresh.unlink(missing_ok=True)
-        self._pid = pid
+    def _locked(self) -> BinaryIO | None:
+        """The file, opened and locked; None if a running process has it."""
+        end = time.monotonic() + TOUCH
+        while True:
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
+            try:
+                mine = _lock(file, fcntl.LOCK_EX)
+                # Whoever had it may have removed it since we opened it.
+                if mine and self._is(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+            if not mine and time.monotonic() > end:
+                return None
+            time.sleep(0.01)
 
-
-def is_alive(pid: int) -> bool:
-    """True if there is a process of this number, ours or somebody else's."""
-    if pid <= 0:
+    def _is(self, file: BinaryIO) -> bool:
+        """True if this open file is the one that has our path."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
         return False
+
+
+def _lock(file: BinaryIO, how: int) -> bool:
+    """Lock a file until it is closed; False if somebody else has it."""
     try:
-        os.kill(pid, 0)
-    except OverflowError:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except OSError as error:
-        return error.errno == errno.EPERM
     return True
 
 
@@ -102,13 +133,24 @@ def send_signal(file: PidFile, number: int) -> str:
     pid = file.read()
     if not pid and not file.path.exists():
         return f"no pid file {file.path}, the server is not running"
-    if not is_alive(pid):
+    if not pid or not file.held():
         return f"pid file {file.path} exists, but the server is not running"
     try:
         os.kill(pid, number)
     except OSError as error:
         raise PidFileError(f"cannot signal process {pid}: {error.strerror}") from error
     return ""
+
+
+def wait_for_end(file: PidFile, seconds: float) -> bool:
+    """Wait until the process of a pid file has ended; False if it takes longer."""
+    pid = file.read()
+    end = time.monotonic() + seconds
+    while file.held() and file.read() == pid:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class HeldSignals:

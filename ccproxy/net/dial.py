@@ -6,7 +6,6 @@ It must never try again by itself: who dialled knows what a lost connection mean
 from __future__ import annotations
 
 import asyncio
-import os
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
@@ -59,16 +58,9 @@ class Dial:
         except OSError as error:
             if not self.over:
                 self.over = True
-                self._owner.closed(self, _reason(error))
+                self._owner.closed(self, error.strerror or str(error))
             return
         limits: Limits = self._options.limits
         self._stream = Stream(sock, str(self._address), self, self._turn, limits)
         self._stream.open()
         self._owner.opened(self)
-
-
-def _reason(error: OSError) -> str:
-    """Why there is no connection, as the system says it; asyncio says where instead."""
-    if isinstance(error, ConnectionError) and error.errno:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)

@@ -62,6 +62,11 @@ class Door:
             with contextlib.suppress(FileNotFoundError):
                 Path(self.address.path).unlink()
 
+    def reopen(self) -> None:
+        """Bind and accept again after `close`; OSError if the address cannot be had any more."""
+        self.open(self._options)
+        self.accept()
+
     def reconfigure(self, options: ListenerOptions) -> None:
         """New options for connections to come."""
         self._options = options
@@ -83,7 +88,8 @@ class Door:
         """No file descriptor left: the kernel's queue holds new peers for a moment."""
         assert self._socket is not None
         self.counts["accept-failed"] += 1
-        self._journal.often("accept", "cannot accept listener=%s: %s", self.name, error.strerror)
+        key = f"cannot accept listener={self.name}"
+        self._journal.often(key, "cannot accept listener=%s: %s", self.name, error.strerror)
         self._loop.remove_reader(self._socket.fileno())
         self._loop.call_later(BREATH, self.accept)
 

@@ -5,6 +5,7 @@ It implements `ccproxy.core.switch.Notices`. It must never write a message's bod
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -53,14 +54,14 @@ class Journal:
 
     def peer_closed(self, listener: str, peer: str, reason: str) -> None:
         """A peer was closed for a reason of ours, or failed its handshake."""
-        key = f"peer {listener} {peer.rpartition(':')[0]} {reason}"
+        key = f"peer closed listener={listener} peer={peer.rpartition(':')[0]}: {reason}"
         facts = (listener, peer, reason)
         self._say_of_stranger(key, 1, "peer closed listener=%s peer=%s: %s", facts)
 
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
         text = "dropping msg, no route: %s"
-        self._say_of_stranger(f"unrouted {type}", messages, text, (type,))
+        self._say_of_stranger(f"dropping msg, no route: {type}", messages, text, (type,))
 
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """Messages that are none; what is wrong with the first of them is said."""
@@ -70,11 +71,12 @@ class Journal:
         except ValueError as error:
             reason = str(error)
         text = "Invalid CC message peer=%s: %s"
-        self._say_of_stranger(f"malformed {sender}", messages, text, (sender, reason))
+        self._say_of_stranger(f"Invalid CC message peer={sender}", messages, text, (sender, reason))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written for what is likely a fault of its code."""
-        total = self._limit.ask(("failed", handler, error.__class__), self._clock())
+        key = f"handler failed handler={handler}: {error.__class__.__name__}"
+        total = self._limit.ask(key, self._clock())
         if total is None:
             return
         expected = isinstance(error, ValueError | KeyError | Refuse)
@@ -83,10 +85,17 @@ class Journal:
             error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,
         )  # fmt: skip
 
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A task that was to run until it is cancelled is over: a fault of its code is said."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.log.error("ended by a fault, needs a restart: %s", task.get_name(), exc_info=error)
+
     def slow(self, handler: str, type: str, seconds: float) -> None:
         """A handler that runs on the loop broke its word."""
         self.often(
-            f"slow {handler}", "slow handler handler=%s type=%s took=%.0f ms; everybody waited, "
+            f"slow handler handler={handler}",
+            "slow handler handler=%s type=%s took=%.0f ms; everybody waited, "
             'declare runs = "thread"', handler, type, seconds * 1000,
         )  # fmt: skip
 
@@ -102,7 +111,8 @@ class Journal:
                 known[key] = total
                 if fresh > 0:
                     self.often(
-                        f"outbox {box.name} {reason}", "dropped outbox=%s reason=%s messages=%d",
+                        f"dropped outbox={box.name} reason={reason}",
+                        "dropped outbox=%s reason=%s messages=%d",
                         box.name, reason, total, amount=fresh,
                     )  # fmt: skip
         self._dropped = known

@@ -49,11 +49,16 @@ class NetLink:
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
+        self._task.add_done_callback(services.journal.ended)
 
     @property
     def address(self) -> str:
         """The address as the INI gives it."""
         return self._address.text or str(self._address)
+
+    def rename(self, name: str) -> None:
+        """Its section has another name now."""
+        self.name = self.outbox.name = name
 
     def reconfigure(self, options: LinkOptions) -> None:
         """New options: limits hold at once, the rest with the next connection."""
@@ -141,8 +146,8 @@ class NetLink:
     def _refused(self, reason: str) -> None:
         self.state, self.reason = REFUSED, reason
         self._services.journal.often(
-            f"link {self.name}", "no connection link=%s remote=%s: %s", self.name, self.address,
-            reason,
+            f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,
+            self.address, reason,
         )  # fmt: skip
 
 

@@ -60,14 +60,16 @@ class Listeners:
     def __init__(self, services: Services) -> None:
         self.open: Open = {}
         self._services = services
+        self._shut: list[Listening] = []
 
     def prepare(self, plan: Plan) -> Open:
         """A bound listener for every address of a plan, open ones kept; OSError says which failed.
 
-        Follow it by `commit` or `abandon`.
+        Open ones that are in the way of it accept no more. Follow it by `commit` or `abandon`.
         """
         found: Open = {}
         try:
+            self._make_room(plan)
             for one in plan.listeners:
                 known = self.open.get(_key(one))
                 found[_key(one)] = known or self._bind(one)
@@ -77,14 +79,21 @@ class Listeners:
         return found
 
     def abandon(self, prepared: Open) -> None:
-        """Close what `prepare` opened."""
+        """Close what `prepare` opened, and open what it closed."""
         for key, listener in prepared.items():
             if self.open.get(key) is not listener:
                 listener.door.close()
+        shut, self._shut = self._shut, []
+        for listener in shut:
+            try:
+                listener.door.reopen()
+            except OSError as error:
+                name, why = listener.door.name, error.strerror or error
+                self._services.journal.error("lost after a failed reload: [%s]: %s", name, why)
 
     async def commit(self, prepared: Open, plan: Plan) -> None:
         """Accept on what was prepared, and close what the plan no longer has."""
-        before, self.open = self.open, prepared
+        before, self.open, self._shut = self.open, prepared, []
         for one in plan.listeners:
             listener = prepared[_key(one)]
             listener.reconfigure(one.options)
@@ -111,6 +120,16 @@ class Listeners:
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all peers of all listeners."""
         return [box for one in self.open.values() for box in one.outboxes()]
+
+    def _make_room(self, plan: Plan) -> None:
+        """Close doors at addresses that a plan wants in another way: another host or protocol."""
+        wanted = {_key(one): Address.parse(str(one.address)) for one in plan.listeners}
+        fresh = [address for key, address in wanted.items() if key not in self.open]
+        for key, listener in self.open.items():
+            door = listener.door
+            if key not in wanted and any(door.address.clashes(one) for one in fresh):
+                door.close()
+                self._shut.append(listener)
 
     def _bind(self, plan: ListenerPlan) -> Listening:
         listener = MAKERS[plan.protocol](plan, self._services)

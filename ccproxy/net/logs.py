@@ -83,9 +83,7 @@ class Log:
         console.setFormatter(formatter(plan.console, verbose))
         self._handlers = [console]
         if plan.file is not None:
-            rotating = File(
-                plan.file, maxBytes=plan.size, backupCount=plan.count, encoding="utf-8"
-            )
+            rotating = File(plan.file, maxBytes=plan.size, backupCount=plan.count, encoding="utf-8")
             self._handlers.append(rotating)
             rotating.setFormatter(formatter(plan.filed, verbose))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -103,7 +104,7 @@ async def _dial(family: int, where: str | tuple[Any, ...], options: SocketOption
     try:
         prepare(sock, options)
         async with asyncio.timeout(options.handshake_timeout):
-            await asyncio.get_running_loop().sock_connect(sock, where)
+            await _connect(sock, where)
     except TimeoutError:
         sock.close()
         raise OSError(f"no answer within {options.handshake_timeout:g} s") from None
@@ -115,6 +116,16 @@ async def _dial(family: int, where: str | tuple[Any, ...], options: SocketOption
         sock.close()
         raise OSError(errno.ECONNREFUSED, "connected to itself")
     return sock
+
+
+async def _connect(sock: socket.socket, where: str | tuple[Any, ...]) -> None:
+    """As the loop does it, but an error says why, as the system says it; the loop says where."""
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno)) from error
 
 
 async def part(sock: socket.socket, seconds: float) -> None:

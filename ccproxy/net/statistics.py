@@ -105,7 +105,8 @@ class Statistics:
             fresh.write_text("\n".join(lines), encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
-            self._server.journal.often("infofile", "cannot write %s: %s", path, error.strerror)
+            key = f"cannot write {path}"
+            self._server.journal.often(key, "cannot write %s: %s", path, error.strerror)
 
     def _head(self, period: float) -> list[str]:
         used = os.times()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.commands.nearmiss import fault_of, matches, near_misses, repaired
+from ccproxy.commands.nearmiss import MOST, fault_of, matches, near_misses, repaired
 from ccproxy.config.plan import RoutePlan
 from ccproxy.core.routes import Routes
 from ccproxy.wire.cc import valid_type
@@ -39,7 +39,8 @@ def test_near_misses(prefix, type, reason):
 
 @pytest.mark.parametrize(
     ("prefix", "type"),
-    [("a.b", "a.b"), ("a", "a.b.c"), ("*", "x"), ("task", "log"), ("a.b", "x.y"), ("*", "a.b")],
+    [("a.b", "a.b"), ("a", "a.b.c"), ("*", "x"), ("task", "log"), ("a.b", "x.y"), ("*", "a.b"),
+     ("ext", "exits")],
 )
 def test_what_matches_or_is_far_off_is_no_near_miss(prefix, type):
     assert why(prefix, type) == ""
@@ -48,6 +49,14 @@ def test_what_matches_or_is_far_off_is_no_near_miss(prefix, type):
 def test_they_come_in_the_order_of_the_file():
     routes = tuple(RoutePlan(f"log{line}", ("h:x",), line) for line in (9, 3, 5))
     assert [miss.line for miss in near_misses("logs", routes)] == [3, 5, 9]
+
+
+def test_only_the_nearest_are_shown():
+    routes = [RoutePlan(f"data{number}", ("h:x",), number) for number in range(1, 10_000)]
+    found = near_misses("data77x", tuple(routes))
+    assert len(found) == MOST
+    assert "data77" in [one.prefix for one in found]
+    assert found == sorted(found, key=lambda one: one.line)
 
 
 @pytest.mark.parametrize(

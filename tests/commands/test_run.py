@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.commands import common, run
-from ccproxy.net import logs
+from ccproxy.net import daemon, logs
 
 INI = """\
     [ccserver]
@@ -102,11 +102,29 @@ def test_warnings_go_to_the_log(ini, call, serve):
 
 
 def test_a_pid_file_of_a_live_process(ini, call, serve):
-    Path(ini(INI)).with_name("x.pid").write_text(str(os.getppid()))
+    ini(INI)
+    other = daemon.PidFile(Path("x.pid"))
+    other.take()
     status, _, err = call("x.ini")
     assert status == 1
     assert "is alive" in err
     assert serve.calls == [] and Path("x.pid").exists()
+    other.drop()
+
+
+def test_who_is_stopped_is_waited_for(ini, call, monkeypatch):
+    ini(INI)
+    other = daemon.PidFile(Path("x.pid"))
+    other.take()
+    sent = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
+    monkeypatch.setattr(run, "END", 0.01)
+    status, _, err = call("-s", "x.ini")
+    assert (status, "was told to stop, but runs on" in err) == (1, True)
+    assert call("-r", "x.ini") == (0, "", "")
+    monkeypatch.setattr(os, "kill", lambda pid, number: other.drop())
+    assert call("-k", "x.ini") == (0, "", "")
+    assert sent == [signal.SIGINT, signal.SIGHUP]
 
 
 def test_a_stale_pid_file(ini, call, serve):

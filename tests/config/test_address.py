@@ -73,6 +73,21 @@ def test_clashes(one, two, clash):
     assert Address.parse(two).clashes(Address.parse(one)) is clash
 
 
+@pytest.mark.parametrize(
+    ("one", "listening", "same"),
+    [
+        ("tcp://127.0.0.1:1", "tcp://*:1", True),
+        ("tcp://localhost:1", "tcp://127.0.0.1:1", True),
+        ("tcp://Here:1", "tcp://here:1", True),
+        ("tcp://10.0.0.1:1", "tcp://0.0.0.0:1", False),  # perhaps, but who knows
+        ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", False),
+        ("ipc:///a", "ipc:///a", True),
+    ],
+)
+def test_who_connects_to_itself(one, listening, same):
+    assert Address.parse(one).leads_to(Address.parse(listening)) is same
+
+
 def test_equality_is_by_meaning_not_by_spelling():
     assert Address.parse("tcp://[::0001]:1") == Address.parse("tcp://[::1]:1")
 

@@ -115,6 +115,19 @@ def test_one_mistake_in_the_server_section_hides_none_elsewhere(build_ini, tmp_p
     assert lines == [4, 9, 12]
 
 
+def test_plugin_folders_begin_where_the_file_is(find, tmp_path, monkeypatch):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "mine.py").write_text(
+        "from ccproxy import Handler\nclass Mine(Handler):\n    pass\n"
+    )
+    (tmp_path / "x.ini").write_text(
+        INI.replace("= 1 MiB", "= 1 MiB\nplugins = p").replace("= echo\n", "= mine\n")
+    )
+    monkeypatch.chdir("/")
+    plan, problems = build(str(tmp_path / "x.ini"), {}, find)
+    assert plan is not None and problems == []
+
+
 def test_the_same_problem_is_said_once(build_ini):
     ini = INI.replace("echo = h:echo", "a = h:nosuch, h:nosuch")
     texts = build_ini(ini)[1]

@@ -137,7 +137,8 @@ def test_idle_sections_are_said_and_those_that_stand_alone_start():
     )
     assert list(handlers.plans) == ["h:b"]
     assert texts(handlers) == [
-        "x.ini:2: warning: section [h:a] is not used: no route and no option names it"
+        'x.ini:4: warning: unknown option "nonsense" in [h:a]',
+        "x.ini:2: warning: section [h:a] is not used: no route and no option names it",
     ]
 
 

@@ -100,3 +100,26 @@ def test_every_option_has_help_and_a_default_its_kind_can_show_and_read(declared
         assert not option.required
         if option.default is not None:
             assert option.kind.parse(option.kind.show(option.default)) == option.default
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "zmq_sndbuf = 5000000000",
+        "zmq_rcvbuf = 2 GiB",
+        "zmq_tcp_keepalive_idle = 100000",
+        "zmq_tcp_keepalive_intvl = 32768",
+        "zmq_tcp_keepalive_cnt = 128",
+        "backlog = 100000",
+    ],
+)
+def test_what_the_kernel_would_not_take(line):
+    options, [problem] = read(ListenerOptions, line)
+    assert options is None
+    assert "expected a" in problem
+
+
+@pytest.mark.parametrize(("declared", "name"), [(LinkOptions, "queue"), (ListenerOptions, "peer-queue")])
+def test_a_queue_whose_unit_was_forgotten(declared, name):
+    _, [problem] = read(declared, f"{name} = 64")
+    assert problem == f'"{name}" in [s]: found "64", expected a size of at least 1 KiB'

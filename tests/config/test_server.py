@@ -108,7 +108,8 @@ def test_heartbeat_is_the_option_the_original_lost_and_peer_heartbeat_is_ours():
 def test_log_formats_are_checked():
     options, problems = read("logfmt_file = %%(asctime)s %%(message)s")
     assert (problems, options.logfmt_file) == ([], "%(asctime)s %(message)s")
-    assert "expected a logging format" in read("logfmt_file = hello")[1][0]
+    for wrong in ("hello", "%%(nope)s", "%%(message)d", "%%(message)s %%"):
+        assert "expected a logging format" in read(f"logfmt_file = {wrong}")[1][0]
 
 
 def test_the_listener_is_a_part_of_the_server_that_compares_by_itself():

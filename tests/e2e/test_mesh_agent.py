@@ -211,10 +211,14 @@ def test_an_instance_that_ended_meanwhile_is_not_taken_up(agent, manager, tmp_pa
 
 SERVER = """
 import socket, sys, threading
+def serve(c):
+    with c:
+        while data := c.recv(100):
+            c.sendall(data.upper())
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     c, _ = s.accept()
-    threading.Thread(target=lambda c=c: c.sendall(c.recv(100).upper())).start()
+    threading.Thread(target=serve, args=[c]).start()
 """
 CLIENT = """
 import socket, sys, time

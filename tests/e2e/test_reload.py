@@ -115,6 +115,20 @@ def test_a_link_that_moves(serve, make, dial, fill):
     assert server.outboxes()["links gone"]["dropped-stop"] == 1
 
 
+def test_a_section_with_a_new_name_keeps_its_link_and_what_waits_for_it(serve, dial, make, fill):
+    """The address says that it is the same link."""
+    server = serve(SERVER)
+    wire = dial().greet()
+    wire.send(b"", b"data", b"waits")
+    ask(wire)
+    server.reload(fill(SERVER.replace("h:next", "h:renamed")))
+    far = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT2"))
+    wire.send(b"", b"data", b"new")
+    assert [far.recv_multipart()[-1] for _ in range(2)] == [b"waits", b"new"]
+    server.stop()
+    assert server.outboxes()["h:renamed"]["sent"] == 2
+
+
 def test_what_waits_for_an_old_link_holds_up_neither_the_reload_nor_the_end(serve, dial, fill):
     """It has its linger, in the background; at the end it is in the books."""
     ini = SERVER + "linger = 60 s\n"
@@ -211,7 +225,6 @@ class Stateful(Handler):
 """
 
 
-@pytest.mark.xfail(strict=True, reason="the first reload imports drop-in handlers anew")
 def test_a_handler_that_did_not_change_keeps_its_state(serve, plugin, dial, fill):
     plugin("stateful", STATEFUL)
     ini = HEAD + "[routes]\ncount = h:count\n[h:count]\nhandler = stateful\n"

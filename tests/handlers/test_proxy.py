@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy import Forward
+from ccproxy import Forward, Plan
+from ccproxy.config.plan import HandlerPlan, ListenerPlan
 from ccproxy.core.message import Message
 from ccproxy.testing import CODEC, TIME, message, run_handler
 from ccproxy.wire import cc
@@ -145,3 +146,20 @@ def test_a_pong_without_fields_fails():
         broken = Message.cut([b"", b"echo.response", b"{}", b""], CODEC)
         with pytest.raises(ValueError, match="req"):
             proxy.ctx.links[0].receive(broken)
+
+
+@pytest.mark.parametrize(
+    ("listens", "protocol", "said"),
+    [("tcp://*:22640", "cc", True), ("tcp://*:22641", "cc", False), (URL, "sodep", False)],
+)
+def test_a_proxy_to_its_own_server_is_a_warning(listens, protocol, said):
+    options = Proxy.Options(remote_cc=URL)
+    listener = ListenerPlan("ccserver", protocol, listens, None, 2)
+    mine = HandlerPlan("h:far", "proxy", Proxy, options, 7)
+    plan = Plan("x.ini", "x", None, (listener,), (), (mine,))
+    problems = list(Proxy("h:far", options).check(plan))
+    texts = [
+        f"x.ini:7: warning: [h:far] forwards to {URL}, to this server itself; "
+        "[ccserver] in line 2 listens there: messages go in a circle"
+    ]
+    assert [str(one) for one in problems] == texts * said

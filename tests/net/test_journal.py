@@ -1,3 +1,4 @@
+import asyncio
 import logging
 
 import pytest
@@ -118,3 +119,29 @@ def test_drops_are_said_with_the_sum(journal, clock, caplog):
     journal.drops([])
     journal.drops([box])
     assert "gone" not in "".join(lines(caplog))
+
+
+def test_what_was_not_said_reads_like_the_line_itself(journal, clock, caplog):
+    for _ in range(3):
+        journal.failed("h:bad", "a.b", ValueError("x"))
+    caplog.clear()
+    clock.now += SECONDS
+    journal.summarise()
+    assert lines(caplog) == [
+        "WARNING repeated in the last 10 s: handler failed handler=h:bad: ValueError (2 more)"
+    ]
+
+
+async def test_a_task_that_dies_is_said(journal, caplog):
+    async def work(error):
+        if error is not None:
+            raise error
+
+    caplog.clear()
+    for error in (RuntimeError("on purpose"), None):
+        task = asyncio.create_task(work(error), name="link h:far")
+        task.add_done_callback(journal.ended)
+        await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert "RuntimeError: on purpose" in caplog.text
+    assert lines(caplog) == ["ERROR ended by a fault, needs a restart: link h:far"]

@@ -179,7 +179,7 @@ def test_nothing_is_lost_from_the_sums(asked, keys):
     for key, pause, amount in asked:
         now += pause
         told += limit.ask(key, now, amount) or 0
-    told += sum(amount for _, amount in limit.expire(now + 10.0))
+    told += sum(amount for _, amount in limit.expire(now + 11.0))
     assert told + limit.overflow == sum(amount for _, _, amount in asked)
 
 

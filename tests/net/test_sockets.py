@@ -138,3 +138,16 @@ async def test_a_parting_has_an_end(pair, seconds):
     await part(ours, seconds)
     assert ours.fileno() == -1
     assert theirs.recv(1) == b""
+
+
+def test_an_option_out_of_range_is_an_error_of_the_system():
+    with socket.socket() as sock, pytest.raises(OSError, match="out of range"):
+        prepare(sock, SocketOptions(zmq_sndbuf=1 << 40))
+
+
+async def test_a_refused_connection_says_why():
+    with bind(Address.parse("tcp://127.0.0.1:0"), 5) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError) as error:
+        await connect(Address.parse(f"tcp://127.0.0.1:{port}"), SocketOptions())
+    assert error.value.strerror == "Connection refused"

@@ -28,6 +28,8 @@ class End(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.far: End | None = None
         self.ended = ended
+        self._early: list[bytes] = []
+        self.whole = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Nothing is read before both ends are there."""
@@ -39,17 +41,36 @@ class End(asyncio.Protocol):
         """Both ends are there."""
         self.far, far.far = far, self
         for one in (self, far):
-            if not one.transport.is_closing():
-                one.transport.resume_reading()
+            one.begin()
+
+    def begin(self) -> None:
+        """Pass on what came before the other end was there, and all that follows."""
+        for data in self._early:
+            self.data_received(data)
+        self._early.clear()
+        if self.whole:
+            self.eof_received()
+        elif not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Pass on."""
         if self.far is not None:
             self.far.transport.write(data)
+            return
+        # uvloop begins to read behind `connection_made`, paused there or not.
+        self._early.append(data)
+        self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """One direction has ended."""
-        if self.far is not None and self.far.transport.can_write_eof():
+        """One direction has ended; with the other one all is over."""
+        self.whole = True
+        if self.far is None:
+            return True
+        if self.far.whole:
+            self.far.transport.close()
+            return False
+        if self.far.transport.can_write_eof():
             self.far.transport.write_eof()
         return True
 

@@ -105,7 +105,7 @@ class Closing:
         found = self.mesh.store.instances.get(key)
         if found is None or found.state not in LIVE or found.state is InstanceState.UNKNOWN:
             return False
-        return bool(self.mesh.connection(found.agent))
+        return bool(self.mesh.connection(found.agent)) and self.mesh.guests.reachable(row, end)
 
     def begin(self, key: int) -> None:
         """A drain begins, perhaps anew: what could not be closed before is tried again."""

@@ -129,6 +129,8 @@ class SsmmpManager(Handler):
             return
         now = self.ctx.time()
         name = self._peers.greet(message)
+        if isinstance(message.codec, ssmmp.SsmmpCodec) and message.codec.dialect.own_address:
+            self.manager.guest(name)
         try:
             actions = self.manager.receive(now, name, _parsed(message))
         except ssmmp.Malformed as error:

@@ -163,6 +163,10 @@ class Instances:
             self._release(row)
 
     def _kill(self, row: Instance) -> None:
+        if self.mesh.guests.limited(row.agent):
+            self.mesh.notice("not killed", row.key, f"{row.service} on {row.agent}")
+            self.fire(row.key, "killed", request=0)
+            return
         request = self.mesh.store.next("message")
         self.mesh.store.put(replace(row, request=request))
         self._tell(row, "hard_shutdown_request", request, service_name=row.program)

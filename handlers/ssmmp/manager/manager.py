@@ -17,6 +17,7 @@ from .actions import Action, Tell
 from .agents import Agents
 from .closing import Closing
 from .commands import Command
+from .guests import Guests
 from .health import Health
 from .instances import Instances
 from .journal import Record
@@ -49,6 +50,7 @@ class Manager:
     ) -> None:
         mesh = self.mesh = Mesh(graph, settings or Settings(), random)
         mesh.services = Services(mesh)
+        mesh.guests = Guests(mesh)
         mesh.health = Health(mesh)
         mesh.offers = Offers(mesh)
         mesh.closing = Closing(mesh)
@@ -74,6 +76,9 @@ class Manager:
             "service_instance_health_response": mesh.health.reported,
             "service_instance_termination_info": mesh.health.left,
             "agent_health_control_response": lambda agent, _: mesh.health.answered(agent),
+            # Only guests send these: an instance is there, an instance is busy.
+            "connection_request": lambda agent, message: None,
+            "process_data": lambda agent, message: None,
         }
 
     @classmethod
@@ -139,7 +144,7 @@ class Manager:
         if agent is None or receiver is None:
             self._stranger(sender, message, agent is None)
             return self._done()
-        receiver(agent, message)
+        receiver(agent, self.mesh.guests.told(agent, message))
         return self._done()
 
     def _stranger(self, sender: str, message: ssmmp.Message, unregistered: bool) -> None:
@@ -199,6 +204,7 @@ class Manager:
         self._at(now)
         self._hopeless.pop(sender, None)
         self.mesh.agents.gone(sender)
+        self.mesh.guests.peers.discard(sender)
         return self._done()
 
     def tick(self, now: float, most: int = 1_000_000) -> list[Action]:
@@ -260,6 +266,10 @@ class Manager:
             self.mesh.store.drop(self.mesh.store.goals[name])
         self._balance_all()
         return self._done()
+
+    def guest(self, peer: str) -> None:
+        """A connection is that of an agent of the published implementation; see `guests`."""
+        self.mesh.guests.peers.add(peer)
 
     def edition(self, peer: str) -> ssmmp.Edition:
         """The edition in which messages for a connection are to be written."""

@@ -23,6 +23,7 @@ from .store import Store
 if TYPE_CHECKING:
     from .agents import Agents
     from .closing import Closing
+    from .guests import Guests
     from .health import Health
     from .instances import Instances
     from .offers import Offers
@@ -39,6 +40,7 @@ class Mesh:
 
     agents: Agents
     closing: Closing
+    guests: Guests
     health: Health
     instances: Instances
     offers: Offers

@@ -4,6 +4,7 @@
     x_sessions: ((source id, plug, source port, dest address, dest port, new port); ...)
                 port 0: offered, and not acknowledged yet
 
+A list that is too long for one line goes on in x_running_2, x_running_3 ..., x_sessions_2 ...
 Known and wanted instances are adopted (208); what is unknown or was replaced is killed; without
 `x_running` everything that ran there is given up (205).
 """
@@ -20,6 +21,7 @@ from .states import ENDED, InstanceState
 
 Told = dict[int, str]
 """Service by instance id, as the agent tells it."""
+Lists = list[tuple[str, ...]]
 
 
 class _Told(NamedTuple):
@@ -47,7 +49,7 @@ class Reconciler:
 
     def returned(self, row: Agent, message: ssmmp.Message) -> None:
         """Answer a registration on a new connection, then bring both views together."""
-        told = _running(message.extra("x_running"))
+        told = _running(_lists(message, "x_running"))
         known = self._known(row)
         adopted = {one.key for one in known if told and told.get(one.key) in _names(one)}
         self.mesh.agents.welcome(row.peer, self._status(known, told, adopted))
@@ -59,7 +61,7 @@ class Reconciler:
         for key in (told or {}).keys() - adopted:
             if key not in {one.key for one in known}:
                 self._kill_stranger(row, key, (told or {})[key])
-        self._sessions(row, message.extra("x_sessions"))
+        self._sessions(row, _lists(message, "x_sessions"))
 
     def _known(self, row: Agent) -> list[Instance]:
         """What ran there: live as far as known, or ended with its ports still reserved."""
@@ -99,15 +101,18 @@ class Reconciler:
             ),
         )
 
-    def _sessions(self, row: Agent, text: str | None) -> None:
+    def _sessions(self, row: Agent, lists: Lists | None) -> None:
         """Sessions whose source is there: those not told are closed, those told are open."""
-        if text is None:
+        if lists is None:
             return
-        told = [_Told(*one) for one in _tuples(text) if len(one) == 6]
+        by_source: dict[str, list[_Told]] = {}
+        for one in lists:
+            if len(one) == 6:
+                by_source.setdefault(one[0], []).append(_Told(*one))
         index, sessions = self.mesh.store.session_index, self.mesh.store.sessions
         for instance in list(self.mesh.store.instance_index.of(("on", row.key))):
             rows = [sessions[key] for key in index.of(("from", instance))]
-            here = [one for one in told if one.source == str(instance)]
+            here = by_source.get(str(instance), [])
             for session in rows:
                 if session.from_port and not _taken(session, here):
                     self.mesh.sessions.fire(session, "info", first="source", request=0)
@@ -137,7 +142,20 @@ def _taken(row: Session, told: list[_Told]) -> bool:
     return False
 
 
-def _tuples(text: str) -> list[tuple[str, ...]]:
+def _lists(message: ssmmp.Message, name: str) -> Lists | None:
+    """The tuples of an extension line and of those that go on with it; None without it."""
+    found = message.extra(name)
+    if found is None:
+        return None
+    lists = _tuples(found)
+    number = 2
+    while (more := message.extra(f"{name}_{number}")) is not None:
+        lists += _tuples(more)
+        number += 1
+    return lists
+
+
+def _tuples(text: str) -> Lists:
     try:
         found = ssmmp.tuples(text)
     except ValueError:
@@ -145,11 +163,11 @@ def _tuples(text: str) -> list[tuple[str, ...]]:
     return [one for one in found if len(one) != 6 or (one[2] + one[5]).isdecimal()]
 
 
-def _running(text: str | None) -> Told | None:
+def _running(lists: Lists | None) -> Told | None:
     """What runs there; None if the agent did not say."""
-    if text is None:
+    if lists is None:
         return None
-    told = [one for one in _tuples(text) if len(one) >= 2 and one[1].isdecimal()]
+    told = [one for one in lists if len(one) >= 2 and one[1].isdecimal()]
     return {int(one[1]): one[0] for one in told}
 
 

@@ -36,7 +36,8 @@ class Agent:
 class Instance:
     """One process. `was` is the state before UNKNOWN; `held` = its ports are reserved; `request`
     the message it waits for; `node` the agent it is to run on, empty = any; `idle` = its deadline
-    is that of idle_stop; `tries` how often it was asked to end; `status` the last bad one."""
+    is that of idle_stop; `tries` how often it was asked to end; `status` the last bad one; `alias`
+    the number that one gave itself which nobody here started."""
 
     key: int
     service: str
@@ -56,6 +57,7 @@ class Instance:
     ran: float = 0.0
     since: float = 0.0
     deadline: float = 0.0
+    alias: int = 0
 
 
 @dataclass(frozen=True, slots=True)

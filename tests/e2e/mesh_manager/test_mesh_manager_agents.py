@@ -1,8 +1,11 @@
-"""Agents written by hand in a few lines, in each framing: everything that a Manager does for them."""
+"""Agents written by hand in a few lines, in each framing, and all that a Manager does for them."""
 
+import json
 import socket
+from pathlib import Path
 
 import pytest
+import zmq
 
 FRAMINGS = ("lines", "tilde", "semicolon")
 
@@ -145,10 +148,6 @@ handler = proxy
 remote-cc = tcp://127.0.0.1:PORT1
 """
     start(proxy, "gateway")
-    import json
-
-    import zmq
-
     dealer = make(zmq.DEALER, fill("tcp://127.0.0.1:PORT3"), identity=b"node-7")
 
     def send(type, text):
@@ -212,11 +211,8 @@ def test_hostile_peers_are_bounded(mesh, soon):
 
 
 def agent_sockets(mesh):
-    fds = mesh.server.process.pid
-    from pathlib import Path
-
     links = []
-    for one in Path(f"/proc/{fds}/fd").iterdir():
+    for one in Path(f"/proc/{mesh.server.process.pid}/fd").iterdir():
         try:
             links.append(str(one.readlink()))
         except OSError:

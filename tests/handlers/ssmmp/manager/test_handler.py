@@ -135,6 +135,14 @@ def test_framing_and_edition_of_the_peer(options):
         assert "plug_configuration: orders_client, api, orders" in execute
 
 
+def test_peers_that_write_host_and_port_are_guests(running):
+    peer = Peer(kept(running), dialect=ssmmp.Dialect(ssmmp.Framing.SEMICOLON, own_address="h_1"))
+    running.give(peer.text(register()))
+    assert len(running.handler.manager.mesh.guests.peers) == 1
+    running.ctx.departures[0](b"one")
+    assert not running.handler.manager.mesh.guests.peers
+
+
 def test_over_cc_behind_other_servers(running):
     def cc(text, *route):
         type = ssmmp.PREFIX + ssmmp.parse(text).type

@@ -140,3 +140,14 @@ def test_sessions_that_live_on_and_one_whose_ack_was_lost(alone):
     back(alone, f"x_ssmmp=1 x_running={RUNNING} x_sessions=({';'.join(told)})")
     states = [(alone.session(n).state, alone.session(n).from_port) for n in (1, 2, 3, 4)]
     assert states == [("OPEN", 40000), ("OPEN", 40001), ("OFFERED", 0), ("CLOSED", 0)]
+
+
+def test_lists_that_go_on_in_other_lines(alone):
+    """A line has an end; what a busy node runs may not fit into one."""
+    alone.gone("a")
+    told = "((1,orders_client,40000,fd00::1,54002,54002))"
+    more = "x_running=((web,1,54001)) x_running_2=((orders,2,54002)) x_sessions=()"
+    lines = back(alone, f"x_ssmmp=1 {more} x_sessions_2={told} x_sessions_4=((9))")
+    assert lines == ["b initiation_response 7 status=208"]
+    assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
+    assert alone.session(1).state == "OPEN"

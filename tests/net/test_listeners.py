@@ -1,0 +1,119 @@
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import ListenerOptions, SocketOptions
+from ccproxy.config.plan import ListenerPlan, Plan
+from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions
+from ccproxy.net.listeners import MAKERS, Listeners
+from ccproxy.net.sockets import connect
+from ccproxy.testing import free_ports
+
+LOOPBACK = "tcp://127.0.0.1:{}"
+
+
+def listen(address, section="ccserver", protocol="cc"):
+    options = ListenerOptions() if protocol == "cc" else ListenOptions(protocol="", address="")
+    return ListenerPlan(section, protocol, address, options, 1)
+
+
+def plan(*listeners):
+    return Plan("x.ini", "x", ServerOptions(cc_socket="tcp://127.0.0.1:1"), listeners, (), ())
+
+
+async def reaches(address):
+    with suppress(OSError):
+        (await connect(Address.parse(address), SocketOptions())).close()
+        return True
+    return False
+
+
+@pytest.fixture
+def open_ones(services):
+    async def open_ones(*listeners):
+        made = Listeners(services())
+        await made.commit(made.prepare(plan(*listeners)), plan(*listeners))
+        return made
+
+    return open_ones
+
+
+def test_every_protocol_has_a_listener():
+    assert set(MAKERS) == set(PROTOCOLS)
+
+
+@pytest.mark.parametrize("protocol", sorted(MAKERS))
+async def test_one_is_opened_kept_and_closed(open_ones, protocol):
+    address = LOOPBACK.format(*free_ports(1))
+    one = plan(listen(address, "listen:x", protocol))
+    listeners = await open_ones(*one.listeners)
+    [before] = listeners.open.values()
+    await listeners.commit(listeners.prepare(one), one)
+    assert list(listeners.open.values()) == [before]
+    assert await reaches(address)
+    await listeners.commit(listeners.prepare(plan()), plan())
+    assert listeners.open == {} and not await reaches(address)
+
+
+async def test_all_of_a_plan_or_none(open_ones):
+    first, second, taken = (LOOPBACK.format(port) for port in free_ports(3))
+    listeners = await open_ones(listen(first))
+    port = int(taken.rpartition(":")[2])
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    bad = plan(listen(second), listen(taken, "listen:x"))
+    with pytest.raises(OSError, match=r"^\[listen:x\] cannot listen on .*: Address already in use"):
+        listeners.prepare(bad)
+    other.close()
+    await other.wait_closed()
+    assert [await reaches(one) for one in (first, second)] == [True, False]
+    listeners.abandon(listeners.prepare(bad))
+    assert [await reaches(one) for one in (first, second)] == [True, False]
+    await listeners.dismiss(0)
+    listeners.mute()
+
+
+WIDER = [("tcp://127.0.0.1:{}", "cc", "tcp://*:{}", "cc"),
+         ("tcp://*:{}", "cc", "tcp://127.0.0.1:{}", "cc"),
+         ("tcp://127.0.0.1:{}", "cc", "tcp://127.0.0.1:{}", "http")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "was", "new", "is_"), WIDER)
+async def test_the_same_port_in_another_way(open_ones, old, was, new, is_):
+    """The old listener is in the way: it lets go, and comes back if the rest fails."""
+    [port] = free_ports(1)
+    here = LOOPBACK.format(port)
+    listeners = await open_ones(listen(old.format(port), protocol=was))
+    [before] = listeners.open.values()
+    wanted = plan(listen(new.format(port), protocol=is_))
+    listeners.abandon(listeners.prepare(wanted))
+    assert list(listeners.open.values()) == [before] and await reaches(here)
+    await listeners.commit(listeners.prepare(wanted), wanted)
+    [after] = listeners.open.values()
+    assert after is not before and await reaches(here)
+    listeners.mute()
+    await listeners.dismiss(0)
+    assert not await reaches(here)
+
+
+async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
+    [port] = free_ports(1)
+    listeners = await open_ones(listen(LOOPBACK.format(port)))
+    prepared = listeners.prepare(plan(listen(f"tcp://*:{port}")))
+    [made] = prepared.values()
+    made.door.close()
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    listeners.abandon(prepared)
+    assert "lost after a failed reload: [ccserver]: Address already in use" in caplog.text
+    other.close()
+    await other.wait_closed()
+
+
+async def test_ports_chosen_by_the_system_are_each_its_own(open_ones):
+    two = [listen("tcp://127.0.0.1:*", name) for name in ("ccserver", "listen:x")]
+    listeners = await open_ones(*two)
+    assert len({one.door.bound for one in listeners.open.values()}) == 2
+    assert len(listeners.outboxes()) == 2
+    listeners.mute()
+    await listeners.dismiss(0)
