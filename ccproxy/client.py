@@ -247,8 +247,7 @@ class _Carrier:
         poller.register(self._ear, zmq.POLLIN)
         try:
             while not self._done():
-                events = zmq.POLLIN | (zmq.POLLOUT if self._waiting else 0)
-                poller.register(self._socket, events)
+                poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._waiting else 0))
                 poller.poll(None if self._deadline is None else 1 + int(1000 * self._left()))
                 with suppress(BlockingIOError):  # it may be the socket that woke the thread
                     self._ear.recv(4096)
@@ -288,11 +287,10 @@ def _connect(address: str, identity: bytes | None, limits: Limits) -> _Socket:
     """A DEALER, with a context of its own, on its way to `address`; ValueError if that is none."""
     made = zmq.Context().socket(zmq.DEALER)
     try:
-        for name, setting in _OPTIONS.items():
+        # With IPV6 set, libzmq looks for a name such as localhost among those addresses alone.
+        own = {zmq.HEARTBEAT_IVL: int(1000 * limits.heartbeat), zmq.IPV6: int("[" in address)}
+        for name, setting in (_OPTIONS | own).items():
             made.setsockopt(name, setting)
-        # Only then: with it, libzmq would look for a name such as localhost among IPv6 alone.
-        made.setsockopt(zmq.IPV6, int("[" in address))
-        made.setsockopt(zmq.HEARTBEAT_IVL, int(1000 * limits.heartbeat))
         if identity is not None:
             made.setsockopt(zmq.IDENTITY, identity)
         made.connect(address)

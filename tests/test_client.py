@@ -93,7 +93,10 @@ def has_ipv6():
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this host")
 def test_a_server_with_an_ipv6_address():
-    with server(lambda frames: [reply(frames)], "[::1]") as router, Client(router.address) as client:
+    with (
+        server(lambda frames: [reply(frames)], "[::1]") as router,
+        Client(router.address) as client,
+    ):
         assert client.request("a.b", {}, timeout=SOON).type == "reply"
 
 

@@ -147,7 +147,7 @@ def _followed(parser: argparse.ArgumentParser) -> None:
 
 
 def _everything(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="also those that are closed")
+    parser.add_argument("--all", action="store_true", help="also those that have ended")
 
 
 DECLARE: dict[str, Callable[[argparse.ArgumentParser], None]] = {

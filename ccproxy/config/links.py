@@ -121,9 +121,7 @@ class LinkOptions(SocketOptions):
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "queue-messages"),)
 
-    queue: int = option(
-        _QUEUE, default=64 * MIB, help="bytes that may wait for the far side"
-    )
+    queue: int = option(_QUEUE, default=64 * MIB, help="bytes that may wait for the far side")
     queue_messages: int = option(
         kinds.natural, default=0, help="messages that may wait for the far side; 0 = no limit"
     )
@@ -181,9 +179,7 @@ class ListenerOptions(SocketOptions):
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "peer-queue-messages"),)
 
-    peer_queue: int = option(
-        _QUEUE, default=64 * MIB, help="bytes that may wait for each peer"
-    )
+    peer_queue: int = option(_QUEUE, default=64 * MIB, help="bytes that may wait for each peer")
     peer_queue_messages: int = option(
         kinds.natural, default=0, help="messages that may wait for each peer; 0 = no limit"
     )

@@ -51,15 +51,16 @@ def scan(
     flow table, `miss` makes a flow that is not in it (b"": the one for malformed messages). `emit`
     gets a run: its target, an empty string followed by the messages, their bytes; True ends the
     scan, where the target has handlers. `limits` are the bytes and the number of frames of the
-    largest message. Returns how many bytes are done, why
-    it stopped, and the outboxes to wait for if it is BLOCKED.
+    largest message. Returns how many bytes are done, why it stopped, and the outboxes to wait for
+    if it is BLOCKED.
     """
     size = len(data)
     last = size - 2
     limit, most = limits
-    # A frame has two bytes at least: only a message longer than this can break a limit.
-    watch = min(limit, 2 * most)
+    # A frame has two bytes at least: no message shorter than this can break a limit.
+    small = min(LARGE, limit, 2 * most)
     start = run = begun = stop = head_size = head_more = 0
+    counted = 1
     head = b""
     seen = False
     flow: Any = None
@@ -98,7 +99,15 @@ def scan(
                 if named:
                     if at <= size:
                         name = data[body:at]
-                        found = flows.get(name) or miss(name)
+                        found = flows.get(name)
+                        if found is None:
+                            # A new flow may push out the one that is being counted.
+                            if flow is not None:
+                                flow.count += len(parts) - counted
+                                flow.bytes += start - begun
+                                counted = len(parts)
+                                begun = start
+                            found = miss(name)
                     break
                 named = at == body
             if stop:
@@ -114,13 +123,16 @@ def scan(
                 head_size = 0
             if found is not flow:
                 if flow is not None:
+                    flow.count += len(parts) - counted
                     flow.bytes += start - begun
+                counted = len(parts)
                 begun = start
                 flow = found
                 if found.target is not target:
                     if target is not None:
                         emit(target, parts, start - run)
                         parts = [b""]
+                        counted = 1
                     target = found.target
                     seen = len(target.handlers) > 0
                     run = start
@@ -150,18 +162,20 @@ def scan(
                 break
         if stop or at > size:
             break
-        if at - start > watch:
-            if at - start > limit:
-                stop = TOO_BIG
-                break
-            if frames_in(data, start, at) > most:
-                stop = BROKEN
-                break
-        parts.append(data[start:at] if at - start < LARGE else view[start:at])
+        if at - start < small:
+            parts.append(data[start:at])
+        elif at - start > limit:
+            stop = TOO_BIG
+            break
+        elif frames_in(data, start, at) > most:
+            stop = BROKEN
+            break
+        else:
+            parts.append(view[start:at])
         start = at
-        flow.count += 1
         # Who looks at each message takes time for each: one that takes long ends the scan.
         if seen:
+            flow.count += 1
             tired = emit(target, parts, start - run)
             parts = [b""]
             run = start
@@ -170,6 +184,7 @@ def scan(
                 stop = BLOCKED if wait else TIRED
                 break
     if flow is not None:
+        flow.count += len(parts) - counted
         flow.bytes += start - begun
     if target is not None and start > run:
         emit(target, parts, start - run)
@@ -190,8 +205,7 @@ def scan_replies(
     size = len(data)
     last = size - 2
     limit, most = limits
-    # A frame has two bytes at least: only a message longer than this can break a limit.
-    watch = min(limit, 2 * most)
+    small = min(LARGE, limit, 2 * most)
     start = run = stop = head_size = 0
     head = identity = b""
     view = memoryview(data)
@@ -255,14 +269,16 @@ def scan_replies(
                 break
         if stop or at > size:
             break
-        if at - start > watch:
-            if at - start > limit:
-                stop = TOO_BIG
-                break
-            if frames_in(data, start, at) > most:
-                stop = BROKEN
-                break
-        parts.append(data[behind:at] if at - behind < LARGE else view[behind:at])
+        if at - start < small:
+            parts.append(data[behind:at])
+        elif at - start > limit:
+            stop = TOO_BIG
+            break
+        elif frames_in(data, start, at) > most:
+            stop = BROKEN
+            break
+        else:
+            parts.append(view[behind:at])
         start = at
     if parts:
         emit(identity, parts, start - run)

@@ -64,6 +64,11 @@ class Traffic:
         self.phases[-1].took = time.monotonic() - self.phases[-1].began
 
     @property
+    def stopped(self) -> bool:
+        """True after `stop`."""
+        return self._end.is_set()
+
+    @property
     def total(self) -> Seen:
         """All phases together."""
         found = Seen("all together", longest=max(one.longest for one in self.phases))

@@ -39,8 +39,15 @@ def test_near_misses(prefix, type, reason):
 
 @pytest.mark.parametrize(
     ("prefix", "type"),
-    [("a.b", "a.b"), ("a", "a.b.c"), ("*", "x"), ("task", "log"), ("a.b", "x.y"), ("*", "a.b"),
-     ("ext", "exits")],
+    [
+        ("a.b", "a.b"),
+        ("a", "a.b.c"),
+        ("*", "x"),
+        ("task", "log"),
+        ("a.b", "x.y"),
+        ("*", "a.b"),
+        ("ext", "exits"),
+    ],
 )
 def test_what_matches_or_is_far_off_is_no_near_miss(prefix, type):
     assert why(prefix, type) == ""

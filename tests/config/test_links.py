@@ -119,7 +119,9 @@ def test_what_the_kernel_would_not_take(line):
     assert "expected a" in problem
 
 
-@pytest.mark.parametrize(("declared", "name"), [(LinkOptions, "queue"), (ListenerOptions, "peer-queue")])
+@pytest.mark.parametrize(
+    ("declared", "name"), [(LinkOptions, "queue"), (ListenerOptions, "peer-queue")]
+)
 def test_a_queue_whose_unit_was_forgotten(declared, name):
     _, [problem] = read(declared, f"{name} = 64")
     assert problem == f'"{name}" in [s]: found "64", expected a size of at least 1 KiB'

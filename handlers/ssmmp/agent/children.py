@@ -24,20 +24,21 @@ _OURS = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """Variables of the agent that are none of its programs' business."""
 
 
+UNKNOWN = -1000
+"""The status of a process that was not ours to reap."""
+
+
 @dataclass(slots=True)
 class Child:
-    """One running process; `popen` is None if an earlier agent started it."""
+    """One running process."""
 
     pid: int
     descriptor: int
     start: str
-    popen: subprocess.Popen[bytes] | None = None
 
 
 class Children:
     """`ended(instance, status)` is called on the loop; status -N = by signal N, -1000 = unknown."""
-
-    UNKNOWN = -1000
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, ended: Callable[[int, int], None], output: str
@@ -53,20 +54,22 @@ class Children:
     def __contains__(self, instance: object) -> bool:
         return instance in self._all
 
-    def started(self, instance: int, popen: subprocess.Popen[bytes]) -> str:
-        """Watch a process that `launch` started: when it started, to know it again."""
-        return self._watch(instance, popen.pid, popen)
+    def watch(self, instance: int, pid: int) -> str:
+        """Watch a process: when it started, to know it again. OSError if there is none."""
+        descriptor = os.pidfd_open(pid)
+        child = self._all[instance] = Child(pid, descriptor, proc.started(pid))
+        self._loop.add_reader(descriptor, self._over, instance)
+        return child.start
 
     def adopt(self, instance: int, pid: int, start: str) -> bool:
         """Watch a process of an earlier agent; False if it is gone, or another one by now."""
         if not pid or not start or proc.started(pid) != start:
             return False
         try:
-            self._watch(instance, pid, None)
+            if self.watch(instance, pid) == start:
+                return True
         except OSError:
             return False
-        if self._all[instance].start == start:
-            return True
         self._forget(instance)
         return False
 
@@ -86,20 +89,23 @@ class Children:
         for instance in list(self._all):
             self._forget(instance)
 
-    def launch(self, spawn: Spawn) -> subprocess.Popen[bytes]:
-        """Start a program; it may wait, so call it in a thread. OSError or ValueError says why
-        it cannot be started."""
+    def launch(self, spawn: Spawn) -> int:
+        """Start a program: its process id. It may wait, so call it in a thread; OSError or
+        ValueError says why it cannot be started."""
         kept = {key: text for key, text in os.environ.items() if not key.startswith(_OURS)}
         switch: dict[str, Any] = {}
         if spawn.user:
             switch = proc.switched(spawn.user)
             kept.update(proc.home(spawn.user))
         with self._file(spawn) as file:
-            return subprocess.Popen(
+            started = subprocess.Popen(
                 spawn.command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 env={**kept, **dict(spawn.env)}, cwd=spawn.directory or None,
                 start_new_session=True, **switch,
             )  # fmt: skip
+        # It is reaped here and may outlive this handler: nobody is to wait for it, or to warn.
+        started.returncode = 0
+        return started.pid
 
     def _file(self, spawn: Spawn) -> Any:
         if not self._output:
@@ -109,22 +115,23 @@ class Children:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / f"{name}-{spawn.instance}.log").open("ab")
 
-    def _watch(self, instance: int, pid: int, popen: subprocess.Popen[bytes] | None) -> str:
-        descriptor = os.pidfd_open(pid)
-        child = Child(pid, descriptor, proc.started(pid), popen)
-        self._all[instance] = child
-        self._loop.add_reader(descriptor, self._over, instance)
-        return child.start
-
     def _over(self, instance: int) -> None:
         child = self._forget(instance)
         with contextlib.suppress(OSError):  # mostly there is nobody left
             os.killpg(child.pid, signal.SIGKILL)
-        status = child.popen.wait() if child.popen else self.UNKNOWN
-        self._ended(instance, status)
+        self._ended(instance, _reaped(child.pid))
 
     def _forget(self, instance: int) -> Child:
         child = self._all.pop(instance)
         self._loop.remove_reader(child.descriptor)
         os.close(child.descriptor)
         return child
+
+
+def _reaped(pid: int) -> int:
+    """The status of a process that has ended, if it is a child of this one."""
+    with contextlib.suppress(ChildProcessError):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+    return UNKNOWN

@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from ccproxy import Context, Deliver, Discard, Handler, Message, Plan, Problem, Reply, Verdict
+from ccproxy import (
+    Answer,
+    Context,
+    Deliver,
+    Discard,
+    Handler,
+    Message,
+    Plan,
+    Problem,
+    Reply,
+    Verdict,
+)
 from ccproxy.wire import ssmmp
 
 from ..notices import Count, Notice
@@ -130,6 +141,9 @@ class SsmmpAgent(Handler):
         if self._started:
             self._line.close()
             self.hosting.close()
+            # They attach again: to the next handler, or when there is an agent again.
+            for name in list(self._peers):
+                self._disconnect(name)
         if hasattr(self, "_keep"):
             self._keep.close()
 
@@ -247,8 +261,9 @@ class SsmmpAgent(Handler):
         if not conn:
             self._line.close()
             return
-        # Its process has ended, and its connection with it; who holds it is nobody any more.
-        self._peers.pop(conn, None)
+        peer = self._peers.pop(conn, None)
+        if peer is not None and peer.origin is not None:
+            peer.origin.answer(peer, Answer(b""))
 
 
 _KNOWN = frozenset(

@@ -119,17 +119,17 @@ class Hosting:
         try:
             if row is not None:
                 wanted = await self._prepare(wanted, row)
-            popen = await self._ctx.run_blocking(self.children.launch, wanted)
+            pid = await self._ctx.run_blocking(self.children.launch, wanted)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             why = str(error)
             self._let_go(key)
             self._do(lambda now: self._agent.unspawned(now, key, why))
             return
-        start = self.children.started(key, popen)
+        start = self.children.watch(key, pid)
         stand = self._stands.get(key)
         ports = tuple((plug, one.number) for plug, one in stand.ports.items()) if stand else ()
         self._keep.mark(Known(key, start, wanted.env if stand else (), ports))
-        self._do(lambda now: self._agent.spawned(now, key, popen.pid))
+        self._do(lambda now: self._agent.spawned(now, key, pid))
         if stand is not None:
             stand.attach()
 

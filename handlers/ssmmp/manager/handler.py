@@ -33,7 +33,7 @@ from .. import graphfile
 from ..graph import Graph
 from ..notices import Count, Notice
 from ..store import StateFile
-from . import view
+from . import checks, view
 from .actions import Action, Close
 from .desk import VERBS, Desk
 from .events import Events
@@ -70,21 +70,7 @@ class SsmmpManager(Handler):
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
-        found = plan.handler(self.name)
-        line = found.line if found else 0
-        try:
-            _, problems = graphfile.parse(self.options.graph, _read(self.options.graph))
-            yield from problems
-        except (OSError, ValueError) as error:
-            yield Problem(plan.file, line, f"[{self.name}]: graph = {self.options.graph}: {error}")
-        for listener in self.options.operate_from:
-            if plan.listener(listener) is None:
-                known = ", ".join(one.section for one in plan.listeners)
-                what = f'[{self.name}]: operate-from: no listener "{listener}"'
-                yield Problem(plan.file, line, what, f"there are {known}")
-        if not any(self.name in one.sections for one in plan.routes):
-            what = f"[{self.name}]: no route leads to it"
-            yield Problem(plan.file, line, what, f"add to [routes]: ssmmp = {self.name}", True)
+        return checks.problems(self.name, self.options, plan)
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if graph or state cannot be had."""
@@ -93,7 +79,7 @@ class SsmmpManager(Handler):
         file = StateFile(self.options.state, self.options.state_sync == "full")
         self._file = file
         self._turns = Turns(ctx, file)
-        records = [from_text(*one) for one in file.read()]
+        records = sorted(map(_record, file.read()), key=_order)
         self.manager = Manager.restore(records, graph, self.options, random.random)
         self._desk = Desk(self.manager, self._events)
         ctx.log.info(
@@ -201,7 +187,7 @@ class SsmmpManager(Handler):
 
     def _graph(self) -> Graph:
         self._stamp = _stamp(self.options.graph)
-        graph, problems = graphfile.parse(self.options.graph, _read(self.options.graph))
+        graph, problems = graphfile.parse(self.options.graph, checks.read(self.options.graph))
         if graph is None:
             raise ValueError("; ".join(map(str, problems)))
         return graph
@@ -274,6 +260,16 @@ _KNOWN = frozenset(
 )
 
 
+def _record(text: tuple[str, str, str | None]) -> Record:
+    return from_text(*text)
+
+
+def _order(record: Record) -> tuple[str, int, str]:
+    """Rows in the order in which they were made; the file has them in that of their texts."""
+    number = record.key if isinstance(record.key, int) else 0
+    return record.table, number, str(record.key)
+
+
 def _parsed(message: Message) -> ssmmp.Message:
     """What a listener has parsed already, if that is a message to a Manager."""
     found = message.payload[-1] if message.origin is not None else None
@@ -282,10 +278,6 @@ def _parsed(message: Message) -> ssmmp.Message:
         if row is not None and row.receiver is ssmmp.Actor.MANAGER:
             return found
     return ssmmp.parse(ssmmp.text_of(message.value()), ssmmp.Actor.MANAGER)
-
-
-def _read(file: str) -> str:
-    return Path(file).read_text("utf-8")
 
 
 def _stamp(file: str) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ any point in time give back the state of that point. It must never decide anythi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -94,6 +95,8 @@ class Store:
         self.instance_index: Index[Instance, int] = Index(_instance_groups)
         self.session_index: Index[Session, int] = Index(_session_groups)
         self.loads = Loads(self.instance_index, self.session_index)
+        self.tally: Counter[tuple[str, str]] = Counter()
+        """How many rows there are, by table and state."""
         self.log: list[Action] = []
         self._tables: dict[str, dict[Any, Any]] = {
             "agent": self.agents, "instance": self.instances, "session": self.sessions,
@@ -135,11 +138,15 @@ class Store:
             deadline = getattr(record.row, "deadline", 0.0)
             if deadline:
                 heappush(self._due, (deadline, record.table, record.key))
-        self._weigh(old, record.row)
+        self._weigh(record.table, old, record.row)
         self.log.append(record)
 
-    def _weigh(self, old: Any, new: Any) -> None:
-        """Note whose load has changed."""
+    def _weigh(self, table: str, old: Any, new: Any) -> None:
+        """Note whose load has changed, and how many there are in which state."""
+        was, state = getattr(old, "state", ""), getattr(new, "state", "")
+        if was != state:
+            self.tally[table, was] -= 1
+            self.tally[table, state] += 1
         for row in (old, new):
             if isinstance(row, Session) and row.dest in self.instances:
                 self.loads.note(self.instances[row.dest].service, row.dest)

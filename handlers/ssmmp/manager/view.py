@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import chain
 from typing import Any
 
 from .manager import Manager
 from .mesh import Mesh
 from .rows import Agent, Instance, Operation, Session
-from .states import CONNECTED, SessionState
+from .states import CONNECTED
 
 Line = dict[str, Any]
 
@@ -19,7 +19,7 @@ Line = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of a table: at most `most` lines whose keys come after `after`; None = the first.
-    `all` = with sessions that are closed."""
+    `all` = with sessions whose end was reported."""
 
     what: str
     after: str | int | None = None
@@ -52,22 +52,23 @@ def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Line], str | 
 
 
 def _sessions(mesh: Mesh, all: bool) -> Iterable[int]:
-    rows = mesh.store.sessions.values()
-    return [one.key for one in rows if all or one.state is not SessionState.CLOSED]
+    """Found by the indexes: of those that have ended there may be many more."""
+    if all:
+        return mesh.store.sessions
+    index = mesh.store.session_index
+    groups = [index.of(("edge", source, edge.plug)) for source, edge in mesh.graph.edges()]
+    groups += [index.of(("waiting", name)) for name in mesh.graph.services]
+    return chain.from_iterable(groups)
 
 
 def summary(manager: Manager) -> Line:
     """How many there are of what, by state."""
-    store = manager.mesh.store
-    tables: dict[str, Mapping[Any, Agent | Instance | Session]] = {
-        "agents": store.agents, "instances": store.instances, "sessions": store.sessions,
-    }  # fmt: skip
-    found = {
-        name: dict(Counter([str(one.state) for one in table.values()]))
-        for name, table in tables.items()
-    }
-    under_way = sum(one.state in ("running", "stopping") for one in store.operations.values())
-    return {"app": manager.mesh.graph.name, **found, "operations": under_way}
+    tally = manager.mesh.store.tally
+    found: Line = {"app": manager.mesh.graph.name}
+    for table in ("agent", "instance", "session", "operation"):
+        counts = {str(state): n for (of, state), n in tally.items() if of == table and n and state}
+        found[f"{table}s"] = dict(sorted(counts.items()))
+    return found
 
 
 def status(manager: Manager, now: float) -> dict[str, list[Line]]:

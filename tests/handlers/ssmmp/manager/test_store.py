@@ -63,3 +63,15 @@ def test_an_index_is_what_a_scan_would_find(changes):
             assert set(index.of(group)) == found and index.size(group) == len(found)
             assert index.first(group) in (found or {None})
     assert set(index.groups()) == {g for r in rows.values() if r for g in r}
+
+
+def test_the_tally_is_what_there_is():
+    store = Store()
+    for key in range(1, 6):
+        store.put(Instance(key, "a", "a", InstanceState.PLANNED))
+    store.put(Instance(1, "a", "a", InstanceState.RUNNING))
+    store.put(Instance(1, "a", "a", InstanceState.RUNNING, health=200))
+    store.drop(store.instances[2])
+    store.put(Trouble("x"))
+    found = {state: count for (_, state), count in store.tally.items() if state and count}
+    assert found == {"PLANNED": 3, "RUNNING": 1}

@@ -1,0 +1,88 @@
+import asyncio
+import socket
+
+import pytest
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.net.connection import CLOSED
+from ccproxy.net.dial import Dial
+from ccproxy.net.turn import Turn
+from ccproxy.testing import free_ports
+
+
+class Owner:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def opened(self, wire):
+        self.told.append("opened")
+
+    def received(self, wire, data):
+        self.told.append(data)
+
+    def closed(self, wire, reason):
+        self.told.append(reason)
+
+
+@pytest.fixture
+def server():
+    """A listening socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def dial(server, **options):
+    owner = Owner()
+    port = server if isinstance(server, int) else server.getsockname()[1]
+    address = Address.remote(f"tcp://127.0.0.1:{port}")
+    turn = Turn(asyncio.get_running_loop())
+    return Dial(address, owner, turn, LinkOptions(**options)), owner
+
+
+async def test_a_whole_life(until, server):
+    loop = asyncio.get_running_loop()
+    wire, owner = dial(server)
+    assert wire.write(b"too early") is False
+    theirs, _ = await loop.sock_accept(server)
+    with theirs:
+        await until(lambda: owner.told)
+        assert wire.write(b"hello") is True
+        assert await loop.sock_recv(theirs, 100) == b"hello"
+        theirs.send(b"world")
+    await until(lambda: wire.over)
+    assert owner.told == ["opened", b"world", b"", CLOSED]
+    assert wire.write(b"too late") is False
+    wire.close()
+    assert len(owner.told) == 4
+
+
+async def test_nobody_there_is_said_once_with_the_reason(until):
+    wire, owner = dial(*free_ports(1))
+    await until(lambda: wire.over)
+    await asyncio.sleep(0.01)
+    assert owner.told == ["Connection refused"]
+
+
+async def test_who_closes_hears_nothing_more(until, server):
+    wire, owner = dial(server)
+    wire.close()
+    await asyncio.gather(wire._task, return_exceptions=True)
+    assert owner.told == []
+    wire, owner = dial(server)
+    await until(lambda: owner.told)
+    wire.close()
+    wire.close()
+    await asyncio.sleep(0.01)
+    assert (owner.told, wire.over) == (["opened"], True)
+    assert wire.write(b"x") is False
+
+
+async def test_what_waits_is_bounded(until, server):
+    wire, owner = dial(server, queue=1024)
+    await until(lambda: owner.told)
+    assert [wire.write(b"x" * 700) for _ in range(2)] == [True, False]
+    wire.close()

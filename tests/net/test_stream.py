@@ -1,0 +1,122 @@
+import asyncio
+import socket
+
+import pytest
+
+from ccproxy.core.outbox import Limits
+from ccproxy.net.connection import CLOSED
+from ccproxy.net.stream import Stream
+from ccproxy.net.turn import Turn
+
+
+class Owner:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.data = []
+        self.reasons = []
+
+    def received(self, stream, data):
+        self.data.append(data)
+
+    def closed(self, stream, reason):
+        self.reasons.append(reason)
+
+
+@pytest.fixture
+def make(pair):
+    def make(**limits):
+        ours, theirs = pair()
+        owner = Owner()
+        stream = Stream(ours, "x", owner, Turn(asyncio.get_running_loop()), Limits(**limits))
+        stream.open()
+        return stream, owner, theirs
+
+    return make
+
+
+async def read(sock, count):
+    found = b""
+    while len(found) < count:
+        found += await asyncio.get_running_loop().sock_recv(sock, count - len(found))
+    return found
+
+
+async def test_units_of_one_turn_are_one_write(make):
+    stream, owner, theirs = make()
+    assert stream.write(b"one") and stream.write(b"two")
+    with pytest.raises(BlockingIOError):
+        theirs.recv(10)
+    await asyncio.sleep(0.001)
+    assert theirs.recv(10) == b"onetwo"
+    assert stream.send(b"now") and theirs.recv(10) == b"now"
+    stream.close("done")
+    stream.close("again")
+    assert owner.reasons == ["done"]
+    assert (stream.write(b"x"), stream.send(b"x"), stream.box.sent) == (False, False, 3)
+
+
+async def test_what_has_no_room_is_dropped_as_a_whole(make):
+    stream, _, _ = make(bytes=10)
+    assert stream.write(b"x" * 8) is True
+    assert stream.write(b"y" * 8) is False
+    assert (stream.box.waiting, stream.box.dropped) == (1, {"full": 1})
+    stream.close("done")
+    assert stream.box.dropped == {"full": 1, "gone": 1}
+
+
+async def test_what_comes_is_told_unless_it_is_paused(make, until):
+    stream, owner, theirs = make()
+    theirs.send(b"one")
+    await until(lambda: owner.data)
+    stream.pause()
+    stream.pause()
+    theirs.send(b"two")
+    await asyncio.sleep(0.01)
+    assert owner.data == [b"one"]
+    stream.resume()
+    stream.resume()
+    await until(lambda: len(owner.data) == 2)
+    assert owner.data == [b"one", b"two"]
+    stream.close("done")
+    stream.resume()
+
+
+async def test_the_other_side_ends(make, until):
+    stream, owner, theirs = make()
+    theirs.send(b"last")
+    theirs.shutdown(socket.SHUT_WR)
+    await until(lambda: owner.reasons)
+    assert (owner.data, owner.reasons) == ([b"last", b""], [CLOSED])
+
+
+async def test_the_end_waits_for_what_is_not_written_yet(make, until):
+    stream, owner, theirs = make()
+    stream.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    stream.write(b"x" * 1_000_000)
+    stream.finish("over")
+    assert owner.reasons == []
+    assert await read(theirs, 1_000_000) == b"x" * 1_000_000
+    await until(lambda: owner.reasons)
+    assert (owner.reasons, stream.box.sent) == (["over"], 1)
+
+
+async def test_nothing_waits_so_the_end_is_now(make):
+    stream, owner, _ = make()
+    stream.finish("over")
+    assert owner.reasons == ["over"]
+
+
+async def test_a_reset_says_so(until):
+    server = socket.create_server(("127.0.0.1", 0))
+    theirs = socket.create_connection(server.getsockname())
+    ours, _ = server.accept()
+    ours.setblocking(False)
+    owner = Owner()
+    stream = Stream(ours, "x", owner, Turn(asyncio.get_running_loop()), Limits())
+    stream.open()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    theirs.close()
+    server.close()
+    await until(lambda: owner.reasons)
+    assert owner.reasons == ["read failed: Connection reset by peer"]
