@@ -69,11 +69,11 @@ def scan(
     parts: list[Buffer] = [b""]
     wait: Sequence[Outbox] = ()
     while start <= last:
-        at = start
-        if head_size and data[start : start + head_size] == head:
-            at += head_size
+        at = start + head_size
+        if head_size and data[start:at] == head:
             flags = head_more
         else:
+            at = start
             found: Flow | None = None
             flags = 1
             named = False
@@ -155,12 +155,14 @@ def scan(
                 length = int.from_bytes(data[at + 1 : at + 9], "big")
                 if length > limit:
                     stop = TOO_BIG
+                    at = size + 1
                     break
                 at += 9 + length
             else:
                 stop = BROKEN
+                at = size + 1
                 break
-        if stop or at > size:
+        if at > size:
             break
         if at - start < small:
             parts.append(data[start:at])
@@ -212,11 +214,10 @@ def scan_replies(
     parts: list[Buffer] = []
     wait: Sequence[Outbox] = ()
     while start <= last:
-        at = start
+        at = start + head_size
         flags = 1
-        if head_size and data[start : start + head_size] == head:
-            at += head_size
-        else:
+        if not head_size or data[start:at] != head:
+            at = start
             flags = data[at]
             if flags < 2:
                 body = at + 2
@@ -262,12 +263,14 @@ def scan_replies(
                 length = int.from_bytes(data[at + 1 : at + 9], "big")
                 if length > limit:
                     stop = TOO_BIG
+                    at = size + 1
                     break
                 at += 9 + length
             else:
                 stop = BROKEN
+                at = size + 1
                 break
-        if stop or at > size:
+        if at > size:
             break
         if at - start < small:
             parts.append(data[behind:at])
