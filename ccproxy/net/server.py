@@ -141,10 +141,10 @@ class Server:
 
     def refused(self, what: str, error: Exception) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
-        if isinstance(error, StartFailed | OSError):
-            self.journal.error("%s: %s", what, error)
-        else:
-            self.journal.log.error("%s: %r", what, error, exc_info=error, stacklevel=2)
+        expected = isinstance(error, StartFailed | OSError)
+        text = "%s: %s" if expected else "%s: %r"
+        trace = None if expected else error
+        self.journal.log.error(text, what, error, exc_info=trace, stacklevel=2)
 
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""

@@ -181,7 +181,7 @@ class Control:
         if self._hang_up:
             self._hang_up = False
             self._lost()
-        if self.core.next_deadline() <= time.monotonic():
+        if self._pause() == 0.0:
             self._do(self.core.tick)
         if self._attach_at is not None and self._attach_at <= time.monotonic():
             self._attach_at = None

@@ -1,4 +1,4 @@
-"""The arithmetic of the ledger: whatever boxes take and handlers do, no message and no byte is lost."""
+"""The arithmetic of the ledger: whatever boxes take and handlers do, nothing is lost from it."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ SLEEP = "import time; time.sleep(600)"
 def test_start_and_hard_stop(agent, manager, tmp_path, until):
     agent(program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}"))
     assert manager.expect("execution_response", manager.execute("job", 7)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     assert os.getpgid(pid) == os.getsid(pid) == pid
     id = manager.ask("hard_shutdown_request", service_name="job", service_instance_id=7)
     assert manager.expect("hard_shutdown_response", id).status == 200
@@ -139,14 +139,14 @@ def test_refusals(agent, manager, tmp_path):
         assert (name, found.status) == (name, status)
 
 
-def test_dies_before_it_is_ready_and_after(agent, manager, tmp_path):
+def test_dies_before_it_is_ready_and_after(agent, manager, tmp_path, until):
     agent(
         program("early", "raise SystemExit(3)", ready="hello", env=f"TEST={tmp_path}")
         + program("late", SLEEP, ready="spawn", env=f"TEST={tmp_path}")
     )
     assert manager.expect("execution_response", manager.execute("early", 30)).status == 502
     assert manager.expect("execution_response", manager.execute("late", 31)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     os.kill(pid, signal.SIGKILL)
     told = manager.expect("health_control_response")
     assert (told.status, told.number("service_instance_id")) == (502, 31)
@@ -188,7 +188,7 @@ def test_instances_outlive_their_agent(how, agent, manager, tmp_path, until):
     text = program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}")
     first = agent(text)
     assert manager.expect("execution_response", manager.execute("job", 70)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     first.kill() if how == "kill" else first.stop()
     second = agent(text, "second")
     assert second.registered.extra("x_running") == "((job, 70))"
@@ -202,7 +202,7 @@ def test_an_instance_that_ended_meanwhile_is_not_taken_up(agent, manager, tmp_pa
     text = program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}")
     first = agent(text)
     assert manager.expect("execution_response", manager.execute("job", 71)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     first.stop()
     os.kill(pid, signal.SIGKILL)
     until(lambda: gone(pid))
@@ -316,7 +316,7 @@ def test_a_forwarder_is_back_on_its_port_after_a_restart(agent, manager, tmp_pat
 def test_the_manager_is_away(agent, manager, tmp_path, until):
     agent(program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}"))
     assert manager.expect("execution_response", manager.execute("job", 90)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     for _ in range(3):
         again = manager.accept(208)
         assert again.extra("x_running") == "((job, 90))"
@@ -324,12 +324,12 @@ def test_the_manager_is_away(agent, manager, tmp_path, until):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs as somebody else")
-def test_another_user(agent, manager, tmp_path):
+def test_another_user(agent, manager, tmp_path, until):
     text = f"exec = /bin/sleep 600\nready = spawn\nuser = nobody\nenv = TEST={tmp_path}"
     (tmp_path / "output").mkdir()
     agent(f"[program job]\n{text}\n")
     assert manager.expect("execution_response", manager.execute("job", 95)).status == 200
-    (pid,) = processes(tmp_path)
+    (pid,) = until(lambda: processes(tmp_path))
     status = Path(f"/proc/{pid}/status").read_text()
     assert "Uid:\t0" not in status
 
