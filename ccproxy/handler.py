@@ -175,6 +175,10 @@ class Handler:
         """Asked for each message of a type for which `decide` said Deliver."""
         return None
 
+    def reloaded(self) -> None:
+        """The configuration was read again and this section is as it was: time to look at files of
+        the handler's own."""
+
     def status(self) -> dict[str, Any]:
         """Facts for the status page and the infofile, such as the state of a link."""
         return {}

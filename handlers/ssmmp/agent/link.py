@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ccproxy.wire import ssmmp
@@ -11,6 +11,8 @@ from .actions import Connect, Disconnect
 from .house import House
 from .states import LINK, UP, LinkState
 
+IN_LINE = 100
+"""Instances or sessions told in one line: 16 KiB is the limit, a session takes up to 100 bytes."""
 _EVENTS = {200: "welcomed", 205: "disowned", 208: "welcomed", 307: "redirected", 422: "unfit"}
 
 
@@ -78,8 +80,8 @@ class Link:
         extras = [("x_ssmmp", "1")]
         if house.identity.node:
             extras.append(("x_node", house.identity.node))
-        extras.append(("x_running", ssmmp.write_tuples(running)))
-        extras.append(("x_sessions", ssmmp.write_tuples(sessions)))
+        extras += _lines("x_running", running)
+        extras += _lines("x_sessions", sessions)
         house.to_manager(
             ssmmp.AGENT_TO_MANAGER.make(
                 "initiation_request", house.number(), tuple(extras),
@@ -101,3 +103,10 @@ class Link:
 
     def _redirect(self) -> None:
         self.house.log.append(Connect(0.0, self.message.extra("x_manager") or ""))
+
+
+def _lines(name: str, items: list[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
+    """A list on as many extension lines as it takes: NAME, NAME_2, NAME_3 ..."""
+    for number in range(max(1, -(-len(items) // IN_LINE))):
+        part = items[number * IN_LINE : (number + 1) * IN_LINE]
+        yield (f"{name}_{number + 1}" if number else name), ssmmp.write_tuples(part)

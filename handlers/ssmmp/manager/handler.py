@@ -65,7 +65,6 @@ class SsmmpManager(Handler):
         self.manager: Manager
         self._peers = Peers()
         self._events = Events()
-        self._asked: set[str] = set()
         self._stamp: tuple[int, int, int] | None = None
 
     def check(self, plan: Plan) -> Iterable[Problem]:
@@ -93,15 +92,8 @@ class SsmmpManager(Handler):
         ctx.every(BEAT, self._beat)
 
     def decide(self, type: str) -> Verdict:
-        """Only what it understands. Asked again about a type it was asked about before, it looks
-        whether the graph file has changed: that is how a handler hears of SIGHUP."""
-        if type not in _KNOWN:
-            return Discard("no message of a mesh")
-        if type in self._asked:
-            self._asked.clear()
-            self.ctx.call_later(0.0, self._look)
-        self._asked.add(type)
-        return Deliver()
+        """Only what it understands."""
+        return Deliver() if type in _KNOWN else Discard("no message of a mesh")
 
     def handle(self, message: Message) -> None:
         """One message of an agent or an operator; what follows from it is done at the turn's end.
@@ -192,7 +184,7 @@ class SsmmpManager(Handler):
             raise ValueError("; ".join(map(str, problems)))
         return graph
 
-    def _look(self) -> None:
+    def reloaded(self) -> None:
         """Take over a graph file that has changed, unless it has mistakes."""
         if _stamp(self.options.graph) == self._stamp:
             return

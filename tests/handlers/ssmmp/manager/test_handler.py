@@ -238,26 +238,21 @@ def test_notices_are_logged_and_alarms_are_warnings(running):
     assert any(line.startswith("WARNING lost 10.0.0.1") for line in running.ctx.lines)
 
 
-def test_the_graph_is_looked_at_when_types_are_asked_for_again(running, options):
-    decide = running.handler.decide
-    text = GRAPH + "[service more]\n"
-    Path(options["graph"]).write_text(text)
-    decide("ssmmp.session_ack")
-    decide("mesh.plan")
-    running.ctx.advance(0.1)
-    assert "more" not in running.handler.manager.mesh.graph.services
-    decide("mesh.plan")
-    running.ctx.advance(0.1)
-    assert "more" in running.handler.manager.mesh.graph.services
+def test_the_graph_is_looked_at_when_the_configuration_was_read_again(running, options):
+    reload = running.handler.reloaded
+    services = lambda: running.handler.manager.mesh.graph.services  # noqa: E731
+    reload()
+    assert "more" not in services()
+    Path(options["graph"]).write_text(GRAPH + "[service more]\n")
+    reload()
+    assert "more" in services()
     Path(options["graph"]).write_text(GRAPH + "[service bad]\nplugs = x\n")
-    decide("mesh.plan")
-    running.ctx.advance(0.1)
+    reload()
     assert any("the old graph stays" in line for line in running.ctx.lines)
-    assert "more" in running.handler.manager.mesh.graph.services
+    assert "more" in services()
     Path(options["graph"]).unlink()
-    decide("mesh.plan")
-    running.ctx.advance(0.1)
-    assert "more" in running.handler.manager.mesh.graph.services
+    reload()
+    assert "more" in services()
 
 
 def test_a_state_file_that_cannot_be_written(running, monkeypatch):
