@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -115,7 +116,8 @@ class Echo:
 
     def hang_up(self):
         for sock in self.socks:
-            sock.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # it may have been reset
+                sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         self.socks.clear()
 

@@ -137,7 +137,7 @@ def test_the_same_problem_is_said_once(build_ini):
 def test_every_example_configuration_has_no_problems(find, monkeypatch):
     root = Path(__file__).parents[2]
     monkeypatch.chdir(root)
-    files = sorted(Path("conf").glob("*.ini"))
+    files = sorted(one for one in Path("conf").glob("*.ini") if "." not in one.stem)
     assert files
     for file in files:
         plan, problems = build(str(file), {}, find)

@@ -303,6 +303,7 @@ def test_a_peer_that_never_reads_costs_its_queue_and_no_more(start, dial, make, 
     client = make(zmq.DEALER, connect=here)
     rude = dial().greet()
     rude.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    rude.sock.settimeout(60)  # it is answered as fast as a busy machine can
     request = pack(ASK) * 1000
     ask(client)
     before = server.memory

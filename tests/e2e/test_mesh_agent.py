@@ -366,3 +366,26 @@ def test_a_hand_written_instance(agent, manager, tmp_path, ports, until):
             b"dest_service_name: b ~ dest_socket_name: s\n"
         )
         assert b"status: 403" in sock.recv(4096)
+
+
+def test_sighup_reads_the_repository_again(agent, manager, tmp_path, until):
+    text = program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}")
+    server = agent(text)
+    assert manager.expect("execution_response", manager.execute("job", 98)).status == 200
+    (tmp_path / "repo.ini").write_text(text + "[program more]\nexec = /bin/true\n")
+    server.process.send_signal(signal.SIGHUP)
+    asked = manager.expect("initiation_request")
+    assert asked.items("service_repository") == ("job", "more")
+    assert asked.extra("x_running") == "((job, 98))"
+
+
+def test_another_agent_in_the_same_process_takes_up_what_runs(agent, manager, tmp_path, until):
+    server = agent(program("job", SLEEP, ready="spawn", env=f"TEST={tmp_path}"))
+    assert manager.expect("execution_response", manager.execute("job", 99)).status == 200
+    (pid,) = until(lambda: processes(tmp_path))
+    text = (server.directory / "server.ini").read_text()
+    server.reload(text.replace("health-interval = 200 ms", "health-interval = 300 ms"))
+    assert manager.accept(208).extra("x_running") == "((job, 99))"
+    os.kill(pid, signal.SIGKILL)
+    assert manager.expect("health_control_response").number("service_instance_id") == 99
+    assert not Path(f"/proc/{pid}").exists(), "it is reaped"

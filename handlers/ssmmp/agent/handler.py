@@ -65,7 +65,6 @@ class SsmmpAgent(Handler):
         self.agent: Agent
         self._file = RepositoryFile(options.repository)
         self._peers: dict[str, Message] = {}
-        self._asked: set[str] = set()
         self._started = False
         self._heard = 0.0
         self._probed = False
@@ -98,15 +97,8 @@ class SsmmpAgent(Handler):
         ctx.every(BEAT, self._beat)
 
     def decide(self, type: str) -> Verdict:
-        """Only what instances say. Asked again about a type it was asked about before, it looks
-        whether the repository has changed: that is how a handler hears of SIGHUP."""
-        if type not in _KNOWN:
-            return Discard("no message of an instance")
-        if type in self._asked:
-            self._asked.clear()
-            self.ctx.call_later(0.0, self._look)
-        self._asked.add(type)
-        return Deliver()
+        """Only what instances say."""
+        return Deliver() if type in _KNOWN else Discard("no message of an instance")
 
     def handle(self, message: Message) -> None:
         """One message of an instance; ValueError if there is no text in it."""
@@ -186,7 +178,7 @@ class SsmmpAgent(Handler):
             self._line.close()
             self._unlinked(f"silent for {now - self._heard:.0f} s")
 
-    def _look(self) -> None:
+    def reloaded(self) -> None:
         """Take over a repository file that has changed, unless it has mistakes."""
         if not self._file.changed:
             return

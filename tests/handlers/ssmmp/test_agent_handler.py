@@ -214,9 +214,7 @@ def test_the_repository_is_read_again(node, tmp_path):
 
     def reload(text):
         (tmp_path / "repo.ini").write_text(text)
-        for _ in range(2):
-            handler.decide("ssmmp.session_ack")
-        node.ctx.advance(0.0)
+        handler.reloaded()
 
     reload("[program other]\nexec = x\n")
     assert node.said("initiation_request").items("service_repository") == ("other",)
