@@ -5,7 +5,7 @@
 
 The ends are plain sockets that send ready-made ZMTP and only count bytes, so that the server is
 what is measured: its CPU per message received (all threads, the scheduler's own account) and the
-rate at the slowest sink. Medians; the column `ratio` is CPU against the first row of its group. Needs Linux.
+rate at the slowest sink. Medians; `ratio` is CPU against the first row of a group. Needs Linux.
 """
 
 from __future__ import annotations

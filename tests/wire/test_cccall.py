@@ -1,8 +1,8 @@
 import pytest
 
+from ccproxy.wire import cccall
 from ccproxy.wire.carriage import REFUSED
 from ccproxy.wire.values import Fault, Result, Tree, Unportable
-from ccproxy.wire import cccall
 
 ENVELOPE = {"req": "calc.Sum.sum", "time": 1.5, "hostname": "h", "blob_hash": ""}
 
