@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.callers import CallListener
 from ccproxy.net.door import Door
 from ccproxy.net.link import drained
 from ccproxy.net.listener import Listener
 from ccproxy.net.services import Services
-from ccproxy.net.texts import TextListener
-from ccproxy.wire.http import Http
-from ccproxy.wire.jsonrpc import JsonRpc
-from ccproxy.wire.sodep import Sodep
+
+if TYPE_CHECKING:
+    from ccproxy.wire.values import Form
 
 
 class Listening(Protocol):
@@ -42,14 +40,45 @@ class Listening(Protocol):
         """The outboxes of all peers, those that are gone summed up in one."""
 
 
+def _text(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.net.texts import TextListener
+
+    return TextListener(plan, services)
+
+
+def _sodep(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.wire.sodep import Sodep
+
+    return _calls(plan, Sodep(), services)
+
+
+def _http(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.wire.http import Http
+
+    return _calls(plan, Http(), services)
+
+
+def _jsonrpc(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.wire.jsonrpc import JsonRpc
+
+    return _calls(plan, JsonRpc(), services)
+
+
+def _calls(plan: ListenerPlan, form: Form, services: Services) -> Listening:
+    from ccproxy.net.callers import CallListener
+
+    return CallListener(plan, form, services)
+
+
 MAKERS: Mapping[str, Callable[[ListenerPlan, Services], Listening]] = {
     "cc": Listener,
-    "sodep": lambda plan, services: CallListener(plan, Sodep(), services),
-    "http": lambda plan, services: CallListener(plan, Http(), services),
-    "ssmmp": TextListener,
-    "jsonrpc": lambda plan, services: CallListener(plan, JsonRpc(), services),
+    "ssmmp": _text,
+    "sodep": _sodep,
+    "http": _http,
+    "jsonrpc": _jsonrpc,
 }
-"""The listener of each protocol of `ccproxy.config.server.PROTOCOLS`."""
+"""The listener of each protocol of `ccproxy.config.server.PROTOCOLS`; what speaks a protocol is
+imported when a listener asks for it, because a switch of CC alone would carry 2 MiB for nothing."""
 
 Open = dict[str, Listening]
 
