@@ -22,11 +22,12 @@ CONTROL = 256 * 1024
 
 
 class Sender:
-    """Writes to one socket. `lost` is called when that fails, with the reason."""
+    """Writes to one socket. `lost` is called with the reason to give the connection up."""
 
     __slots__ = (
         "_control",
         "_deaf",
+        "_failed",
         "_loop",
         "_lost",
         "_sock",
@@ -36,12 +37,20 @@ class Sender:
         "closed",
     )
 
-    def __init__(self, sock: socket.socket, turn: Turn, lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        turn: Turn,
+        lost: Callable[[str], None],
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """`failed` hears of a write that failed, once; nothing is written after it."""
         self.box: Outbox | None = None
         self.closed = False
         self._sock = sock
         self._turn = turn
         self._lost = lost
+        self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._control = b""
         self._waiting = False
@@ -77,9 +86,11 @@ class Sender:
             return
         try:
             self._write()
-        except OSError:
+        except OSError as error:
             # What the peer sent before it left is still to be read; its end is seen there.
             self._deaf = True
+            if self._failed is not None:
+                self._failed(f"write failed: {error.strerror or error}")
 
     def _wake(self, _: Outbox) -> None:
         self._turn.flush_later(self)

@@ -10,12 +10,9 @@ import socket
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.connection import CLOSED
+from ccproxy.net.connection import CLOSED, READ
 from ccproxy.net.sender import Sender
 from ccproxy.net.turn import Turn
-
-READ = 256 * 1024
-"""Bytes asked for in one read."""
 
 
 class StreamOwner(Protocol):
@@ -54,7 +51,7 @@ class Stream:
         self.box = Outbox(name, limits, whole=True)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._sender = Sender(sock, turn, self.close)
+        self._sender = Sender(sock, turn, self.close, self._unwritable)
         self._turn = turn
         self._due = False
         self._reading = False
@@ -119,6 +116,11 @@ class Stream:
         self.sock.close()
         self.box.clear("gone")
         self._owner.closed(self, reason)
+
+    def _unwritable(self, reason: str) -> None:
+        """Who is read shows its end there; nobody else would ever be closed."""
+        if not self._reading:
+            self.close(self._ending or reason)
 
     def _written(self) -> None:
         if self.box.waiting:

@@ -56,6 +56,21 @@ async def test_units_of_one_turn_are_one_write(make):
     assert (stream.write(b"x"), stream.send(b"x"), stream.box.sent) == (False, False, 3)
 
 
+@pytest.mark.parametrize("end", ["pause", "finish"])
+async def test_who_leaves_while_it_is_not_read_is_closed_by_the_write_that_fails(make, end):
+    stream, owner, theirs = make()
+    stream.write(b"x" * 5_000_000)
+    await asyncio.sleep(0.001)
+    stream.pause() if end == "pause" else stream.finish("enough")
+    theirs.close()
+    async with asyncio.timeout(5):
+        while not owner.reasons:
+            await asyncio.sleep(0.001)
+    assert stream.closed and not stream.box.waiting
+    [reason] = owner.reasons
+    assert reason == "enough" if end == "finish" else reason.startswith("write failed: ")
+
+
 async def test_what_has_no_room_is_dropped_as_a_whole(make):
     stream, _, _ = make(bytes=10)
     assert stream.write(b"x" * 8) is True
