@@ -13,6 +13,7 @@ from setuptools.command.build_py import build_py
 
 SOURCES = {
     "ccproxy.core._hot": "ccproxy/core/hot.py",
+    "ccproxy.wire.sodep._express": "ccproxy/wire/sodep/express.py",
     "ccproxy.wire.sodep._scan": "ccproxy/wire/sodep/scan.py",
 }
 

@@ -41,11 +41,21 @@ class Link(Protocol):
         """connecting, up, refused, wrong-key or gone."""
 
 
+class Flushable(Protocol):
+    """Something that writes what it has when asked."""
+
+    def flush(self) -> None:
+        """Write now."""
+
+
 class Wire(Protocol):
     """A byte stream made by `Context.dial`."""
 
     def write(self, data: bytes) -> bool:
         """Queue whole units of the protocol; False if they are dropped."""
+
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """The same for a unit in pieces, written at the end of a turn: `Context.flush_later`."""
 
     def close(self) -> None:
         """Close at once; the owner hears nothing more."""
@@ -97,6 +107,9 @@ class Context(Protocol):
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call once, unless the handler stops before."""
+
+    def flush_later(self, one: Flushable) -> None:
+        """Call `one.flush()` once, when everything that came in this turn of the loop is seen."""
 
     def now(self) -> float:
         """Seconds of a clock that never goes back."""

@@ -18,7 +18,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Action, Actions, Answer, Codec, Message, Send
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Forward
-from ccproxy.handler import Handler, WireOwner
+from ccproxy.handler import Flushable, Handler, WireOwner
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
@@ -86,6 +86,10 @@ class FakeWire:
         if not self.closed:
             self.written.append(data)
         return not self.closed
+
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """The same as `write`."""
+        return self.write(b"".join(pieces))
 
     def close(self) -> None:
         """Remembered."""
@@ -194,6 +198,10 @@ class FakeContext:
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """See `Context`."""
         heapq.heappush(self._due, (self._passed + seconds, next(self._order), call))
+
+    def flush_later(self, one: Flushable) -> None:
+        """See `Context`; here every moment is the end of a turn."""
+        one.flush()
 
     def now(self) -> float:
         """Seconds since the start."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
 from ccproxy.core.outbox import Outbox
-from ccproxy.handler import Handler, Wire, WireOwner
+from ccproxy.handler import Flushable, Handler, Wire, WireOwner
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,6 +71,9 @@ class DryContext:
         """Never."""
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Never."""
+
+    def flush_later(self, one: Flushable) -> None:
         """Never."""
 
     def now(self) -> float:

@@ -1,5 +1,6 @@
 """Addresses as the INI writes them: `tcp://HOST:PORT` and `ipc://PATH`, as frozen values.
 
+A listener also takes what Jolie programs call them: `socket://HOST:PORT` and `localsocket:/PATH`.
 Host names are checked for their form only; this module must never resolve a name or open a socket.
 """
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 FORMS: Mapping[str, str] = {
@@ -15,6 +16,9 @@ FORMS: Mapping[str, str] = {
     "ipc": "ipc://PATH",
 }
 """Every scheme and how it is written."""
+
+SPELLINGS = ("socket://HOST:PORT", FORMS["tcp"], "localsocket:/PATH", FORMS["ipc"])
+"""How a listener's address may be written."""
 
 ANY = frozenset({"*", "0.0.0.0", "::"})
 """Hosts that stand for every interface of the machine."""
@@ -29,7 +33,10 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address. `host` is `*` for every interface, an IPv6 one has no brackets."""
+    """One address. `host` is `*` for every interface, an IPv6 one has no brackets.
+
+    A `path` that begins with `@` is a name of Linux without a file, as libzmq has it.
+    """
 
     scheme: str
     host: str = ""
@@ -64,6 +71,32 @@ class Address:
             raise wrong(text, "a port from 1 to 65535 to connect to")
         return address
 
+    @classmethod
+    def listening(cls, text: str) -> Address:
+        """Read an address to listen on in any spelling; `text` of what is found is ours."""
+        text = text.strip()
+        scheme, _, rest = text.partition(":")
+        if scheme == "socket":
+            host, port = _host_and_port(text, _bare(text, rest))
+            found = cls("tcp", host=host, port=port)
+        elif scheme == "localsocket":
+            found = cls("ipc", path=_path(text, _file(text, rest)))
+        elif scheme in FORMS or not rest.startswith("//"):
+            return cls.parse(text)
+        else:
+            raise wrong(text, f"one of {', '.join(SPELLINGS)}")
+        return replace(found, text=str(found))
+
+    @property
+    def file(self) -> str:
+        """The file of a socket that has one, else "" ."""
+        return "" if self.path.startswith("@") else self.path
+
+    @property
+    def unix(self) -> str:
+        """What the kernel calls a path; a name without a file begins with a zero."""
+        return self.path if self.file else "\0" + self.path[1:]
+
     def __str__(self) -> str:
         if self.scheme == "ipc":
             return f"ipc://{self.path}"
@@ -97,8 +130,30 @@ def wrong(text: str, expected: str) -> ValueError:
     return ValueError(f"found {found}, expected {expected}")
 
 
+def _bare(text: str, rest: str) -> str:
+    """HOST:PORT of a location of Jolie; a resource belongs into those of its callers."""
+    if not rest.startswith("//"):
+        raise wrong(text, "two slashes, as in socket://HOST:PORT")
+    place = rest[2:].removesuffix("/")
+    if "/" in place:
+        raise wrong(text, "nothing behind the port; a resource is a route, as in calc.Sum = h:sum")
+    return place
+
+
+def _file(text: str, rest: str) -> str:
+    """The path of a Unix socket of Jolie, which also writes three slashes."""
+    if rest.startswith(("abs:", "//abs/")):
+        raise wrong(text, "localsocket:/PATH, or ipc://@NAME for a name without a file")
+    path = rest.removeprefix("//")
+    if not path.startswith("/") or not path.strip("/") or "\n" in path:
+        raise wrong(text, "localsocket:/PATH, a file with its whole path")
+    if "!/" in path:
+        raise wrong(text, "nothing behind the file; a resource is a route, as in calc.Sum = h:sum")
+    return path.rstrip("/")
+
+
 def _path(text: str, path: str) -> str:
-    if not path or "\n" in path:
+    if path in ("", "@") or "\n" in path:
         raise wrong(text, "a path after ipc://")
     if len(path.encode()) > _LONGEST_PATH:
         raise wrong(text, f"a path of at most {_LONGEST_PATH} bytes")
@@ -108,7 +163,7 @@ def _path(text: str, path: str) -> str:
 def _host_and_port(text: str, rest: str) -> tuple[str, int]:
     host, separator, port = rest.rpartition(":")
     if not separator or rest.endswith("]"):
-        raise wrong(text, "a port, as in tcp://HOST:PORT")
+        raise wrong(text, f"a port, as in {text.partition('://')[0]}://HOST:PORT")
     return _host(text, host), _port(text, port)
 
 

@@ -18,7 +18,7 @@ from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve, suggest
 from ccproxy.config.routes import Routes, read_routes
-from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions, plain
+from ccproxy.config.server import CALLS, MEANINGFUL, PROTOCOLS, ListenOptions, ServerOptions, plain
 
 Find = Callable[[str, tuple[str, ...]], type[Any] | Problem]
 """The handler class for a word of the INI, given the plugin folders; or a Problem whose `what` and
@@ -138,10 +138,13 @@ class _Builder:
             what = f'unknown protocol "{entry.text}" in [{section.name}]'
             hint = suggest(entry.text, self.protocols) or f"known: {', '.join(self.protocols)}"
             yield entry.problem(what, hint)
+            return
+        yield from meaningless(section, entry.text)
         typed = section.entry("type")
-        if entry.text == "cc" and typed:
-            what = f'"type" in [{section.name}] has no meaning with protocol = cc'
-            yield typed.problem(what, "a CC message carries its type")
+        if entry.text in CALLS and not (typed and (typed.text or typed.fault)):
+            what = f'[{section.name}] lacks "type", the first part of the types of its messages'
+            hint = "calls of /!/Sum become type.Sum.OPERATION"
+            yield section.problem(what, hint)
 
     def routes(self) -> Routes:
         section = self.ini.section(ROUTES)
@@ -182,6 +185,16 @@ class _Builder:
                 what = f'"{entry.name}" in [DEFAULT] is used by no section'
                 hint = suggest(entry.name, known) or "[DEFAULT] never makes routes or sections"
                 yield entry.problem(what, hint)
+
+
+def meaningless(section: Section, protocol: str) -> Iterator[Problem]:
+    """Options of a listener that say nothing to its protocol."""
+    for entry in section.entries:
+        if protocol not in MEANINGFUL.get(entry.name, (protocol,)):
+            what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
+            typed = entry.name == "type"
+            hint = "its messages carry their type" if typed else ""
+            yield entry.problem(what, hint, warning=not typed)
 
 
 def is_daemon(section: Section) -> bool:

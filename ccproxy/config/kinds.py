@@ -19,10 +19,10 @@ from ccproxy.config.options import Kind
 from ccproxy.config.problems import did_you_mean
 
 __all__ = [
-    "address", "addresses", "between", "checked", "choice", "daemon_sections", "duration", "file",
-    "flag", "folders", "integer", "list_of", "listen_address", "message_type", "names", "natural",
-    "patterns", "positive", "real", "section", "sections", "size", "size_between", "text",
-    "unsupported", "wrong",
+    "address", "addresses", "any_listen_address", "between", "checked", "choice",
+    "daemon_sections", "duration", "file", "flag", "folders", "integer", "list_of",
+    "listen_address", "message_type", "names", "natural", "patterns", "positive", "real",
+    "section", "sections", "size", "size_between", "text", "unsupported", "wrong",
 ]  # fmt: skip
 
 _BINARY = "KMGTPEZY"
@@ -205,6 +205,10 @@ def _local(text: str) -> str:
     return Address.parse(_one(text)).text
 
 
+def _listening(text: str) -> str:
+    return Address.listening(_one(text)).text
+
+
 def choice(*words: str) -> Kind:
     """Exactly one of these words."""
 
@@ -254,6 +258,7 @@ folders = list_of(Kind("folder", _file))
 address = Kind("address to connect to", _remote)
 addresses = list_of(address)
 listen_address = Kind("address to listen on", _local)
+any_listen_address = Kind("address to listen on", _listening)
 patterns = list_of(Kind("type pattern", _pattern))
 message_type = Kind("message type", _type)
 section = Kind("handler section", _section, refers="handler")

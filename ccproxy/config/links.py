@@ -92,7 +92,7 @@ class SocketOptions:
     max_message: int = option(
         kinds.size_between(1, _LONGEST),
         default=64 * MIB,
-        help="longest message that is taken, in bytes on the wire",
+        help="longest message that is taken, in bytes on the wire; of HTTP, a body",
     )
     max_frames: int = option(
         kinds.between(1), default=65_536, help="most frames of one message that is taken"

@@ -8,6 +8,7 @@ user asked for. This module declares; it must never act on an option.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ccproxy.config import kinds
@@ -22,6 +23,22 @@ PROTOCOLS = {
     "jsonrpc": "the same calls as JSON-RPC 2.0 over HTTP",
 }
 """The protocols a listener can speak."""
+
+CALLS = frozenset({"sodep", "http", "jsonrpc"})
+"""Those whose messages get a type from the listener."""
+_CC = frozenset({"cc"})
+MEANINGFUL: Mapping[str, frozenset[str]] = {
+    "type": CALLS,
+    "timeout": CALLS,
+    "max-message": CALLS | _CC,
+    "max-frames": _CC,
+    "handshake-timeout": _CC,
+    "peer-heartbeat": _CC,
+    "peer-heartbeat-timeout": _CC,
+    "peer-heartbeat-ttl": _CC,
+    "identity-conflict": _CC,
+}
+"""Options of a listener that mean something to some protocols only, and to which."""
 
 ROLES = ("local", "remote", "insecure")
 
@@ -161,10 +178,13 @@ class ListenOptions(ListenerOptions):
     """`[listen:NAME]`: one further address, with the protocol spoken there."""
 
     protocol: str = option(kinds.text, help="protocol spoken there, such as cc")
-    address: str = option(kinds.listen_address, help="address to listen on")
+    address: str = option(
+        kinds.any_listen_address,
+        help="address to listen on; socket://HOST:PORT and localsocket:/PATH are taken as well",
+    )  # fmt: skip
     type: str = option(
         kinds.message_type, default="",
-        help="first part of the types of messages, for protocols that carry no type",
+        help="first part of the types of messages; sodep, http and jsonrpc need it",
     )  # fmt: skip
     timeout: float = option(
         kinds.duration("s", least=0.001), default=60.0,

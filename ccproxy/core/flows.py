@@ -34,14 +34,15 @@ class Target:
 
 
 class Flow:
-    """One message type: its target, and how much of it has passed."""
+    """One message type: its target, and how much of it has passed, if it is `gone`."""
 
-    __slots__ = ("bytes", "count", "target")
+    __slots__ = ("bytes", "count", "gone", "target")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.count = 0
         self.bytes = 0
+        self.gone = False
 
 
 class FlowTable:
@@ -78,5 +79,6 @@ class FlowTable:
 
     def _forget(self) -> None:
         gone = self.flows.pop(self._order.popleft())
+        gone.gone = True
         self.other.count += gone.count
         self.other.bytes += gone.bytes

@@ -28,6 +28,12 @@ class Origin(Protocol):
     def answer(self, message: Message, answer: Reply | Answer) -> str:
         """Send an answer to a message of this peer; the fate it comes to."""
 
+    def pass_on(self, message: Message, path: str, way: Any) -> None:
+        """Messages like the one being handled may go straight to `way`, as `path` there.
+
+        An origin that knows no such way ignores it: that is always right, and slower.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -110,6 +110,11 @@ class Outbox:
         if self._waiters:
             self._release()
 
+    def straight(self, messages: int) -> None:
+        """Count messages that the kernel took at once, when nothing waited in front of them."""
+        self.queued += messages
+        self.sent += messages
+
     def rewind(self) -> None:
         """The connection broke: a message of which only a part was sent waits again as a whole.
 

@@ -1,4 +1,4 @@
-"""A listener whose peers make calls: sodep, http, jsonrpc, each message with one answer.
+"""A connection whose peer makes calls: sodep, http, jsonrpc, each message with one answer.
 
 A call becomes a message of the type PREFIX.RESOURCE.OPERATION and goes through the routes like any
 other; whoever takes it answers through the message. A call that nobody takes, or answers in time,
@@ -11,26 +11,25 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ccproxy.config.plan import ListenerPlan
-from ccproxy.config.server import ListenOptions
+from ccproxy.core.flows import Flow
+from ccproxy.core.ledger import Ledger
 from ccproxy.core.message import Answer, Message, Reply
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.services import Services
 from ccproxy.net.stream import Stream
-from ccproxy.net.streaming import StreamListener
 from ccproxy.wire import cccall
 from ccproxy.wire.cc import split
-from ccproxy.wire.paths import names, type_of
+from ccproxy.wire.sodep import Sodep, SodepCaller, Trunks
 from ccproxy.wire.values import Answer as CallAnswer
-from ccproxy.wire.values import Asked, Call, CallerSide, Fault, Form, io_fault
+from ccproxy.wire.values import Asked, Call, CallerSide, Fault, io_fault
 from ccproxy.wire.zmtp import boundaries, unpack
+
+if TYPE_CHECKING:
+    from ccproxy.net.listener_calls import CallListener
 
 UNREAD = 1024 * 1024
 """Bytes of answers a caller may leave unread before no more of its calls are."""
-TYPES = 4096
-"""Paths with operations whose message types are remembered."""
 UNANSWERED = {
     "unrouted": "no route for {type}",
     "malformed": "{type} is no message type",
@@ -43,32 +42,6 @@ UNANSWERED = {
 """Fate -> what a caller is told who would wait for an answer that does not come."""
 
 
-class CallListener(StreamListener):
-    """One address where calls come in."""
-
-    options: ListenOptions
-
-    def __init__(self, plan: ListenerPlan, form: Form, services: Services) -> None:
-        super().__init__(plan, services)
-        self.prefix = plan.type
-        self.form = form
-        self._types: dict[tuple[str, str], str] = {}
-
-    def type_of(self, call: Call) -> str:
-        """The message type of a call, "" if it can have none."""
-        types, key = self._types, (call.path, call.operation)
-        found = types.get(key)
-        if found is None:
-            if len(types) >= TYPES:
-                types.clear()
-            found = types[key] = type_of(self.prefix, names(call.path), call.operation)
-        return found
-
-    def make(self, sock: socket.socket, peer: str) -> Caller:
-        """A caller that has asked nothing yet."""
-        return Caller(self, sock, peer)
-
-
 class Caller:
     """One connection that makes calls; the origin of its messages."""
 
@@ -76,6 +49,9 @@ class Caller:
         services = listener.services
         self.identity = services.identities.next()
         self.side: CallerSide = listener.form.caller()
+        self._express = self.side.returns if isinstance(self.side, SodepCaller) else None
+        if self._express is not None:
+            self._express.wake = self._wake
         limits = listener.options.limits
         self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, limits)
         self._listener = listener
@@ -84,17 +60,28 @@ class Caller:
         self._numbers = itertools.count(1)
         self._waiting: dict[bytes, tuple[Any, float]] = {}
         self._due = False
+        self._asking: Message | None = None
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         services.switch.peers[self.identity] = Returns(self, limits)
 
     # Owner of its stream
 
+    @property
+    def lingers(self) -> bool:
+        """True while a caller that sends no more is to be answered; most protocols know that."""
+        return not self.side.closing
+
     def received(self, stream: Stream, data: bytes) -> None:
         """Bytes of calls; none means the caller sends no more."""
         if not data:
             self.side.eof()
-        self._take(self.side.feed(data))
-        self._write(self.stream.write)
+        asked = self.side.feed(data)
+        if asked:
+            self._take(asked)
+        elif self._express is not None and data and not self.side.broken:
+            return
+        out = self.side.out()
+        self._written(not out or self.stream.write(out))
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The caller is gone; answers to it are dropped when they come."""
@@ -104,6 +91,16 @@ class Caller:
         self._listener.left(self, self.identity)
 
     # Origin of its messages
+
+    def pass_on(self, message: Message, path: str, way: Any) -> None:
+        """Calls like the one being asked may go straight to a service, if nobody else gets them."""
+        form, flow = self._listener.form, self._flow_of(message)
+        if flow is None or not isinstance(form, Sodep) or not isinstance(way, Trunks):
+            return
+        if way.timeout <= self._listener.options.timeout:
+            form.pass_on(
+                message.payload[0], path, way, Straight(flow, self._services.switch.ledger)
+            )
 
     def answer(self, message: Message, answer: Reply | Answer) -> str:
         """Answer a call; the fate is `gone` if it is answered already or the caller is gone."""
@@ -118,26 +115,37 @@ class Caller:
         if found is None or self.stream.closed:
             return "gone"
         self.side.answer(found[0], answer)
-        if not self._due:
-            self._due = True
-            self._services.turn.flush_later(self)
+        self._wake()
         return "replied"
 
     def flush(self) -> None:
         """At the end of the turn: write what was answered in it, and take what waited for that."""
         self._due = False
-        if not self.stream.closed:
+        if self._express is None and not self.stream.closed:
             self._take(self.side.feed(b""))
-            self._write(self.stream.send)
+        pieces = [self.side.out()] if self._express is None else self._express.take()
+        if not self.stream.closed:
+            self._written(not any(pieces) or self.stream.send(pieces))
 
     def expire(self, now: float) -> None:
-        """Answer who has waited too long."""
-        while self._waiting:
-            number, (_, deadline) = next(iter(self._waiting.items()))
-            if deadline > now:
-                return
+        """Answer who has waited too long; a reload may have let later calls wait shorter."""
+        late = [number for number, (_, deadline) in self._waiting.items() if deadline <= now]
+        for number in late:
             seconds = self._listener.options.timeout
             self.give(number, io_fault(f"no answer within {seconds:g} s"))
+
+    def _wake(self) -> None:
+        if not self._due:
+            self._due = True
+            self._services.turn.flush_later(self)
+
+    def _flow_of(self, message: Message) -> Flow | None:
+        """The flow of the message being asked, if one handler takes it and nobody else."""
+        if message is not self._asking:
+            return None
+        flow = self._services.switch.table.flows.get(message.type.encode())
+        alone = flow and not flow.target.boxes and len(flow.target.handlers) == 1
+        return flow if alone else None
 
     def _take(self, calls: list[Asked]) -> None:
         for token, call in calls:
@@ -145,6 +153,7 @@ class Caller:
                 self._services.switch.ledger.receive(1, 0)
                 self._services.switch.ledger.end("malformed", 1, 0)
                 self.side.answer(token, call)
+                self._wake()
             else:
                 self._ask(token, call)
 
@@ -156,26 +165,50 @@ class Caller:
         length = len(call.operation) + cccall.size_of(call.value)
         message = Message(type, route, (call,), self._codec, listener.name, self, length)
         self._waiting[number] = (token, self._now() + listener.options.timeout)
+        self._asking = message
         fate = self._services.switch.take(message)
+        self._asking = None
         if fate in UNANSWERED:
             where = f"{call.path}:{call.operation}"
             self.give(number, io_fault(UNANSWERED[fate].format(type=type or where)))
 
-    def _write(self, write: Callable[[bytes], bool]) -> None:
-        data = self.side.out()
-        if data and not write(data):
-            self.stream.close("does not read its answers")
-            return
-        if self.side.broken:
-            self._services.journal.peer_closed(
-                self._listener.name, self.stream.name, self.side.broken
-            )
-            self.stream.finish(self.side.broken)
+    def _written(self, taken: bool) -> None:
+        """What is due behind a write, of which all was taken or nothing."""
+        stream, broken = self.stream, self.side.broken
+        if not taken:
+            broken = "does not read its answers"
+            stream.box.clear("full")
+        if broken:
+            self._services.journal.peer_closed(self._listener.name, stream.name, broken)
+            stream.finish(broken)
         elif self.side.closing:
-            self.stream.finish("done")
-        elif self.stream.box.bytes > UNREAD:
-            self.stream.pause()
-            self.stream.box.wait(self.stream.resume)
+            stream.finish("done")
+        elif stream.box.bytes > UNREAD:
+            stream.pause()
+            stream.box.wait(stream.resume)
+
+
+class Straight:
+    """The account of calls that go straight to their service: what `Switch.take` would count."""
+
+    __slots__ = ("_flow", "_ledger")
+
+    def __init__(self, flow: Flow, ledger: Ledger) -> None:
+        self._flow = flow
+        self._ledger = ledger
+
+    @property
+    def closed(self) -> bool:
+        """True once the handlers may decide otherwise."""
+        return self._flow.gone
+
+    def count(self, calls: int, size: int) -> None:
+        """So many calls of so many bytes."""
+        flow, ledger = self._flow, self._ledger
+        flow.count += calls
+        flow.bytes += size
+        ledger.receive(calls, size)
+        ledger.end("consumed", calls, size)
 
 
 class Returns(Outbox):

@@ -16,6 +16,7 @@ from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.pulse import Pulse
 from ccproxy.net.sender import Sender
+from ccproxy.net.sockets import reset
 from ccproxy.net.wiring import Feed, Owner, Wiring
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
@@ -105,6 +106,8 @@ class Connection:
     # Reading
 
     def _readable(self) -> None:
+        if self.closed:
+            return
         try:
             data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
@@ -115,12 +118,22 @@ class Connection:
         if not data:
             self.close(self._hung_up())
             return
+        broken = reset(self._sock)
         if self._handshake is not None:
             self._greet(self._handshake, data)
-            return
-        assert self._pulse is not None
-        self._pulse.heard()
-        self._traffic(data)
+        else:
+            assert self._pulse is not None
+            self._pulse.heard()
+            self._traffic(data)
+        if broken and not self.closed:
+            self._reset(broken, len(data) == READ)
+
+    def _reset(self, reason: str, more: bool) -> None:
+        """The peer is gone, and only the read that has just been dealt with could tell so."""
+        if more:
+            self._loop.call_soon(self._readable)
+        elif not self._paused:
+            self.close(reason)
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
         for event in handshake.receive(data):

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
-from ccproxy.handler import Handler, Wire, WireOwner
+from ccproxy.handler import Flushable, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.link import NetLink
 from ccproxy.net.pool import Pool
@@ -61,6 +61,7 @@ class NetContext:
         self._services = services
         self._rooms = rooms
         self._loop = asyncio.get_running_loop()
+        self.now: Callable[[], float] = self._loop.time
         self._timers: set[asyncio.TimerHandle] = set()
         self._servers: list[asyncio.Server] = []
         self._wires: list[Dial] = []
@@ -125,9 +126,9 @@ class NetContext:
         """Call once."""
         self._at(self._loop.time() + seconds, call)
 
-    def now(self) -> float:
-        """Seconds of the loop's clock."""
-        return self._loop.time()
+    def flush_later(self, one: Flushable) -> None:
+        """Write once a turn."""
+        self._services.turn.flush_later(one)
 
     def time(self) -> float:
         """Seconds since 1970."""

@@ -6,6 +6,7 @@ It must never try again by itself: who dialled knows what a lost connection mean
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
@@ -35,12 +36,18 @@ class Dial:
         """Queue whole units; False before `opened`, after `closed`, or if too much waits."""
         return self._stream is not None and self._stream.write(data)
 
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """The same at the end of a turn, for a unit in pieces: it is written at once."""
+        return self._stream is not None and self._stream.send(pieces)
+
     def close(self) -> None:
         """Close at once; the owner hears nothing more."""
         self.over = True
         self._task.cancel()
         if self._stream is not None:
             self._stream.close("closed here")
+
+    lingers = False
 
     def received(self, stream: Stream, data: bytes) -> None:
         """Bytes came."""

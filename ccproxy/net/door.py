@@ -38,12 +38,14 @@ class Door:
         self._welcome = welcome
         self._options = ListenerOptions()
         self._socket: socket.socket | None = None
+        self._made: tuple[int, ...] = ()
         self._loop = asyncio.get_running_loop()
 
     def open(self, options: ListenerOptions) -> None:
         """Bind; OSError if the address cannot be had. Accepting begins with `accept`."""
         self._options = options
         self._socket = bind(self.address, options.backlog)
+        self._made = _identity(self.address.file)
         self.bound = bound(self._socket, self.address)
 
     def accept(self) -> None:
@@ -56,11 +58,12 @@ class Door:
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket.fileno())
+        # First the file, so that nobody finds one without a listener, and never somebody else's.
+        if self._made and self._made == _identity(self.address.file):
+            with contextlib.suppress(OSError):
+                Path(self.address.file).unlink()
         self._socket.close()
         self._socket = None
-        if self.address.scheme == "ipc":
-            with contextlib.suppress(FileNotFoundError):
-                Path(self.address.path).unlink()
 
     def reopen(self) -> None:
         """Bind and accept again after `close`; OSError if the address cannot be had any more."""
@@ -105,6 +108,17 @@ class Door:
             sock.close()
             self.counts["too-many"] += 1
             self._journal.peer_closed(self.name, peer, f"max-peers = {self._options.max_peers}")
+
+
+def _identity(file: str) -> tuple[int, ...]:
+    """What makes a socket file the one that was made here; nothing without a file."""
+    if not file:
+        return ()
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def peer_name(where: object) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
@@ -18,13 +18,11 @@ from ccproxy.net.link import drained
 from ccproxy.net.listener import Listener
 from ccproxy.net.services import Services
 
-if TYPE_CHECKING:
-    from ccproxy.wire.values import Form
-
 
 class Listening(Protocol):
-    """What a listener of any protocol can do."""
+    """What a listener of any protocol can do; a reload may change its section's name."""
 
+    name: str
     door: Door
 
     def mute(self) -> None:
@@ -46,36 +44,18 @@ def _text(plan: ListenerPlan, services: Services) -> Listening:
     return TextListener(plan, services)
 
 
-def _sodep(plan: ListenerPlan, services: Services) -> Listening:
-    from ccproxy.wire.sodep import Sodep
+def _calls(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.net.listener_calls import CallListener
 
-    return _calls(plan, Sodep(), services)
-
-
-def _http(plan: ListenerPlan, services: Services) -> Listening:
-    from ccproxy.wire.http import Http
-
-    return _calls(plan, Http(), services)
-
-
-def _jsonrpc(plan: ListenerPlan, services: Services) -> Listening:
-    from ccproxy.wire.jsonrpc import JsonRpc
-
-    return _calls(plan, JsonRpc(), services)
-
-
-def _calls(plan: ListenerPlan, form: Form, services: Services) -> Listening:
-    from ccproxy.net.callers import CallListener
-
-    return CallListener(plan, form, services)
+    return CallListener(plan, services)
 
 
 MAKERS: Mapping[str, Callable[[ListenerPlan, Services], Listening]] = {
     "cc": Listener,
     "ssmmp": _text,
-    "sodep": _sodep,
-    "http": _http,
-    "jsonrpc": _jsonrpc,
+    "sodep": _calls,
+    "http": _calls,
+    "jsonrpc": _calls,
 }
 """The listener of each protocol of `ccproxy.config.server.PROTOCOLS`; what speaks a protocol is
 imported when a listener asks for it, because a switch of CC alone would carry 2 MiB for nothing."""
@@ -125,6 +105,7 @@ class Listeners:
         before, self.open, self._shut = self.open, prepared, []
         for one in plan.listeners:
             listener = prepared[_key(one)]
+            listener.name = listener.door.name = one.section
             listener.reconfigure(one.options)
             listener.door.accept()
         gone = [one for key, one in before.items() if prepared.get(key) is not one]

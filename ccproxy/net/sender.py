@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.turn import Turn
@@ -92,6 +92,28 @@ class Sender:
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
 
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """Write one unit now; what the kernel does not take waits in the outbox, if it has room."""
+        box = self.box
+        if box is None:
+            return False
+        size, sent = sum(map(len, pieces)), 0
+        if not (box.waiting or self._waiting or self._deaf) and size <= box.limits.bytes:
+            try:
+                sent = self._send(pieces)
+            except OSError:
+                # It comes again when the unit is flushed, and is dealt with there.
+                sent = 0
+            if sent == size:
+                box.straight(1)
+                return True
+        if not box.offer(b"".join(pieces), 1):
+            return False
+        if sent:
+            box.advance(sent)
+        self.flush()
+        return True
+
     def _wake(self, _: Outbox) -> None:
         self._turn.flush_later(self)
 
@@ -111,7 +133,7 @@ class Sender:
         self._waiting = True
         self._loop.add_writer(self._sock.fileno(), self._writable)
 
-    def _send(self, buffers: list[bytes | memoryview]) -> int:
+    def _send(self, buffers: Sequence[bytes | memoryview]) -> int:
         """Hand bytes to the kernel; how many it took."""
         try:
             if len(buffers) == 1:

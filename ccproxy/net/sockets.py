@@ -25,7 +25,7 @@ THROWN = 256 * 1024
 def bind(address: Address, backlog: int) -> socket.socket:
     """A listening socket; OSError says why not. `*` listens on IPv6 and IPv4."""
     if address.scheme == "ipc":
-        return _bind_path(address.path, backlog)
+        return _bind_path(address, backlog)
     family, where = _bind_to(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -59,6 +59,16 @@ def prepare(sock: socket.socket, options: SocketOptions) -> None:
         raise OSError(errno.EINVAL, f"socket option out of range: {error}") from error
 
 
+def reset(sock: socket.socket) -> str:
+    """Why a connection that was just read has ended already, "" if it has not.
+
+    libuv stops watching a socket when a reset comes, and says so once, like bytes: if some came
+    with it, who read them would never hear of the end.
+    """
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return f"read failed: {os.strerror(error)}" if error else ""
+
+
 def _prepare(sock: socket.socket, options: SocketOptions) -> None:
     sock.setblocking(False)
     for option, size in (
@@ -86,7 +96,7 @@ def _prepare(sock: socket.socket, options: SocketOptions) -> None:
 async def connect(address: Address, options: SocketOptions) -> socket.socket:
     """A connected socket; every address a name resolves to is tried, the last error raised."""
     if address.scheme == "ipc":
-        return await _dial(socket.AF_UNIX, address.path, options)
+        return await _dial(socket.AF_UNIX, address.unix, options)
     loop = asyncio.get_running_loop()
     with _host_names(address):
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -172,11 +182,12 @@ def _has_ipv6() -> bool:
     return False
 
 
-def _bind_path(path: str, backlog: int) -> socket.socket:
-    _remove_stale(path)
+def _bind_path(address: Address, backlog: int) -> socket.socket:
+    if address.file:
+        _remove_stale(Path(address.file))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.bind(path)
+        sock.bind(address.unix)
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError:
@@ -185,11 +196,18 @@ def _bind_path(path: str, backlog: int) -> socket.socket:
     return sock
 
 
-def _remove_stale(path: str) -> None:
+def _remove_stale(path: Path) -> None:
     """Remove a socket file nobody listens on any more; a server that died leaves one."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            raise OSError(errno.EADDRINUSE, f"{path} is there and is no socket")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            if probe.connect_ex(path) == errno.ECONNREFUSED:
-                Path(path).unlink()
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise OSError(errno.ENOENT, f"there is no folder {path.parent}") from None
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EADDRINUSE, f"{path} is there and is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # Who listens there but accepts nobody would be waited for.
+        probe.setblocking(False)
+        if probe.connect_ex(str(path)) == errno.ECONNREFUSED:
+            path.unlink(missing_ok=True)

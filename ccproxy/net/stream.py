@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.connection import CLOSED, READ
 from ccproxy.net.sender import Sender
+from ccproxy.net.sockets import reset
 from ccproxy.net.turn import Turn
 
 
@@ -23,6 +25,10 @@ class StreamOwner(Protocol):
 
     def closed(self, stream: Stream, reason: str) -> None:
         """It is over."""
+
+    @property
+    def lingers(self) -> bool:
+        """True if the stream stays open for answers although the other side sends no more."""
 
 
 class Stream:
@@ -73,12 +79,9 @@ class Stream:
             self._turn.flush_later(self)
         return True
 
-    def send(self, unit: bytes) -> bool:
-        """The same at the end of a turn: what waits is written now."""
-        if self.closed or not self.box.offer(unit, 1):
-            return False
-        self._sender.flush()
-        return True
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """The same at the end of a turn, for a unit in pieces: it is written now."""
+        return not self.closed and self._sender.send(pieces)
 
     def flush(self) -> None:
         """Write what was queued in this turn."""
@@ -129,6 +132,8 @@ class Stream:
             self._loop.call_soon(self.close, self._ending)
 
     def _readable(self) -> None:
+        if self.closed:
+            return
         try:
             data = self.sock.recv(READ)
         except (BlockingIOError, InterruptedError):
@@ -136,8 +141,15 @@ class Stream:
         except OSError as error:
             self.close(f"read failed: {error.strerror or error}")
             return
+        reason = CLOSED if not data else reset(self.sock)
         if not data:
             self.pause()
         self._owner.received(self, data)
-        if not data and not self.closed and not self._ending:
-            self.finish(CLOSED)
+        if not reason or self.closed or self._ending:
+            return
+        if len(data) == READ:
+            self._loop.call_soon(self._readable)
+        elif data:
+            self.close(reason)
+        elif not self._owner.lingers:
+            self.finish(reason)

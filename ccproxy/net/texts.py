@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from ccproxy.core.message import Answer, Message, Reply
 from ccproxy.net.stream import Stream
@@ -55,6 +56,8 @@ class TextPeer:
 
     # Owner of its stream
 
+    lingers = False
+
     def received(self, stream: Stream, data: bytes) -> None:
         """Bytes of messages; none means the peer sends no more."""
         for unit in self._reader.feed(data):
@@ -87,6 +90,9 @@ class TextPeer:
         else:
             [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
         return "replied" if self.stream.write(unit) else "full"
+
+    def pass_on(self, message: Message, path: str, way: Any) -> None:
+        """Texts are always shown to their handler."""
 
     def _unit(self, message: Message, content: str | bytes) -> bytes:
         if isinstance(content, bytes):

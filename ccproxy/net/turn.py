@@ -6,14 +6,8 @@ It must never know what is sent; it only remembers who asked.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
-
-class Flushable(Protocol):
-    """Something that writes what it has when asked."""
-
-    def flush(self) -> None:
-        """Write now."""
+from ccproxy.handler import Flushable
 
 
 class Turn:

@@ -253,7 +253,7 @@ def _connect(address: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(PATIENCE)
         try:
-            sock.connect(where.path)
+            sock.connect(where.unix)
         except OSError:
             sock.close()
             raise

@@ -59,7 +59,7 @@ REFUSED = (
 )
 """Refused when it is to be written. Refused already when it is read, by every form but the one
 that passes it untouched: a string outside the charset of its port, a JSON object with a name
-twice, a number beyond a double, XML, a CC message with a blob, a batch of JSON-RPC."""
+twice, a number beyond a double, XML, a CC message with a blob."""
 
 READ_AS = (
     Same("a long that fits 32 bits", "an int of the same number", "JSON"),

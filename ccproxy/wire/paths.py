@@ -3,6 +3,7 @@
     /Sum  /!/Sum  /Sum/                names Sum             PREFIX.Sum.OPERATION
     /!/A/B  /!/A/!/B  /A//B            names A, B            PREFIX.A.B.OPERATION
     /  Sum (no slash)  nothing         no names              PREFIX.OPERATION
+    /A.b, operation c/d                names A.b             PREFIX.A_b.c_d
 
 The original keeps `!` and empty names, so that with it nested resources work in one spelling only.
 Pure text; it must never know which resources there are.
@@ -10,11 +11,11 @@ Pure text; it must never know which resources there are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from ccproxy.wire.cc import valid_type
-
 TOKEN = "!"
+_ODD = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def names(path: str) -> tuple[str, ...]:
@@ -30,9 +31,5 @@ def path_of(names: Iterable[str]) -> str:
 
 
 def type_of(prefix: str, names: Iterable[str], operation: str) -> str:
-    """The message type of a call, "" if a name in it is none that a type can have."""
-    parts = (prefix, *names, operation)
-    if any("." in one for one in parts[1:]):
-        return ""
-    type = ".".join(parts)
-    return type if valid_type(type.encode("utf-8", "replace")) else ""
+    """The message type of a call; what a type cannot have in a part of it is `_` there."""
+    return ".".join([prefix, *(_ODD.sub("_", one) or "_" for one in (*names, operation))])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ccproxy import Answer, Context, Handler, Message, Plan, Problem, Reply
 from ccproxy.wire import cc, cccall, paths
+from ccproxy.wire.sodep import Passed, respond
 from ccproxy.wire.values import Answer as CallAnswer
 from ccproxy.wire.values import Call, Fault, Value, io_fault
 
@@ -52,7 +53,7 @@ class Redirect(Handler):
         self.lines: Lines | None = None
         self._table = Table(dict(options.redirects.pairs), dict(options.operations.pairs))
         self._others: dict[str, Redirect] = {}
-        self._ways: dict[str, Way] = {}
+        self._ways: dict[object, Way] = {}
         self._saving = asyncio.Lock()
 
     def check(self, plan: Plan) -> Iterable[Problem]:
@@ -70,31 +71,41 @@ class Redirect(Handler):
         target = self.options.target()
         if target is not None:
             couriers: list[Any] = [ctx.handler(one) for one in self.options.couriers]
-            port = Port(self._kept(target), itertools.count(1), couriers)
+            port = Port(self._kept(target), itertools.count(1), couriers, ctx.now)
             self.lines = Lines(ctx, port, self.options.wire(), self.respond)
 
     def handle(self, message: Message) -> None:
         """Pass one call on; its answer comes later."""
-        way = self._ways.get(message.type)
+        content = message.payload[0] if message.payload else None
+        call = content if isinstance(content, Call) else None
+        key = (message.type, call.path, call.operation) if call else message.type
+        way = self._ways.get(key)
         if way is None:
             if moves.is_move(message.type):
                 self._move(message)
                 return
-            found = self._find(message)
+            found = self._find(message.type, call)
             if isinstance(found, Fault):
                 self.respond(message, found)
                 return
             way = found
+            self._keep(key, way)
         try:
-            value = _value(message)
+            value = call.value if call else _value(message)
         except ValueError as reason:
             self.respond(message, io_fault(f"The call cannot be read: {reason}"))
             return
         lines, path, operation = way
         lines.ask(message, Call(path, operation, value))
+        trunks = lines.port.trunks
+        if trunks is not None and message.origin is not None and key in self._ways:
+            message.origin.pass_on(message, lines.port.target.location.forward(path), trunks)
 
-    def respond(self, message: Message, answer: CallAnswer) -> None:
+    def respond(self, message: Message | Passed, answer: CallAnswer) -> None:
         """Answer a message, in the protocol it came in."""
+        if isinstance(message, Passed):
+            respond(message, answer)
+            return
         if message.origin is not None:
             message.origin.answer(message, Answer(answer))
             return
@@ -131,19 +142,22 @@ class Redirect(Handler):
             await asyncio.sleep(LOOK)
         self.lines.cut("The redirector stops")
 
-    def _find(self, message: Message) -> Way | Fault:
-        """Where calls of this type go; remembered unless it hangs on who sent it."""
-        content, head = message.payload, 0
-        if content and isinstance(content[0], Call):
-            head = message.type.count(".") - len(paths.names(content[0].path))
+    def _find(self, type: str, call: Call | None) -> Way | Fault:
+        """Where calls of this type go; names are those of the call, which a type may lack."""
         routes = self.ctx.routes
-        names, operation = way_of(message.type, routes, head if ANY in routes else 0)
-        way = self._way(paths.path_of(names), operation)
-        if isinstance(way, Way) and ANY not in routes:
+        real = paths.names(call.path) if call else ()
+        head = type.count(".") - len(real) if call and ANY in routes else 0
+        names, operation = way_of(type, routes, head)
+        if call:
+            names, operation = real[len(real) - len(names) :], call.operation
+        return self._way(paths.path_of(names), operation)
+
+    def _keep(self, key: object, way: Way) -> None:
+        """Remember a way, unless it hangs on who sent the call."""
+        if ANY not in self.ctx.routes:
             if len(self._ways) >= KNOWN:
                 self._ways.clear()
-            self._ways[message.type] = way
-        return way
+            self._ways[key] = way
 
     def _way(self, path: str, operation: str) -> Way | Fault:
         """By the table if it knows the names, else to the location of this section."""
@@ -214,8 +228,5 @@ class Redirect(Handler):
 
 
 def _value(message: Message) -> Value:
-    """The value of a call; ValueError if a CC message holds none."""
-    content = message.payload
-    if content and isinstance(content[0], Call):
-        return content[0].value
-    return cccall.value_of(message.value(), cc.blob(content))
+    """The value of a CC message; ValueError if it holds none."""
+    return cccall.value_of(message.value(), cc.blob(message.payload))

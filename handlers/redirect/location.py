@@ -1,7 +1,7 @@
 """Locations as Jolie and the INI write them, as frozen values.
 
     socket://HOST:PORT[/PATH][/!/RESOURCE]      also tcp://
-    localsocket:/PATH                           a Unix stream socket
+    localsocket:/PATH[/!/RESOURCE]              a Unix stream socket, also ipc:///PATH, ipc://@NAME
 
 It must never resolve a name or open a socket.
 """
@@ -11,20 +11,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ccproxy import kinds
 from ccproxy.wire.paths import names, path_of
 
-FORMS = "socket://HOST:PORT, tcp://HOST:PORT or localsocket:/PATH"
+FORMS = "socket://HOST:PORT, tcp://HOST:PORT, localsocket:/PATH or ipc:///PATH"
 """What an error says was expected."""
 
 _INTERNET = re.compile(
     r"(?:socket|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})(?P<path>/[!-~]*)?"
 )
-_LOCAL = re.compile(r"localsocket:(?://)?(?P<file>/[^\n]*)")
+_LOCAL = re.compile(r"(?:(?:localsocket:(?://)?|ipc://)(?=/(?!/))|ipc://(?=@))(?P<file>[^\n]*)")
+_NAMED = ("localsocket:abs:", "localsocket://abs/")
+"""What Jolie's documents call abstract sockets; its code takes them for files, or for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a service is. `file` is set for a Unix socket, else `host` (no brackets) and `port`.
+    """Where a service is. `file` (or @NAME) is set for a Unix socket, else `host` and `port`.
 
     `path` is what http and jsonrpc put in front of an operation, `resource` the path that is put
     in front of the one that is forwarded.
@@ -40,15 +43,24 @@ class Location:
     def parse(cls, text: str) -> Location:
         """Read a location; ValueError says what was found and expected."""
         text = text.strip()
+        if text.startswith(_NAMED):
+            expected = "localsocket:/PATH, or ipc://@NAME for a name without a file"
+            raise ValueError(f'found "{text:.60}", expected {expected}')
         if found := _LOCAL.fullmatch(text):
             file, _, resource = found["file"].partition("!/")
-            return cls(file=file.rstrip("/") or file, resource=path_of(names("/" + resource)))
+            where = path_of(names("/" + resource))
+            return cls(file=file.rstrip("/") or file, resource=where)._checked()
         found = _INTERNET.fullmatch(text)
         if not found or not 0 < int(found["port"]) < 65536:
             raise ValueError(f'found "{text:.60}", expected {FORMS}')
         path, _, resource = (found["path"] or "/").partition("!/")
         where = path_of(names("/" + resource))
-        return cls(found["host"].strip("[]"), int(found["port"]), "", path, where)
+        return cls(found["host"].strip("[]"), int(found["port"]), "", path, where)._checked()
+
+    def _checked(self) -> Location:
+        """Itself; ValueError if nothing can be dialled there: a path too long, an odd host."""
+        kinds.address.parse(self.dialled)
+        return self
 
     @property
     def authority(self) -> str:
@@ -66,7 +78,8 @@ class Location:
     def __str__(self) -> str:
         resource = "" if self.resource == "/" else f"!{self.resource}"
         if self.file:
-            return f"localsocket:{self.file}" + (f"/{resource}" if resource else "")
+            kind = "ipc://" if self.file.startswith("@") else "localsocket:"
+            return f"{kind}{self.file}" + (f"/{resource}" if resource else "")
         path = self.path if self.path != "/" or resource else ""
         return f"socket://{self.authority}{path}{resource}"
 

@@ -92,6 +92,10 @@ class Options:
         kinds.size_between(1), default=64 << 20,
         help="bytes of calls without answer, at most; a single one may have more",
     )  # fmt: skip
+    max_message: int = option(
+        kinds.size_between(1, 1 << 40), default=64 << 20,
+        help="longest answer of the service that is taken, in bytes on the wire; of HTTP, a body",
+    )  # fmt: skip
     relocate_from: tuple[str, ...] = option(
         kinds.names, default=(),
         help="listeners whose peers may send relocate.NAME; ccserver is the one of cc-socket",
@@ -122,6 +126,7 @@ class Options:
             idle=self.idle,
             calls=self.calls,
             bytes=self.queue,
+            answer=self.max_message,
         )
         return Target(location, protocol, shape)
 

@@ -7,10 +7,11 @@ must never send a call twice or let one end without answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ccproxy.wire.values import Answered, Call, Fault, Form, Result
+from ccproxy.wire.sodep import Trunk, Trunks
+from ccproxy.wire.values import Answered, Call, Fault, Result, ServiceSide
 
 from . import couriers, faults
 from .actions import Action, Respond
@@ -30,11 +31,17 @@ class Port:
     """One port. Its events are those of `Calls`; `numbers` gives connections their numbers."""
 
     def __init__(
-        self, target: Target, numbers: Iterator[int], couriers: Sequence[Courier] = ()
+        self,
+        target: Target,
+        numbers: Iterator[int],
+        couriers: Sequence[Courier] = (),
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        """With a clock calls may go straight, unless couriers want to see them."""
         self._numbers = numbers
         self._couriers = tuple(couriers)
-        self._now = Calls(target, numbers)
+        self._clock = None if couriers else clock
+        self._now = Calls(target, numbers, self._clock)
         self._old: list[Calls] = []
         self._open = True
 
@@ -68,9 +75,19 @@ class Port:
             return [Respond(caller, found)]
         return self._shown(self._now.ask(_Carried(caller, found), found, now))
 
-    def form(self, connection: int) -> Form:
+    def side(self, connection: int) -> ServiceSide:
         """What is spoken on a connection."""
-        return self._of(connection).form
+        return self._of(connection).pool.side(connection)
+
+    def trunk(self, connection: int) -> Trunk | None:
+        """Where calls that go straight are put, if they may; its owner writes them."""
+        found = self._of(connection).pool.find(connection)
+        return found.trunk if found else None
+
+    @property
+    def trunks(self) -> Trunks | None:
+        """Where new calls may go straight; None if the port has to see each of them."""
+        return self._now.pool.trunks if self._open else None
 
     def opened(self, connection: int, now: float) -> list[Action]:
         """A connection is up."""
@@ -114,7 +131,7 @@ class Port:
             return []
         before = self._now
         actions, moved = before.retire(now)
-        self._now = Calls(target, self._numbers)
+        self._now = Calls(target, self._numbers, self._clock)
         self._old.append(before)
         for waiting in moved:
             actions += self._now.take(waiting, now)
@@ -133,9 +150,9 @@ class Port:
 
     def _of(self, connection: int) -> Calls:
         """Whose connection it is; one that nobody has any more is harmless anywhere."""
-        if not self._old or connection in self._now:
+        if not self._old or connection in self._now.pool:
             return self._now
-        return next((one for one in self._old if connection in one), self._now)
+        return next((one for one in self._old if connection in one.pool), self._now)
 
     def _ended(self, actions: list[Action]) -> list[Action]:
         if self._old:

@@ -12,24 +12,18 @@ from .actions import Action
 from .port import Port
 
 
-def received(
-    port: Port, connection: int, side: ServiceSide, data: bytes, now: float
-) -> list[Action]:
-    """Bytes came in."""
-    return _tell(port, connection, side, side.feed(data), now)
-
-
 def ended(port: Port, connection: int, side: ServiceSide, reason: str, now: float) -> list[Action]:
     """The service closed the connection ("") or it broke; calls left on it are lost."""
     answers = [] if reason else side.eof()
     port.ending(connection)
-    actions = _tell(port, connection, side, answers, now)
+    actions = told(port, connection, side, answers, now)
     return actions + port.lost(connection, reason, now)
 
 
-def _tell(
+def told(
     port: Port, connection: int, side: ServiceSide, answers: list[Answered], now: float
 ) -> list[Action]:
+    """Answers came in; what `side` made of them last is still to be seen in it."""
     if side.closing or side.broken:
         port.ending(connection)
     actions = port.answered(connection, answers, now)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ccproxy.wire.http import Http
+from ccproxy.wire.http import Limits as HttpLimits
 from ccproxy.wire.jsonrpc import JsonRpc
-from ccproxy.wire.sodep import Sodep
+from ccproxy.wire.sodep import Limits, Sodep
 from ccproxy.wire.values import Form
 
 from .location import Location
@@ -19,12 +20,12 @@ Mode = Literal["pipelined", "pooled", "single"]
 MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
 
-FORMS: Mapping[str, Callable[[Location], Form]] = {
-    "sodep": lambda location: Sodep(),
-    "http": lambda location: Http(location.authority, location.path),
-    "jsonrpc": lambda location: JsonRpc(location.authority, location.path),
+FORMS: Mapping[str, Callable[[Location, int], Form]] = {
+    "sodep": lambda _, most: Sodep(Limits(message=most)),
+    "http": lambda where, most: Http(where.authority, where.path, HttpLimits(body=most)),
+    "jsonrpc": lambda where, most: JsonRpc(where.authority, where.path, HttpLimits(body=most)),
 }
-"""Every protocol a service may speak."""
+"""Every protocol a service may speak, given its place and the bytes of its longest answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Shape:
     """Without answer yet, at most."""
     bytes: int = 64 << 20
     """Of requests without answer yet, at most; a single one may have more."""
+    answer: int = 64 << 20
+    """Bytes of an answer, at most; of HTTP, of its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +58,4 @@ class Target:
 
     def form(self) -> Form:
         """The codec; KeyError for a protocol that is not in FORMS."""
-        return FORMS[self.protocol](self.location)
+        return FORMS[self.protocol](self.location, self.shape.answer)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.config.address import FORMS, Address
+from ccproxy.config.address import FORMS, SPELLINGS, Address
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,71 @@ def test_ipc_takes_any_path():
         "", "tcp", "tcp:/x:1", "127.0.0.1:1", "udp://h:1", "tcp://h", "tcp://h:", "tcp://:1",
         "tcp://h:65536", "tcp://h:-1", "tcp://h:1 2", "tcp://h:\u0663", "tcp://1.2.3:1",
         "tcp://1.2.3.256:1", "tcp://::1:1", "tcp://[::1]", "tcp://[::1", "tcp://[x]:1",
-        "tcp://a b:1", "tcp://-a:1", "tcp://a..b:1", "ipc://", "ipc://a\nb", "ipc://" + "x" * 108,
-        "inproc://x", "tcp://h:000001", "TCP://h:1",
+        "tcp://a b:1", "tcp://-a:1", "tcp://a..b:1", "ipc://", "ipc://@", "ipc://a\nb",
+        "ipc://" + "x" * 108, "inproc://x", "tcp://h:000001", "TCP://h:1",
     ],
 )  # fmt: skip
 def test_refused_with_what_was_found_and_expected(text):
     with pytest.raises(ValueError, match=r"^found .*, expected "):
         Address.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("socket://localhost:9000", "tcp://localhost:9000"),
+        ("socket://localhost:9000/", "tcp://localhost:9000"),
+        ("socket://*:*", "tcp://*:0"),
+        ("socket://[::1]:80", "tcp://[::1]:80"),
+        ("localsocket:/run/x.sock", "ipc:///run/x.sock"),
+        (" localsocket:///run/x.sock/ ", "ipc:///run/x.sock"),
+        ("tcp://h:1", "tcp://h:1"),
+        ("ipc://@name", "ipc://@name"),
+    ],
+)
+def test_a_listener_takes_the_spellings_of_jolie(text, ours):
+    address = Address.listening(text)
+    assert (str(address), address.text) == (ours, ours)
+    assert address == Address.parse(ours)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("socket://h:9000/!/Sum", "nothing behind the port"),
+        ("socket://h:9000/api", "nothing behind the port"),
+        ("socket:h:9000", "two slashes"),
+        ("socket://h", "socket://HOST:PORT"),
+        ("socket://::1:80", "brackets"),
+        ("localsocket:abs:/x", "ipc://@NAME for a name without a file"),
+        ("localsocket://abs/x", "ipc://@NAME for a name without a file"),
+        ("localsocket:x", "whole path"),
+        ("localsocket://x/y", "whole path"),
+        ("localsocket:/", "whole path"),
+        ("localsocket:", "whole path"),
+        ("localsocket:/x/!/Sum", "nothing behind the file"),
+        ("localsocket:/" + "x" * 107, "at most 107 bytes"),
+        ("udp://h:1", ", ".join(SPELLINGS)),
+        ("", "an address such as tcp://HOST:PORT"),
+    ],
+)
+def test_what_a_listener_cannot_have(text, expected):
+    with pytest.raises(ValueError, match=r"^found .*, expected ") as error:
+        Address.listening(text)
+    assert expected in str(error.value)
+
+
+def test_only_listeners_take_them():
+    for text in ("socket://h:1", "localsocket:/x"):
+        with pytest.raises(ValueError, match="expected "):
+            Address.parse(text)
+
+
+def test_names_without_a_file():
+    assert Address.parse("ipc:///x").file == "/x"
+    assert Address.parse("ipc://@x").file == Address.parse("tcp://h:1").file == ""
+    assert Address.parse("ipc:///x").unix == "/x"
+    assert Address.parse("ipc://@x").unix == "\0x"
 
 
 @pytest.mark.parametrize("text", ["tcp://*:1", "tcp://h:0", "tcp://h:*"])

@@ -78,6 +78,55 @@ def test_further_listeners(build_ini):
     assert plan.listener("listen:c").line == 15
 
 
+def test_listeners_in_the_spelling_of_jolie(build_ini):
+    more = (
+        "[listen:b]\nprotocol = sodep\ntype = calc\naddress = {}\n"
+        "[listen:c]\nprotocol = http\ntype = calc\naddress = {}\n"
+    )
+    ini = INI + more
+    theirs, problems = build_ini(
+        ini.format("socket://localhost:9000/", "localsocket:/tmp/c"), protocols=("sodep", "http")
+    )
+    assert problems == []
+    assert [one.address for one in theirs.listeners[1:]] == ["tcp://localhost:9000", "ipc:///tmp/c"]
+    ours, _ = build_ini(
+        ini.format("tcp://localhost:9000", "ipc:///tmp/c"), protocols=("sodep", "http")
+    )
+    assert ours == theirs and ours.digest == theirs.digest
+    _, [clash] = build_ini(
+        ini.format("localsocket:/tmp/c", "ipc:///tmp/c"), protocols=("sodep", "http")
+    )
+    assert "[listen:c] listens on ipc:///tmp/c; [listen:b] in line 12 has ipc:///tmp/c" in clash
+
+
+def test_options_that_say_nothing_to_a_protocol(build_ini):
+    more = "[listen:b]\nprotocol = {}\n{} = {}\naddress = tcp://127.0.0.1:9000\n"
+    calls = more + "type = calc\n"
+    protocols = ("cc", "sodep", "ssmmp")
+    plan, [problem] = build_ini(INI + calls.format("sodep", "max-frames", 9), protocols=protocols)
+    assert plan is not None
+    assert (
+        problem.startswith("x.ini:11: warning: ") and "no meaning with protocol = sodep" in problem
+    )
+    plan, problems = build_ini(INI + calls.format("sodep", "timeout", "9 s"), protocols=protocols)
+    assert plan is not None and problems == []
+    plan, [problem] = build_ini(INI + more.format("ssmmp", "type", "x"), protocols=protocols)
+    assert plan is None and "its messages carry their type" in problem
+    default = "[DEFAULT]\nmax-frames = 9\n"
+    plan, problems = build_ini(
+        INI + calls.format("sodep", "timeout", 9) + default, protocols=protocols
+    )
+    assert plan is not None and problems == []
+
+
+def test_a_listener_of_calls_needs_a_type(build_ini):
+    for typed in ("", "type =\n"):
+        more = f"[listen:b]\nprotocol = sodep\naddress = tcp://127.0.0.1:9000\n{typed}"
+        plan, [problem] = build_ini(INI + more, protocols=("sodep",))
+        assert plan is None
+        assert problem.startswith('x.ini:9: [listen:b] lacks "type"')
+
+
 def test_port_zero_clashes_with_nothing(build_ini):
     ini = INI.replace("22632", "0") + "[listen:b]\nprotocol = cc\naddress = tcp://127.0.0.1:0\n"
     assert build_ini(ini)[1] == []

@@ -60,6 +60,7 @@ IPV6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this host")
         pytest.param("tcp://[::1]:PORT2", "tcp://[::1]:PORT2", marks=IPV6),
         pytest.param("tcp://[::]:PORT2", "tcp://[::1]:PORT2", marks=IPV6),
         ("ipc://%(config_dir)s/echo.sock", "ipc://DIRECTORY/echo.sock"),
+        ("ipc://@ccproxy-PORT2", "ipc://@ccproxy-PORT2"),
     ],
 )
 def test_by_clients_and_by_links(start, make, fill, tmp_path, listens, reached_at):

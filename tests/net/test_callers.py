@@ -10,10 +10,10 @@ from ccproxy.config.server import ListenOptions
 from ccproxy.core.message import Answer, Message, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
-from ccproxy.net import callers, streaming
-from ccproxy.net.callers import UNANSWERED, CallListener
+from ccproxy.net import callers, listener_calls, streaming
+from ccproxy.net.callers import UNANSWERED
+from ccproxy.net.listener_calls import CallListener
 from ccproxy.wire import cc, cccall
-from ccproxy.wire.http import Http
 from ccproxy.wire.values import Fault, Result, Tree
 from ccproxy.wire.zmtp import pack
 
@@ -50,7 +50,7 @@ def make(services):
         shared.switch.configure(Routes([("calc.Sum", ("h:test",))]), {"h:test": service}, {})
         given = ListenOptions(protocol="http", address="tcp://127.0.0.1:0", **options)
         plan = ListenerPlan("listen:c", "http", "tcp://127.0.0.1:0", given, 1, "calc")
-        listener = CallListener(plan, Http(), shared)
+        listener = CallListener(plan, shared)
         listener.door.open(given)
         listener.door.accept()
         return listener, service, shared
@@ -217,7 +217,7 @@ async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monke
 
 
 async def test_types_are_remembered_but_not_without_end(make, monkeypatch):
-    monkeypatch.setattr(callers, "TYPES", 2)
+    monkeypatch.setattr(listener_calls, "TYPES", 2)
     listener, service, _ = make()
     client = await Client(listener).connect()
     for name in ("a", "b", "c", "a"):

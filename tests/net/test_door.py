@@ -55,6 +55,26 @@ async def test_who_comes_is_let_in_until_there_are_too_many(services, until, tmp
         one.close()
 
 
+async def test_the_file_of_somebody_else_stays(services, tmp_path):
+    """Whoever removed ours and listens there now has a file of the same name."""
+    path = tmp_path / "x"
+    door = Door("cc", Address.parse(f"ipc://{path}"), services().journal, lambda *_: False)
+    door.open(ListenerOptions())
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        door.close()
+        assert path.exists()
+
+
+async def test_a_door_without_a_file_closes(services):
+    door = Door("cc", Address.parse("ipc://@ccproxy-test"), services().journal, lambda *_: False)
+    door.open(ListenerOptions())
+    door.close()
+    door.reopen()
+    door.close()
+
+
 async def test_without_descriptors_it_takes_a_breath(services, until, monkeypatch):
     """A real EMFILE would harm the test itself: the accept of the socket fails instead."""
     door = Door("cc", Address.parse("tcp://127.0.0.1:0"), services().journal, lambda *_: False)

@@ -1,5 +1,8 @@
 import asyncio
+import os
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -95,6 +98,43 @@ async def test_the_same_port_in_another_way(open_ones, old, was, new, is_):
     listeners.mute()
     await listeners.dismiss(0)
     assert not await reaches(here)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+async def test_a_folder_that_may_not_be_written_to(open_ones):
+    listeners = await open_ones()
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(OSError, match="Permission denied") as error:
+                listeners.prepare(plan(listen(f"ipc://{folder}/x", "listen:x", "sodep")))
+        finally:
+            os.seteuid(0)
+    said = f"[listen:x] cannot listen on ipc://{folder}/x: Permission denied"
+    assert str(error.value) == said
+
+
+async def test_one_that_is_kept_has_the_name_of_its_section(open_ones):
+    address = LOOPBACK.format(*free_ports(1))
+    listeners = await open_ones(listen(address, "listen:x", "sodep"))
+    renamed = plan(listen(address, "listen:y", "sodep"))
+    await listeners.commit(listeners.prepare(renamed), renamed)
+    [one] = listeners.open.values()
+    assert one.name == one.door.name == "listen:y"
+    listeners.mute()
+    await listeners.dismiss(0)
+
+
+async def test_one_that_moves_leaves_no_file(open_ones, tmp_path):
+    before, after = (listen(f"ipc://{tmp_path}/{name}", "listen:x", "http") for name in "ab")
+    listeners = await open_ones(before)
+    await listeners.commit(listeners.prepare(plan(after)), plan(after))
+    assert [one.name for one in tmp_path.iterdir()] == ["b"]
+    assert await reaches(after.address) and not await reaches(before.address)
+    listeners.mute()
+    assert list(tmp_path.iterdir()) == []
+    await listeners.dismiss(0)
 
 
 async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):

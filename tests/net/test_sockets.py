@@ -69,6 +69,39 @@ def test_a_path_that_is_no_socket_is_left_alone(tmp_path):
     assert (tmp_path / "x").read_text() == "precious"
 
 
+def test_a_path_in_no_folder_says_so(tmp_path):
+    with pytest.raises(OSError, match=f"there is no folder {tmp_path}/no"):
+        bind(Address.parse(f"ipc://{tmp_path}/no/x"), 5)
+
+
+def test_who_listens_and_accepts_nobody_is_not_waited_for(tmp_path):
+    path = str(tmp_path / "x")
+    waiting = []
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(path)
+        other.listen(0)
+        while True:  # a full backlog: a blocking connect would wait for the other to accept
+            waiting.append(socket.socket(socket.AF_UNIX))
+            waiting[-1].setblocking(False)
+            if waiting[-1].connect_ex(path):
+                break
+        with pytest.raises(OSError) as error:
+            bind(Address.parse(f"ipc://{path}"), 5)
+        for one in waiting:
+            one.close()
+    assert error.value.errno == errno.EADDRINUSE
+
+
+async def test_names_without_a_file(tmp_path, monkeypatch):
+    """As libzmq has them: a name that begins with @ is one of Linux alone."""
+    monkeypatch.chdir(tmp_path)
+    address = Address.parse(f"ipc://@{tmp_path}")
+    with bind(address, 5) as listener:
+        assert listener.getsockname() == f"\0{tmp_path}".encode()
+        (await connect(address, SocketOptions())).close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_options_reach_the_kernel(pair):
     options = SocketOptions(
         zmq_rcvbuf=50_000, zmq_sndbuf=60_000, zmq_tcp_keepalive_idle=33.2, zmq_tcp_keepalive_cnt=7

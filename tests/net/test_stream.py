@@ -12,6 +12,8 @@ from ccproxy.net.turn import Turn
 class Owner:
     """Keeps what it is told."""
 
+    lingers = False
+
     def __init__(self):
         self.data = []
         self.reasons = []
@@ -49,11 +51,11 @@ async def test_units_of_one_turn_are_one_write(make):
         theirs.recv(10)
     await asyncio.sleep(0.001)
     assert theirs.recv(10) == b"onetwo"
-    assert stream.send(b"now") and theirs.recv(10) == b"now"
+    assert stream.send([b"n", b"ow"]) and theirs.recv(10) == b"now"
     stream.close("done")
     stream.close("again")
     assert owner.reasons == ["done"]
-    assert (stream.write(b"x"), stream.send(b"x"), stream.box.sent) == (False, False, 3)
+    assert (stream.write(b"x"), stream.send([b"x"]), stream.box.sent) == (False, False, 3)
 
 
 @pytest.mark.parametrize("end", ["pause", "finish"])

@@ -13,6 +13,8 @@ from ccproxy.net.streaming import StreamListener
 class Peer:
     """Sends back what comes."""
 
+    lingers = False
+
     def __init__(self, listener, sock, name):
         services = listener.services
         self.identity = services.identities.next()

@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -165,3 +166,17 @@ def test_bodies_of_any_kind_are_answered(body):
         caller.answer(asked.token, Result(asked.call.value))
     assert caller.out().startswith(b"HTTP/1.1 ")
     assert Http(limits=Limits(body=10)).limits.body == 10
+
+
+@pytest.mark.parametrize(
+    "data", [post(b"x" * 101), post(gzip.compress(b" " * 101), "Content-Encoding: gzip")]
+)
+def test_a_body_too_large_packed_or_unpacked(data):
+    caller = Http(limits=Limits(body=100)).caller()
+    for token, fault in caller.feed(data):
+        caller.answer(token, fault)
+    head, _, body = caller.out().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413")
+    error = json.loads(body)["error"]
+    assert error["message"] == "IOException"
+    assert "more than 100 bytes" in error["data"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.wire.joliejson import to_tree
-from ccproxy.wire.jsonrpc import INVALID, UNREADABLE, JsonRpc
+from ccproxy.wire.jsonrpc import JsonRpc
 from ccproxy.wire.values import Call, Fault, Result, Tree
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "jolie"
@@ -90,62 +90,6 @@ def test_between_two_jsonrpc_ports_params_and_results_keep_their_spelling(params
     assert answered.answer.value.tree() == Tree()
     caller.answer(asked.token, answered.answer)
     assert body_of(caller.out())["result"] == [None]
-
-
-@pytest.mark.parametrize("id", ["abc", 7, 1.5, None])
-def test_ids_keep_their_type(id):
-    caller, asked = asked_by(post({"method": "m", "id": id}))
-    caller.answer(asked.token, Result(Tree(8)))
-    assert body_of(caller.out()) == {"result": 8, "id": id, "jsonrpc": "2.0"}
-
-
-def test_a_notification_is_taken_and_responded_to_at_once():
-    caller = JsonRpc().caller()
-    notice = post({"method": "note", "params": ["hi"]})
-    first, second = caller.feed(notice + post({"method": "m", "id": 1}))
-    assert first.token is None
-    assert first.call.value.tree() == Tree("hi")
-    assert caller.out().startswith(b"HTTP/1.1 204")
-    caller.answer(None, Fault("Late", Tree()))
-    assert caller.out() == b""
-    caller.answer(second.token, Result(Tree()))
-    assert body_of(caller.out())["result"] is None
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (post(b"{"), UNREADABLE),
-        (post(b""), UNREADABLE),
-        (post([{"method": "m", "id": 1}]), INVALID),
-        (post(8), INVALID),
-        (post({"id": 1}), INVALID),
-        (post({"method": 1}), INVALID),
-        (post({"method": "m", "id": {}}), INVALID),
-        (post({"method": "m", "id": "\ud800"}), INVALID),
-        (post({"method": "m", "id": 1}, target="/!/%FF"), -32000),
-        (post({"method": "m", "id": 1}).replace(b"POST", b"GET", 1), UNREADABLE),
-    ],
-)
-def test_what_is_no_request_is_answered_and_the_connection_stays(data, code):
-    caller, asked = asked_by(data)
-    caller.answer(asked.token, asked.call)
-    error = body_of(caller.out())["error"]
-    assert (error["message"], error["code"]) == ("IOException", code)
-    assert not caller.closing
-
-
-def test_garbage_is_answered_and_the_connection_closed():
-    caller = JsonRpc().caller()
-    assert caller.feed(b"\x00\r\n\r\n") == []
-    assert body_of(caller.out())["error"]["code"] == UNREADABLE
-    assert caller.closing
-
-
-def test_an_answer_json_cannot_carry_is_a_fault():
-    caller, asked = asked_by(post({"method": "m", "id": 1}))
-    caller.answer(asked.token, Fault("Own", Tree(float("nan"))))
-    assert body_of(caller.out())["error"]["message"] == "IOException"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.wire import paths
+from ccproxy.wire.cc import valid_type
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "jolie"
 CASES = json.loads((VECTORS / "paths.json").read_text("utf-8"))["cases"]
@@ -39,5 +40,12 @@ def test_types():
     assert paths.type_of("calc", ("Sum",), "sum") == "calc.Sum.sum"
     assert paths.type_of("calc", ("A", "B"), "op") == "calc.A.B.op"
     assert paths.type_of("calc", (), "sum") == "calc.sum"
-    for names, operation in ((("Sum",), ""), (("a b",), "op"), (("a.b",), "op"), ((), "\ud800")):
-        assert paths.type_of("calc", names, operation) == ""
+    assert paths.type_of("rpc", (), "textDocument/hover") == "rpc.textDocument_hover"
+
+
+@given(st.lists(st.text(min_size=1)), st.text())
+@settings(deadline=None)
+def test_every_call_has_a_type_with_a_part_for_each_name(names, operation):
+    type = paths.type_of("calc", names, operation)
+    assert valid_type(type.encode())
+    assert type.count(".") == len(names) + 1

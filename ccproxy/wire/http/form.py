@@ -19,6 +19,7 @@ from ccproxy.wire.http.messages import (
     Request,
     Response,
     Sending,
+    TooBig,
     media_type,
     text,
     unpacked,
@@ -105,10 +106,11 @@ def _bare(root: Any) -> Any:
 
 
 class Token(NamedTuple):
-    """What an answer needs of its request."""
+    """What an answer needs of its request; `status` replaces that of the answer."""
 
     operation: str
     message: str
+    status: int = 0
 
 
 class Http:
@@ -182,7 +184,8 @@ class HttpCaller:
         if token.message:
             headers.append(("X-Jolie-MessageID", token.message))
         try:
-            self._respond(*_answered(answer), tuple(headers))
+            status, body = _answered(answer)
+            self._respond(token.status or status, body, tuple(headers))
         except Unportable as reason:
             refusal = io_fault(f"http cannot carry the answer: {reason}")
             self._respond(*_answered(refusal), tuple(headers))
@@ -199,6 +202,8 @@ class HttpCaller:
             if request.method not in _METHODS:
                 raise Unportable(f"method {request.method:.20}; expected POST")
             value = _value(request, target, self._limits.body)
+        except TooBig as reason:
+            return Asked(token._replace(status=413), io_fault(str(reason)))
         except Unportable as reason:
             return Asked(token, io_fault(str(reason)))
         return Asked(token, Call(target.path, target.operation, value))

@@ -26,13 +26,17 @@ _ANY_WRAPPER = 47
 _NO_WRAPPER = -15
 
 
+class TooBig(Unportable):
+    """A body that is larger than it may be once it is unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one HTTP message may be at most, in bytes."""
 
     head: int = 65536
     """Request or status line and headers."""
-    body: int = 16 << 20
+    body: int = 64 << 20
     """A body, packed and unpacked."""
     ahead: int = 1 << 20
     """Sent by a caller before its earlier request is answered."""
@@ -84,7 +88,7 @@ def media_type(headers: Mapping[str, str]) -> str:
 
 
 def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
-    """The body without its content coding; Unportable for other codings and broken ones."""
+    """The body without its content coding; TooBig, and Unportable for other and broken codings."""
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding in ("identity", ""):
         return body
@@ -122,7 +126,7 @@ def _inflate(body: bytes, wrapper: int, limit: int) -> bytes:
     inflater = zlib.decompressobj(wrapper)
     data = inflater.decompress(body, limit + 1)
     if len(data) > limit:
-        raise Unportable(f"a body of more than {limit} bytes unpacked")
+        raise TooBig(f"a body of more than {limit} bytes unpacked")
     if not inflater.eof or inflater.unused_data:
         raise Unportable("a packed body that is cut off or has bytes behind it")
     return data

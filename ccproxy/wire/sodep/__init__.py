@@ -3,6 +3,7 @@
 Pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
 """
 
+from ccproxy.wire.sodep.lanes import Account, Lane, Load, Passed, Returns, Trunk, Trunks
 from ccproxy.wire.sodep.limits import Limits, SodepError
 from ccproxy.wire.sodep.reader import Frame, Reader
 from ccproxy.wire.sodep.sides import (
@@ -14,10 +15,12 @@ from ccproxy.wire.sodep.sides import (
     answer_tail,
     message,
     request_tail,
+    respond,
 )
 from ccproxy.wire.sodep.tree import CHARSETS, decode, encode
 
 __all__ = [
-    "CHARSETS", "Frame", "Limits", "Packed", "Reader", "Sodep", "SodepCaller", "SodepError",
-    "SodepService", "Token", "answer_tail", "decode", "encode", "message", "request_tail",
+    "CHARSETS", "Account", "Frame", "Lane", "Limits", "Load", "Packed", "Passed", "Reader",
+    "Returns", "Sodep", "SodepCaller", "SodepError", "SodepService", "Token", "Trunk", "Trunks",
+    "answer_tail", "decode", "encode", "message", "request_tail", "respond",
 ]  # fmt: skip

@@ -4,8 +4,7 @@ cimport cython
 
 @cython.locals(
     size=Py_ssize_t, most=Py_ssize_t, name_most=Py_ssize_t, stack_most=Py_ssize_t,
-    nodes_most=Py_ssize_t, top=Py_ssize_t, stack=list, at=Py_ssize_t, stage=int, path=Py_ssize_t,
-    operation=Py_ssize_t, fault=Py_ssize_t, names=Py_ssize_t, elements=Py_ssize_t,
+    nodes_most=Py_ssize_t, top=Py_ssize_t, stack=list, at=Py_ssize_t, stage=int, names=Py_ssize_t, elements=Py_ssize_t,
     nodes=Py_ssize_t, tag=int, body=Py_ssize_t, length=cython.uint, count=cython.uint,
 )
-cpdef Py_ssize_t scan(const unsigned char[::1] data, Py_ssize_t start, object walk, object limits, list found)
+cpdef Py_ssize_t scan(const unsigned char[::1] data, Py_ssize_t start, object walk, object limits, list ends)

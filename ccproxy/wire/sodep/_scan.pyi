@@ -1,3 +1,2 @@
-from ccproxy.wire.sodep.scan import Span as Span
 from ccproxy.wire.sodep.scan import Walk as Walk
 from ccproxy.wire.sodep.scan import scan as scan

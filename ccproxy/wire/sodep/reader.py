@@ -11,17 +11,18 @@ from struct import Struct
 from typing import NamedTuple
 
 from ccproxy.wire.sodep.limits import Limits, SodepError
-from ccproxy.wire.sodep.scan import Span, Walk
+from ccproxy.wire.sodep.scan import Walk
 
 try:
     from ccproxy.wire.sodep._scan import scan
 except ImportError:
     from ccproxy.wire.sodep.scan import scan
 
-_JOIN = 32768
-"""Bytes; an unfinished message up to this size is joined with the next read, a larger one grows."""
+_LONG = 1 << 20
+"""Bytes from which on an unfinished message grows in place: a join would copy it at each read."""
 
 _HEAD = Struct(">qi").unpack_from
+_LENGTH = Struct(">i").unpack_from
 _NAMED = 5
 """Bytes between the end of the operation and a fault's name: the flag and the name's length."""
 
@@ -53,49 +54,65 @@ class Reader:
     def __init__(self, limits: Limits) -> None:
         self.broken = ""
         """Why reading ended: the first bytes that are no message within the limits."""
+        self.held = 0
+        """Bytes of an unfinished message; at the end of the stream it should be 0."""
         self._limits = limits
         self._walk = Walk()
-        self._held = bytearray()
-
-    @property
-    def held(self) -> int:
-        """Bytes of an unfinished message; at the end of the stream it should be 0."""
-        return len(self._held)
+        self._parts: list[bytes | bytearray] = []
 
     def feed(self, data: bytes) -> list[Frame]:
         """The messages that are whole now, in order; nothing once `broken` is set."""
-        if self.broken:
-            return []
-        held = self._held
-        if len(held) > _JOIN:
-            held += data
-            return self._scan(held)
-        return self._scan(bytes(held) + data if held else data)
+        return frames(*self.cut(data))
 
-    def _scan(self, data: bytes | bytearray) -> list[Frame]:
-        spans: list[Span] = []
+    def cut(self, data: bytes) -> tuple[bytes, list[int]]:
+        """The same as bytes that begin with whole messages, and where each of these ends."""
+        ends: list[int] = []
+        if self.broken:
+            return b"", ends
+        self._parts.append(data)
+        self.held += len(data)
+        if self.held < self._walk.need:
+            return b"", ends
+        whole = self._parts[0] if len(self._parts) == 1 else self._joined()
         try:
-            start = scan(data, 0, self._walk, self._limits, spans)
+            start = scan(whole, 0, self._walk, self._limits, ends)
         except SodepError as reason:
             self.broken = str(reason)
-            start = len(data)
-        found = [_frame(data, span) for span in spans]
-        if data is not self._held and (self._held or start < len(data)):
-            self._held = bytearray(data[start:])
-        elif isinstance(data, bytearray):
-            del data[:start]
-        return found
+            start = len(whole)
+        self.held = len(whole) - start
+        if not start:
+            self._parts = [whole]
+            return b"", ends
+        data = bytes(whole)
+        self._parts = [data[start:]] if self.held else []
+        return data, ends
+
+    def _joined(self) -> bytes | bytearray:
+        first, *rest = self._parts
+        if self.held < _LONG:
+            return b"".join(self._parts)
+        grown = first if isinstance(first, bytearray) else bytearray(first)
+        for part in rest:
+            grown += part
+        return grown
 
 
-def _frame(data: bytes | bytearray, span: Span) -> Frame:
-    start, path, operation, fault, end = span
-    id, _ = _HEAD(data, start)
-    name = bytes(data[operation + _NAMED : fault]) if data[operation] else None
-    return Frame(
-        id,
-        bytes(data[start + 12 : path]),
-        bytes(data[path:end]),
-        operation - path,
-        fault - path,
-        name,
-    )
+def frames(data: bytes, ends: list[int], start: int = 0) -> list[Frame]:
+    """The messages that `cut` found, from the one that begins at `start`."""
+    found = []
+    for end in ends:
+        found.append(_frame(data, start, end))
+        start = end
+    return found
+
+
+def _frame(data: bytes, start: int, end: int) -> Frame:
+    id, length = _HEAD(data, start)
+    path = start + 12 + length
+    operation = path + 4 + _LENGTH(data, path)[0]
+    value, name = operation + 1, None
+    if data[operation]:
+        value = operation + _NAMED + _LENGTH(data, operation + 1)[0]
+        name = data[operation + _NAMED : value]
+    tail = data[path:end]
+    return Frame(id, data[start + 12 : path], tail, operation - path, value - path, name)

@@ -25,35 +25,25 @@ FAULT = 1
 VALUE = 2
 """In the value that ends the message."""
 
-Span = tuple[int, int, int, int, int]
-"""Offsets of one message: start, end of the path, of the operation, of the fault name, of it all.
-
-The fault flag stands at the end of the operation; without fault its name ends right behind it.
-"""
-
 
 class Walk:
     """Where the walk through an unfinished message stands; offsets count from its first byte."""
 
-    __slots__ = ("at", "stage", "path", "operation", "fault", "names", "elements", "stack", "nodes")
+    __slots__ = ("at", "elements", "names", "need", "nodes", "stack", "stage")
 
     def __init__(self) -> None:
         self.stack: list[int] = []
-        self.clear()
-
-    def clear(self) -> None:
-        """Stand in front of a new message."""
-        self.at = self.stage = self.path = self.operation = self.fault = 0
-        self.names = self.elements = self.nodes = 0
-        self.stack.clear()
+        self.at = self.stage = self.names = self.elements = self.nodes = 0
+        self.need = 0
+        """Bytes of the message that have to be there before walking on leads anywhere."""
 
 
-def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, found: list[Span]) -> int:
-    """Append the whole messages of `data` from `start` on to `found`; where the rest begins.
+def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, ends: list[int]) -> int:
+    """Append to `ends` where the whole messages of `data` from `start` on end; the last of these.
 
     `walk` stands in the message that begins at `start`, and afterwards in the rest.
-    SodepError as soon as a byte is seen that no message within `limits` can have; what was found
-    before it is in `found`.
+    SodepError as soon as a byte is seen that no message within `limits` can have; what was whole
+    before it is in `ends`.
     """
     size = len(data)
     # A count of four bytes follows every payload and every child name.
@@ -64,12 +54,10 @@ def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, found:
     stack = walk.stack
     at = start + walk.at
     stage = walk.stage
-    path = start + walk.path
-    operation = start + walk.operation
-    fault = start + walk.fault
     names = walk.names
     elements = walk.elements
     nodes = walk.nodes
+    body = 0
     top = 0x7FFFFFFF
     try:
         while True:
@@ -134,7 +122,7 @@ def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, found:
                 elements = 1
                 continue
             if stage == VALUE:
-                found.append((start, path, operation, fault, at))
+                ends.append(at)
                 start = at
                 stage = HEAD
                 nodes = 0
@@ -145,31 +133,28 @@ def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, found:
             length |= data[body + 2] << 8 | data[body + 3]
             if length > name_most:
                 raise SodepError(f"resource path of {_signed(length)} bytes; limit {name_most}")
-            path = at + 12 + length
-            length = data[path] << 24 | data[path + 1] << 16
-            length |= data[path + 2] << 8 | data[path + 3]
+            body += 4 + length
+            length = data[body] << 24 | data[body + 1] << 16
+            length |= data[body + 2] << 8 | data[body + 3]
             if length > name_most:
                 raise SodepError(f"operation name of {_signed(length)} bytes; limit {name_most}")
-            operation = path + 4 + length
-            fault = operation + 1
-            if data[operation]:
-                length = data[fault] << 24 | data[fault + 1] << 16
-                length |= data[fault + 2] << 8 | data[fault + 3]
+            body += 4 + length
+            if data[body]:
+                length = data[body + 1] << 24 | data[body + 2] << 16
+                length |= data[body + 3] << 8 | data[body + 4]
                 if length > name_most:
                     raise SodepError(f"fault name of {_signed(length)} bytes; limit {name_most}")
-                fault += 4 + length
+                at = body + 5 + length
                 stage = FAULT
             else:
+                at = body + 1
                 stage = VALUE
-            at = fault
             elements = 1
     except IndexError:
         pass
+    walk.need = (body if body > at else at) + 1 - start
     walk.at = at - start
     walk.stage = stage
-    walk.path = path - start
-    walk.operation = operation - start
-    walk.fault = fault - start
     walk.names = names
     walk.elements = elements
     walk.nodes = nodes

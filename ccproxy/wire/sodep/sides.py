@@ -10,8 +10,18 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
+from ccproxy.wire.sodep.lanes import (
+    Account,
+    Lane,
+    Passed,
+    Returns,
+    Trunk,
+    Trunks,
+    deliver,
+    forward,
+)
 from ccproxy.wire.sodep.limits import Limits
-from ccproxy.wire.sodep.reader import Frame, Reader
+from ccproxy.wire.sodep.reader import Frame, Reader, frames
 from ccproxy.wire.sodep.tree import characters, decode, encode, text
 from ccproxy.wire.values import (
     Answer,
@@ -27,8 +37,11 @@ from ccproxy.wire.values import (
 )
 
 _HEAD = Struct(">qi").pack
+_LENGTH = Struct(">i").pack
 _VOID = bytes(5)
 _ROOT = b"/"
+LANES = 4096
+"""Paths with operations of which is remembered where their calls go."""
 
 
 class Packed(Value):
@@ -76,6 +89,36 @@ def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes
     return name + b"\1" + text(answer.name, charset) + value + _VOID
 
 
+def answer_message(token: Token, answer: Answer, charset: str = "utf-8") -> bytes:
+    """An answer; untouched if it comes from a sodep service of the same charset.
+
+    One that sodep cannot carry becomes a fault that says so.
+    """
+    value = answer.value
+    if isinstance(value, Packed) and value.charset == charset:
+        frame = value.frame
+        name = None if frame.fault is None else value.name
+        if name == (answer.name if isinstance(answer, Fault) else None):
+            return message(token.id, frame.path, frame.tail)
+    try:
+        tail = answer_tail(token.operation, answer, charset)
+    except Unportable as reason:
+        refusal = io_fault(f"sodep cannot carry the answer: {reason}")
+        tail = answer_tail(token.operation, refusal, charset)
+    return message(token.id, _ROOT, tail)
+
+
+def respond(passed: Passed, answer: Answer) -> None:
+    """Answer a call that went straight with something else than its service said."""
+    returns, lane = passed.returns, passed.lane
+    token = Token(int.from_bytes(passed.id, "big", signed=True), lane.operation)
+    returns.open -= 1
+    returns.parts.append(answer_message(token, answer, lane.trunks.charset))
+    if not returns.due:
+        returns.due = True
+        returns.wake()
+
+
 class Sodep:
     """The form. `charset` is that of the port, as its owner configured it."""
 
@@ -85,6 +128,24 @@ class Sodep:
     def __init__(self, limits: Limits | None = None, charset: str = "utf-8") -> None:
         self.limits = limits or Limits()
         self.charset = charset
+        self.lanes: dict[bytes, Lane] = {}
+        """First bytes of a call behind its id, up to its operation -> where such calls go."""
+
+    def pass_on(self, call: Call, path: str, trunks: Trunks, account: Account) -> None:
+        """Calls like this one may go straight from now on, with the path that is given.
+
+        Nothing happens if one of the two sides would have to see more of them than that.
+        """
+        value = call.value
+        if not isinstance(value, Packed) or not value.charset == self.charset == trunks.charset:
+            return
+        if len(self.lanes) >= LANES:
+            self.lanes.clear()
+        frame = value.frame
+        head = characters(path, self.charset)
+        key = _LENGTH(len(frame.path)) + frame.path + frame.tail[: frame.flag]
+        lane = Lane(trunks, _LENGTH(len(head)) + head, call.operation, account)
+        self.lanes[key] = lane
 
     def request(self, call: Call, id: int) -> bytes:
         """The message; Unportable if the value has no sodep form."""
@@ -98,9 +159,9 @@ class Sodep:
         """For one accepted connection."""
         return SodepCaller(self)
 
-    def service(self) -> SodepService:
-        """For one connection to a service."""
-        return SodepService(self)
+    def service(self, trunk: Trunk | None = None) -> SodepService:
+        """For one connection to a service; calls on `trunk` are answered without being seen."""
+        return SodepService(self, trunk)
 
 
 class SodepCaller:
@@ -109,8 +170,8 @@ class SodepCaller:
     def __init__(self, form: Sodep) -> None:
         self._charset = form.charset
         self._reader = Reader(form.limits)
-        self._out: list[bytes] = []
-        self._open = 0
+        self._lanes = form.lanes
+        self.returns = Returns()
         self._ended = False
 
     @property
@@ -121,14 +182,23 @@ class SodepCaller:
     @property
     def closing(self) -> bool:
         """The caller sends no more and has all its answers."""
-        return self._ended and not self._open
+        return self._ended and not self.returns.open
 
     def feed(self, data: bytes) -> list[Asked]:
-        """The calls that became whole."""
+        """The calls that became whole, without those that went straight to their service."""
         if not data:
             return []
-        asked = [self._asked(frame) for frame in self._reader.feed(data)]
-        self._open += len(asked)
+        data, ends = self._reader.cut(data)
+        if not ends:
+            return []
+        start, returns = 0, self.returns
+        if self._lanes:
+            start = forward(data, ends, self._lanes, returns)
+            if start == ends[-1]:
+                return []
+            ends = [end for end in ends if end > start]
+        asked = [self._asked(one) for one in frames(data, ends, start)]
+        returns.open += len(asked)
         return asked
 
     def eof(self) -> None:
@@ -137,14 +207,12 @@ class SodepCaller:
 
     def answer(self, token: Token, answer: Answer) -> None:
         """Answer one call; untouched if it comes from a sodep service of the same charset."""
-        self._open -= 1
-        self._out.append(self._message(token, answer))
+        self.returns.open -= 1
+        self.returns.parts.append(answer_message(token, answer, self._charset))
 
     def out(self) -> bytes:
         """The bytes to be written since the last time."""
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
+        return b"".join(self.returns.take())
 
     def _asked(self, frame: Frame) -> Asked:
         try:
@@ -156,29 +224,16 @@ class SodepCaller:
         value = Packed(frame, operation, self._charset)
         return Asked(Token(frame.id, operation), Call(path, operation, value))
 
-    def _message(self, token: Token, answer: Answer) -> bytes:
-        value = answer.value
-        if isinstance(value, Packed) and value.charset == self._charset:
-            frame = value.frame
-            name = None if frame.fault is None else value.name
-            if name == (answer.name if isinstance(answer, Fault) else None):
-                return message(token.id, frame.path, frame.tail)
-        try:
-            tail = answer_tail(token.operation, answer, self._charset)
-        except Unportable as reason:
-            refusal = io_fault(f"sodep cannot carry the answer: {reason}")
-            tail = answer_tail(token.operation, refusal, self._charset)
-        return message(token.id, _ROOT, tail)
-
 
 class SodepService:
     """One connection to a service."""
 
     closing = False
 
-    def __init__(self, form: Sodep) -> None:
+    def __init__(self, form: Sodep, trunk: Trunk | None) -> None:
         self._charset = form.charset
         self._reader = Reader(form.limits)
+        self._trunk = trunk
 
     @property
     def broken(self) -> str:
@@ -190,8 +245,11 @@ class SodepService:
         return request
 
     def feed(self, data: bytes) -> list[Answered]:
-        """The answers that became whole."""
-        return [Answered(frame.id, self._answer(frame)) for frame in self._reader.feed(data)]
+        """The answers that became whole, without those to calls on the trunk."""
+        data, ends = self._reader.cut(data)
+        if ends and self._trunk is not None:
+            data, ends = deliver(data, ends, self._trunk)
+        return [Answered(one.id, self._answer(one)) for one in frames(data, ends)] if ends else []
 
     def eof(self) -> list[Answered]:
         """Sodep has no answer that ends with the connection."""

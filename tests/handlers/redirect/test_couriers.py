@@ -1,3 +1,7 @@
+import pytest
+
+from ccproxy import Handler
+from ccproxy.testing import run_handler
 from ccproxy.wire.values import Call, Fault, Result, Tree
 from ccproxy_handlers.redirect import couriers
 from ccproxy_handlers.redirect.couriers import Courier
@@ -73,3 +77,16 @@ def test_one_that_forgets_to_answer_is_a_fault():
 def test_the_base_class_changes_nothing():
     assert couriers.before([Courier()], CALL) is CALL
     assert couriers.after([Courier()], CALL, Result(Tree(2))) == Result(Tree(2))
+
+
+class Section(Breaks, Handler):
+    """A courier as the server has them."""
+
+
+def test_one_that_raises_is_logged_where_its_section_is():
+    with run_handler(Section) as section:
+        assert isinstance(couriers.before([section.handler], CALL), Fault)
+        assert section.ctx.counters["courier-failed"] == 1
+        with pytest.raises(RuntimeError, match=r"Breaks\.before failed") as error:
+            section.ctx.advance(0.0)
+        assert isinstance(error.value.__cause__, KeyError)

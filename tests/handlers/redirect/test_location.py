@@ -12,6 +12,9 @@ from ccproxy_handlers.redirect.location import Location
         ("socket://h:1/b/!/A/!/B", Location("h", 1, "", "/b/", "/A/B"), "socket://h:1/b/!/A/B"),
         ("socket://[::1]:80/b", Location("::1", 80, path="/b"), "socket://[::1]:80/b"),
         ("localsocket:/run/s", Location(file="/run/s"), "localsocket:/run/s"),
+        ("ipc:///run/s", Location(file="/run/s"), "localsocket:/run/s"),
+        ("ipc://@s", Location(file="@s"), "ipc://@s"),
+        ("ipc://@s/!/A", Location(file="@s", resource="/A"), "ipc://@s/!/A"),
         ("localsocket:///r/s/!/A", Location(file="/r/s", resource="/A"), "localsocket:/r/s/!/A"),
     ],
 )  # fmt: skip
@@ -28,6 +31,24 @@ def test_locations(text, location, again):
 )  # fmt: skip
 def test_what_is_no_location_says_what_is(text):
     with pytest.raises(ValueError, match="expected socket://"):
+        Location.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("localsocket:abs:/x", "ipc://@NAME for a name without a file"),
+        ("localsocket://abs/x", "ipc://@NAME for a name without a file"),
+        ("localsocket://x/y", "localsocket:/PATH"),
+        ("ipc://x", "localsocket:/PATH"),
+        ("localsocket:@x", "localsocket:/PATH"),
+        ("localsocket:/" + "x" * 107, "at most 107 bytes"),
+        ("socket://1.2.3:4", "four numbers"),
+        ("socket://-a:4", "a host name"),
+    ],
+)
+def test_what_could_not_be_dialled_is_found_before_it_is(text, expected):
+    with pytest.raises(ValueError, match=expected):
         Location.parse(text)
 
 

@@ -34,6 +34,14 @@ def test_options_that_make_no_sense(text, says):
         options_for(Redirect, text)
 
 
+@pytest.mark.parametrize("protocol", ["sodep", "http", "jsonrpc"])
+def test_the_longest_answer_is_a_limit_of_each_protocol(protocol):
+    given = f"location = socket://h:1\nprotocol = {protocol}\n"
+    for text, most in (("", 64 << 20), ("max-message = 1 MiB", 1 << 20)):
+        limits = options_for(Redirect, given + text).target().form().limits
+        assert getattr(limits, "message" if protocol == "sodep" else "body") == most
+
+
 def test_the_target_and_its_connections():
     options = options_for(Redirect, "location = socket://h:1\nqueue = 1 MiB\nkeepalive = no")
     target = options.target()

@@ -66,13 +66,13 @@ class Route:
     """One caller, the redirector and one service, connected by bytes."""
 
     def __init__(self, caller: str, service: str) -> None:
-        self.client_form = FORMS[caller](HERE)
+        self.client_form = FORMS[caller](HERE, 1 << 20)
         self.client = self.client_form.service()
-        self.caller = FORMS[caller](HERE).caller()
+        self.caller = FORMS[caller](HERE, 1 << 20).caller()
         target = Target(HERE, service)
         self.port = Port(target, count(1))
         self.link = target.form().service()
-        self.service = FORMS[service](HERE).caller()
+        self.service = FORMS[service](HERE, 1 << 20).caller()
         self.token = None
         self.up = False
 
@@ -97,7 +97,7 @@ class Route:
     def answer(self, answer: Result | Fault) -> Result | Fault:
         """What the caller gets when the service answers so."""
         self.service.answer(self.token, answer)
-        (action,) = pump.received(self.port, 1, self.link, self.service.out(), 0)
+        (action,) = pump.told(self.port, 1, self.link, self.link.feed(self.service.out()), 0)
         return self.returned(action.answer)
 
     def returned(self, answer: Result | Fault) -> Result | Fault:
@@ -166,7 +166,7 @@ def test_cc_messages_are_a_fourth_form(service, tree):
     (asked,) = route.service.feed(route.link.send(write.request))
     assert shape(asked.call.value.tree(), False) == shape(tree, False)
     route.service.answer(asked.token, Result(tree))
-    (action,) = pump.received(port, 1, route.link, route.service.out(), 0)
+    (action,) = pump.told(port, 1, route.link, route.link.feed(route.service.out()), 0)
     assert cccall.fields_of(action.answer) == {"data": from_tree(tree)}
 
 
@@ -210,7 +210,7 @@ def test_every_failure_is_answered_in_the_form_of_the_caller(caller, service, te
 def test_garbage_from_a_service_is_answered_in_the_form_of_the_caller(caller, service, garbage):
     route = Route(caller, service)
     route.ask(Call("/Sum", "sum", Tree(1)))
-    actions = pump.received(route.port, 1, route.link, garbage, 0)
+    actions = pump.told(route.port, 1, route.link, route.link.feed(garbage), 0)
     found = route.returned(actions[0].answer)
     assert found.name == "IOException"
 

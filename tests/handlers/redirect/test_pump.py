@@ -35,14 +35,14 @@ def texts(actions) -> list[str]:
 def test_an_answer_in_pieces():
     port, side = running("sodep")
     data = message(1, b"/", answer_tail("sum", Result(Tree(8))))
-    assert pump.received(port, 1, side, data[:9], 0) == []
-    (action,) = pump.received(port, 1, side, data[9:], 0)
+    assert pump.told(port, 1, side, side.feed(data[:9]), 0) == []
+    (action,) = pump.told(port, 1, side, side.feed(data[9:]), 0)
     assert action.answer.value.tree() == Tree(8)
 
 
 def test_garbage_is_a_fault_at_once_and_the_next_call_gets_another_connection():
     port, side = running("sodep", asks=2)
-    actions = pump.received(port, 1, side, b"HTTP/1.1 200 OK\r\n", 0)
+    actions = pump.told(port, 1, side, side.feed(b"HTTP/1.1 200 OK\r\n"), 0)
     assert "cannot be read" in texts(actions)[0]
     assert Open(2, HERE) in actions
 
@@ -50,14 +50,14 @@ def test_garbage_is_a_fault_at_once_and_the_next_call_gets_another_connection():
 def test_an_answer_in_front_of_garbage_is_given():
     port, side = running("sodep")
     data = message(1, b"/", answer_tail("sum", Result(Tree(8))))
-    actions = pump.received(port, 1, side, data + b"\xff" * 20, 0)
+    actions = pump.told(port, 1, side, side.feed(data + b"\xff" * 20), 0)
     assert actions[0].answer.value.tree() == Tree(8)
     assert actions[1:] == [Close(1)]
 
 
 def test_a_service_that_breaks_off_inside_its_answer():
     port, side = running("sodep")
-    pump.received(port, 1, side, bytes(10), 0)
+    pump.told(port, 1, side, side.feed(bytes(10)), 0)
     assert "closed by the service" in texts(pump.ended(port, 1, side, "", 0))[0]
 
 
@@ -68,7 +68,7 @@ def test_a_reset_says_so():
 
 def test_a_response_that_ends_with_the_connection():
     port, side = running("http", asks=2)
-    assert pump.received(port, 1, side, b"HTTP/1.0 200 OK\r\n\r\n8", 0) == []
+    assert pump.told(port, 1, side, side.feed(b"HTTP/1.0 200 OK\r\n\r\n8"), 0) == []
     actions = pump.ended(port, 1, side, "", 0)
     assert actions[0].answer.value.tree() == Tree(8)
     assert actions[1:] == [Close(1), Open(2, HERE)]
@@ -77,4 +77,4 @@ def test_a_response_that_ends_with_the_connection():
 def test_no_call_follows_on_a_connection_that_the_service_closes():
     port, side = running("http", asks=2)
     data = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n8"
-    assert pump.received(port, 1, side, data, 0)[1:] == [Close(1), Open(2, HERE)]
+    assert pump.told(port, 1, side, side.feed(data), 0)[1:] == [Close(1), Open(2, HERE)]

@@ -1,0 +1,32 @@
+"""The hot functions and their records, compiled if they can be had so; see `express`."""
+
+from __future__ import annotations
+
+try:
+    from ccproxy.wire.sodep._express import (
+        Account,
+        Lane,
+        Load,
+        Passed,
+        Returns,
+        Trunk,
+        Trunks,
+        deliver,
+        forward,
+    )
+except ImportError:
+    from ccproxy.wire.sodep.express import (
+        Account,
+        Lane,
+        Load,
+        Passed,
+        Returns,
+        Trunk,
+        Trunks,
+        deliver,
+        forward,
+    )
+
+__all__ = [
+    "Account", "Lane", "Load", "Passed", "Returns", "Trunk", "Trunks", "deliver", "forward",
+]  # fmt: skip

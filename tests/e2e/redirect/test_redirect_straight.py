@@ -1,0 +1,289 @@
+"""Calls that go straight from a caller's connection to their service: the same fates as the others.
+
+The first call of each test opens the way; all behind it take it.
+"""
+
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from ccproxy.wire.sodep import Sodep, message
+from ccproxy.wire.values import Result, Tree
+
+VOID = bytes(5)
+SUM = b"\0\0\0\3sum\0"
+
+
+def request(id: int, path: bytes = b"/Sum", value: bytes = VOID) -> bytes:
+    return message(id, path, SUM + value)
+
+
+def number(value: int) -> bytes:
+    return b"\2" + struct.pack(">i", value) + bytes(4)
+
+
+class Far:
+    """A service on a bare socket: the test reads calls and writes answers."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.location = f"socket://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.side = Sodep().caller()
+
+    def accept(self) -> None:
+        self.listener.settimeout(10)
+        self.sock, _ = self.listener.accept()
+        self.sock.settimeout(10)
+        self.side = Sodep().caller()
+
+    def calls(self, count: int) -> list:
+        """The ids of so many calls, as they come here."""
+        found = []
+        while len(found) < count:
+            data = self.sock.recv(1 << 16)
+            assert data
+            found += [asked.token.id for asked in self.side.feed(data)]
+        return found
+
+    def answer(self, *ids: int) -> None:
+        self.sock.sendall(b"".join(message(id, b"/", SUM + number(id)) for id in ids))
+
+    def close(self) -> None:
+        self.listener.close()
+        self.sock.close()
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+class Near:
+    """A client that has many calls under way."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.side = Sodep().service()
+
+    def ask(self, *ids: int, path: bytes = b"/Sum") -> None:
+        self.sock.sendall(b"".join(request(id, path) for id in ids))
+
+    def answers(self, count: int) -> dict:
+        """Id -> payload of a result, or the text of a fault."""
+        found: dict = {}
+        while len(found) < count:
+            data = self.sock.recv(1 << 16)
+            assert data
+            for id, answer in self.side.feed(data):
+                assert id not in found
+                found[id] = answer.value.tree().payload
+        return found
+
+
+@pytest.fixture
+def world(start, ini):
+    """A server, a client, and a service behind a way that is open."""
+    made = []
+
+    def world(listen: str = "", **options):
+        far = Far()
+        text = ini(Sum={"location": far.location, **options}).replace(
+            "protocol = sodep", f"protocol = sodep\n{listen}", 1
+        )
+        server = start(text)
+        near = Near(server.ports["PORT2"])
+        made.extend([far, near.sock])
+        near.ask(1)
+        far.accept()
+        far.answer(*far.calls(1))
+        assert near.answers(1) == {1: 1}
+        return server, near, far
+
+    yield world
+    for one in made:
+        one.close()
+
+
+def test_answers_come_back_in_any_order_to_the_right_caller(world):
+    server, near, far = world()
+    other = Near(server.ports["PORT2"])
+    near.ask(7, 8, 9)
+    first = far.calls(3)
+    other.ask(7, 8, 9)
+    second = far.calls(3)
+    assert len({*first, *second}) == 6
+    far.answer(*reversed(second), *first)
+    assert near.answers(3) == dict(zip((7, 8, 9), first, strict=True))
+    assert other.answers(3) == dict(zip((7, 8, 9), second, strict=True))
+    other.sock.close()
+    assert server.stop() == 0
+    ledger = server.ledger()
+    assert ledger == {"received": 7, "consumed": 7}
+
+
+def test_a_service_that_falls_silent(world):
+    _, near, far = world(timeout="300 ms")
+    for attempt in range(2):
+        began = time.monotonic()
+        near.ask(5, 6)
+        if not attempt:
+            far.calls(2)
+        for text in near.answers(2).values():
+            assert "0.3 s" in text
+        assert 0.2 < time.monotonic() - began < 3
+
+
+def test_a_late_answer_is_no_answer_of_another_call(world):
+    _, near, far = world(timeout="500 ms", connections="1")
+    near.ask(5)
+    late = far.calls(1)
+    near.ask(6)
+    far.answer(*far.calls(1))
+    assert near.answers(1).keys() == {6}
+    assert "0.5 s" in near.answers(1)[5]
+    far.answer(*late)
+    near.ask(7)
+    far.answer(*(seventh := far.calls(1)))
+    assert near.answers(1) == {7: seventh[0]}
+
+
+@pytest.mark.parametrize("answered", [0, 2])
+@pytest.mark.parametrize("how", ["reset", "end", "garbage"])
+def test_a_service_that_breaks_off_with_calls_under_way(world, how, answered):
+    _, near, far = world(timeout="60 s")
+    near.ask(*range(2, 52))
+    ids = far.calls(50)
+    far.answer(*ids[:answered])
+    if how == "garbage":
+        far.sock.sendall(b"\xff" * 100)
+    far.reset() if how == "reset" else far.sock.close()
+    began = time.monotonic()
+    found = near.answers(50)
+    assert time.monotonic() - began < 5
+    assert [one for one in found.values() if isinstance(one, int)] == ids[:answered]
+    near.ask(60)
+    far.accept()
+    far.answer(*(again := far.calls(1)))
+    assert near.answers(1) == {60: again[0]}
+
+
+def test_a_caller_that_leaves_is_not_waited_for(world):
+    server, near, far = world()
+    gone = Near(server.ports["PORT2"])
+    gone.ask(*range(100))
+    ids = far.calls(100)
+    gone.sock.close()
+    near.ask(5)
+    far.answer(*ids, *(mine := far.calls(1)))
+    assert near.answers(1) == {5: mine[0]}
+
+
+def test_a_caller_that_sends_no_more_gets_its_answers(world):
+    _, near, far = world()
+    near.ask(5, 6)
+    near.sock.shutdown(socket.SHUT_WR)
+    ids = far.calls(2)
+    time.sleep(0.1)
+    far.answer(ids[0])
+    assert near.answers(1) == {5: ids[0]}
+    far.answer(ids[1])
+    assert near.answers(1) == {6: ids[1]}
+    assert near.sock.recv(10) == b""
+
+
+def test_a_half_closed_http_client_gets_its_answer(start, ini, service, ports):
+    def slowly(call):
+        time.sleep(0.2)
+        return Result(Tree(8))
+
+    start(ini(Sum={"location": service(behave=slowly).location}))
+    body = b'{"x":5,"y":3}'
+    with socket.create_connection(("127.0.0.1", ports["PORT3"]), 10) as sock:
+        head = b"POST /!/Sum!/sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        sock.sendall(head + body)
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        while data := sock.recv(1 << 16):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'{"$":8}' in answer.replace(b" ", b"")
+
+
+def test_id_0_answers_the_only_call(world):
+    _, near, far = world()
+    near.ask(5)
+    far.calls(1)
+    far.answer(0)
+    assert near.answers(1) == {5: 0}
+    near.ask(6, 7)
+    ids = far.calls(2)
+    far.answer(0, *ids)
+    assert near.answers(2) == {6: ids[0], 7: ids[1]}
+
+
+def test_a_reload_sends_calls_where_they_belong_from_then_on(world, ini, service):
+    server, near, far = world()
+    text = (server.directory / "server.ini").read_text("utf-8")
+    new = service(behave=lambda call: Result(Tree("new")))
+    server.reload(text.replace(far.location, new.location))
+    near.ask(5)
+    assert near.answers(1) == {5: "new"}
+
+
+def test_a_reload_that_changes_nothing_keeps_calls_under_way(world):
+    server, near, far = world()
+    near.ask(5)
+    ids = far.calls(1)
+    before = server.count("reloaded: ")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_count("reloaded: ", before + 1)
+    near.ask(6)
+    ids += far.calls(1)
+    far.answer(*ids)
+    assert near.answers(2) == {5: ids[0], 6: ids[1]}
+
+
+def test_the_timeout_of_the_listener_holds_if_it_is_the_shorter(world):
+    _, near, far = world("timeout = 400 ms", timeout="60 s")
+    began = time.monotonic()
+    near.ask(5)
+    far.calls(1)
+    assert near.answers(1) == {5: "no answer within 0.4 s"}
+    assert time.monotonic() - began < 3
+
+
+def test_a_service_that_does_not_read(world):
+    server, near, far = world(queue="1 MiB", calls="1000000")
+    big = request(5, value=b"\1" + struct.pack(">i", 200_000) + b"x" * 200_000 + bytes(4))
+    near.sock.sendall(big * 40)
+    answers = []
+    while len(answers) < 10:
+        data = near.sock.recv(1 << 16)
+        assert data
+        answers += [one.value.tree().payload for _, one in near.side.feed(data)]
+    assert set(answers) == {"Too many calls: 1048576 bytes without answer"}
+    other = Near(server.ports["PORT2"])
+    other.ask(1, path=b"/Nope")
+    assert "Unknown resource" in other.answers(1)[1]
+    other.sock.close()
+
+
+@pytest.mark.parametrize("connections", [2, 5])
+def test_several_connections_share_the_calls(start, ini, service, connections):
+    one = service()
+    server = start(ini(Sum={"location": one.location, "connections": str(connections)}))
+    near = Near(server.ports["PORT2"])
+    value = (
+        b"\0"
+        + struct.pack(">i", 2)
+        + b"".join(
+            struct.pack(">i", 1) + name + struct.pack(">i", 1) + number(4) for name in (b"x", b"y")
+        )
+    )
+    for id in range(60):
+        near.sock.sendall(request(id, value=value))
+        assert near.answers(1) == {id: 8}
+    near.sock.close()
+    assert len(one.calls) == 60
