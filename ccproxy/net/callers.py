@@ -121,11 +121,15 @@ class Caller:
     def flush(self) -> None:
         """At the end of the turn: write what was answered in it, and take what waited for that."""
         self._due = False
-        if self._express is None and not self.stream.closed:
-            self._take(self.side.feed(b""))
-        pieces = [self.side.out()] if self._express is None else self._express.take()
+        pieces: list[Any]
+        if self._express is not None:
+            pieces = self._express.take()
+        else:
+            if not self.stream.closed:
+                self._take(self.side.feed(b""))
+            pieces = [out] if (out := self.side.out()) else []
         if not self.stream.closed:
-            self._written(not any(pieces) or self.stream.send(pieces))
+            self._written(not pieces or self.stream.send(pieces))
 
     def expire(self, now: float) -> None:
         """Answer who has waited too long; a reload may have let later calls wait shorter."""
@@ -191,20 +195,15 @@ class Caller:
 class Straight:
     """The account of calls that go straight to their service: what `Switch.take` would count."""
 
-    __slots__ = ("_flow", "_ledger")
+    __slots__ = ("_ledger", "flow")
 
     def __init__(self, flow: Flow, ledger: Ledger) -> None:
-        self._flow = flow
+        self.flow = flow
         self._ledger = ledger
-
-    @property
-    def closed(self) -> bool:
-        """True once the handlers may decide otherwise."""
-        return self._flow.gone
 
     def count(self, calls: int, size: int) -> None:
         """So many calls of so many bytes."""
-        flow, ledger = self._flow, self._ledger
+        flow, ledger = self.flow, self._ledger
         flow.count += calls
         flow.bytes += size
         ledger.receive(calls, size)

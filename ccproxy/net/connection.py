@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from socket import SO_ERROR, SOL_SOCKET
 from time import perf_counter
 
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.pulse import Pulse
 from ccproxy.net.sender import Sender
-from ccproxy.net.sockets import reset
+from ccproxy.net.sockets import reason_of
 from ccproxy.net.wiring import Feed, Owner, Wiring
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
@@ -118,22 +119,18 @@ class Connection:
         if not data:
             self.close(self._hung_up())
             return
-        broken = reset(self._sock)
+        # libuv says once that a connection is reset, and if bytes came with it, says no more.
+        broken = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
         if self._handshake is not None:
             self._greet(self._handshake, data)
         else:
             assert self._pulse is not None
             self._pulse.heard()
             self._traffic(data)
-        if broken and not self.closed:
-            self._reset(broken, len(data) == READ)
-
-    def _reset(self, reason: str, more: bool) -> None:
-        """The peer is gone, and only the read that has just been dealt with could tell so."""
-        if more:
+        if broken and len(data) == READ:
             self._loop.call_soon(self._readable)
-        elif not self._paused:
-            self.close(reason)
+        elif broken and not self._paused:
+            self.close(reason_of(broken))
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
         for event in handshake.receive(data):

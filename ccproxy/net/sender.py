@@ -97,7 +97,7 @@ class Sender:
         box = self.box
         if box is None:
             return False
-        size, sent = sum(map(len, pieces)), 0
+        size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
         if not (box.waiting or self._waiting or self._deaf) and size <= box.limits.bytes:
             try:
                 sent = self._send(pieces)

@@ -59,14 +59,9 @@ def prepare(sock: socket.socket, options: SocketOptions) -> None:
         raise OSError(errno.EINVAL, f"socket option out of range: {error}") from error
 
 
-def reset(sock: socket.socket) -> str:
-    """Why a connection that was just read has ended already, "" if it has not.
-
-    libuv stops watching a socket when a reset comes, and says so once, like bytes: if some came
-    with it, who read them would never hear of the end.
-    """
-    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    return f"read failed: {os.strerror(error)}" if error else ""
+def reason_of(error: int) -> str:
+    """Why a connection is closed that the kernel has an error for."""
+    return f"read failed: {os.strerror(error)}"
 
 
 def _prepare(sock: socket.socket, options: SocketOptions) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from socket import SO_ERROR, SOL_SOCKET
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.connection import CLOSED, READ
 from ccproxy.net.sender import Sender
-from ccproxy.net.sockets import reset
+from ccproxy.net.sockets import reason_of
 from ccproxy.net.turn import Turn
 
 
@@ -141,15 +142,16 @@ class Stream:
         except OSError as error:
             self.close(f"read failed: {error.strerror or error}")
             return
-        reason = CLOSED if not data else reset(self.sock)
+        # libuv says once that a connection is reset, and if bytes came with it, says no more.
+        broken = data and self.sock.getsockopt(SOL_SOCKET, SO_ERROR)
         if not data:
             self.pause()
         self._owner.received(self, data)
-        if not reason or self.closed or self._ending:
+        if (data and not broken) or self.closed or self._ending:
             return
         if len(data) == READ:
             self._loop.call_soon(self._readable)
-        elif data:
-            self.close(reason)
+        elif broken:
+            self.close(reason_of(broken))
         elif not self._owner.lingers:
-            self.finish(reason)
+            self.finish(CLOSED)

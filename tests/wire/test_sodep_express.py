@@ -22,9 +22,10 @@ HEAD = b"\0\0\0\1/"
 
 
 class Account:
-    closed = False
+    gone = False
 
     def __init__(self):
+        self.flow = self
         self.counted = []
 
     def count(self, calls, size):
@@ -106,11 +107,11 @@ def test_what_has_no_lane_ends_the_run_and_the_order_stays(express):
     assert world.returns.open == 3
 
 
-def test_a_closed_account_or_no_usable_trunk_ends_the_lane(express):
+def test_a_flow_that_is_gone_or_no_usable_trunk_ends_the_lane(express):
     world = World(express)
-    world.account.closed = True
+    world.account.gone = True
     assert world.forward(call(1)) == 0
-    world.account.closed = False
+    world.account.gone = False
     usable = world.trunks.usable[:]
     world.trunks.usable.clear()
     assert world.forward(call(1)) == 0

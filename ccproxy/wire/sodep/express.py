@@ -26,12 +26,18 @@ PIECES = 64
 Piece = bytes | memoryview
 
 
+class Flow(Protocol):
+    """Calls of one kind; `gone` once has to be asked again where they go."""
+
+    gone: bool
+
+
 class Account(Protocol):
     """Who counts the calls of one lane."""
 
     @property
-    def closed(self) -> bool:
-        """True once calls have to be asked for again."""
+    def flow(self) -> Flow:
+        """What the calls belong to."""
 
     def count(self, calls: int, size: int) -> None:
         """So many calls of so many bytes went straight."""
@@ -176,7 +182,7 @@ def forward(data: bytes, ends: list[int], lanes: dict[bytes, Lane], returns: Ret
                 calls = total = 0
             last = lane
             usable = lane.trunks.usable
-            if not usable or lane.account.closed:
+            if not usable or lane.account.flow.gone:
                 break
             if len(usable) > 1:
                 usable.append(usable.pop(0))

@@ -172,12 +172,9 @@ class SodepCaller:
         self._reader = Reader(form.limits)
         self._lanes = form.lanes
         self.returns = Returns()
-        self._ended = False
-
-    @property
-    def broken(self) -> str:
+        self.broken = ""
         """Why the connection cannot be read on."""
-        return self._reader.broken
+        self._ended = False
 
     @property
     def closing(self) -> bool:
@@ -189,6 +186,7 @@ class SodepCaller:
         if not data:
             return []
         data, ends = self._reader.cut(data)
+        self.broken = self._reader.broken
         if not ends:
             return []
         start, returns = 0, self.returns
