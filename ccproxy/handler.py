@@ -192,6 +192,11 @@ class Handler:
         """The configuration was read again and this section is as it was: time to look at files of
         the handler's own."""
 
+    def drain(self) -> Awaitable[None] | None:
+        """A reload has put another handler in this place, no message will come. What is returned
+        is done when what is under way here is, and then `stop` is called; None: now."""
+        return None
+
     def status(self) -> dict[str, Any]:
         """Facts for the status page and the infofile, such as the state of a link."""
         return {}

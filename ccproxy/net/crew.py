@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ccproxy.config.address import Address
@@ -21,6 +22,7 @@ from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Receiver
 from ccproxy.handler import Handler
 from ccproxy.net.context import NetContext
+from ccproxy.net.leaving import Leaving
 from ccproxy.net.link import NetLink
 from ccproxy.net.pool import Pool
 from ccproxy.net.running import Threaded, receiver
@@ -57,6 +59,7 @@ class Crew:
         self._services = services
         self._starting: dict[str, Member] = {}
         self._plan: Plan | None = None
+        self._leaving = Leaving(self._cannot_drain)
         self._retired: dict[NetLink, asyncio.Task[None]] = {}
 
     # What contexts may ask for
@@ -134,7 +137,7 @@ class Crew:
             raise
         self.members, self._starting = members, {}
         self._retire_unused()
-        await self._stop([one for one in leaving if one not in early])
+        await self._dismiss([one for one in leaving if one not in early])
         for name in keep:
             self._tell_reloaded(self.members[name])
 
@@ -146,7 +149,7 @@ class Crew:
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
-        await self._stop(list(self.members.values()))
+        await asyncio.gather(self._stop(self.members.values()), self._leaving.stop())
         for retirement in self._retired.values():
             retirement.cancel()
         await asyncio.gather(*self._retired.values(), return_exceptions=True)
@@ -223,6 +226,25 @@ class Crew:
     async def _stop(self, members: Iterable[Member]) -> None:
         """All at the same time: each has its grace, and one that hangs costs no other."""
         await asyncio.gather(*map(self._end, members))
+
+    async def _dismiss(self, members: Iterable[Member]) -> None:
+        """Stop members at once, or in their own time if they have something under way."""
+        idle = []
+        for member in members:
+            name, done = member.handler.name, None
+            try:
+                done = member.handler.drain()
+            except Exception as error:
+                self._cannot_drain(name, error)
+            if done is None:
+                idle.append(member)
+            else:
+                self._services.journal.info("handler=%s ends what is under way", name)
+                self._leaving.add(name, done, partial(self._end, member))
+        await self._stop(idle)
+
+    def _cannot_drain(self, name: str, error: BaseException) -> None:
+        self._services.journal.failed(name, "(drain)", error)
 
     async def _end(self, member: Member) -> None:
         journal, name = self._services.journal, member.handler.name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, NamedTuple
 
 from ccproxy import Answer, Context, Handler, Message, Plan, Problem, Reply
@@ -130,6 +130,16 @@ class Redirect(Handler):
             "draining": port.draining,
             "strays": port.strays,
         }
+
+    def drain(self) -> Awaitable[None] | None:
+        """Calls under way are answered by the service that has them."""
+        lines = self.lines
+        return None if lines is None or not len(lines.port) else self._drained(lines)
+
+    async def _drained(self, lines: Lines) -> None:
+        """Every call has its answer, or its timeout."""
+        while len(lines.port):
+            await asyncio.sleep(LOOK)
 
     async def stop(self) -> None:
         """Calls under way may still be answered for a moment; the others get a fault."""

@@ -232,6 +232,36 @@ def test_a_reload_sends_calls_where_they_belong_from_then_on(world, ini, service
     assert near.answers(1) == {5: "new"}
 
 
+def test_calls_under_way_at_a_reload_are_answered_by_the_service_that_has_them(world, service):
+    server, near, far = world()
+    text = (server.directory / "server.ini").read_text("utf-8")
+    new = service(behave=lambda call: Result(Tree("new")))
+    near.ask(5, 6)
+    ids = far.calls(2)
+    server.reload(text.replace(far.location, new.location))
+    near.ask(7)
+    assert near.answers(1) == {7: "new"}
+    time.sleep(2.5)  # longer than a handler has to stop
+    far.answer(*ids)
+    assert near.answers(2) == {5: ids[0], 6: ids[1]}
+    near.ask(8)
+    assert near.answers(1) == {8: "new"}
+    assert far.sock.recv(10) == b""
+
+
+def test_a_server_that_stops_does_not_wait_for_a_handler_that_a_reload_replaced(world, service):
+    server, near, far = world()
+    text = (server.directory / "server.ini").read_text("utf-8")
+    near.ask(5)
+    far.calls(1)
+    server.reload(text.replace(far.location, service().location))
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert "stops" in near.answers(1)[5]
+    assert server.process.wait(10) == 0
+    assert time.monotonic() - began < 5
+
+
 def test_a_reload_that_changes_nothing_keeps_calls_under_way(world):
     server, near, far = world()
     near.ask(5)
