@@ -2,7 +2,8 @@ from itertools import count
 
 from ccproxy import LinkOptions
 from ccproxy.testing import FakeContext
-from ccproxy.wire.values import Call, Fault, Tree
+from ccproxy.wire.sodep import answer_tail, message
+from ccproxy.wire.values import Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.lines import Lines
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.port import Port
@@ -23,4 +24,24 @@ def test_cut_answers_whoever_waits_and_closes_everything():
     assert sorted(caller for caller, _ in answers) == ["a", "b", "c"]
     assert all(isinstance(answer, Fault) for _, answer in answers)
     assert len(lines) == len(port) == 0
+    ctx.close()
+
+
+def test_a_call_is_watched_although_the_idle_end_is_further_away():
+    ctx, answers = FakeContext(), []
+    target = Target(Location("h", 1), "sodep", Shape(timeout=2.0, idle=60.0))
+    port = Port(target, count(1), clock=ctx.now)
+    lines = Lines(ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer)))
+    lines.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    wire.owner.received(wire, message(1, b"/", answer_tail("sum", Result(Tree(8)))))
+    assert [caller for caller, _ in answers] == ["a"]
+    ctx.advance(5.0)  # the timer of the first call is over, the next is the idle end
+    lines.ask("b", Call("/", "sum", Tree()))
+    ctx.advance(1.9)
+    assert len(answers) == 1
+    ctx.advance(0.2)
+    assert answers[1][0] == "b"
+    assert isinstance(answers[1][1], Fault)
     ctx.close()

@@ -1,0 +1,202 @@
+"""Trunks: when calls may go straight, and that nothing about them differs from other calls."""
+
+from itertools import count
+
+import pytest
+
+from ccproxy.wire.sodep import Lane, Passed, Reader, Returns, message, request_tail
+from ccproxy.wire.sodep.lanes import forward
+from ccproxy.wire.sodep.limits import Limits
+from ccproxy.wire.values import Answered, Call, Fault, Result, Tree
+from ccproxy_handlers.redirect.actions import Close, Open, Respond
+from ccproxy_handlers.redirect.calls import Calls
+from ccproxy_handlers.redirect.location import Location
+from ccproxy_handlers.redirect.target import Shape, Target
+
+HERE = Location("h", 8001)
+CALL = Call("/", "sum", Tree())
+TAIL = request_tail("sum", Tree())
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Account:
+    gone = False
+
+    def __init__(self):
+        self.flow = self
+
+    def count(self, calls, size):
+        pass
+
+
+class World:
+    """Calls to one target over `up` connections, and a caller that goes straight."""
+
+    def __init__(self, up=1, protocol="sodep", **shape):
+        self.clock = Clock()
+        shape = {"connections": up, "timeout": 10.0, **shape}
+        self.calls = Calls(Target(HERE, protocol, Shape(**shape)), count(1), self.clock)
+        self.returns = Returns()
+
+    def warm(self, up=1):
+        """Calls the long way until every connection is up, all answered."""
+        one = self.calls
+        one.ask("a", CALL, 0)
+        for connection in range(1, up + 1):
+            one.opened(connection, 0)
+            one.ask("a", CALL, 0)
+        one.ask("a", CALL, 0)
+        for connection in one.pool:
+            one.answered(connection.id, [Answered(id, Result(Tree())) for id in connection.open], 0)
+        assert not len(one)
+        return self
+
+    @property
+    def usable(self):
+        return self.calls.pool.trunks.usable
+
+    def straight(self, *ids):
+        lane = Lane(self.calls.pool.trunks, b"\0\0\0\1/", "sum", Account())
+        data = b"".join(message(id, b"/Sum", TAIL) for id in ids)
+        data, ends = Reader(Limits()).cut(data)
+        return forward(data, ends, {b"\0\0\0\4/Sum\0\0\0\3sum": lane}, self.returns) // len(
+            message(1, b"/Sum", TAIL)
+        )
+
+
+def said(actions):
+    """The ids of calls that went straight and the fault each got."""
+    found = {}
+    for action in actions:
+        if isinstance(action, Respond):
+            assert isinstance(action.caller, Passed)
+            assert isinstance(action.answer, Fault)
+            id = int.from_bytes(action.caller.id, "big")
+            found[id] = action.answer.value.tree().payload
+    return found
+
+
+@pytest.mark.parametrize("up", [1, 3])
+def test_calls_go_straight_once_every_connection_is_up(up):
+    world = World(up)
+    one = world.calls
+    one.ask("a", CALL, 0)
+    for connection in range(1, up + 1):
+        assert not world.usable
+        one.opened(connection, 0)
+        one.ask("a", CALL, 0)
+    assert len(world.usable) == up
+    assert world.straight(1, 2, 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("protocol", "shape"),
+    [("sodep", {"mode": "pooled"}), ("sodep", {"mode": "single"}), ("http", {}), ("jsonrpc", {})],
+)
+def test_what_is_no_shared_sodep_connection_has_no_trunks(protocol, shape):
+    assert World(protocol=protocol, **shape).calls.pool.trunks is None
+
+
+def test_without_a_clock_every_call_goes_the_long_way():
+    assert Calls(Target(HERE), count(1)).pool.trunks is None
+
+
+def test_straight_calls_count_like_others():
+    world = World(calls=3).warm()
+    assert world.straight(1, 2) == 2
+    assert len(world.calls) == 2
+    world.calls.ask("a", CALL, 0)
+    [full] = world.calls.ask("b", CALL, 0)
+    assert full.caller == "b"
+    assert "Too many calls: 3" in full.answer.value.tree().payload
+    assert world.straight(3) == 0
+
+
+def test_a_lost_connection_answers_its_straight_calls():
+    world = World().warm()
+    world.straight(5, 6)
+    actions = world.calls.lost(1, "reset", 1.0)
+    assert said(actions).keys() == {5, 6}
+    assert not len(world.calls)
+    assert not world.usable
+    assert world.straight(7) == 0
+
+
+def test_straight_calls_time_out_and_a_silent_connection_is_left():
+    world = World(idle=0).warm()
+    world.straight(5)
+    world.clock.now = 4.0
+    world.straight(6)
+    assert world.calls.deadline() == world.calls.due(4.0) == 10.0
+    assert world.calls.tick(9.0) == []
+    actions = world.calls.tick(10.0)
+    assert list(said(actions)) == [5]
+    # Nothing was heard since: no call goes there any more, and it closes with the last one.
+    assert not world.usable
+    assert world.calls.deadline() == 14.0
+    *_, last = world.calls.tick(14.0)
+    assert last == Close(1)
+    assert world.calls.ask("a", CALL, 15.0) == [Open(2, HERE)]
+
+
+def test_a_connection_that_answers_others_is_kept():
+    world = World(idle=0).warm()
+    world.straight(5)
+    [connection] = world.calls.pool
+    connection.trunk.heard = 3.0
+    assert list(said(world.calls.tick(10.0))) == [5]
+    assert world.usable == [connection.trunk]
+
+
+def test_a_connection_with_straight_calls_is_not_idle():
+    world = World(idle=5.0, timeout=100.0).warm()
+    world.straight(5)
+    assert world.calls.tick(50.0) == []
+    [connection] = world.calls.pool
+    connection.trunk.end(next(iter(connection.straight)))
+    connection.trunk.heard = 60.0
+    assert world.calls.tick(64.9) == []
+    assert world.calls.tick(65.0) == [Close(1)]
+
+
+def test_a_retired_target_keeps_its_straight_calls_until_they_are_answered():
+    world = World().warm()
+    world.straight(5)
+    actions, moved = world.calls.retire(1.0)
+    assert (actions, moved) == ([], [])
+    assert not world.usable
+    [connection] = world.calls.pool
+    assert connection.trunk.last
+    connection.trunk.end(next(iter(connection.straight)))
+    assert world.calls.answered(1, [], 2.0) == [Close(1)]
+    assert world.calls.done
+
+
+def test_what_could_not_be_written_is_told_and_the_connection_left():
+    world = World().warm()
+    world.straight(5, 6)
+    [connection] = world.calls.pool
+    first, second = connection.straight
+    assert "does not read" in said(world.calls.unsent(1, first, 1.0))[5]
+    actions = world.calls.unsent(1, second, 1.0)
+    assert said(actions).keys() == {6}
+    assert actions[-1] == Close(1)
+    assert world.calls.unsent(1, second, 1.0) == []
+
+
+def test_id_0_answers_the_only_straight_call():
+    world = World().warm()
+    world.straight(5, 6)
+    assert world.calls.answered(1, [Answered(0, Result(Tree(1)))], 1.0) == []
+    assert world.calls.strays == 1
+    [connection] = world.calls.pool
+    connection.trunk.end(next(iter(connection.straight)))
+    [answer] = world.calls.answered(1, [Answered(0, Result(Tree(1)))], 1.0)
+    assert answer.caller.id == (6).to_bytes(8, "big")
+    assert not len(world.calls)
