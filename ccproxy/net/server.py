@@ -75,7 +75,9 @@ class Server:
         codec = CcCodec(gethostname(), time.time)
         self.switch = Switch(codec, self.journal, plan.server.flows)
         identities = Identities(random.getrandbits(31))
-        self.services = Services(self.switch, Turn(loop), self.journal, identities)
+        self.services = Services(
+            self.switch, Turn(loop, plan.server.busy_poll), self.journal, identities
+        )
         self.crew = Crew(self.services)
         self.listeners = Listeners(self.services)
         self.statistics = Statistics(self)
@@ -180,6 +182,7 @@ class Server:
             self.listeners.abandon(prepared)
             raise
         await self.listeners.commit(prepared, plan)
+        self.services.turn.busy_poll = plan.server.busy_poll
         self.plan = plan
         return change
 

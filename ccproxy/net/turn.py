@@ -1,11 +1,13 @@
 """One write per destination and loop turn: who has something to send is flushed at its end.
 
-It must never know what is sent; it only remembers who asked.
+Behind a turn in which something was sent the loop can stay awake for a moment: an answer that comes
+soon then finds it running, and not asleep. It must never know what is sent, or who waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 
 from ccproxy.handler import Flushable
 
@@ -13,11 +15,15 @@ from ccproxy.handler import Flushable
 class Turn:
     """The flushes due at the end of this turn of the loop."""
 
-    __slots__ = ("_due", "_loop")
+    __slots__ = ("_awake", "_due", "_loop", "_until", "busy_poll")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, busy_poll: float = 0.0) -> None:
+        self.busy_poll = busy_poll
+        """Seconds the loop stays awake after the last flush; it costs a processor that long."""
         self._loop = loop
         self._due: list[Flushable] = []
+        self._awake = False
+        self._until = 0.0
 
     def flush_later(self, one: Flushable) -> None:
         """Flush `one` at the end of this turn; the caller asks once per turn."""
@@ -29,3 +35,14 @@ class Turn:
         due, self._due = self._due, []
         for one in due:
             one.flush()
+        if self.busy_poll:
+            self._until = perf_counter() + self.busy_poll
+            if not self._awake:
+                self._awake = True
+                self._loop.call_soon(self._stay_awake)
+
+    def _stay_awake(self) -> None:
+        """A loop that has something to run looks at its sockets without waiting for them."""
+        self._awake = perf_counter() < self._until
+        if self._awake:
+            self._loop.call_soon(self._stay_awake)

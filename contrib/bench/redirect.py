@@ -29,6 +29,7 @@ SERVICE = HERE.parent / "redirect" / "service.py"
 INI = """[ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
 cc-role = remote
+busy-poll = {busy_poll} us
 
 [listen:calc]
 protocol = sodep
@@ -129,6 +130,9 @@ def main() -> int:
     parser.add_argument("--service", choices=[*LOADS, "both"], default="both", help="which one")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each run (default: 1)")
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs (default: 5)")
+    parser.add_argument(
+        "--busy-poll", type=int, default=0, help="microseconds, see [ccserver] (default: 0)"
+    )
     args = parser.parse_args()
     if not shutil.which("gcc"):
         print("no gcc: the clients cannot be compiled", file=sys.stderr)
@@ -141,7 +145,7 @@ def main() -> int:
         }
         for kind in LOADS if args.service == "both" else [args.service]:
             port = started(stack, commands[kind])
-            server = stack.enter_context(running_server(INI.format(port=port)))
+            server = stack.enter_context(running_server(INI.format(port=port, busy_poll=args.busy_poll)))
             print(f"\n{kind + ' service':<18} {'direct':>23} {'through ccserver':>23}   ratio")
             for load in LOADS[kind]:
                 print(compare(client, (port, server.ports["PORT2"]), load, args), flush=True)

@@ -34,3 +34,23 @@ async def test_who_asks_while_others_are_flushed_comes_in_the_next_turn():
     assert log == ["first"]
     await asyncio.sleep(0)
     assert log == ["first", "later"]
+
+
+async def test_a_busy_loop_stays_awake_for_a_moment_and_no_longer():
+    loop = asyncio.get_running_loop()
+    turn = Turn(loop, busy_poll=0.02)
+    log = []
+    turn.flush_later(Flushed(log, "a"))
+    await asyncio.sleep(0)
+    begun, turns = loop.time(), 0
+    while turn._awake:
+        await asyncio.sleep(0)
+        turns += 1
+    assert 0.01 < loop.time() - begun < 0.5
+    assert turns > 10
+    turn.flush_later(Flushed(log, "b"))
+    await asyncio.sleep(0)
+    assert turn._awake
+    turn.busy_poll = 0.0
+    await asyncio.sleep(0.03)
+    assert not turn._awake
