@@ -95,12 +95,13 @@ class Sender:
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
         """Write one unit now; what the kernel does not take waits in the outbox, if it has room."""
         box = self.box
-        if box is None:
+        if box is None or self.closed:
             return False
         size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
         if not (box.waiting or self._waiting or self._deaf) and size <= box.limits.bytes:
             try:
-                sent = self._send(pieces)
+                sock = self._sock
+                sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
             except OSError:
                 # It comes again when the unit is flushed, and is dealt with there.
                 sent = 0

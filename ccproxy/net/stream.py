@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from socket import SO_ERROR, SOL_SOCKET
 from typing import Protocol
 
@@ -46,6 +45,7 @@ class Stream:
         "box",
         "closed",
         "name",
+        "send",
         "sock",
     )
 
@@ -59,6 +59,8 @@ class Stream:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._sender = Sender(sock, turn, self.close, self._unwritable)
+        self.send = self._sender.send
+        """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
         self._turn = turn
         self._due = False
         self._reading = False
@@ -79,10 +81,6 @@ class Stream:
             self._due = True
             self._turn.flush_later(self)
         return True
-
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """The same at the end of a turn, for a unit in pieces: it is written now."""
-        return not self.closed and self._sender.send(pieces)
 
     def flush(self) -> None:
         """Write what was queued in this turn."""
