@@ -145,7 +145,8 @@ def main() -> int:
         }
         for kind in LOADS if args.service == "both" else [args.service]:
             port = started(stack, commands[kind])
-            server = stack.enter_context(running_server(INI.format(port=port, busy_poll=args.busy_poll)))
+            ini = INI.format(port=port, busy_poll=args.busy_poll)
+            server = stack.enter_context(running_server(ini))
             print(f"\n{kind + ' service':<18} {'direct':>23} {'through ccserver':>23}   ratio")
             for load in LOADS[kind]:
                 print(compare(client, (port, server.ports["PORT2"]), load, args), flush=True)

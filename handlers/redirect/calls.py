@@ -79,9 +79,7 @@ class Calls:
         found = self.pool.find(connection)
         if found is None:
             return []
-        found.up = True
-        found.since = now
-        self.pool.free(found)
+        self.pool.opened(found, now)
         return self._drain(now)
 
     def refused(self, connection: int, reason: str, now: float) -> list[Action]:
@@ -89,7 +87,7 @@ class Calls:
         found = self.pool.find(connection)
         if found is None:
             return []
-        self.pool.forget(found)
+        self.pool.refused(found, now)
         if self.pool.usable():
             return []
         fault = faults.refused(reason)
@@ -105,6 +103,7 @@ class Calls:
         for id, answer in answers:
             waiting = found.open.get(id)
             if waiting is not None:
+                self.pool.timed(found, now - waiting.sent)
                 actions.append(self._end(waiting, answer))
             elif not id and found.busy == 1:
                 # Id 0 answers whatever waits; that is only certain for one.
@@ -114,6 +113,11 @@ class Calls:
         if not found.busy and (actions or self.pool.shared):
             actions += self._released(found, now)
         return actions
+
+    def late(self, connection: int, now: float) -> list[Action]:
+        """Answers on this connection take long."""
+        found = self.pool.find(connection)
+        return self.pool.grow(found, now) if found and not self._retired else []
 
     def unsent(self, connection: int, id: int, now: float) -> list[Action]:
         """A request could not be written: too much waits for a service that does not read."""

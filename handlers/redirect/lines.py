@@ -16,6 +16,7 @@ from ccproxy.wire.values import Answer, Call, ServiceSide
 from . import pump
 from .actions import Action, Open, Respond, Write
 from .location import Location
+from .pool import LONG
 from .port import Port
 from .target import Target
 
@@ -155,6 +156,8 @@ class Line:
         port, now = lines.port, lines.now()
         if data:
             answers = self.side.feed(data)
+            if trunk is not None and trunk.took > LONG:
+                lines.do(port.late(self.number, now))
             if trunk is not None and not answers and not trunk.last and not self.side.broken:
                 trunk.heard = now
                 return

@@ -49,6 +49,10 @@ def _way(text: str) -> tuple[str, str]:
 WAYS = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
 
 
+MOST = 8
+"""Shared connections to a service that takes long, where the INI leaves it open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Where calls go, how, and who may say otherwise."""
@@ -76,7 +80,8 @@ class Options:
     )  # fmt: skip
     connections: int = option(
         kinds.between(0, 10_000), default=0,
-        help="connections to the service at most; 0 = 1 for pipelined sodep, else 64",
+        help="connections to the service at most; 0 = 64, but for pipelined sodep 1, up to 8 to a "
+        "slow service",
     )  # fmt: skip
     timeout: float = option(
         kinds.duration("s", least=0.001), default=30.0,
@@ -122,6 +127,7 @@ class Options:
         shape = Shape(
             mode=self.mode,
             connections=self.connections or (1 if shared else 64),
+            most=0 if self.connections else MOST,
             timeout=self.timeout,
             idle=self.idle,
             calls=self.calls,

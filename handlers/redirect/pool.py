@@ -9,12 +9,17 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ccproxy.wire.sodep import Load, Sodep, Trunk, Trunks
+from ccproxy.wire.sodep import SHARE, Load, Sodep, Trunk, Trunks
 from ccproxy.wire.values import ServiceSide
 
 from .actions import Action, Close, Open
 from .records import Connection
 from .target import Target
+
+LONG = 0.001
+"""Seconds that answers take, on average, from which on more connections may help."""
+PAUSE = 30.0
+"""Seconds after a connection was refused until one more than needed is tried again."""
 
 
 class Pool:
@@ -42,6 +47,7 @@ class Pool:
         self._numbers = numbers
         self._all: dict[int, Connection] = {}
         self._free: deque[Connection] = deque()
+        self._grow_at = 0.0
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(tuple(self._all.values()))
@@ -87,13 +93,7 @@ class Pool:
         coming = sum(not one.up for one in usable)
         wanted = 1 if self.shared else waiting
         room = self._target.shape.connections - len(usable)
-        actions: list[Action] = []
-        for _ in range(min(wanted - coming, room)):
-            trunk = Trunk(self.ids, self.load) if self.trunks is not None else None
-            made = Connection(next(self._numbers), now, trunk)
-            self._all[made.id] = made
-            actions.append(Open(made.id, self._target.location))
-        return actions
+        return [self._open(now) for _ in range(min(wanted - coming, room))]
 
     def widen(self, now: float) -> list[Action]:
         """A shared connection was used: open one more, or let calls go straight if all are up."""
@@ -105,6 +105,46 @@ class Pool:
         if self.trunks is not None and not self.trunks.usable and all(one.up for one in usable):
             self.trunks.usable += [one.trunk for one in usable if one.trunk is not None]
         return []
+
+    def opened(self, connection: Connection, now: float) -> None:
+        """A connection is up."""
+        connection.up = True
+        connection.since = now
+        self._free.append(connection)
+        if self.trunks is not None and self.trunks.usable and connection.trunk is not None:
+            self.trunks.usable.append(connection.trunk)
+
+    def timed(self, connection: Connection, seconds: float) -> None:
+        """A call had its answer after so long."""
+        if connection.trunk is not None:
+            connection.trunk.took += (seconds - connection.trunk.took) * SHARE
+
+    def grow(self, connection: Connection, now: float) -> list[Action]:
+        """Open one more to a service whose answers take long while many wait for them.
+
+        A service may read one connection after the other, as Jolie's do, or keep short answers
+        behind long ones. To a quick one a single connection is best: many calls in one write.
+        """
+        trunk = connection.trunk
+        if trunk is None or trunk.took < LONG or now < self._grow_at:
+            return []
+        usable = self.usable()
+        for one in usable:
+            if one.trunk is not None:
+                one.trunk.took = 0.0
+        crowded = self.load.calls > len(usable) and all(one.up for one in usable)
+        return [self._open(now)] if crowded and len(usable) < self._target.shape.most else []
+
+    def refused(self, connection: Connection, now: float) -> None:
+        """A connection could not be made."""
+        self._grow_at = now + PAUSE
+        self.forget(connection)
+
+    def _open(self, now: float) -> Open:
+        trunk = Trunk(self.ids, self.load) if self.trunks is not None else None
+        made = Connection(next(self._numbers), now, trunk)
+        self._all[made.id] = made
+        return Open(made.id, self._target.location)
 
     def end_of(self, connection: Connection, now: float) -> float:
         """When a connection has been coming up or idle for too long, at the earliest."""

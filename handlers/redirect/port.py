@@ -101,6 +101,10 @@ class Port:
         """Answers came in; call `ending` first if the service closes behind them."""
         return self._ended(self._of(connection).answered(connection, answers, now))
 
+    def late(self, connection: int, now: float) -> list[Action]:
+        """Answers on this connection take long."""
+        return self._of(connection).late(connection, now)
+
     def unsent(self, connection: int, id: int, now: float) -> list[Action]:
         """A request could not be written."""
         return self._ended(self._of(connection).unsent(connection, id, now))

@@ -36,6 +36,8 @@ class Shape:
     mode: Mode = "pipelined"
     connections: int = 1
     """Open at the same time, at most."""
+    most: int = 0
+    """The same for shared connections to a service that takes long, see `Pool.grow`."""
     timeout: float = 30.0
     """Seconds from the call to its answer; a Jolie client gives up after 60."""
     idle: float = 0.0

@@ -21,7 +21,7 @@ cdef class Trunk:
     cdef public dict open
     cdef public list parts, written
     cdef public bint due, last
-    cdef public double heard
+    cdef public double heard, took
 
 
 cdef class Trunks:
@@ -59,6 +59,6 @@ cdef _settle(Lane lane, Trunk trunk, Py_ssize_t calls, Py_ssize_t size)
 
 @cython.locals(
     start=Py_ssize_t, end=Py_ssize_t, load=Load, waiting=dict, passed=Passed, returns=Returns,
-    others=list,
+    others=list, timed=bint,
 )
 cpdef tuple deliver(bytes data, list ends, Trunk trunk)

@@ -20,6 +20,8 @@ from typing import Any, Protocol
 
 LARGE = 4096
 """Bytes from which on a message is written from where it was read, and not copied."""
+SHARE = 1 / 32
+"""Of the newest answer in the average time they take."""
 PIECES = 64
 """Pieces that are written as they are; more are joined."""
 
@@ -84,17 +86,18 @@ class Returns:
 class Trunk:
     """One connection to a service. `wake` is called once when there is something to write.
 
-    `heard` is when the last answer came; `last`: it takes no more calls.
+    `heard` is when the last answer came, `took` how many seconds they take, on average; `last`:
+    it takes no more calls.
     """
 
-    __slots__ = ("due", "heard", "ids", "last", "load", "open", "parts", "wake", "written")
+    __slots__ = ("due", "heard", "ids", "last", "load", "open", "parts", "took", "wake", "written")
 
     def __init__(self, ids: Iterator[int], load: Load) -> None:
         self.ids = ids
         self.load = load
         self.open: dict[int, Passed] = {}
         self.written: list[int] = []
-        self.heard = 0.0
+        self.heard = self.took = 0.0
         self.last = False
         self.parts: list[Piece] = []
         self.due = False
@@ -218,6 +221,7 @@ def forward(data: bytes, ends: list[int], lanes: dict[bytes, Lane], returns: Ret
 def deliver(data: bytes, ends: list[int], trunk: Trunk) -> tuple[bytes, list[int]]:
     """Give answers to the callers they belong to; what answers none of them comes back."""
     others: list[bytes] = []
+    timed = False
     load = trunk.load
     waiting = trunk.open
     view: Any = None
@@ -228,6 +232,9 @@ def deliver(data: bytes, ends: list[int], trunk: Trunk) -> tuple[bytes, list[int
             others.append(data[start:end])
             start = end
             continue
+        if not timed:
+            timed = True
+            trunk.took += (passed.lane.trunks.clock() - passed.sent - trunk.took) * SHARE
         load.calls -= 1
         load.bytes -= passed.size
         returns = passed.returns

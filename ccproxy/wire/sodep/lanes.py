@@ -4,6 +4,7 @@ from __future__ import annotations
 
 try:
     from ccproxy.wire.sodep._express import (
+        SHARE,
         Account,
         Lane,
         Load,
@@ -16,6 +17,7 @@ try:
     )
 except ImportError:
     from ccproxy.wire.sodep.express import (
+        SHARE,
         Account,
         Lane,
         Load,
@@ -28,5 +30,6 @@ except ImportError:
     )
 
 __all__ = [
-    "Account", "Lane", "Load", "Passed", "Returns", "Trunk", "Trunks", "deliver", "forward",
+    "SHARE", "Account", "Lane", "Load", "Passed", "Returns", "Trunk", "Trunks", "deliver",
+    "forward",
 ]  # fmt: skip

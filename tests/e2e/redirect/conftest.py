@@ -37,10 +37,11 @@ def add(call: Call) -> Answer:
 
 
 class Service:
-    """A service in threads; `calls` are those it has seen."""
+    """A service in threads; `calls` are those it has seen, `connections` how many it was given."""
 
     def __init__(self, protocol: str, behave: Callable[[Call], Any]) -> None:
         self.calls: list[Call] = []
+        self.connections = 0
         service = self
 
         class Connection(socketserver.BaseRequestHandler):
@@ -67,6 +68,7 @@ class Service:
 
     def _serve(self, sock: socket.socket, protocol: str, behave: Callable[[Call], Any]) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections += 1
         side = FORMS[protocol]().caller()
         while data := sock.recv(1 << 20):
             for token, call in side.feed(data):

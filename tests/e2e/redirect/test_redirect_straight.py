@@ -317,3 +317,23 @@ def test_several_connections_share_the_calls(start, ini, service, connections):
         assert near.answers(1) == {id: 8}
     near.sock.close()
     assert len(one.calls) == 60
+
+
+def test_a_service_that_serves_its_connections_one_call_at_a_time_gets_several(start, ini, service):
+    def slowly(call):
+        time.sleep(0.005)
+        return Result(Tree(8))
+
+    one = service(behave=slowly)
+    server = start(ini(Sum={"location": one.location}))
+    callers = [Near(server.ports["PORT2"]) for _ in range(8)]
+    for id in range(300):
+        for near in callers:
+            near.ask(id)
+        for near in callers:
+            assert near.answers(1) == {id: 8}
+        if one.connections >= 4:
+            break
+    for near in callers:
+        near.sock.close()
+    assert one.connections >= 4

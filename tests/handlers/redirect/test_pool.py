@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from ccproxy.wire.sodep import Lane, Passed, Reader, Returns, message, request_tail
-from ccproxy.wire.sodep.lanes import forward
+from ccproxy.wire.sodep.lanes import deliver, forward
 from ccproxy.wire.sodep.limits import Limits
 from ccproxy.wire.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import Close, Open, Respond
@@ -200,3 +200,56 @@ def test_id_0_answers_the_only_straight_call():
     [answer] = world.calls.answered(1, [Answered(0, Result(Tree(1)))], 1.0)
     assert answer.caller.id == (6).to_bytes(8, "big")
     assert not len(world.calls)
+
+
+def slow(world, seconds=0.005, times=60):
+    """So many straight calls, each answered after so long, while seven others wait."""
+    actions = []
+    for number in range(times):
+        now = world.clock.now = 1.0 + number * seconds
+        world.straight(*range(8))
+        for connection in world.calls.pool:
+            if not connection.straight:
+                continue
+            id = next(iter(connection.straight))
+            later = world.clock.now = now + seconds
+            deliver(message(id, b"/", TAIL), [len(message(id, b"/", TAIL))], connection.trunk)
+            actions += world.calls.late(connection.id, later)
+            for id in tuple(connection.straight):
+                connection.trunk.end(id)
+    return actions
+
+
+def test_a_service_that_takes_long_gets_more_connections_one_by_one():
+    world = World(most=3, idle=0).warm()
+    assert slow(world, seconds=0.0001) == []
+    assert slow(world) == [Open(2, HERE)]
+    assert slow(world) == []  # it is not up yet
+    world.calls.opened(2, 1.0)
+    assert len(world.usable) == 2
+    assert slow(world) == [Open(3, HERE)]
+    world.calls.opened(3, 1.0)
+    assert slow(world) == []
+    assert len(world.usable) == 3
+
+
+def test_a_service_that_refuses_one_more_is_left_alone_for_a_while():
+    world = World(most=3, idle=0).warm()
+    assert slow(world) == [Open(2, HERE)]
+    assert world.calls.refused(2, "enough", 2.0) == []
+    world.calls.ask("a", CALL, 2.0)
+    assert len(world.usable) == 1
+    assert slow(world) == []
+    connection = next(iter(world.calls.pool))
+    connection.trunk.took = 1.0
+    world.straight(*range(8))
+    assert world.calls.late(1, 40.0) == [Open(3, HERE)]
+
+
+def test_one_caller_needs_one_connection():
+    world = World(most=8, idle=0).warm()
+    connection = next(iter(world.calls.pool))
+    connection.trunk.took = 1.0
+    world.straight(1)
+    assert world.calls.late(1, 1.0) == []
+    assert connection.trunk.took == 0.0
