@@ -103,7 +103,7 @@ class Calls:
         for id, answer in answers:
             waiting = found.open.get(id)
             if waiting is not None:
-                self.pool.timed(found, now - waiting.sent)
+                self._load.time(now - waiting.sent)
                 actions.append(self._end(waiting, answer))
             elif not id and found.busy == 1:
                 # Id 0 answers whatever waits; that is only certain for one.
@@ -114,10 +114,9 @@ class Calls:
             actions += self._released(found, now)
         return actions
 
-    def late(self, connection: int, now: float) -> list[Action]:
-        """Answers on this connection take long."""
-        found = self.pool.find(connection)
-        return self.pool.grow(found, now) if found and not self._retired else []
+    def late(self, now: float) -> list[Action]:
+        """Answers take long."""
+        return [] if self._retired else self.pool.grow(now)
 
     def unsent(self, connection: int, id: int, now: float) -> list[Action]:
         """A request could not be written: too much waits for a service that does not read."""

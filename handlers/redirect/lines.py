@@ -156,7 +156,7 @@ class Line:
         port, now = lines.port, lines.now()
         if data:
             answers = self.side.feed(data)
-            if trunk is not None and trunk.took > LONG:
+            if trunk is not None and trunk.load.took > LONG:
                 lines.do(port.late(self.number, now))
             if trunk is not None and not answers and not trunk.last and not self.side.broken:
                 trunk.heard = now

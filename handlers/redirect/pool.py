@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ccproxy.wire.sodep import SHARE, Load, Sodep, Trunk, Trunks
+from ccproxy.wire.sodep import Load, Sodep, Trunk, Trunks
 from ccproxy.wire.values import ServiceSide
 
 from .actions import Action, Close, Open
@@ -18,6 +18,8 @@ from .target import Target
 
 LONG = 0.001
 """Seconds that answers take, on average, from which on more connections may help."""
+SAMPLES = 200
+"""Answers that have to be timed first: who asks little does not need more."""
 PAUSE = 30.0
 """Seconds after a connection was refused until one more than needed is tried again."""
 
@@ -114,26 +116,21 @@ class Pool:
         if self.trunks is not None and self.trunks.usable and connection.trunk is not None:
             self.trunks.usable.append(connection.trunk)
 
-    def timed(self, connection: Connection, seconds: float) -> None:
-        """A call had its answer after so long."""
-        if connection.trunk is not None:
-            connection.trunk.took += (seconds - connection.trunk.took) * SHARE
-
-    def grow(self, connection: Connection, now: float) -> list[Action]:
+    def grow(self, now: float) -> list[Action]:
         """Open one more to a service whose answers take long while many wait for them.
 
         A service may read one connection after the other, as Jolie's do, or keep short answers
         behind long ones. To a quick one a single connection is best: many calls in one write.
         """
-        trunk = connection.trunk
-        if trunk is None or trunk.took < LONG or now < self._grow_at:
+        load = self.load
+        if load.took < LONG or load.timed < SAMPLES or now < self._grow_at or not self.shared:
             return []
         usable = self.usable()
-        for one in usable:
-            if one.trunk is not None:
-                one.trunk.took = 0.0
-        crowded = self.load.calls > len(usable) and all(one.up for one in usable)
-        return [self._open(now)] if crowded and len(usable) < self._target.shape.most else []
+        crowded = load.calls > len(usable) and all(one.up for one in usable)
+        if not crowded or len(usable) >= self._target.shape.most:
+            return []
+        load.took, load.timed = 0.0, 0
+        return [self._open(now)]
 
     def refused(self, connection: Connection, now: float) -> None:
         """A connection could not be made."""

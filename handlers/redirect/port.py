@@ -103,7 +103,7 @@ class Port:
 
     def late(self, connection: int, now: float) -> list[Action]:
         """Answers on this connection take long."""
-        return self._of(connection).late(connection, now)
+        return self._of(connection).late(now)
 
     def unsent(self, connection: int, id: int, now: float) -> list[Action]:
         """A request could not be written."""

@@ -3,7 +3,7 @@
 Pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
 """
 
-from ccproxy.wire.sodep.lanes import SHARE, Account, Lane, Load, Passed, Returns, Trunk, Trunks
+from ccproxy.wire.sodep.lanes import Account, Lane, Load, Passed, Returns, Trunk, Trunks
 from ccproxy.wire.sodep.limits import Limits, SodepError
 from ccproxy.wire.sodep.reader import Frame, Reader
 from ccproxy.wire.sodep.sides import (
@@ -20,7 +20,7 @@ from ccproxy.wire.sodep.sides import (
 from ccproxy.wire.sodep.tree import CHARSETS, decode, encode
 
 __all__ = [
-    "CHARSETS", "SHARE", "Account", "Frame", "Lane", "Limits", "Load", "Packed", "Passed", "Reader",
+    "CHARSETS", "Account", "Frame", "Lane", "Limits", "Load", "Packed", "Passed", "Reader",
     "Returns", "Sodep", "SodepCaller", "SodepError", "SodepService", "Token", "Trunk", "Trunks",
     "answer_tail", "decode", "encode", "message", "request_tail", "respond",
 ]  # fmt: skip

@@ -3,7 +3,10 @@ cimport cython
 
 
 cdef class Load:
-    cdef public Py_ssize_t calls, bytes, most_calls, most_bytes
+    cdef public Py_ssize_t calls, bytes, most_calls, most_bytes, timed
+    cdef public double took
+
+    cpdef time(self, double seconds)
 
     cpdef bint full(self, Py_ssize_t size)
 
@@ -21,7 +24,7 @@ cdef class Trunk:
     cdef public dict open
     cdef public list parts, written
     cdef public bint due, last
-    cdef public double heard, took
+    cdef public double heard
 
 
 cdef class Trunks:

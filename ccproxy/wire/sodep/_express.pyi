@@ -1,4 +1,3 @@
-from ccproxy.wire.sodep.express import SHARE as SHARE
 from ccproxy.wire.sodep.express import Account as Account
 from ccproxy.wire.sodep.express import Lane as Lane
 from ccproxy.wire.sodep.express import Load as Load

@@ -46,15 +46,25 @@ class Account(Protocol):
 
 
 class Load:
-    """What is under way to one target, on all its trunks and off them, and what may be."""
+    """What is under way to one target, on all its trunks and off them, and what may be.
 
-    __slots__ = ("bytes", "calls", "most_bytes", "most_calls")
+    `took` is how many seconds answers take, on average of those that were `timed`.
+    """
+
+    __slots__ = ("bytes", "calls", "most_bytes", "most_calls", "timed", "took")
 
     def __init__(self, most_calls: int, most_bytes: int) -> None:
         self.calls = 0
         self.bytes = 0
         self.most_calls = most_calls
         self.most_bytes = most_bytes
+        self.timed = 0
+        self.took = 0.0
+
+    def time(self, seconds: float) -> None:
+        """An answer took so long."""
+        self.timed += 1
+        self.took += (seconds - self.took) * SHARE
 
     def full(self, size: int) -> bool:
         """True if a call of `size` bytes is too much; a single one may have any size."""
@@ -86,18 +96,17 @@ class Returns:
 class Trunk:
     """One connection to a service. `wake` is called once when there is something to write.
 
-    `heard` is when the last answer came, `took` how many seconds they take, on average; `last`:
-    it takes no more calls.
+    `heard` is when the last answer came; `last`: it takes no more calls.
     """
 
-    __slots__ = ("due", "heard", "ids", "last", "load", "open", "parts", "took", "wake", "written")
+    __slots__ = ("due", "heard", "ids", "last", "load", "open", "parts", "wake", "written")
 
     def __init__(self, ids: Iterator[int], load: Load) -> None:
         self.ids = ids
         self.load = load
         self.open: dict[int, Passed] = {}
         self.written: list[int] = []
-        self.heard = self.took = 0.0
+        self.heard = 0.0
         self.last = False
         self.parts: list[Piece] = []
         self.due = False
@@ -234,7 +243,7 @@ def deliver(data: bytes, ends: list[int], trunk: Trunk) -> tuple[bytes, list[int
             continue
         if not timed:
             timed = True
-            trunk.took += (passed.lane.trunks.clock() - passed.sent - trunk.took) * SHARE
+            load.time(passed.lane.trunks.clock() - passed.sent)
         load.calls -= 1
         load.bytes -= passed.size
         returns = passed.returns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 try:
     from ccproxy.wire.sodep._express import (
-        SHARE,
         Account,
         Lane,
         Load,
@@ -17,7 +16,6 @@ try:
     )
 except ImportError:
     from ccproxy.wire.sodep.express import (
-        SHARE,
         Account,
         Lane,
         Load,
@@ -30,6 +28,6 @@ except ImportError:
     )
 
 __all__ = [
-    "SHARE", "Account", "Lane", "Load", "Passed", "Returns", "Trunk", "Trunks", "deliver",
+    "Account", "Lane", "Load", "Passed", "Returns", "Trunk", "Trunks", "deliver",
     "forward",
 ]  # fmt: skip

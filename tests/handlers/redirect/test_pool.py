@@ -202,7 +202,7 @@ def test_id_0_answers_the_only_straight_call():
     assert not len(world.calls)
 
 
-def slow(world, seconds=0.005, times=60):
+def slow(world, seconds=0.005, times=700):
     """So many straight calls, each answered after so long, while seven others wait."""
     actions = []
     for number in range(times):
@@ -214,7 +214,7 @@ def slow(world, seconds=0.005, times=60):
             id = next(iter(connection.straight))
             later = world.clock.now = now + seconds
             deliver(message(id, b"/", TAIL), [len(message(id, b"/", TAIL))], connection.trunk)
-            actions += world.calls.late(connection.id, later)
+            actions += world.calls.late(later)
             for id in tuple(connection.straight):
                 connection.trunk.end(id)
     return actions
@@ -240,16 +240,19 @@ def test_a_service_that_refuses_one_more_is_left_alone_for_a_while():
     world.calls.ask("a", CALL, 2.0)
     assert len(world.usable) == 1
     assert slow(world) == []
-    connection = next(iter(world.calls.pool))
-    connection.trunk.took = 1.0
+    load = world.calls.pool.load
+    load.took, load.timed = 1.0, 200
     world.straight(*range(8))
-    assert world.calls.late(1, 40.0) == [Open(3, HERE)]
+    assert world.calls.late(40.0) == [Open(3, HERE)]
 
 
 def test_one_caller_needs_one_connection():
     world = World(most=8, idle=0).warm()
-    connection = next(iter(world.calls.pool))
-    connection.trunk.took = 1.0
+    load = world.calls.pool.load
+    load.took, load.timed = 1.0, 200
     world.straight(1)
-    assert world.calls.late(1, 1.0) == []
-    assert connection.trunk.took == 0.0
+    assert world.calls.late(1.0) == []
+
+
+def test_few_slow_answers_are_no_reason():
+    assert slow(World(most=8, idle=0).warm(), times=150) == []
