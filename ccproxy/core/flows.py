@@ -13,6 +13,9 @@ from collections.abc import Callable
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Receiver
 
+SIZE = 128
+"""Bytes of a type, on average, that the table has room for."""
+
 
 class Target:
     """Where messages go: outboxes to append to, handlers that see each message, else a fate."""
@@ -50,6 +53,8 @@ class FlowTable:
 
     def __init__(self, limit: int, compile: Callable[[bytes], Target | None]) -> None:
         self.limit = limit
+        self.bytes = 0
+        """Of all types in the table; at most `SIZE` for each that fits in."""
         self.flows: dict[bytes, Flow] = {}
         self.other = Flow(Target())
         self._compile = compile
@@ -65,7 +70,8 @@ class FlowTable:
         if target.boxes or target.handlers:
             key = (target.fate, *map(id, target.boxes), 0, *map(id, target.handlers))
             target = self._targets.setdefault(key, target)
-        if len(self.flows) >= self.limit:
+        self.bytes += len(type)
+        while self.flows and (len(self.flows) >= self.limit or self.bytes > SIZE * self.limit):
             self._forget()
         flow = self.flows[type] = Flow(target)
         self._order.append(type)
@@ -78,7 +84,9 @@ class FlowTable:
         self._targets.clear()
 
     def _forget(self) -> None:
-        gone = self.flows.pop(self._order.popleft())
+        type = self._order.popleft()
+        self.bytes -= len(type)
+        gone = self.flows.pop(type)
         gone.gone = True
         self.other.count += gone.count
         self.other.bytes += gone.bytes

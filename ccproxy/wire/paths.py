@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable
 
 TOKEN = "!"
+MEMORABLE = 512
+"""Characters of path and operation together that are remembered with what they lead to."""
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -23,6 +25,11 @@ def names(path: str) -> tuple[str, ...]:
     if path == "/":
         return ()
     return tuple(one for one in path.split("/")[1:] if one and one != TOKEN)
+
+
+def memorable(*texts: str) -> bool:
+    """True for what may be kept as a key: who sends many long ones must not fill the memory."""
+    return sum(map(len, texts)) <= MEMORABLE
 
 
 def path_of(names: Iterable[str]) -> str:

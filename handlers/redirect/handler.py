@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ccproxy import Answer, Context, Handler, Message, Plan, Problem, Reply
@@ -28,8 +29,8 @@ from .ways import ANY, way_of
 
 KNOWN = 65_536
 """Types whose way is remembered."""
-LOOKS = 150
-"""At the end calls under way have so many looks to be answered; the server waits for 2 s."""
+GRACE = 1.5
+"""Seconds that calls under way have at the end to be answered; the server waits for 2."""
 LOOK = 0.01
 """Seconds between two looks."""
 
@@ -53,7 +54,7 @@ class Redirect(Handler):
         self.lines: Lines | None = None
         self._table = Table(dict(options.redirects.pairs), dict(options.operations.pairs))
         self._others: dict[str, Redirect] = {}
-        self._ways: dict[object, Way] = {}
+        self._ways: dict[tuple[str, ...], Way] = {}
         self._saving = asyncio.Lock()
 
     def check(self, plan: Plan) -> Iterable[Problem]:
@@ -78,7 +79,7 @@ class Redirect(Handler):
         """Pass one call on; its answer comes later."""
         content = message.payload[0] if message.payload else None
         call = content if isinstance(content, Call) else None
-        key = (message.type, call.path, call.operation) if call else message.type
+        key = (message.type, call.path, call.operation) if call else (message.type,)
         way = self._ways.get(key)
         if way is None:
             if moves.is_move(message.type):
@@ -146,11 +147,11 @@ class Redirect(Handler):
         if self.lines is None:
             return
         self.lines.stop()
-        for _ in range(LOOKS):
-            if not len(self.lines.port):
-                break
-            await asyncio.sleep(LOOK)
-        self.lines.cut("The redirector stops")
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained(self.lines), GRACE)
+        finally:
+            self.lines.cut("The redirector stops")
 
     def _find(self, type: str, call: Call | None) -> Way | Fault:
         """Where calls of this type go; names are those of the call, which a type may lack."""
@@ -162,9 +163,9 @@ class Redirect(Handler):
             names, operation = real[len(real) - len(names) :], call.operation
         return self._way(paths.path_of(names), operation)
 
-    def _keep(self, key: object, way: Way) -> None:
+    def _keep(self, key: tuple[str, ...], way: Way) -> None:
         """Remember a way, unless it hangs on who sent the call."""
-        if ANY not in self.ctx.routes:
+        if ANY not in self.ctx.routes and paths.memorable(*key):
             if len(self._ways) >= KNOWN:
                 self._ways.clear()
             self._ways[key] = way

@@ -72,7 +72,9 @@ class Lines:
             elif isinstance(action, Open):
                 self._open[action.connection] = Line(self, action.connection, action.location)
             else:
-                self._open.pop(action.connection).wire.close()
+                line = self._open.pop(action.connection, None)
+                if line is not None:
+                    line.wire.close()
 
     def forget(self, number: int) -> None:
         """A connection is over."""

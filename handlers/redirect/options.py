@@ -49,6 +49,8 @@ def _way(text: str) -> tuple[str, str]:
 WAYS = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
 
 
+UNBOUNDED = 1 << 62
+"""Bytes that may wait on one connection: what is under way is bounded, and a call may be larger."""
 MOST = 8
 """Shared connections to a service that takes long, where the INI leaves it open."""
 
@@ -139,5 +141,5 @@ class Options:
     def wire(self) -> LinkOptions:
         """How connections to the service are dialled."""
         return LinkOptions(
-            queue=self.queue, zmq_tcp_keepalive=int(self.keepalive), handshake_timeout=self.timeout
+            queue=UNBOUNDED, zmq_tcp_keepalive=int(self.keepalive), handshake_timeout=self.timeout
         )

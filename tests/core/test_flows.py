@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.core.flows import Flow, FlowTable, Target
+from ccproxy.core.flows import SIZE, Flow, FlowTable, Target
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 
@@ -127,3 +127,13 @@ def test_a_full_table_takes_a_type_as_quickly_as_an_empty_one() -> None:
 
     empty, _, *full = (fill(first) for first in range(0, 300_000, 60_000))
     assert min(full) < 10 * empty
+
+
+def test_types_are_bounded_in_bytes_too():
+    table = FlowTable(100, lambda type: Target())
+    for number in range(1000):
+        table.miss(b"%04d" % number + b"x" * 1000)
+        assert table.bytes == sum(map(len, table.flows)) <= SIZE * 100
+    assert 10 < len(table.flows) < 14
+    table.clear()
+    assert table.bytes == 0

@@ -337,3 +337,52 @@ def test_a_service_that_serves_its_connections_one_call_at_a_time_gets_several(s
     for near in callers:
         near.sock.close()
     assert one.connections >= 4
+
+
+def test_a_service_connection_that_is_reset_while_idle_costs_nothing(world):
+    _, near, far = world()
+    for id in range(5, 8):
+        far.reset()
+        time.sleep(0.05)
+        near.ask(id)
+        far.accept()
+        far.answer(*(mine := far.calls(1)))
+        assert near.answers(1) == {id: mine[0]}
+
+
+def test_a_stop_that_takes_longer_than_it_may_still_answers_straight_calls(world, service):
+    server, near, far = world()
+    text = (server.directory / "server.ini").read_text("utf-8")
+    near.ask(5)
+    far.calls(1)
+    server.reload(text.replace(far.location, service().location))
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    server.process.send_signal(signal.SIGCONT)
+    assert "stops" in near.answers(1)[5]
+
+
+def test_a_call_may_be_larger_than_what_may_wait(world):
+    _, near, far = world(queue="64 KiB")
+    value = b"\1" + struct.pack(">i", 300_000) + b"x" * 300_000 + bytes(4)
+    for id in range(5, 8):
+        near.sock.sendall(request(id, value=value))
+        far.answer(*(mine := far.calls(1)))
+        assert near.answers(1) == {id: mine[0]}
+
+
+def test_many_long_operations_do_not_fill_the_memory(world):
+    server, near, _ = world()
+    before = server.memory
+    for number in range(40):
+        batch = [b"%06d" % (number * 100 + each) + b"x" * 3900 for each in range(100)]
+        near.sock.sendall(
+            b"".join(
+                message(10 + each, b"/Nope", struct.pack(">i", len(one)) + one + b"\0" + VOID)
+                for each, one in enumerate(batch)
+            )
+        )
+        near.answers(100)
+    assert server.memory - before < 24 << 20

@@ -45,3 +45,18 @@ def test_a_call_is_watched_although_the_idle_end_is_further_away():
     assert answers[1][0] == "b"
     assert isinstance(answers[1][1], Fault)
     ctx.close()
+
+
+def test_a_connection_that_breaks_while_nothing_is_called_is_replaced():
+    ctx, answers = FakeContext(), []
+    port = Port(Target(Location("h", 1)), count(1), clock=ctx.now)
+    lines = Lines(ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer)))
+    lines.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    wire.owner.received(wire, message(1, b"/", answer_tail("sum", Result(Tree(8)))))
+    wire.owner.closed(wire, "reset")
+    assert (len(lines), len(port)) == (0, 0)
+    lines.ask("b", Call("/", "sum", Tree()))
+    assert len(ctx.wires) == 2
+    ctx.close()
