@@ -18,7 +18,15 @@ from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve, suggest
 from ccproxy.config.routes import Routes, read_routes
-from ccproxy.config.server import CALLS, MEANINGFUL, PROTOCOLS, ListenOptions, ServerOptions, plain
+from ccproxy.config.server import (
+    CALLS,
+    MEANINGFUL,
+    MEANINGLESS,
+    PROTOCOLS,
+    ListenOptions,
+    ServerOptions,
+    plain,
+)
 
 Find = Callable[[str, tuple[str, ...]], type[Any] | Problem]
 """The handler class for a word of the INI, given the plugin folders; or a Problem whose `what` and
@@ -188,13 +196,18 @@ class _Builder:
 
 
 def meaningless(section: Section, protocol: str) -> Iterator[Problem]:
-    """Options of a listener that say nothing to its protocol."""
+    """Options of a listener, and values of them, that say nothing to its protocol."""
     for entry in section.entries:
         if protocol not in MEANINGFUL.get(entry.name, (protocol,)):
             what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
             typed = entry.name == "type"
             hint = "its messages carry their type" if typed else ""
             yield entry.problem(what, hint, warning=not typed)
+        protocols, instead = MEANINGLESS.get((entry.name, entry.text), ((), ""))
+        if protocol in protocols:
+            given = f"{entry.name} = {entry.text}"
+            what = f'"{given}" in [{section.name}] has no meaning with protocol = {protocol}'
+            yield entry.problem(what, instead, warning=True)
 
 
 def is_daemon(section: Section) -> bool:

@@ -188,7 +188,8 @@ class ListenerOptions(SocketOptions):
     )
     peer_on_full: str = option(
         _POLICY, default="drop-new",
-        help="what happens when a peer's queue is full; block stops reading from the senders",
+        help="what happens when a peer's queue is full; block stops reading from the senders; "
+        "a caller is closed, unless it is block",
     )  # fmt: skip
     heartbeat: float = option(
         kinds.duration("s"), default=0.0, name="peer-heartbeat",
@@ -204,7 +205,7 @@ class ListenerOptions(SocketOptions):
     )  # fmt: skip
     linger: float = option(
         kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
-        help="time at stop to send what still waits for the peers",
+        help="time at stop to send what still waits for the peers; that of [ccserver] is the most",
     )  # fmt: skip
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"

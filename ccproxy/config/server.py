@@ -39,6 +39,13 @@ MEANINGFUL: Mapping[str, frozenset[str]] = {
     "identity-conflict": _CC,
 }
 """Options of a listener that mean something to some protocols only, and to which."""
+MEANINGLESS: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
+    ("peer-on-full", "drop-old"): (
+        CALLS,
+        "no answer is ever dropped; it is taken as drop-new, which ends the connection instead",
+    ),
+}
+"""Values of options that mean nothing to some protocols: to which, and what happens instead."""
 
 ROLES = ("local", "remote", "insecure")
 

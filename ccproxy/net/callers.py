@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.message import Answer, Message, Reply
-from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.net.returns import Returns
+from ccproxy.net.sockets import quiet
 from ccproxy.net.stream import Stream
 from ccproxy.wire import cccall
-from ccproxy.wire.cc import split
 from ccproxy.wire.sodep import Sodep, SodepCaller, Trunks
 from ccproxy.wire.values import Answer as CallAnswer
 from ccproxy.wire.values import Asked, Call, CallerSide, Fault, io_fault
-from ccproxy.wire.zmtp import boundaries, unpack
 
 if TYPE_CHECKING:
     from ccproxy.net.listener_calls import CallListener
 
 UNREAD = 1024 * 1024
 """Bytes of answers a caller may leave unread before no more of its calls are."""
+UNDERWAY = 1000
+"""Calls of one connection without answer before no more of them are read, until half are left."""
+UNWILLING = "does not read its answers"
+LEAVING = "no more calls are taken here"
 UNANSWERED = {
     "unrouted": "no route for {type}",
     "malformed": "{type} is no message type",
@@ -52,14 +55,16 @@ class Caller:
         self._express = self.side.returns if isinstance(self.side, SodepCaller) else None
         if self._express is not None:
             self._express.wake = self._wake
-        limits = listener.options.limits
+        limits = listener.limits
         self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, limits)
         self._listener = listener
+        self._peer = peer
         self._services = services
         self._codec = cccall.CallCodec()
         self._numbers = itertools.count(1)
         self._waiting: dict[bytes, tuple[Any, float]] = {}
-        self._due = False
+        self._due = self._named = False
+        self._held = self._unread = self._watching = False
         self._asking: Message | None = None
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         services.switch.peers[self.identity] = Returns(self, limits)
@@ -79,9 +84,13 @@ class Caller:
         if asked:
             self._take(asked)
         elif self._express is not None and data and not self.side.broken:
+            if self._express.open > UNDERWAY:
+                self._pace()
             return
         out = self.side.out()
-        self._written(not out or self.stream.write(out))
+        self._written(not out or stream.write(out))
+        if self.calls > UNDERWAY or self.side.crowded:
+            self._pace()
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The caller is gone; answers to it are dropped when they come."""
@@ -89,6 +98,32 @@ class Caller:
         self._waiting.clear()
         self._services.journal.debug("caller gone peer=%s: %s", stream.name, reason)
         self._listener.left(self, self.identity)
+
+    # Peer of its listener
+
+    @property
+    def calls(self) -> int:
+        """How many are under way."""
+        return len(self._waiting) if self._express is None else self._express.open
+
+    def leave(self) -> None:
+        """Take no more calls; when those under way are answered the connection is closed."""
+        stream = self.stream
+        if stream.closed:
+            return
+        stream.mute()
+        self.side.leave(LEAVING)
+        out = self.side.out()
+        if not (self.calls or out or stream.box.waiting) and quiet(stream.sock):
+            stream.close("nothing is under way")
+        else:
+            self._written(not out or stream.write(out))
+
+    def give_up(self, fault: Fault) -> None:
+        """Answer what is under way alike, and write it."""
+        for number in tuple(self._waiting):
+            self.give(number, fault)
+        self.flush()
 
     # Origin of its messages
 
@@ -125,7 +160,7 @@ class Caller:
         if self._express is not None:
             pieces = self._express.take()
         else:
-            if not self.stream.closed:
+            if not (self.stream.closed or self._unread):
                 self._take(self.side.feed(b""))
             pieces = [out] if (out := self.side.out()) else []
         if not self.stream.closed:
@@ -178,18 +213,47 @@ class Caller:
 
     def _written(self, taken: bool) -> None:
         """What is due behind a write, of which all was taken or nothing."""
-        stream, broken = self.stream, self.side.broken
+        stream, side = self.stream, self.side
+        if side.broken or not taken:
+            self._blame(taken)
+        if side.closing:
+            stream.part(side.broken or "done")
+        elif self._held or stream.box.waiting:
+            self._pace()
+
+    def _blame(self, taken: bool) -> None:
+        """Read no more of a peer that is to blame, and name it, once."""
+        stream, reason = self.stream, self.side.broken if taken else UNWILLING
+        stream.mute()
+        if not self._named:
+            self._named = True
+            if self.side.too_big:
+                self._services.switch.too_big()
+            self._services.journal.peer_closed(self._listener.name, self._peer, reason)
         if not taken:
-            broken = "does not read its answers"
             stream.box.clear("full")
-        if broken:
-            self._services.journal.peer_closed(self._listener.name, stream.name, broken)
-            stream.finish(broken)
-        elif self.side.closing:
-            stream.finish("done")
-        elif stream.box.bytes > UNREAD:
-            stream.pause()
-            stream.box.wait(stream.resume)
+            stream.close(reason)
+
+    def _pace(self) -> None:
+        """Read on, or not while too many calls are under way or too many answers unread."""
+        stream, box = self.stream, self.stream.box
+        self._unread = box.bytes > UNREAD or box.blocked
+        many = self.calls > (UNDERWAY // 2 if self._held else UNDERWAY)
+        self._held = self._unread or many or self.side.crowded
+        if not self._held:
+            stream.resume()
+            return
+        stream.pause()
+        if self._unread and not self._watching:
+            self._watching = True
+            box.wait(self._drained)
+
+    def _drained(self) -> None:
+        """Some answers were taken by the kernel: see whether enough of them."""
+        self._watching = False
+        self._pace()
+        if not self._unread:
+            self._wake()
 
 
 class Straight:
@@ -208,29 +272,3 @@ class Straight:
         flow.bytes += size
         ledger.receive(calls, size)
         ledger.end("consumed", calls, size)
-
-
-class Returns(Outbox):
-    """Stands in the switch's table of peers for a caller: turns CC replies into answers."""
-
-    __slots__ = ("_caller",)
-
-    def __init__(self, caller: Caller, limits: Limits) -> None:
-        super().__init__("returns", limits)
-        self._caller = caller
-
-    def offer(self, chunk: bytes, messages: int) -> int:
-        """Answer the calls whose numbers stand in front; how many were waited for."""
-        start = taken = 0
-        for end in boundaries(chunk):
-            taken += self._answer(unpack(chunk[start:end]))
-            start = end
-        return taken
-
-    def _answer(self, frames: list[bytes]) -> bool:
-        try:
-            route, type, payload = split(frames)
-        except ValueError:
-            return False
-        number = route[0] if route else b""
-        return self._caller.give(number, cccall.read_reply(type, payload)) == "replied"

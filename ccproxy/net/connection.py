@@ -27,6 +27,7 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
+EARLY = "closed by the peer before its READY, often a wrong socket type"
 TURN = 0.004
 """Seconds handlers on the loop may have the messages of one peer before others get their turn."""
 READ = 256 * 1024
@@ -52,7 +53,7 @@ class Connection:
         self._owner = owner
         self._wiring = wiring
         self._loop = asyncio.get_running_loop()
-        self._sender = Sender(sock, wiring.turn, self.close)
+        self._sender = Sender(sock, wiring.turn, self.close, self._unwritable)
         self._handshake: Handshake | None = handshake
         self._feed: Feed | None = None
         self._pulse: Pulse | None = None
@@ -104,23 +105,25 @@ class Connection:
         self._owner.closed(self, reason)
         return self._sock
 
-    # Reading
-
     def _readable(self) -> None:
         if self.closed:
             return
         try:
             data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
+            if self._sender.deaf:
+                self.close(reason_of(self._sender.deaf))
             return
         except OSError as error:
-            self.close(f"read failed: {error.strerror or error}")
+            self.close(reason_of(error.errno or 0))
             return
         if not data:
             self.close(self._hung_up())
             return
         # libuv says once that a connection is reset, and if bytes came with it, says no more.
-        broken = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
+        broken = self._sender.deaf or self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
+        if broken:
+            self._sender.deaf = broken
         if self._handshake is not None:
             self._greet(self._handshake, data)
         else:
@@ -131,6 +134,11 @@ class Connection:
             self._loop.call_soon(self._readable)
         elif broken and not self._paused:
             self.close(reason_of(broken))
+
+    def _unwritable(self, reason: str) -> None:
+        """Nobody says again that the peer is gone; what it sent before is read to the end."""
+        if not self._paused and not self._muted:
+            self._loop.call_soon(self._readable)
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
         for event in handshake.receive(data):
@@ -257,8 +265,6 @@ class Connection:
         assert self._pulse is not None
         self._pulse.obey(unit)
 
-    # Waiting for room
-
     def _pause(self) -> None:
         """Stop reading until `_resume`."""
         if self.closed:
@@ -284,12 +290,9 @@ class Connection:
         if rest:
             self._traffic(rest)
 
-    # Time
-
     def _hung_up(self) -> str:
-        if self._handshake is not None and self._handshake.waiting_for == "command":
-            return "closed by the peer before its READY, often a wrong socket type"
-        return CLOSED
+        early = self._handshake is not None and self._handshake.waiting_for == "command"
+        return EARLY if early else CLOSED
 
     def _too_slow(self, seconds: float) -> None:
         waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"

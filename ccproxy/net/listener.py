@@ -35,6 +35,11 @@ class Listener:
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._services = services
 
+    @property
+    def calls(self) -> int:
+        """Messages of CC are no calls: nobody knows whether they will be answered."""
+        return 0
+
     def mute(self) -> None:
         """Read no more; what waits is still written."""
         for connection in self.connections:

@@ -7,16 +7,21 @@ What a protocol is made of is imported when a listener asks for it: a switch of 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.server import ListenOptions
+from ccproxy.core.outbox import Limits
 from ccproxy.net.callers import Caller
 from ccproxy.net.services import Services
 from ccproxy.net.streaming import StreamListener
-from ccproxy.wire.paths import names, type_of
+from ccproxy.wire.paths import memorable, names, type_of
+from ccproxy.wire.sodep import Sodep, SodepCaller
+from ccproxy.wire.values import io_fault
 
 if TYPE_CHECKING:
     from ccproxy.wire.values import Call, Form
@@ -48,7 +53,7 @@ FORMS: Mapping[str, Callable[[int], Form]] = {"sodep": _sodep, "http": _http, "j
 """The form of each protocol, given the bytes of the longest message; of HTTP, of a body."""
 
 
-class CallListener(StreamListener):
+class CallListener(StreamListener[Caller]):
     """One address where calls come in.
 
     After a reload limits hold for connections to come, timeout and prefix for calls to come.
@@ -70,8 +75,45 @@ class CallListener(StreamListener):
         if found is None:
             if len(types) >= TYPES:
                 types.clear()
-            found = types[key] = type_of(self.prefix, names(call.path), call.operation)
+            found = type_of(self.prefix, names(call.path), call.operation)
+            if memorable(*key):
+                types[key] = found
         return found
+
+    @property
+    def limits(self) -> Limits:
+        """Those of each caller's outbox.
+
+        An answer is never dropped while its caller is connected: one that would have to be is the
+        end of the connection, unless the policy is `block`. That one lets answers to calls that
+        were taken wait without limit, since too many of them keep further calls from being read.
+        """
+        limits = self.options.limits
+        if limits.policy == "block":
+            return Limits(bytes=sys.maxsize, policy="block")
+        # With this policy of an outbox a last one may exceed the limit: one alone always may.
+        return replace(limits, policy="block")
+
+    @property
+    def calls(self) -> int:
+        """How many are under way."""
+        return sum(peer.calls for peer in self.peers)
+
+    def mute(self) -> None:
+        """Take no more calls; each connection is closed when those under way are answered."""
+        for peer in tuple(self.peers):
+            peer.leave()
+
+    async def dismiss(self, reason: str, seconds: float) -> None:
+        """Answer what is still under way with a fault, then close."""
+        self.mute()
+        fault = io_fault(reason)
+        if isinstance(self.form, Sodep):
+            sides = [one.side for one in self.peers]
+            self.form.abandon([one for one in sides if isinstance(one, SodepCaller)], fault)
+        for peer in tuple(self.peers):
+            peer.give_up(fault)
+        await super().dismiss(reason, seconds)
 
     def make(self, sock: socket.socket, peer: str) -> Caller:
         """A caller that has asked nothing yet."""

@@ -6,17 +6,22 @@ It must never hold a listener that is half open: all of a plan can be had, or no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan, Plan
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.door import Door
 from ccproxy.net.link import drained
 from ccproxy.net.listener import Listener
 from ccproxy.net.services import Services
+
+SETTLE = 2.0
+"""Seconds calls under way have to be answered once no more are read: after a reload, at the end."""
+LOOK = 0.005
+"""Seconds between two looks whether they are."""
 
 
 class Listening(Protocol):
@@ -25,11 +30,22 @@ class Listening(Protocol):
     name: str
     door: Door
 
+    @property
+    def options(self) -> ListenerOptions:
+        """As the plan has them."""
+
+    @property
+    def calls(self) -> int:
+        """Calls of its peers that are not answered yet; 0 where messages are no calls."""
+
     def mute(self) -> None:
-        """Read no more; what waits is still written."""
+        """Read no more; what waits is still written, and calls under way are answered."""
 
     async def dismiss(self, reason: str, seconds: float) -> None:
-        """Close every connection, in peace if it takes at most `seconds`."""
+        """Close every connection, in peace if it takes at most `seconds`.
+
+        Calls that are still under way are answered with a fault.
+        """
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """New options: limits hold at once, the rest for connections to come."""
@@ -70,6 +86,10 @@ class Listeners:
         self.open: Open = {}
         self._services = services
         self._shut: list[Listening] = []
+        self._past = Outbox("listeners gone", Limits())
+        self._retired: dict[Listening, asyncio.Task[None]] = {}
+        self._most: float | None = None
+        """Seconds anybody may linger once the server stops."""
 
     def prepare(self, plan: Plan) -> Open:
         """A bound listener for every address of a plan, open ones kept; OSError says which failed.
@@ -101,7 +121,7 @@ class Listeners:
                 self._services.journal.error("lost after a failed reload: [%s]: %s", name, why)
 
     async def commit(self, prepared: Open, plan: Plan) -> None:
-        """Accept on what was prepared, and close what the plan no longer has."""
+        """Accept on what was prepared; what the plan no longer has goes on for its calls only."""
         before, self.open, self._shut = self.open, prepared, []
         for one in plan.listeners:
             listener = prepared[_key(one)]
@@ -111,8 +131,8 @@ class Listeners:
         gone = [one for key, one in before.items() if prepared.get(key) is not one]
         for listener in gone:
             listener.door.close()
-        reason = "its listener is no longer configured"
-        await asyncio.gather(*(one.dismiss(reason, 0.0) for one in gone))
+            listener.mute()
+            self._retired[listener] = asyncio.create_task(self._retire(listener))
 
     def mute(self) -> None:
         """Stop accepting and reading."""
@@ -120,16 +140,45 @@ class Listeners:
             listener.door.close()
             listener.mute()
 
+    async def settle(self) -> None:
+        """Give calls under way a moment to be answered, while handlers and links still work."""
+        await self._settled([*self.open.values(), *self._retired])
+
     async def dismiss(self, linger: float) -> None:
         """Send what waits for at most `linger` seconds, then close every connection."""
-        await asyncio.gather(*(drained(box, linger) for box in self.outboxes() if box.waiting))
-        await asyncio.gather(
-            *(one.dismiss("the server stops", linger) for one in self.open.values())
-        )
+        self._most = linger
+        reason = "the server stops"
+        partings = [self._dismiss(one, reason) for one in self.open.values()]
+        await asyncio.gather(*partings, *self._retired.values())
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all peers of all listeners."""
-        return [box for one in self.open.values() for box in one.outboxes()]
+        """The outboxes of all peers; of listeners that a reload closed, summed up in one."""
+        boxes = [box for one in (*self.open.values(), *self._retired) for box in one.outboxes()]
+        return [self._past, *boxes] if self._past.queued else boxes
+
+    async def _retire(self, listener: Listening) -> None:
+        await self._settled([listener])
+        await self._dismiss(listener, "its listener is no longer configured")
+        for box in listener.outboxes():
+            self._past.absorb(box)
+        del self._retired[listener]
+
+    async def _settled(self, listeners: Collection[Listening]) -> None:
+        """Calls under way are answered, or have had their time."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SETTLE
+        while any(one.calls for one in listeners) and loop.time() < end:
+            if self._most is not None:
+                return
+            await asyncio.sleep(LOOK)
+
+    async def _dismiss(self, listener: Listening, reason: str) -> None:
+        """Send what waits, then close every connection."""
+        linger = listener.options.linger
+        if self._most is not None:
+            linger = min(linger, self._most)
+        await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
+        await listener.dismiss(reason, linger)
 
     def _make_room(self, plan: Plan) -> None:
         """Close doors at addresses that a plan wants in another way: another host or protocol."""

@@ -7,6 +7,7 @@ outbox does not count.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 
@@ -26,7 +27,6 @@ class Sender:
 
     __slots__ = (
         "_control",
-        "_deaf",
         "_failed",
         "_loop",
         "_lost",
@@ -35,6 +35,7 @@ class Sender:
         "_waiting",
         "box",
         "closed",
+        "deaf",
     )
 
     def __init__(
@@ -44,7 +45,7 @@ class Sender:
         lost: Callable[[str], None],
         failed: Callable[[str], None] | None = None,
     ) -> None:
-        """`failed` hears of a write that failed, once; nothing is written after it."""
+        """`failed` hears of a write that failed, once: it has to read on and to close."""
         self.box: Outbox | None = None
         self.closed = False
         self._sock = sock
@@ -54,7 +55,8 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._control = b""
         self._waiting = False
-        self._deaf = False
+        self.deaf = 0
+        """The error of a write that failed; nothing is written after it."""
 
     def attach(self, box: Outbox) -> None:
         """Send what comes into this outbox from now on, and what waits in it."""
@@ -82,13 +84,13 @@ class Sender:
 
     def flush(self) -> None:
         """Write until nothing waits or the kernel takes no more."""
-        if self.closed or self._waiting or self._deaf:
+        if self.closed or self._waiting or self.deaf:
             return
         try:
             self._write()
         except OSError as error:
-            # What the peer sent before it left is still to be read; its end is seen there.
-            self._deaf = True
+            # What the peer sent before it left is still to be read.
+            self.deaf = error.errno or errno.EPIPE
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
 
@@ -98,7 +100,7 @@ class Sender:
         if box is None or self.closed:
             return False
         size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
-        if not (box.waiting or self._waiting or self._deaf) and size <= box.limits.bytes:
+        if not (box.waiting or self._waiting or self.deaf) and size <= box.limits.bytes:
             try:
                 sock = self._sock
                 sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)

@@ -125,10 +125,12 @@ class Server:
         await asyncio.gather(*watches, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Stop accepting, let handlers stop, flush what waits up to linger, say the ledger."""
+        """Stop accepting, let calls be answered and handlers stop, flush up to linger, say the
+        ledger."""
         notify("STOPPING=1")
         linger = self.plan.server.linger
         self.listeners.mute()
+        await self.listeners.settle()
         await self.crew.stop(linger)
         await self.listeners.dismiss(linger)
         self.journal.drops(self.outboxes())

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,15 @@ def _prepare(sock: socket.socket, options: SocketOptions) -> None:
     ):
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def quiet(sock: socket.socket) -> bool:
+    """True if nothing is unread and all that was sent has arrived, as far as the kernel says."""
+    try:
+        counts = [fcntl.ioctl(sock, ask, bytes(4)) for ask in (termios.FIONREAD, termios.TIOCOUTQ)]
+    except OSError:
+        return False
+    return not any(map(any, counts))
 
 
 async def connect(address: Address, options: SocketOptions) -> socket.socket:

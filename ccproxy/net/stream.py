@@ -1,5 +1,7 @@
 """A byte stream over a non-blocking socket, accepted or dialled: for every protocol but ZMTP.
 
+    open -> finishing: what waits is written -> parting: the other side is to close too -> closed
+
 Who owns it takes the bytes that come and writes whole units. It must never know what a unit means.
 """
 
@@ -7,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from socket import SO_ERROR, SOL_SOCKET
+from socket import SHUT_WR, SO_ERROR, SOL_SOCKET
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.connection import CLOSED, READ
 from ccproxy.net.sender import Sender
-from ccproxy.net.sockets import reason_of
+from ccproxy.net.sockets import THROWN, reason_of
 from ccproxy.net.turn import Turn
+
+PARTING = 2.0
+"""Seconds the other side has to take what was written and to close. The kernel throws away what it
+has not delivered if a socket is closed while bytes come that nobody reads."""
 
 
 class StreamOwner(Protocol):
@@ -24,7 +30,7 @@ class StreamOwner(Protocol):
         """Bytes came; `b""` means that the other side will send no more."""
 
     def closed(self, stream: Stream, reason: str) -> None:
-        """It is over."""
+        """It is over: nothing is sent any more, and the socket is closed."""
 
     @property
     def lingers(self) -> bool:
@@ -36,9 +42,14 @@ class Stream:
 
     __slots__ = (
         "_due",
+        "_ended",
         "_ending",
         "_loop",
+        "_mute",
+        "_over",
         "_owner",
+        "_parting",
+        "_patient",
         "_reading",
         "_sender",
         "_turn",
@@ -55,6 +66,7 @@ class Stream:
         self.sock = sock
         self.name = name
         self.closed = False
+        """True once nothing is sent or told any more."""
         self.box = Outbox(name, limits, whole=True)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -64,7 +76,9 @@ class Stream:
         self._turn = turn
         self._due = False
         self._reading = False
+        self._mute = self._ended = self._patient = self._over = False
         self._ending = ""
+        self._parting: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Begin to read and write."""
@@ -94,41 +108,89 @@ class Stream:
             self._loop.remove_reader(self.sock.fileno())
 
     def resume(self) -> None:
-        """Read again."""
-        if not self._reading and not self.closed:
+        """Read again, unless it is to be read no more."""
+        if not self._reading and not self._mute and not self.closed:
             self._reading = True
             self._loop.add_reader(self.sock.fileno(), self._readable)
 
+    def mute(self) -> None:
+        """Read no more."""
+        self.pause()
+        self._mute = True
+
     def finish(self, reason: str) -> None:
         """Close when what waits is written; nothing is read any more."""
-        self.pause()
+        if self._ending:
+            return
+        self.mute()
         self._ending = reason
-        if not self.box.waiting:
-            self.close(reason)
-        else:
+        if self.box.waiting:
             self.box.wait(self._written)
+        else:
+            self._end()
+
+    def part(self, reason: str) -> None:
+        """The same, but what was written has a moment to arrive, whatever still comes."""
+        self._patient = not self._ended
+        self.finish(reason)
 
     def close(self, reason: str) -> None:
         """Close now; what waits is dropped."""
-        if self.closed:
+        if self._over:
             return
-        self.pause()
-        self.closed = True
+        self.mute()
+        if self._parting is not None:
+            self._parting.cancel()
+            self._loop.remove_reader(self.sock.fileno())
+        self._over = self.closed = True
         self._sender.detach()
         self.sock.close()
         self.box.clear("gone")
         self._owner.closed(self, reason)
 
     def _unwritable(self, reason: str) -> None:
-        """Who is read shows its end there; nobody else would ever be closed."""
-        if not self._reading:
+        """Nobody says again that the other side is gone; what it sent before is read to the end."""
+        if self._reading:
+            self._loop.call_soon(self._readable)
+        else:
             self.close(self._ending or reason)
 
     def _written(self) -> None:
         if self.box.waiting:
             self.box.wait(self._written)
         else:
-            self._loop.call_soon(self.close, self._ending)
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        """Everything is written: close, or say so and wait for the other side to close as well."""
+        if self.closed:
+            return
+        if self._patient:
+            self._part()
+        else:
+            self.close(self._ending)
+
+    def _part(self) -> None:
+        self.closed = True
+        self._sender.detach()
+        try:
+            self.sock.shutdown(SHUT_WR)
+        except OSError:
+            self.close(self._ending)
+            return
+        self._loop.add_reader(self.sock.fileno(), self._throw_away)
+        self._parting = self._loop.call_later(PARTING, self.close, self._ending)
+
+    def _throw_away(self) -> None:
+        """What comes while parting, to the end of it."""
+        try:
+            if self.sock.recv(THROWN):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass  # a reset is an end as well
+        self.close(self._ending)
 
     def _readable(self) -> None:
         if self.closed:
@@ -136,20 +198,26 @@ class Stream:
         try:
             data = self.sock.recv(READ)
         except (BlockingIOError, InterruptedError):
+            if self._sender.deaf:
+                self.close(reason_of(self._sender.deaf))
             return
         except OSError as error:
-            self.close(f"read failed: {error.strerror or error}")
+            self.close(reason_of(error.errno or 0))
             return
         # libuv says once that a connection is reset, and if bytes came with it, says no more.
-        broken = data and self.sock.getsockopt(SOL_SOCKET, SO_ERROR)
+        broken = data and (self._sender.deaf or self.sock.getsockopt(SOL_SOCKET, SO_ERROR))
+        if broken:
+            self._sender.deaf = broken
         if not data:
-            self.pause()
+            self._ended = True
+            self.mute()
         self._owner.received(self, data)
-        if (data and not broken) or self.closed or self._ending:
+        if self.closed:
             return
-        if len(data) == READ:
-            self._loop.call_soon(self._readable)
-        elif broken:
-            self.close(reason_of(broken))
-        elif not self._owner.lingers:
+        if self._sender.deaf:
+            if len(data) == READ and not self._ending:
+                self._loop.call_soon(self._readable)
+            else:
+                self.close(reason_of(self._sender.deaf))
+        elif not data and not self._ending and not self._owner.lingers:
             self.finish(CLOSED)

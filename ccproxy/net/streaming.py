@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.door import Door
 from ccproxy.net.services import Services
 from ccproxy.net.stream import Stream
@@ -32,39 +32,52 @@ class StreamPeer(Protocol):
         """Do what is due by the loop's clock."""
 
 
-class StreamListener:
+Peer = TypeVar("Peer", bound=StreamPeer)
+
+
+class StreamListener(Generic[Peer]):
     """One address; `make` is the subclass's."""
 
     def __init__(self, plan: ListenerPlan, services: Services) -> None:
         self.name = plan.section
         self.options: ListenerOptions = plan.options
         self.services = services
-        self.peers: set[StreamPeer] = set()
+        self.peers: set[Peer] = set()
         address = Address.parse(str(plan.address))
         self.door = Door(plan.section, address, services.journal, self._welcome)
-        self.past = Outbox(f"{plan.section} peers gone", self.options.limits, whole=True)
+        self.past = Outbox(f"{plan.section} peers gone", self.limits, whole=True)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
-    def make(self, sock: socket.socket, peer: str) -> StreamPeer:
+    def make(self, sock: socket.socket, peer: str) -> Peer:
         """A peer for an accepted socket; not open yet."""
         raise NotImplementedError
 
-    def left(self, peer: StreamPeer, identity: bytes) -> None:
+    def left(self, peer: Peer, identity: bytes) -> None:
         """A peer's stream is closed."""
         self.peers.discard(peer)
         self.past.absorb(peer.stream.box)
         self.services.departed(identity)
 
+    @property
+    def limits(self) -> Limits:
+        """Those of each peer's outbox."""
+        return self.options.limits
+
+    @property
+    def calls(self) -> int:
+        """How many are under way; not every protocol has calls."""
+        return 0
+
     def mute(self) -> None:
         """Read no more; what waits is still written."""
         for peer in self.peers:
-            peer.stream.pause()
+            peer.stream.mute()
 
     async def dismiss(self, reason: str, seconds: float) -> None:
         """Close every connection when what waits is written, after `seconds` at the latest."""
         for peer in list(self.peers):
-            peer.stream.finish(reason)
+            peer.stream.part(reason)
         end = self._loop.time() + seconds
         while self.peers and self._loop.time() < end:
             await asyncio.sleep(0.005)
@@ -76,7 +89,7 @@ class StreamListener:
         self.options = options
         self.door.reconfigure(options)
         for peer in self.peers:
-            peer.stream.box.reconfigure(options.limits)
+            peer.stream.box.reconfigure(self.limits)
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all peers, and one that sums up those of peers gone."""

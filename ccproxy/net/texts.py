@@ -30,7 +30,7 @@ HOPELESS = 10
 """Messages without a readable type or id after which a connection is closed."""
 
 
-class TextListener(StreamListener):
+class TextListener(StreamListener["TextPeer"]):
     """One address where SSMMP is spoken as text."""
 
     def make(self, sock: socket.socket, peer: str) -> TextPeer:
@@ -44,9 +44,7 @@ class TextPeer:
     def __init__(self, listener: TextListener, sock: socket.socket, peer: str) -> None:
         services = listener.services
         self.identity = services.identities.next()
-        self.stream = Stream(
-            sock, f"{listener.name} {peer}", self, services.turn, listener.options.limits
-        )
+        self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, listener.limits)
         self._listener = listener
         self._services = services
         self._reader = Reader()

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from ccproxy.wire import joliejson
 from ccproxy.wire.http import targets
+from ccproxy.wire.http.caller import WebCaller
 from ccproxy.wire.http.form import error_of
-from ccproxy.wire.http.messages import TYPE, Limits, Request, Sending, TooBig
-from ccproxy.wire.http.server import Refused, Server
+from ccproxy.wire.http.messages import TYPE, Refused, Request, Sending, TooBig
 from ccproxy.wire.jsonrpc_values import PROTOCOL, loads, read_params, result_of
 from ccproxy.wire.values import Answer, Asked, Call, Fault, Unportable, io_fault
 
@@ -32,6 +32,7 @@ MESSAGES = {UNREADABLE: "Parse error", INVALID: "Invalid Request"}
 """What the standard calls them; no operation was called, so there is no fault to name."""
 
 _ABSENT = object()
+_NO_PARSE_ERROR = (413, 503)
 
 
 class Post:
@@ -81,22 +82,8 @@ class Token(NamedTuple):
     post: Post
 
 
-class JsonRpcCaller:
+class JsonRpcCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next calls."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._server = Server(limits)
-        self._limits = limits
-
-    @property
-    def broken(self) -> str:
-        """Why the connection cannot be read on."""
-        return self._server.broken
-
-    @property
-    def closing(self) -> bool:
-        """No further call is read."""
-        return self._server.closing
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole: notifications, and those of one POST that waits."""
@@ -104,18 +91,19 @@ class JsonRpcCaller:
         while found := self._server.feed(data):
             data = b""
             if isinstance(found, Refused):
-                self._refuse(found)
+                self.refuse(found)
                 break
-            post, asked = _read(found, self._limits.body)
+            try:
+                post, asked = _read(found, self._limits.body)
+            except TooBig as reason:
+                self._server.exceed(str(reason))
+                self.refuse(Refused(413, str(reason)))
+                break
             calls += asked
             if post.due:
                 break
             self._server.respond(Sending(status=204))
         return calls
-
-    def eof(self) -> None:
-        """The caller sends no more."""
-        self._server.eof()
 
     def answer(self, token: Token | None, answer: Answer) -> None:
         """Take an answer, and respond if it was the last that a POST waited for."""
@@ -129,30 +117,26 @@ class JsonRpcCaller:
         if not post.due:
             self._respond(post)
 
-    def out(self) -> bytes:
-        """The bytes to be written since the last time."""
-        return self._server.out()
-
     def _respond(self, post: Post) -> None:
         headers = [("Content-Type", TYPE)]
         if post.status == 405:
             headers.append(("Allow", "POST"))
         self._server.respond(Sending(tuple(headers), post.body(), post.status))
 
-    def _refuse(self, found: Refused) -> None:
-        """What cannot be read to its end, as HTTP has it: answered, and the connection ends."""
-        code = 0 if found.status == 413 else UNREADABLE
-        self.answer(Post(status=found.status).token(None, code), io_fault(found.reason))
+    def refuse(self, refused: Refused) -> None:
+        """Respond to a request that is not read to its end; the connection ends."""
+        code = 0 if refused.status in _NO_PARSE_ERROR else UNREADABLE
+        self.answer(Post(status=refused.status).token(None, code), io_fault(refused.reason))
 
 
 def _read(request: Request, limit: int) -> tuple[Post, list[Asked]]:
-    """The requests of one POST; what is none of them is a fault with its place."""
+    """The requests of one POST; what is none of them is a fault with its place. May be TooBig."""
     if request.method != "POST":
         return _refused(405, INVALID, f"method {request.method:.20}; expected POST")
     try:
         found = loads(request, limit)
-    except TooBig as reason:
-        return _refused(413, 0, str(reason))
+    except TooBig:
+        raise
     except Unportable as reason:
         return _refused(200, UNREADABLE, str(reason))
     if isinstance(found, list) and not 0 < len(found) <= BATCH:

@@ -96,17 +96,31 @@ class CallerSide(Protocol):
 
     @property
     def broken(self) -> str:
-        """Why the connection cannot be read on, "" while it can; close it when `out` is written."""
+        """Why the connection cannot be read on, "" while it can; wait until it is `closing`."""
+
+    @property
+    def too_big(self) -> bool:
+        """True if that is because of a message that is longer than it may be."""
 
     @property
     def closing(self) -> bool:
         """The last answer was given; close it when `out` is written."""
+
+    @property
+    def crowded(self) -> bool:
+        """True while so much waits for the answer to an earlier call that no more should be fed."""
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole. After an `answer`, `feed(b"")` may give the next."""
 
     def eof(self) -> None:
         """The caller will send no more; answers may still be given."""
+
+    def leave(self, reason: str) -> None:
+        """No further call is read; `closing` once those that were are answered.
+
+        One that is half here is refused for the reason, if the protocol has a way to say so.
+        """
 
     def answer(self, token: Any, answer: Answer) -> None:
         """Answer one call; what the protocol cannot carry is answered with a fault."""

@@ -112,6 +112,15 @@ def test_options_that_say_nothing_to_a_protocol(build_ini):
     assert plan is not None and problems == []
     plan, [problem] = build_ini(INI + more.format("ssmmp", "type", "x"), protocols=protocols)
     assert plan is None and "its messages carry their type" in problem
+    plan, [problem] = build_ini(
+        INI + calls.format("sodep", "peer-on-full", "drop-old"), protocols=protocols
+    )
+    assert plan is not None and "x.ini:11: warning: " in problem
+    assert '"peer-on-full = drop-old" in [listen:b] has no meaning with protocol = sod' in problem
+    for protocol, policy in (("sodep", "block"), ("cc", "drop-old"), ("ssmmp", "drop-old")):
+        section = (calls if protocol == "sodep" else more).format(protocol, "peer-on-full", policy)
+        _, problems = build_ini(INI + section, protocols=protocols)
+        assert problems == []
     default = "[DEFAULT]\nmax-frames = 9\n"
     plan, problems = build_ini(
         INI + calls.format("sodep", "timeout", 9) + default, protocols=protocols

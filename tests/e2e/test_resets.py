@@ -3,8 +3,12 @@
 import socket
 import struct
 import time
+from contextlib import suppress
 
 import pytest
+
+from ccproxy.wire.sodep import message, request_tail
+from ccproxy.wire.values import Tree
 
 INI = """
 [ccserver]
@@ -62,6 +66,64 @@ def test_no_connection_stays_behind_a_reset(start, port, pause):
             time.sleep(pause)
             client.sendall(data[-1:])
             reset(client)
+    end = time.monotonic() + 5
+    while server.descriptors > before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert server.descriptors == before
+
+
+ECHO = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+
+[listen:http]
+protocol = http
+address = tcp://127.0.0.1:PORT2
+type = calc
+
+[listen:sodep]
+protocol = sodep
+address = tcp://127.0.0.1:PORT3
+type = calc
+
+[routes]
+* = h:echo
+
+[h:echo]
+handler = echo
+"""
+
+
+def framed(*frames: bytes) -> bytes:
+    """One ZMTP message of short and long frames."""
+    flags = [1] * (len(frames) - 1) + [0]
+    return b"".join(
+        bytes([flag | 2]) + struct.pack(">Q", len(one)) + one
+        for flag, one in zip(flags, frames, strict=True)
+    )
+
+
+JSON = b'{"req":"a.b","text":"' + b"x" * 300_000 + b'"}'
+POST = b"POST /!/A!/b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+ANSWERED = {
+    "PORT1": GREETING + READY + framed(b"", b"a.b", JSON) * 12,
+    "PORT2": (POST + str(len(JSON)).encode() + b"\r\n\r\n" + JSON) * 12,
+    "PORT3": message(1, b"/A", request_tail("b", Tree(None, {"text": [Tree("x" * 300_000)]}))) * 12,
+}
+"""What has more and longer answers than a socket takes."""
+
+
+@pytest.mark.parametrize("port", ANSWERED)
+def test_no_connection_stays_when_the_write_fails_before_the_read(start, port):
+    server = start(ECHO)
+    before = server.descriptors
+    for _ in range(CLIENTS):
+        client = socket.create_connection(("127.0.0.1", server.ports[port]), 10)
+        client.settimeout(0.2)
+        with suppress(TimeoutError, ConnectionError):
+            client.sendall(ANSWERED[port])
+        reset(client)
     end = time.monotonic() + 5
     while server.descriptors > before and time.monotonic() < end:
         time.sleep(0.05)

@@ -1,6 +1,7 @@
 import asyncio
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,9 +11,14 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions, SocketOptions
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions
+from ccproxy.core.message import Answer
+from ccproxy.core.routes import Routes
+from ccproxy.core.verdict import Deliver
+from ccproxy.net import listeners as module
 from ccproxy.net.listeners import MAKERS, Listeners
 from ccproxy.net.sockets import connect
 from ccproxy.testing import free_ports
+from ccproxy.wire.values import Result, Tree
 
 LOOPBACK = "tcp://127.0.0.1:{}"
 
@@ -58,6 +64,7 @@ async def test_one_is_opened_kept_and_closed(open_ones, protocol):
     assert await reaches(address)
     await listeners.commit(listeners.prepare(plan()), plan())
     assert listeners.open == {} and not await reaches(address)
+    await listeners.dismiss(0)
 
 
 async def test_all_of_a_plan_or_none(open_ones):
@@ -157,3 +164,105 @@ async def test_ports_chosen_by_the_system_are_each_its_own(open_ones):
     assert len(listeners.outboxes()) == 2
     listeners.mute()
     await listeners.dismiss(0)
+
+
+class Service:
+    """A handler that keeps calls."""
+
+    name = "h:test"
+    exclusive = False
+
+    def __init__(self):
+        self.messages = []
+
+    def decide(self, type):
+        return Deliver()
+
+    def handle(self, message):
+        self.messages.append(message)
+
+
+@pytest.fixture
+def calling(services, until):
+    """A listener of calls that a reload takes away while one call is under way."""
+
+    async def calling():
+        shared, service = services(), Service()
+        shared.switch.configure(Routes([("calc", ("h:test",))]), {"h:test": service}, {})
+        address = LOOPBACK.format(*free_ports(1))
+        options = ListenOptions(protocol="", address="", linger=0.05)
+        before = plan(ListenerPlan("listen:c", "http", address, options, 1, "calc"))
+        listeners = Listeners(shared)
+        await listeners.commit(listeners.prepare(before), before)
+        reader, writer = await asyncio.open_connection(*address.removeprefix("tcp://").split(":"))
+        writer.write(b"GET /add HTTP/1.1\r\nHost: h\r\n\r\n")
+        await until(lambda: service.messages)
+        await listeners.commit(listeners.prepare(plan()), plan())
+        assert listeners.open == {} and not await reaches(address)
+        return listeners, service, (reader, writer), before
+
+    return calling
+
+
+async def test_calls_under_way_are_answered_when_their_listener_goes(calling, until):
+    listeners, service, (reader, writer), before = await calling()
+    # Its address is free at once, also for the same again.
+    again = listeners.prepare(before)
+    await listeners.commit(again, before)
+    [message] = service.messages
+    assert message.origin.answer(message, Answer(Result(Tree(7)))) == "replied"
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer
+    writer.close()
+    await until(lambda: not listeners._retired)
+    [past, *_] = listeners.outboxes()
+    assert (past.name, past.sent) == ("listeners gone", 1)
+    listeners.mute()
+    await listeners.dismiss(0)
+
+
+async def test_who_takes_too_long_gets_a_fault(calling, until, monkeypatch):
+    monkeypatch.setattr(module, "SETTLE", 0.02)
+    listeners, _, (reader, writer), _ = await calling()
+    assert b"its listener is no longer configured" in await reader.read()
+    await until(lambda: not listeners._retired)
+    writer.close()
+
+
+async def test_a_server_that_stops_waits_for_listeners_on_their_way_out(calling):
+    listeners, service, (reader, writer), _ = await calling()
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.02, lambda: answer(service.messages[0]))
+    await listeners.settle()
+    assert b" 200 " in await reader.readline()
+    await listeners.dismiss(0)
+    assert not listeners._retired
+    writer.close()
+
+
+async def test_a_server_that_stops_waits_no_longer_than_it_may(calling):
+    listeners, _, (reader, writer), _ = await calling()
+    began = asyncio.get_running_loop().time()
+    await listeners.dismiss(0)
+    assert asyncio.get_running_loop().time() - began < 1
+    assert b"its listener is no longer configured" in await reader.read()
+    writer.close()
+
+
+def answer(message):
+    message.origin.answer(message, Answer(Result(Tree(7))))
+
+
+async def test_each_lingers_as_long_as_it_says_and_the_server_does(open_ones, monkeypatch):
+    seen = []
+
+    async def dismiss(self, reason, seconds):
+        seen.append(seconds)
+
+    monkeypatch.setattr("ccproxy.net.listener.Listener.dismiss", dismiss)
+    for own in (0.1, 0.7):
+        one = listen("tcp://127.0.0.1:*")
+        listeners = await open_ones(replace(one, options=ListenerOptions(linger=own)))
+        listeners.mute()
+        await listeners.dismiss(0.5)
+    assert seen == [0.1, 0.5]

@@ -62,7 +62,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_message(pair):
     await asyncio.sleep(0)
     assert box.half_sent
     theirs.close()
-    while not sender._deaf:
+    while not sender.deaf:
         sender.flush()
         await asyncio.sleep(0.001)
     assert not lost, "what the peer sent is still to be read"

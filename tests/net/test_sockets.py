@@ -2,12 +2,13 @@ import asyncio
 import errno
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import SocketOptions
-from ccproxy.net.sockets import bind, bound, connect, part, prepare
+from ccproxy.net.sockets import bind, bound, connect, part, prepare, quiet
 
 
 def has_ipv6():
@@ -184,3 +185,18 @@ async def test_a_refused_connection_says_why():
     with pytest.raises(ConnectionRefusedError) as error:
         await connect(Address.parse(f"tcp://127.0.0.1:{port}"), SocketOptions())
     assert error.value.strerror == "Connection refused"
+
+
+def test_quiet_is_who_has_read_everything_and_was_read(pair):
+    ours, theirs = pair()
+    assert quiet(ours)
+    theirs.send(b"x")
+    assert not quiet(ours)
+    ours.recv(1)
+    assert quiet(ours)
+    ours.send(b"y")
+    assert not quiet(ours)
+    theirs.recv(1)
+    assert quiet(ours)
+    with Path("/dev/null").open() as none:
+        assert not quiet(none)

@@ -124,6 +124,43 @@ async def test_nothing_waits_so_the_end_is_now(make):
     assert owner.reasons == ["over"]
 
 
+async def test_the_other_side_has_a_moment_to_close(make, until, monkeypatch):
+    """What it still sends is thrown away, and what it was sent arrives."""
+    monkeypatch.setattr("ccproxy.net.stream.PARTING", 0.05)
+    for closes in (True, False):
+        stream, owner, theirs = make()
+        theirs.send(b"unread")
+        stream.write(b"last")
+        stream.flush()
+        stream.part("over")
+        stream.part("again")
+        assert stream.closed and owner.reasons == []
+        theirs.send(b"more")
+        assert (await read(theirs, 4), theirs.recv(1)) == (b"last", b"")
+        if closes:
+            theirs.close()
+        await until(lambda: owner.reasons)  # noqa: B023 - of this turn
+        assert (owner.reasons, owner.data) == (["over"], [])
+        stream.close("again")
+
+
+async def test_who_has_ended_or_is_muted_is_read_no_more(make, until):
+    stream, owner, theirs = make()
+    stream.mute()
+    stream.resume()
+    theirs.send(b"unread")
+    await asyncio.sleep(0.01)
+    assert owner.data == []
+    stream.close("done")
+    stream, owner, theirs = make()
+    owner.lingers = True
+    theirs.close()
+    await until(lambda: owner.data)
+    stream.resume()
+    stream.part("over")
+    assert (owner.data, owner.reasons) == ([b""], ["over"])
+
+
 async def test_a_reset_says_so(until):
     server = socket.create_server(("127.0.0.1", 0))
     theirs = socket.create_connection(server.getsockname())

@@ -61,7 +61,7 @@ def test_a_service_that_closes_behind_its_answer():
 def test_what_is_no_response_breaks_the_connection(data):
     client = asked()
     client.feed(data)
-    assert client.broken
+    assert client.broken and "bytearray" not in client.broken
     assert client.feed(OK) is None
 
 
@@ -71,12 +71,18 @@ def test_bytes_nobody_asked_for_break_the_connection():
     assert "without a request" in client.broken
 
 
-def test_a_cut_off_response_is_none():
+@pytest.mark.parametrize("part", [OK[:1], OK[:20], OK[:-1], b"HTTP/1.1 103 Hints\r\n\r\n"])
+def test_a_cut_off_response_is_none(part):
     client = asked()
-    client.feed(OK[:-1])
+    client.feed(part)
     assert client.eof() is None
-    assert client.broken
-    assert Client(Limits()).eof() is None
+    assert client.broken == "the service closed the connection before its answer was whole"
+
+
+def test_a_service_that_says_nothing_has_just_closed():
+    for client in (asked(), Client(Limits())):
+        assert client.eof() is None
+        assert client.closing and not client.broken
 
 
 @given(st.binary(max_size=60))

@@ -85,6 +85,8 @@ def post(body: bytes, *headers: str, target: str = "/!/Sum!/sum", method: str = 
         (post(b"[1,2]"), Tree(None, {"_": [Tree(1), Tree(2)]})),
         (post(b"x=5&x=6", "Content-Type: application/x-www-form-urlencoded"),
          Tree(None, {"x": [Tree("5"), Tree("6")]})),
+        (post(b'{"x":5}', "Content-Type: application/x-www-form-urlencoded"),
+         Tree(None, {"x": [Tree(5)]})),
         (post(b"hi", "Content-Type: text/plain"), Tree("hi")),
         (post(b"\xff", "Content-Type: application/octet-stream"), Tree(b"\xff")),
         (post(b"", target="/sum?x=5", method="GET"), Tree(None, {"x": [Tree("5")]})),
@@ -116,6 +118,29 @@ def test_what_cannot_be_read_is_answered_with_a_fault_and_the_connection_stays(d
     assert out.startswith(b"HTTP/1.1 500")
     assert json.loads(out.partition(b"\r\n\r\n")[2])["error"]["message"] == "IOException"
     assert not caller.closing
+
+
+@pytest.mark.parametrize("target", ["/", "/?x=1", "/!/Sum!/", "http://h/"])
+def test_a_request_without_operation_is_told_what_is_missing(target):
+    _, asked = asked_by(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert asked.call.value.payload == (
+        f"no operation in the target {target}; expected /OPERATION or /!/RESOURCE!/OPERATION"
+    )
+    _, asked = asked_by(
+        f"GET {target} HTTP/1.1\r\nHost: h\r\nX-Jolie-Operation: a\r\n\r\n".encode()
+    )
+    assert asked.call.operation == "a"
+
+
+@pytest.mark.parametrize("part", [b"", post(b"{}")[:-1]])
+def test_who_leaves_says_so(part):
+    caller = Http().caller()
+    assert caller.feed(part) == []
+    caller.leave("over")
+    assert caller.closing and not caller.broken
+    out = caller.out()
+    assert out.startswith(b"HTTP/1.1 503") == bool(part)
+    assert b'"data":"over"' in out or not part
 
 
 def test_garbage_is_answered_and_the_connection_closed():
@@ -173,8 +198,8 @@ def test_bodies_of_any_kind_are_answered(body):
 )
 def test_a_body_too_large_packed_or_unpacked(data):
     caller = Http(limits=Limits(body=100)).caller()
-    for token, fault in caller.feed(data):
-        caller.answer(token, fault)
+    assert caller.feed(data) == []
+    assert caller.broken and caller.too_big and caller.closing
     head, _, body = caller.out().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413")
     error = json.loads(body)["error"]

@@ -183,12 +183,21 @@ def test_garbage_is_answered_and_the_connection_closed():
 )
 def test_a_body_too_large_packed_or_unpacked(data):
     one = caller(body=100)
-    for token, fault in one.feed(data):
-        one.answer(token, fault)
+    assert one.feed(data) == []
+    assert one.broken and one.too_big and one.closing
     [(status, body)] = responses(one.out())
     assert status == 413
     assert body["error"]["code"] == -32000
     assert "more than 100 bytes" in body["error"]["data"]
+
+
+def test_who_leaves_in_the_middle_of_a_request_is_told():
+    one = caller()
+    assert one.feed(post({})[:-1]) == []
+    one.leave("over")
+    [(status, body)] = responses(one.out())
+    assert (status, body["error"]["code"], body["error"]["data"]) == (503, -32000, "over")
+    assert one.closing and not one.crowded
 
 
 def test_an_answer_json_cannot_carry_is_a_fault():

@@ -87,3 +87,12 @@ def test_bytes_of_any_kind_never_raise(data, step):
 def test_messages_with_one_byte_changed_never_raise(at, byte):
     reader = Reader(LIMITS)
     reader.feed(WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :])
+
+
+def test_it_says_whether_a_message_was_too_long():
+    reader = Reader(Limits(message=30))
+    assert len(reader.feed(message(1, b"/", request_tail("a", Tree())) + MESSAGES[0])) == 1
+    assert (reader.broken, reader.too_big) == ("message of more than 30 bytes", True)
+    reader = Reader(LIMITS)
+    reader.feed(b"POST / HTTP/1.1")
+    assert reader.broken and not reader.too_big

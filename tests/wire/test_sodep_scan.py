@@ -70,7 +70,7 @@ def test_where_messages_end(scanner):
         (HEAD + b"\0" + number(1) + text(b"a") + number(-3), "vector of -3"),
         (HEAD + b"\0" + number(1) + text(b"a") + number(100), "vector of 100"),
         (HEAD + nested(9), "deeper than 8"),
-        (HEAD + b"\0" + number(1) + number(1 << 20), "child name"),
+        (HEAD + b"\0" + number(1) + number(1 << 20), "message of more than 1048576"),
     ],
 )
 def test_what_no_message_can_have_is_an_error_at_once(scanner, data, says):

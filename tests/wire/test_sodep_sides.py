@@ -1,9 +1,10 @@
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from ccproxy.wire.sodep import Limits, Packed, Reader, Sodep, message
+from ccproxy.wire.sodep import Limits, Load, Packed, Reader, Sodep, Trunk, Trunks, message
 from ccproxy.wire.values import Call, Fault, Long, Result, Tree
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "jolie"
@@ -181,3 +182,58 @@ def test_limits_reach_the_reader():
     assert caller.feed(Sodep().request(Call("/", "echo", Tree("x" * 50)), 1)) == []
     assert "more than 40" in caller.broken
     assert Reader(Limits()).feed(b"") == []
+
+
+def test_who_leaves_is_answered_first():
+    caller, asked = feed(Sodep().request(Call("/", "sum", Tree()), 1))
+    assert not caller.closing
+    caller.leave("over")
+    assert not caller.closing
+    caller.answer(asked.token, Result(Tree(1)))
+    assert caller.closing and not caller.broken and not caller.crowded
+    idle = Sodep().caller()
+    idle.leave("over")
+    assert idle.closing
+
+
+def test_calls_before_garbage_are_answered():
+    caller = Sodep().caller()
+    (asked,) = caller.feed(Sodep().request(Call("/", "sum", Tree()), 1) + b"\xff" * 50)
+    assert caller.broken and not caller.too_big and not caller.closing
+    caller.answer(asked.token, Result(Tree(1)))
+    assert caller.closing
+
+
+def test_a_message_that_is_too_long_is_told_from_garbage():
+    for value, too_big in ((Tree("x" * 50), True), (Tree("", {"y" * 50: [Tree()]}), True)):
+        caller = Sodep(Limits(message=40)).caller()
+        assert caller.feed(Sodep().request(Call("/", "sum", value), 1)) == []
+        assert (caller.broken, caller.too_big) == ("message of more than 40 bytes", too_big)
+    assert caller.closing
+
+
+def test_calls_that_went_straight_can_be_given_up():
+    form, other, clock = Sodep(), Sodep().caller(), 0.0
+    load = Load(10, 1000)
+    trunk, trunks = Trunk(count(1), load), Trunks("utf-8", 1.0, lambda: clock)
+    trunks.usable.append(trunk)
+    mine, stays = form.caller(), form.caller()
+    data = form.request(Call("/Sum", "sum", Tree()), 7)
+    ((_, call),) = mine.feed(data)
+    form.pass_on(call, "/", trunks, Account())
+    assert mine.feed(data + data) == stays.feed(data) == []
+    assert (mine.returns.open, stays.returns.open, len(trunk.open)) == (3, 1, 3)
+    form.abandon([mine, other], Fault("IOException", Tree("over")))
+    assert (mine.returns.open, stays.returns.open, load.calls) == (1, 1, 1)
+    found = Sodep().service().feed(mine.out())
+    assert [(id, answer.value.tree().payload) for id, answer in found] == [(7, "over")] * 2
+
+
+class Account:
+    """Counts nothing."""
+
+    class flow:
+        gone = False
+
+    def count(self, calls, size):
+        pass

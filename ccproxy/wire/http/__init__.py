@@ -5,8 +5,8 @@ Pure: bytes in, values out, bytes out. It must never open a socket or read a clo
 
 from ccproxy.wire.http.client import Client
 from ccproxy.wire.http.form import Http, HttpCaller, HttpService, Token
-from ccproxy.wire.http.messages import Limits, Request, Response, Sending
-from ccproxy.wire.http.server import Refused, Server
+from ccproxy.wire.http.messages import Limits, Refused, Request, Response, Sending
+from ccproxy.wire.http.server import Server
 
 __all__ = [
     "Client", "Http", "HttpCaller", "HttpService", "Limits", "Refused", "Request", "Response",

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import h11
 
-from ccproxy.wire.http.messages import Limits, Response, Sending, header_list, header_map
+from ccproxy.wire.http.messages import (
+    Limits,
+    Response,
+    Sending,
+    header_list,
+    header_map,
+    plain,
+)
 
 _START = b"HTTP/1."
+_CUT_OFF = "the service closed the connection before its answer was whole"
 
 
 class Client:
@@ -48,9 +56,15 @@ class Client:
     def eof(self) -> Response | None:
         """The response that ends with the connection, if there is one."""
         self.closing = True
-        if self.broken or self._h11.our_state is h11.IDLE:
+        # Of whom nothing came, nothing is broken: it closed, and whoever lost a call by it says so.
+        if self.broken or not self._start:
             return None
-        return self._receive(b"")
+        try:
+            self._h11.receive_data(b"")
+            return self._next()
+        except h11.ProtocolError:
+            self.broken = _CUT_OFF
+            return None
 
     def _receive(self, data: bytes) -> Response | None:
         if self._h11.our_state is h11.IDLE:
@@ -65,8 +79,13 @@ class Client:
             self._h11.receive_data(data)
             return self._next()
         except h11.ProtocolError as reason:
-            self.broken = f"no HTTP response: {reason}"
+            self.broken = f"no HTTP response: {self._words(reason)}"
             return None
+
+    def _words(self, reason: h11.ProtocolError) -> str:
+        if reason.error_status_hint == 431:
+            return f"a head of more than {self._limits.head} bytes"
+        return plain(reason)
 
     def _next(self) -> Response | None:
         while True:

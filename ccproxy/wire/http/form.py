@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 from ccproxy.wire import joliejson
 from ccproxy.wire.http import targets
+from ccproxy.wire.http.caller import WebCaller
 from ccproxy.wire.http.client import Client
 from ccproxy.wire.http.messages import (
     TYPE,
     Limits,
+    Refused,
     Request,
     Response,
     Sending,
@@ -24,7 +26,6 @@ from ccproxy.wire.http.messages import (
     text,
     unpacked,
 )
-from ccproxy.wire.http.server import Refused, Server
 from ccproxy.wire.joliejson import PAYLOAD, Json, json_of
 from ccproxy.wire.values import (
     Answer,
@@ -44,6 +45,7 @@ CODE = -32000
 
 _READ = frozenset({"GET", "HEAD", "DELETE"})
 _METHODS = _READ | {"POST", "PUT", "PATCH"}
+_EXPECTED = "expected /OPERATION or /!/RESOURCE!/OPERATION"
 
 
 def root_of(value: Value) -> Any:
@@ -66,6 +68,9 @@ def fault_of(error: Any) -> Fault | None:
     return Fault(error["message"] or "IOException", Json(error.get("data")))
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
     """The value of a body by its content type, JSON unless it says otherwise.
 
@@ -78,11 +83,12 @@ def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
     if media == "application/octet-stream":
         return Tree(body)
     found = text(headers, body)
-    if media == "application/x-www-form-urlencoded":
+    # `curl -d` calls everything a form.
+    if media == FORM and not found.lstrip().startswith(("{", "[")):
         return targets.fields(targets.pairs(found))
     if media in ("text/plain", "text/html"):
         return Tree(found)
-    if media and "json" not in media or "ndjson" in media:
+    if media not in ("", FORM) and "json" not in media or "ndjson" in media:
         raise Unportable(f"content type {media!r:.60}; expected application/json")
     return _json(found)
 
@@ -106,11 +112,10 @@ def _bare(root: Any) -> Any:
 
 
 class Token(NamedTuple):
-    """What an answer needs of its request; `status` replaces that of the answer."""
+    """What an answer needs of its request."""
 
     operation: str
     message: str
-    status: int = 0
 
 
 class Http:
@@ -147,22 +152,8 @@ class Http:
         return HttpService(self.limits)
 
 
-class HttpCaller:
+class HttpCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next call."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._server = Server(limits)
-        self._limits = limits
-
-    @property
-    def broken(self) -> str:
-        """Why the connection cannot be read on."""
-        return self._server.broken
-
-    @property
-    def closing(self) -> bool:
-        """No further call is read."""
-        return self._server.closing
 
     def feed(self, data: bytes) -> list[Asked]:
         """The call that became whole; the next one only when it is answered."""
@@ -170,13 +161,18 @@ class HttpCaller:
         if found is None:
             return []
         if isinstance(found, Refused):
-            self._respond(found.status, {"error": error_of(io_fault(found.reason))}, ())
+            self.refuse(found)
             return []
-        return [self._asked(found)]
+        try:
+            return [self._asked(found)]
+        except TooBig as reason:
+            self._server.exceed(str(reason))
+            self.refuse(Refused(413, str(reason)))
+            return []
 
-    def eof(self) -> None:
-        """The caller sends no more."""
-        self._server.eof()
+    def refuse(self, refused: Refused) -> None:
+        """Respond to a request that is not read to its end."""
+        self._respond(refused.status, {"error": error_of(io_fault(refused.reason))}, ())
 
     def answer(self, token: Token, answer: Answer) -> None:
         """Respond; a value that JSON cannot carry is answered with a fault."""
@@ -185,14 +181,10 @@ class HttpCaller:
             headers.append(("X-Jolie-MessageID", token.message))
         try:
             status, body = _answered(answer)
-            self._respond(token.status or status, body, tuple(headers))
+            self._respond(status, body, tuple(headers))
         except Unportable as reason:
             refusal = io_fault(f"http cannot carry the answer: {reason}")
             self._respond(*_answered(refusal), tuple(headers))
-
-    def out(self) -> bytes:
-        """The bytes to be written since the last time."""
-        return self._server.out()
 
     def _asked(self, request: Request) -> Asked:
         token = Token("", request.headers.get("x-jolie-messageid", ""))
@@ -201,9 +193,11 @@ class HttpCaller:
             token = Token(target.operation, token.message)
             if request.method not in _METHODS:
                 raise Unportable(f"method {request.method:.20}; expected POST")
+            if not target.operation:
+                raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
             value = _value(request, target, self._limits.body)
-        except TooBig as reason:
-            return Asked(token._replace(status=413), io_fault(str(reason)))
+        except TooBig:
+            raise
         except Unportable as reason:
             return Asked(token, io_fault(str(reason)))
         return Asked(token, Call(target.path, target.operation, value))

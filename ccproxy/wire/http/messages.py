@@ -39,7 +39,8 @@ class Limits:
     body: int = 64 << 20
     """A body, packed and unpacked."""
     ahead: int = 1 << 20
-    """Sent by a caller before its earlier request is answered."""
+    """Sent by a caller before its earlier request is answered; from half of it on it should not be
+    read."""
 
 
 class Request(NamedTuple):
@@ -57,6 +58,13 @@ class Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Refused(NamedTuple):
+    """A request that cannot be read on; after its response the connection is closed."""
+
+    status: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,11 @@ def header_map(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def header_list(sending: Sending) -> list[tuple[bytes, bytes]]:
     """The headers of a message to be sent."""
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in sending.headers]
+
+
+def plain(reason: Exception) -> str:
+    """What h11 says without the bytes it says it of, which are not ours to repeat."""
+    return str(reason).partition(": bytearray(")[0].partition(" (received ")[0]
 
 
 def media_type(headers: Mapping[str, str]) -> str:

@@ -9,6 +9,10 @@ class SodepError(ValueError):
     """Bytes that are no sodep message within the limits; the connection cannot be read on."""
 
 
+class TooLong(SodepError):
+    """A message of more bytes than it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Every limit of a message. A peer that exceeds one is closed when that becomes visible."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from ccproxy.wire.sodep.limits import Limits, SodepError
+from ccproxy.wire.sodep.limits import Limits, SodepError, TooLong
 from ccproxy.wire.sodep.scan import Walk
 
 try:
@@ -54,6 +54,8 @@ class Reader:
     def __init__(self, limits: Limits) -> None:
         self.broken = ""
         """Why reading ended: the first bytes that are no message within the limits."""
+        self.too_big = False
+        """True if it ended at a message that is too long."""
         self.held = 0
         """Bytes of an unfinished message; at the end of the stream it should be 0."""
         self._limits = limits
@@ -78,6 +80,7 @@ class Reader:
             start = scan(whole, 0, self._walk, self._limits, ends)
         except SodepError as reason:
             self.broken = str(reason)
+            self.too_big = isinstance(reason, TooLong)
             start = len(whole)
         self.held = len(whole) - start
         if not start:

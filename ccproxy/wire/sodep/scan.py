@@ -16,7 +16,7 @@ goes on where it stopped.
 
 from __future__ import annotations
 
-from ccproxy.wire.sodep.limits import Limits, SodepError
+from ccproxy.wire.sodep.limits import Limits, SodepError, TooLong
 
 HEAD = 0
 """In front of id, path, operation and fault flag."""
@@ -80,7 +80,7 @@ def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, ends: 
                 elif tag:
                     raise SodepError(f"payload tag {tag}; expected 0 to 6")
                 if body - start > most:
-                    raise SodepError(f"message of more than {limits.message} bytes")
+                    raise TooLong(f"message of more than {limits.message} bytes")
                 count = data[body] << 24 | data[body + 1] << 16
                 count |= data[body + 2] << 8 | data[body + 3]
                 at = body + 4
@@ -101,8 +101,10 @@ def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, ends: 
                 length = data[at] << 24 | data[at + 1] << 16
                 length |= data[at + 2] << 8 | data[at + 3]
                 body = at + 4 + length
-                if length > top or body - start > most:
-                    raise SodepError(f"child name of {_signed(length)} bytes; limit {most} of all")
+                if length > top:
+                    raise SodepError(f"child name of {_signed(length)} bytes")
+                if body - start > most:
+                    raise TooLong(f"message of more than {limits.message} bytes")
                 count = data[body] << 24 | data[body + 1] << 16
                 count |= data[body + 2] << 8 | data[body + 3]
                 at = body + 4

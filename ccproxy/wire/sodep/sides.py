@@ -7,9 +7,11 @@ for, or invent an answer: a request gets one because somebody gave it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
 
+from ccproxy.wire.paths import memorable
 from ccproxy.wire.sodep.lanes import (
     Account,
     Lane,
@@ -143,9 +145,19 @@ class Sodep:
             self.lanes.clear()
         frame = value.frame
         head = characters(path, self.charset)
+        if not memorable(call.path, call.operation):
+            return
         key = _LENGTH(len(frame.path)) + frame.path + frame.tail[: frame.flag]
         lane = Lane(trunks, _LENGTH(len(head)) + head, call.operation, account)
         self.lanes[key] = lane
+
+    def abandon(self, callers: Iterable[SodepCaller], fault: Fault) -> None:
+        """Answer the calls of these callers that went straight and are still under way."""
+        returns = {one.returns for one in callers}
+        for trunk in {trunk for lane in self.lanes.values() for trunk in lane.trunks.usable}:
+            for id, passed in tuple(trunk.open.items()):
+                if passed.returns in returns and trunk.end(id) is not None:
+                    respond(passed, fault)
 
     def request(self, call: Call, id: int) -> bytes:
         """The message; Unportable if the value has no sodep form."""
@@ -167,6 +179,8 @@ class Sodep:
 class SodepCaller:
     """One connection of a caller."""
 
+    crowded = False
+
     def __init__(self, form: Sodep) -> None:
         self._charset = form.charset
         self._reader = Reader(form.limits)
@@ -178,8 +192,13 @@ class SodepCaller:
 
     @property
     def closing(self) -> bool:
-        """The caller sends no more and has all its answers."""
-        return self._ended and not self.returns.open
+        """The caller is not read on and has all its answers."""
+        return not self.returns.open and (self._ended or self.broken != "")
+
+    @property
+    def too_big(self) -> bool:
+        """True if it cannot be read on because of a message that is too long."""
+        return self._reader.too_big
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole, without those that went straight to their service."""
@@ -201,6 +220,10 @@ class SodepCaller:
 
     def eof(self) -> None:
         """The caller half-closed; the original still gives it its answers."""
+        self._ended = True
+
+    def leave(self, reason: str) -> None:
+        """Read no further call; of one that is half here nothing can be said."""
         self._ended = True
 
     def answer(self, token: Token, answer: Answer) -> None:

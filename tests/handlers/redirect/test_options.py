@@ -47,6 +47,7 @@ def test_the_target_and_its_connections():
     target = options.target()
     assert (str(target.location), target.shape.connections) == ("socket://h:1", 1)
     assert options.target_at(target.location, "http").shape.connections == 64
-    assert options.wire().limits.bytes > 1 << 40  # what is under way is bounded, not what is written
+    # What is under way is bounded, not what is written.
+    assert options.wire().limits.bytes > 1 << 40
     assert options.wire().keepalive is None
     assert options_for(Redirect, {"redirects": Ways((("A", "h:a"),))}).target() is None
