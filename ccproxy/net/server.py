@@ -138,10 +138,12 @@ class Server:
         for box in self.outboxes():
             self.journal.info("outbox %s", box.line())
         self.journal.info("ledger %s", self.switch.ledger.line())
+        # Who is asked to stop again must not die of it: a loop that lets go sets the default.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for number in SIGNALS:
-            # Who is asked to stop again must not die of it: a loop that closes sets the default.
             self._loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def refused(self, what: str, error: Exception) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
