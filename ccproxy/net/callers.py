@@ -208,8 +208,7 @@ class Caller:
         fate = self._services.switch.take(message)
         self._asking = None
         if fate in UNANSWERED:
-            where = f"{call.path}:{call.operation}"
-            self.give(number, io_fault(UNANSWERED[fate].format(type=type or where)))
+            self.give(number, io_fault(UNANSWERED[fate].format(type=type)))
 
     def _written(self, taken: bool) -> None:
         """What is due behind a write, of which all was taken or nothing."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from socket import SO_ERROR, SOL_SOCKET
 from time import perf_counter
 
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
@@ -120,10 +119,7 @@ class Connection:
         if not data:
             self.close(self._hung_up())
             return
-        # libuv says once that a connection is reset, and if bytes came with it, says no more.
-        broken = self._sender.deaf or self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
-        if broken:
-            self._sender.deaf = broken
+        broken = self._sender.broken()
         if self._handshake is not None:
             self._greet(self._handshake, data)
         else:

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from socket import SO_ERROR, SOL_SOCKET
 
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.turn import Turn
@@ -81,6 +82,15 @@ class Sender:
             return
         self._control += data
         self.flush()
+
+    def broken(self) -> int:
+        """The error this connection has ended with, 0 if it has not; to be asked at each read.
+
+        libuv says once that a connection is reset, and if bytes came with it, says no more.
+        """
+        if not self.deaf:
+            self.deaf = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
+        return self.deaf
 
     def flush(self) -> None:
         """Write until nothing waits or the kernel takes no more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from socket import SHUT_WR, SO_ERROR, SOL_SOCKET
+from socket import SHUT_WR
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
@@ -204,20 +204,17 @@ class Stream:
         except OSError as error:
             self.close(reason_of(error.errno or 0))
             return
-        # libuv says once that a connection is reset, and if bytes came with it, says no more.
-        broken = data and (self._sender.deaf or self.sock.getsockopt(SOL_SOCKET, SO_ERROR))
-        if broken:
-            self._sender.deaf = broken
+        broken = self._sender.broken() if data else self._sender.deaf
         if not data:
             self._ended = True
             self.mute()
         self._owner.received(self, data)
         if self.closed:
             return
-        if self._sender.deaf:
+        if broken:
             if len(data) == READ and not self._ending:
                 self._loop.call_soon(self._readable)
             else:
-                self.close(reason_of(self._sender.deaf))
+                self.close(reason_of(broken))
         elif not data and not self._ending and not self._owner.lingers:
             self.finish(CLOSED)
