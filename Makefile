@@ -19,8 +19,11 @@ help:
 	@echo 'make bench   speed and CPU per message; options: make bench ARGS="--fan 2"'
 	@echo 'make clean   remove what the others made'
 
-# The compiled data path is made by the install, so the install follows its source too.
-$(READY): pyproject.toml setup.py $(wildcard ccproxy/core/hot.py ccproxy/wire/sodep/scan.py ccproxy/*/*.pxd ccproxy/*/*/*.pxd)
+# The compiled data path is made by the install, so the install follows the files that setup.py names.
+COMPILED := $(shell sed -n 's/^ *"ccproxy[^"]*": "\(ccproxy[^"]*\.py\)",$$/\1/p' setup.py)
+TYPES    := $(foreach file,$(COMPILED),$(wildcard $(dir $(file))*.pxd))
+
+$(READY): pyproject.toml setup.py $(COMPILED) $(TYPES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
@@ -48,4 +51,4 @@ bench: $(READY)
 	else $(BIN)/python contrib/bench/bench.py $(ARGS); fi
 
 clean:
-	rm -rf $(VENV) build *.egg-info ccproxy/core/_hot*.so ccproxy/wire/sodep/_scan*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info $(foreach file,$(COMPILED),$(dir $(file))_$(basename $(notdir $(file)))*.so) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,8 +1,7 @@
 """The optional extension, and nothing else: everything that is declared stands in pyproject.toml.
 
-`ccproxy/core/hot.py` is plain Python; compiled by Cython, unchanged, it becomes `_hot`, and
-`ccproxy/wire/sodep/scan.py` becomes `_scan`. Whatever is missing or fails here (Cython, a compiler,
-the files) the install goes on without it.
+The files of `SOURCES` are plain Python; compiled by Cython, unchanged, `NAME.py` becomes the module
+`_NAME` beside it. If Cython, a compiler or a file is missing, the install goes on without it.
 """
 
 import sys
@@ -13,8 +12,8 @@ from setuptools.command.build_py import build_py
 
 SOURCES = {
     "ccproxy.core._hot": "ccproxy/core/hot.py",
-    "ccproxy.wire.sodep._express": "ccproxy/wire/sodep/express.py",
-    "ccproxy.wire.sodep._scan": "ccproxy/wire/sodep/scan.py",
+    "ccproxy.protocols.jolie.sodep._fastpath": "ccproxy/protocols/jolie/sodep/fastpath.py",
+    "ccproxy.protocols.jolie.sodep._scan": "ccproxy/protocols/jolie/sodep/scan.py",
 }
 
 

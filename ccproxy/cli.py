@@ -27,6 +27,11 @@ VERBS = {
 }
 """Verb -> what it does; the module `ccproxy.commands.VERB` does it."""
 
+ELSEWHERE = {
+    "relocate": "ccproxy_handlers.redirect.verb",
+    "mesh": "ccproxy_handlers.ssmmp.verbs.mesh",
+}
+
 OVERVIEW = """\
 verbs (run is meant when none is given):
 {verbs}
@@ -57,7 +62,7 @@ class Verb(Protocol):
 
 def load_verb(name: str) -> Verb:
     """The module of a verb."""
-    return cast(Verb, import_module(f"ccproxy.commands.{name}"))
+    return cast(Verb, import_module(ELSEWHERE.get(name, f"ccproxy.commands.{name}")))
 
 
 def parser_of(name: str, overview: bool = False) -> argparse.ArgumentParser:

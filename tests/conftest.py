@@ -1,6 +1,117 @@
-"""For all tests: property tests are the same on every run, and a busy machine fails none."""
+"""For all tests: a loop for each coroutine, property tests that repeat, and what `net` needs."""
 
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Callable, Iterator
+from textwrap import dedent
+from typing import Any
+
+import pytest
 from hypothesis import settings
+
+from ccproxy import cli
+from ccproxy.core.switch import Switch
+from ccproxy.net.flush import Turn
+from ccproxy.net.notices import Journal
+from ccproxy.net.shared import Services
+from ccproxy.net.zmtp.identities import Identities
+from ccproxy.wire.cc import CcCodec
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+SECONDS = 10
+"""No test of a coroutine takes longer."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine function; a task it leaves behind is a failure."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+
+    async def bounded() -> set[Any]:
+        before = asyncio.all_tasks()
+        async with asyncio.timeout(SECONDS):
+            await pyfuncitem.obj(**arguments)
+        return asyncio.all_tasks() - before
+
+    with asyncio.Runner() as runner:
+        left = runner.run(bounded())
+    left = {one for one in left if not one.done() or one.cancelled()}
+    assert not left, f"tasks left behind: {left}"
+    return True
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """Let the loop turn until this is true; its value."""
+    while not (found := condition()):
+        await asyncio.sleep(0.001)
+    return found
+
+
+@pytest.fixture(name="until")
+def look_until() -> Callable[..., Any]:
+    return until
+
+
+@pytest.fixture
+def services() -> Callable[[], Services]:
+    """Makes what listeners, links and handlers share; to be called on the loop."""
+
+    def services() -> Services:
+        loop = asyncio.get_running_loop()
+        journal = Journal(loop.time)
+        switch = Switch(CcCodec("here", lambda: 1.5), journal)
+        return Services(switch, Turn(loop), journal, Identities(1))
+
+    return services
+
+
+@pytest.fixture
+def pair() -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
+    """Two connected non-blocking sockets."""
+    made: list[socket.socket] = []
+
+    def pair() -> tuple[socket.socket, socket.socket]:
+        two = socket.socketpair()
+        for one in two:
+            one.setblocking(False)
+        made.extend(two)
+        return two
+
+    yield pair
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def ini(tmp_path, monkeypatch):
+    """Write a file and work beside it, so that its name in messages is short."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="x.ini"):
+        (tmp_path / name).write_text(dedent(text))
+        return name
+
+    return write
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command in this process: exit status, stdout, stderr."""
+
+    def run(*words):
+        capsys.readouterr()
+        try:
+            status = cli.main([str(word) for word in words])
+        except SystemExit as error:
+            status = error.code
+        return (status, *capsys.readouterr())
+
+    return run

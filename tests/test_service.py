@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service import Configuration, Core, Settings
 from ccproxy.service.events import Attach, CloseWanted, Detach, Granted, Refused, Stop, Transmit
 from ccproxy.service.states import MEANING, PLUG, SOCKET, Event, State
-from ccproxy.wire import ssmmp
 
 ENVIRONMENT = {
     "SSMMP_AGENT": "tcp://127.0.0.1:55556",

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service import Configuration, Service, SessionRefused, Settings
 from ccproxy.service.aio import Service as AsyncService
 from ccproxy.testing import free_ports
-from ccproxy.wire import ssmmp
 
 SECONDS = 10.0
 FAST = Settings(attach_first=0.01, attach_most=0.05, retry_first=0.01, retry_most=0.05)

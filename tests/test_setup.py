@@ -25,7 +25,7 @@ def project(tmp_path):
 def test_what_an_earlier_build_compiled_is_not_installed_again(project):
     old = [
         project / "out" / "ccproxy" / "core" / "_hot.cpython-311-x86_64-linux-gnu.so",
-        project / "out" / "ccproxy" / "wire" / "sodep" / "_scan.abi3.so",
+        project / "out" / "ccproxy" / "protocols" / "jolie" / "sodep" / "_scan.abi3.so",
     ]
     kept = project / "ccproxy" / "core" / "_hot.abi3.so"
     for file in (*old, kept):

@@ -17,8 +17,8 @@ PARAMETERS = 5
 
 HOT = {
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
-    "ccproxy/wire/sodep/express.py": "a call per message would cost as much as the message",
-    "ccproxy/wire/sodep/scan.py": "a call per value node costs more than the walk itself",
+    "ccproxy/protocols/jolie/sodep/fastpath.py": "a call per message costs a message",
+    "ccproxy/protocols/jolie/sodep/scan.py": "a call per value costs more than the walk",
 }
 """Files whose functions may be long, and why."""
 

@@ -19,8 +19,8 @@ from ccproxy import __version__
 from ccproxy.commands import common
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
-from ccproxy.net import daemon, logs
 from ccproxy.plugins import Plugins
+from ccproxy.process import daemon, logs
 
 EXAMPLES = """\
 examples:
@@ -209,7 +209,7 @@ class Process:
 
     def serve(self, plan: Plan) -> int:
         """Run the server on its loop."""
-        from ccproxy.net.server import serve
+        from ccproxy.server.server import serve
 
         return run_loop(serve(plan, self))
 

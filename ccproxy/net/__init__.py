@@ -1,1 +1,1 @@
-"""The only place with asyncio and sockets: connections, listeners, links, the running server."""
+"""Sockets and buffers for any protocol: accept, dial, read, write, flush."""

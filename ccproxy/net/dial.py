@@ -12,9 +12,9 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.handler import WireOwner
+from ccproxy.net.flush import Turn
 from ccproxy.net.sockets import connect
 from ccproxy.net.stream import Stream
-from ccproxy.net.turn import Turn
 
 
 class Dial:

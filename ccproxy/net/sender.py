@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from socket import SO_ERROR, SOL_SOCKET
 
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.turn import Turn
+from ccproxy.net.flush import Turn
 
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""

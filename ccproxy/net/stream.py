@@ -13,10 +13,10 @@ from socket import SHUT_WR
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.connection import CLOSED, READ
+from ccproxy.net.flush import Turn
 from ccproxy.net.sender import Sender
 from ccproxy.net.sockets import THROWN, reason_of
-from ccproxy.net.turn import Turn
+from ccproxy.net.zmtp.connection import CLOSED, READ
 
 PARTING = 2.0
 """Seconds the other side has to take what was written and to close. The kernel throws away what it

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 
 AGENT, NAME, ID = "SSMMP_AGENT", "SSMMP_SERVICE_NAME", "SSMMP_INSTANCE_ID"
 ADDRESS, SOCKETS, PLUGS = "SSMMP_ADDRESS", "SSMMP_SOCKETS", "SSMMP_PLUGS"

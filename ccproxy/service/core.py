@@ -6,12 +6,12 @@ done, in order. The sessions go on while the agent is away; what has to be said 
 
 from __future__ import annotations
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service.configuration import Configuration
 from ccproxy.service.desk import Desk
 from ccproxy.service.events import Action, Attach, Detach, Settings, Stop, Transmit
 from ccproxy.service.sessions import OWN, Sessions
 from ccproxy.service.states import Event
-from ccproxy.wire import ssmmp
 
 CANNOT = 409
 """Status of what cannot be done now."""

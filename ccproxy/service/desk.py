@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service.configuration import Configuration
 from ccproxy.service.events import Action, Settings, Transmit
-from ccproxy.wire import ssmmp
 
 IDS = 1_000_000
 """Message ids of one instance; those of two instances never meet."""

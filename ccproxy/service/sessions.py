@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service.desk import Desk
 from ccproxy.service.events import CloseWanted, Granted, Refused
 from ccproxy.service.states import PLUG, SOCKET, Event, Rules, State
-from ccproxy.wire import ssmmp
 
 OWN, BROKEN = 111, 122
 """Statuses of a close info: closed by the logic of the service, connection broken."""

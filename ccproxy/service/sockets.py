@@ -9,8 +9,8 @@ import contextlib
 import errno
 import socket
 
+from ccproxy.protocols import ssmmp
 from ccproxy.service.sessions import TOO_LATE, UNREACHABLE
-from ccproxy.wire import ssmmp
 
 PATIENCE = 5.0
 """Seconds to connect a granted session."""

@@ -19,7 +19,7 @@ import hmac
 from dataclasses import dataclass
 
 from ccproxy import Handler, kinds, option
-from ccproxy.wire.values import Answer, Call, Fault, Tree
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Tree
 from ccproxy_handlers.redirect.couriers import Courier
 
 

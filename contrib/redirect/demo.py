@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ccproxy.client import Client
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Tree
 from ccproxy.testing import running_server
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Answer, Call, Fault, Tree
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parents[1] / "conf" / "redirect.ini"

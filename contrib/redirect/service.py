@@ -16,8 +16,17 @@ import asyncio
 import operator
 from collections.abc import Callable, Mapping
 
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Answer, Asked, Call, CallerSide, Fault, Result, Tree, io_fault
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import (
+    Answer,
+    Asked,
+    Call,
+    CallerSide,
+    Fault,
+    Result,
+    Tree,
+    io_fault,
+)
 
 OPERATIONS: Mapping[str, Callable[[int, int], int]] = {"sum": operator.add, "sub": operator.sub}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ccproxy.wire.values import Answer
+from ccproxy.protocols.jolie.values import Answer
 
 from .location import Location
 

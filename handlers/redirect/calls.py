@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ccproxy.wire.values import Answer, Answered, Call, Unportable
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unportable
 
 from . import faults
 from .actions import Action, Respond, Write

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from ccproxy import Handler
-from ccproxy.wire.values import Answer, Call, Fault, Result, io_fault
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Result, io_fault
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -15,7 +15,7 @@ never carry a stack trace or a service's bytes.
 
 from __future__ import annotations
 
-from ccproxy.wire.values import Fault, io_fault
+from ccproxy.protocols.jolie.values import Fault, io_fault
 
 
 def unknown_resource(path: str) -> Fault:

@@ -14,10 +14,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ccproxy import Answer, Context, Handler, Message, Plan, Problem, Reply
-from ccproxy.wire import cc, cccall, paths
-from ccproxy.wire.sodep import Passed, respond
-from ccproxy.wire.values import Answer as CallAnswer
-from ccproxy.wire.values import Call, Fault, Value, io_fault
+from ccproxy.protocols.jolie import cc_calls as cccall
+from ccproxy.protocols.jolie import paths
+from ccproxy.protocols.jolie.sodep import Passed, respond
+from ccproxy.protocols.jolie.values import Answer as CallAnswer
+from ccproxy.protocols.jolie.values import Call, Fault, Value, io_fault
+from ccproxy.wire import cc
 
 from . import checks, moves, state
 from .lines import Lines

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ccproxy import Context, LinkOptions, Wire
-from ccproxy.wire.values import Answer, Call, ServiceSide
+from ccproxy.protocols.jolie.values import Answer, Call, ServiceSide
 
 from . import pump
 from .actions import Action, Open, Respond, Write

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from ccproxy import kinds
-from ccproxy.wire.paths import names, path_of
+from ccproxy.protocols.jolie.paths import names, path_of
 
 FORMS = "socket://HOST:PORT, tcp://HOST:PORT, localsocket:/PATH or ipc:///PATH"
 """What an error says was expected."""

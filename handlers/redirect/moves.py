@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy.wire.joliejson import Json
-from ccproxy.wire.values import Result
+from ccproxy.protocols.jolie.json_values import Json
+from ccproxy.protocols.jolie.values import Result
 
 from .location import Location
 from .port import Port

@@ -9,8 +9,8 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ccproxy.wire.sodep import Load, Sodep, Trunk, Trunks
-from ccproxy.wire.values import ServiceSide
+from ccproxy.protocols.jolie.sodep import Load, Sodep, Trunk, Trunks
+from ccproxy.protocols.jolie.values import ServiceSide
 
 from .actions import Action, Close, Open
 from .records import Connection

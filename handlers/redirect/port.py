@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ccproxy.wire.sodep import Trunk, Trunks
-from ccproxy.wire.values import Answered, Call, Fault, Result, ServiceSide
+from ccproxy.protocols.jolie.sodep import Trunk, Trunks
+from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, ServiceSide
 
 from . import couriers, faults
 from .actions import Action, Respond

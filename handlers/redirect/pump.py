@@ -6,7 +6,7 @@ the news that no call may follow before the answer that frees the connection. No
 
 from __future__ import annotations
 
-from ccproxy.wire.values import Answered, ServiceSide
+from ccproxy.protocols.jolie.values import Answered, ServiceSide
 
 from .actions import Action
 from .port import Port

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ccproxy.wire.sodep import Passed, Trunk
-from ccproxy.wire.values import Call
+from ccproxy.protocols.jolie.sodep import Passed, Trunk
+from ccproxy.protocols.jolie.values import Call
 
 
 class Connection:

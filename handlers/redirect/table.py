@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ccproxy.wire import paths
-from ccproxy.wire.values import Fault
+from ccproxy.protocols.jolie import paths
+from ccproxy.protocols.jolie.values import Fault
 
 from . import faults
 

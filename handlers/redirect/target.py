@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ccproxy.wire.http import Http
-from ccproxy.wire.http import Limits as HttpLimits
-from ccproxy.wire.jsonrpc import JsonRpc
-from ccproxy.wire.sodep import Limits, Sodep
-from ccproxy.wire.values import Form
+from ccproxy.protocols.jolie.http import Http
+from ccproxy.protocols.jolie.http import Limits as HttpLimits
+from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+from ccproxy.protocols.jolie.sodep import Limits, Sodep
+from ccproxy.protocols.jolie.values import Form
 
 from .location import Location
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.commands import common, run
-from ccproxy.net import daemon, logs
+from ccproxy.process import daemon, logs
 
 INI = """\
     [ccserver]
@@ -40,7 +40,7 @@ def serve(monkeypatch):
 
     fake.status = 0
     fake.calls = calls
-    monkeypatch.setattr("ccproxy.net.server.serve", fake)
+    monkeypatch.setattr("ccproxy.server.server.serve", fake)
     return fake
 
 
@@ -136,7 +136,7 @@ def test_a_stale_pid_file(ini, call, serve):
 
 def test_reload_reads_the_file_again(ini, call, serve, monkeypatch):
     notes = []
-    monkeypatch.setattr("ccproxy.net.daemon.notify", notes.append)
+    monkeypatch.setattr("ccproxy.process.daemon.notify", notes.append)
     call(ini(INI))
     plan, _, owner, _ = serve.calls[0]
     again, problems = owner.reload()
@@ -233,6 +233,6 @@ def test_a_signal_before_the_server_obeys_it_is_not_lost(ini, call, monkeypatch)
         await asyncio.sleep(0)
         return 0
 
-    monkeypatch.setattr("ccproxy.net.server.serve", serve)
+    monkeypatch.setattr("ccproxy.server.server.serve", serve)
     assert call(ini(INI))[0] == 0
     assert set(obeyed) == {"hup"}  # uvloop has seen the first one too

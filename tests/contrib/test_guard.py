@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, io_fault
 from ccproxy.testing import run_handler
-from ccproxy.wire.values import Call, Fault, Result, Tree, io_fault
 
 PLUGINS = Path(__file__).parents[2] / "contrib" / "plugins"
 DENIED = Fault("AccessDenied", Tree("the token is not the right one"))

@@ -19,7 +19,7 @@ import pytest
 import zmq
 
 from ccproxy.testing import free_ports
-from ccproxy.testing_server import RunningServer
+from ccproxy.testing.server import RunningServer
 from ccproxy.wire.zmtp import (
     CommandReceived,
     Connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 
 SECONDS = 15.0
 

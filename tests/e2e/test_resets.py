@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from ccproxy.wire.sodep import message, request_tail
-from ccproxy.wire.values import Tree
+from ccproxy.protocols.jolie.sodep import message, request_tail
+from ccproxy.protocols.jolie.values import Tree
 
 INI = """
 [ccserver]

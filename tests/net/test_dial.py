@@ -5,9 +5,9 @@ import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
-from ccproxy.net.connection import CLOSED
 from ccproxy.net.dial import Dial
-from ccproxy.net.turn import Turn
+from ccproxy.net.flush import Turn
+from ccproxy.net.zmtp.connection import CLOSED
 from ccproxy.testing import free_ports
 
 

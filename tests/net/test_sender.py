@@ -1,8 +1,8 @@
 import asyncio
 
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.net.flush import Turn
 from ccproxy.net.sender import CONTROL, Sender
-from ccproxy.net.turn import Turn
 from ccproxy.wire.zmtp import command, pack
 
 MESSAGE = pack([b"", b"a", b"x" * 100])

@@ -4,9 +4,9 @@ import socket
 import pytest
 
 from ccproxy.core.outbox import Limits
-from ccproxy.net.connection import CLOSED
+from ccproxy.net.flush import Turn
 from ccproxy.net.stream import Stream
-from ccproxy.net.turn import Turn
+from ccproxy.net.zmtp.connection import CLOSED
 
 
 class Owner:

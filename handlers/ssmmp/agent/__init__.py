@@ -1,7 +1,7 @@
 """The pure agent: messages and time in, lists of actions out. See `agent.Agent`."""
 
 from ..notices import Count, Notice
-from .actions import (
+from .engine.actions import (
     Action,
     Connect,
     Disconnect,
@@ -12,10 +12,10 @@ from .actions import (
     ToManager,
     WatchPorts,
 )
-from .agent import Agent
-from .house import Identity
-from .journal import from_text, to_text
-from .settings import Settings
+from .engine.engine import Agent
+from .engine.journal import from_text, to_text
+from .engine.settings import Settings
+from .engine.state import Identity
 
 __all__ = [
     "Action", "Agent", "Connect", "Count", "Disconnect", "Identity", "Kill", "Notice", "Record",

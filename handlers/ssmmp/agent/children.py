@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import proc
-from .actions import Spawn
+from .engine.actions import Spawn
 
 _OURS = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """Variables of the agent that are none of its programs' business."""

@@ -24,11 +24,11 @@ from ccproxy import (
     Reply,
     Verdict,
 )
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 
 from ..notices import Count, Notice
-from . import section
-from .actions import (
+from . import config_check as section
+from .engine.actions import (
     Action,
     Connect,
     Disconnect,
@@ -39,14 +39,14 @@ from .actions import (
     ToManager,
     WatchPorts,
 )
-from .agent import Agent
-from .hosting import Hosting
-from .house import Identity
-from .keep import Keep
-from .lines import Hears, line_to
+from .engine.engine import Agent
+from .engine.state import Identity
+from .engine.tables import LinkState
+from .manager_link import Hears, line_to
 from .options import PLAIN, Options
 from .reload import RepositoryFile
-from .states import LinkState
+from .runner import Hosting
+from .state_file import Keep
 
 BEAT = 0.05
 """Seconds between two looks at what is due."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccproxy import kinds, option
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 
-from .settings import Settings
+from .engine.settings import Settings
 
 PLAIN = "ssmmp://"
 """In front of the address of a Manager that is spoken to in plain text."""

@@ -1,11 +1,11 @@
 """The pure Manager: messages and time in, lists of actions out. See `manager.Manager`."""
 
 from ..notices import Count, Notice
-from .actions import Action, Close, Tell
-from .commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
-from .journal import Record, from_text, to_text
-from .manager import Manager
-from .settings import Settings
+from .engine.actions import Action, Close, Tell
+from .engine.commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
+from .engine.engine import Manager
+from .engine.journal import Record, from_text, to_text
+from .engine.settings import Settings
 
 __all__ = [
     "Action", "Close", "Command", "Count", "Drain", "Manager", "Migrate", "Notice", "Rebalance",

@@ -27,21 +27,22 @@ from ccproxy import (
     Reply,
     Verdict,
 )
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 
 from .. import graphfile
 from ..graph import Graph
 from ..notices import Count, Notice
-from ..store import StateFile
-from . import checks, view
-from .actions import Action, Close
-from .desk import VERBS, Desk
-from .events import Events
-from .journal import Record, from_text
-from .manager import Manager
+from ..store_file import StateFile
+from . import config_check as checks
+from . import view
+from .engine.actions import Action, Close
+from .engine.engine import Manager
+from .engine.events import Events
+from .engine.journal import Record, from_text
 from .options import Options
 from .peers import Peers
-from .turns import Turns
+from .verbs import VERBS, Desk
+from .writer import Turns
 
 MESH = "mesh."
 """What stands in front of an operator's verb."""

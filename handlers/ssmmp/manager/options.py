@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ccproxy import kinds, option
 
-from .settings import Settings
+from .engine.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from heapq import nsmallest
 from itertools import chain
 from typing import Any
 
-from .manager import Manager
-from .mesh import Mesh
-from .rows import Agent, Instance, Operation, Session
-from .states import CONNECTED
+from .engine.engine import Manager
+from .engine.rows import Agent, Instance, Operation, Session
+from .engine.state import Mesh
+from .engine.tables import CONNECTED
 
 Line = dict[str, Any]
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from ccproxy.wire.http import Http
-from ccproxy.wire.jsonrpc import JsonRpc
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Answer, Call, Fault, Form, Result, Tree
+from ccproxy.protocols.jolie.http import Http
+from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Form, Result, Tree
 
 FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
 PATIENCE = 10.0

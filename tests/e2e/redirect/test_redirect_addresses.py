@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from ccproxy.wire.sodep import Limits, Reader, Sodep, message
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.sodep import Limits, Reader, Sodep, message
+from ccproxy.protocols.jolie.values import Result, Tree
 
 INI = """
 [ccserver]

@@ -7,8 +7,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from ccproxy.wire.jsonrpc_caller import BATCH
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.jsonrpc.caller import BATCH
+from ccproxy.protocols.jolie.values import Result, Tree
 
 
 @pytest.fixture

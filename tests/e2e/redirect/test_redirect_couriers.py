@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ccproxy.client import Client
-from ccproxy.wire.sodep import Limits, Reader, message
-from ccproxy.wire.values import Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import Limits, Reader, message
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("sodep", "http", "jsonrpc")
@@ -16,7 +16,7 @@ PLUGIN = '''
 from dataclasses import dataclass
 
 from ccproxy import Handler, kinds, option
-from ccproxy.wire.values import Fault, Result, Tree
+from ccproxy.protocols.jolie.values import Fault, Result, Tree
 from ccproxy_handlers.redirect.couriers import Courier
 
 

@@ -8,8 +8,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from ccproxy.wire.sodep import Sodep, message
-from ccproxy.wire.values import Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.values import Fault, Result, Tree
 
 KINDS = ("sodep", "http", "jsonrpc")
 PORTS = {"sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4"}

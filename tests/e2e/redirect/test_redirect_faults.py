@@ -7,9 +7,9 @@ import time
 import pytest
 
 from ccproxy.client import Client
+from ccproxy.protocols.jolie.sodep import message
+from ccproxy.protocols.jolie.values import Call, Result, Tree
 from ccproxy.testing import free_ports
-from ccproxy.wire.sodep import message
-from ccproxy.wire.values import Call, Result, Tree
 
 KINDS = ("sodep", "http", "jsonrpc", "cc")
 VOID = bytes(5)

@@ -6,7 +6,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.values import Result, Tree
 
 KINDS = ("http", "jsonrpc")
 PORTS = {"http": "PORT3", "jsonrpc": "PORT4"}

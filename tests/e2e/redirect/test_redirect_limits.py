@@ -7,8 +7,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from ccproxy.wire.sodep import Limits, Reader, message
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.sodep import Limits, Reader, message
+from ccproxy.protocols.jolie.values import Result, Tree
 
 KINDS = ("sodep", "http", "jsonrpc")
 PORTS = {"sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4"}

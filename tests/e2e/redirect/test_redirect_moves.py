@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy import cli
 from ccproxy.client import Client
-from ccproxy.wire.values import Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 ROUTES = "relocate.Sum = h:Sum\n"
 MOVES = 10_000

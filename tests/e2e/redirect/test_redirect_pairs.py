@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ccproxy.client import Client
-from ccproxy.wire.sodep import Limits, Reader
-from ccproxy.wire.values import Call, Result, Tree
+from ccproxy.protocols.jolie.sodep import Limits, Reader
+from ccproxy.protocols.jolie.values import Call, Result, Tree
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "jolie"
 CALLERS = ("sodep", "http", "jsonrpc")

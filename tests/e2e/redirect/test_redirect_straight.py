@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from ccproxy.wire.sodep import Sodep, message
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.values import Result, Tree
 
 VOID = bytes(5)
 SUM = b"\0\0\0\3sum\0"

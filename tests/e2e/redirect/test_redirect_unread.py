@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from ccproxy.wire.sodep import Sodep, message
-from ccproxy.wire.values import Result, Tree
+from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.values import Result, Tree
 
 SUM, VOID = b"\0\0\0\3sum\0", bytes(5)
 SIZE = 500_000

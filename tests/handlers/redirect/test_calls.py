@@ -2,8 +2,8 @@ from itertools import count
 
 import pytest
 
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Answered, Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import Close, Open, Respond, Write
 from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location

@@ -4,10 +4,10 @@ import pytest
 
 from ccproxy import Handler
 from ccproxy.core.message import Message
+from ccproxy.protocols.jolie.cc_calls import CallCodec
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy.testing import CODEC, message, options_for, run_handler
-from ccproxy.wire.cccall import CallCodec
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.couriers import Courier
 from ccproxy_handlers.redirect.handler import Redirect
 

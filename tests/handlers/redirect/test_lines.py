@@ -1,9 +1,9 @@
 from itertools import count
 
 from ccproxy import LinkOptions
+from ccproxy.protocols.jolie.sodep import answer_tail, message
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy.testing import FakeContext
-from ccproxy.wire.sodep import answer_tail, message
-from ccproxy.wire.values import Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.lines import Lines
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.port import Port

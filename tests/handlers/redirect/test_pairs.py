@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.wire import cccall
-from ccproxy.wire.joliejson import from_tree
-from ccproxy.wire.values import Call, Fault, Long, Result, Tree, Unportable, walk
+from ccproxy.protocols.jolie import cc_calls as cccall
+from ccproxy.protocols.jolie.json_values import from_tree
+from ccproxy.protocols.jolie.values import Call, Fault, Long, Result, Tree, Unportable, walk
 from ccproxy_handlers.redirect import pump
 from ccproxy_handlers.redirect.actions import Respond
 from ccproxy_handlers.redirect.location import Location

@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
-from ccproxy.wire.sodep import Lane, Passed, Reader, Returns, message, request_tail
-from ccproxy.wire.sodep.lanes import deliver, forward
-from ccproxy.wire.sodep.limits import Limits
-from ccproxy.wire.values import Answered, Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import Lane, Passed, Reader, Returns, message, request_tail
+from ccproxy.protocols.jolie.sodep.lanes import deliver, forward
+from ccproxy.protocols.jolie.sodep.limits import Limits
+from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import Close, Open, Respond
 from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location

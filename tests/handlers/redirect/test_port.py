@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.wire.sodep import Sodep
-from ccproxy.wire.values import Answered, Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import Sodep
+from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import Close, Open, Respond, Write
 from ccproxy_handlers.redirect.couriers import Courier
 from ccproxy_handlers.redirect.location import Location

@@ -1,7 +1,7 @@
 from itertools import count
 
-from ccproxy.wire.sodep import answer_tail, message
-from ccproxy.wire.values import Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.sodep import answer_tail, message
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy_handlers.redirect import pump
 from ccproxy_handlers.redirect.actions import Close, Open, Respond
 from ccproxy_handlers.redirect.location import Location

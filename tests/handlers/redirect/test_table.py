@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy.wire.values import Fault, Tree
+from ccproxy.protocols.jolie.values import Fault, Tree
 from ccproxy_handlers.redirect.table import Found, Table
 
 TABLE = Table({"Sum": "sum", "A": "a", "A/B": "ab"}, {"sum": "sum", "sub": "sub"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 from ccproxy_handlers.ssmmp import graphfile, repository
 from ccproxy_handlers.ssmmp.agent import (
     Agent,
@@ -26,7 +26,7 @@ from ccproxy_handlers.ssmmp.agent import (
 )  # fmt: skip
 from ccproxy_handlers.ssmmp.agent import Record as AgentRecord
 from ccproxy_handlers.ssmmp.manager import Close, Count, Manager, Notice, Record, Settings, Tell
-from ccproxy_handlers.ssmmp.manager.states import CONNECTED, LIVE, InstanceState
+from ccproxy_handlers.ssmmp.manager.engine.tables import CONNECTED, LIVE, InstanceState
 
 GRAPH = """
 [app]

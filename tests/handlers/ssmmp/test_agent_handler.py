@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from ccproxy import Answer, Plan
+from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
-from ccproxy.wire import ssmmp
 from ccproxy_handlers.ssmmp.agent import Record
 from ccproxy_handlers.ssmmp.agent.handler import SsmmpAgent
-from ccproxy_handlers.ssmmp.agent.lines import LOOK, PATIENCE
+from ccproxy_handlers.ssmmp.agent.manager_link import LOOK, PATIENCE
 
 REPOSITORY = f"""
 [program job]

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccproxy_handlers.ssmmp.manager import Migrate, Stop
-from ccproxy_handlers.ssmmp.manager.states import SessionState
+from ccproxy_handlers.ssmmp.manager.engine.tables import SessionState
 
 
 def started(world):

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy.wire import ssmmp
+from ccproxy.protocols import ssmmp
 from ccproxy_handlers.ssmmp.agent import Agent, Identity, Kill, Spawn, ToInstance, ToManager
 from ccproxy_handlers.ssmmp.agent import Record as AgentRecord
-from ccproxy_handlers.ssmmp.agent.rows import Process
-from ccproxy_handlers.ssmmp.agent.states import ProcessState
+from ccproxy_handlers.ssmmp.agent.engine.rows import Process
+from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.manager import Manager, Migrate, Record, Settings, Stop, Tell
-from ccproxy_handlers.ssmmp.manager.rows import Agent as AgentRow
-from ccproxy_handlers.ssmmp.manager.rows import Goal, Instance, Session
-from ccproxy_handlers.ssmmp.manager.states import AgentState, InstanceState, SessionState
+from ccproxy_handlers.ssmmp.manager.engine.rows import Agent as AgentRow
+from ccproxy_handlers.ssmmp.manager.engine.rows import Goal, Instance, Session
+from ccproxy_handlers.ssmmp.manager.engine.tables import AgentState, InstanceState, SessionState
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ssmmp" / "spec" / "flows.json"
 FLOWS = {one["flow"]: one for one in json.loads(VECTORS.read_text("utf-8"))["flows"]}

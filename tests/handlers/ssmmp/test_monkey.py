@@ -15,7 +15,7 @@ from ccproxy_handlers.ssmmp.manager import (
     Undrain,
     Update,
 )  # fmt: skip
-from ccproxy_handlers.ssmmp.manager.states import SessionState
+from ccproxy_handlers.ssmmp.manager.engine.tables import SessionState
 
 SETTINGS = Settings(restart_limit=1000)
 

@@ -1,7 +1,7 @@
 """What an agent tells of itself fits into lines, however much it is."""
 
-from ccproxy.wire import ssmmp
-from ccproxy_handlers.ssmmp.agent.link import IN_LINE, _lines
+from ccproxy.protocols import ssmmp
+from ccproxy_handlers.ssmmp.agent.engine.link import IN_LINE, _lines
 
 
 def test_an_empty_list_is_one_line():

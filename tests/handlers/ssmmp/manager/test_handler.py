@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from ccproxy import Answer, Deliver, Discard, Full, Message, Plan
+from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
-from ccproxy.wire import ssmmp
-from ccproxy_handlers.ssmmp.manager import turns
+from ccproxy_handlers.ssmmp.manager import writer as turns
 from ccproxy_handlers.ssmmp.manager.handler import SsmmpManager
-from ccproxy_handlers.ssmmp.store import StateFile
+from ccproxy_handlers.ssmmp.store_file import StateFile
 
 GRAPH = """
 [service web]

@@ -1,6 +1,7 @@
 import json
 
-from ccproxy_handlers.ssmmp.manager import Scale, drawing, view
+from ccproxy_handlers.ssmmp.manager import Scale, view
+from ccproxy_handlers.ssmmp.manager import graph_views as drawing
 
 
 def test_everything_is_json(talk):

@@ -1,0 +1,129 @@
+"""The door of a listener: one bound address, the accept loop, and what can go wrong there.
+
+It must never know what the connections speak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import ListenerOptions
+from ccproxy.net.notices import Journal
+from ccproxy.net.sockets import bind, bound, prepare
+
+ACCEPTS = 64
+"""Connections accepted in one turn."""
+BREATH = 0.2
+"""Seconds without accepting when the process has no file descriptor left."""
+
+Welcome = Callable[[socket.socket, str], bool]
+"""Takes a prepared socket and the peer's name for people; False if there are too many."""
+
+
+class Door:
+    """Accepts on one address."""
+
+    def __init__(self, name: str, address: Address, journal: Journal, welcome: Welcome) -> None:
+        self.name = name
+        self.address = address
+        self.bound = str(address)
+        self.counts: Counter[str] = Counter()
+        self._journal = journal
+        self._welcome = welcome
+        self._options = ListenerOptions()
+        self._socket: socket.socket | None = None
+        self._made: tuple[int, ...] = ()
+        self._loop = asyncio.get_running_loop()
+
+    def open(self, options: ListenerOptions) -> None:
+        """Bind; OSError if the address cannot be had. Accepting begins with `accept`."""
+        self._options = options
+        self._socket = bind(self.address, options.backlog)
+        self._made = _identity(self.address.file)
+        self.bound = bound(self._socket, self.address)
+
+    def accept(self) -> None:
+        """Begin to accept, or go on."""
+        if self._socket is not None:
+            self._loop.add_reader(self._socket.fileno(), self._acceptable)
+
+    def close(self) -> None:
+        """Stop accepting; connections stay."""
+        if self._socket is None:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        # First the file, so that nobody finds one without a listener, and never somebody else's.
+        if self._made and self._made == _identity(self.address.file):
+            with contextlib.suppress(OSError):
+                Path(self.address.file).unlink()
+        self._socket.close()
+        self._socket = None
+
+    def reopen(self) -> None:
+        """Bind and accept again after `close`; OSError if the address cannot be had any more."""
+        self.open(self._options)
+        self.accept()
+
+    def reconfigure(self, options: ListenerOptions) -> None:
+        """New options for connections to come."""
+        self._options = options
+
+    def _acceptable(self) -> None:
+        for _ in range(ACCEPTS):
+            if self._socket is None:
+                return
+            try:
+                sock, where = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            self._let_in(sock, peer_name(where))
+
+    def _pause(self, error: OSError) -> None:
+        """No file descriptor left: the kernel's queue holds new peers for a moment."""
+        assert self._socket is not None
+        self.counts["accept-failed"] += 1
+        key = f"cannot accept listener={self.name}"
+        self._journal.often(key, "cannot accept listener=%s: %s", self.name, error.strerror)
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.call_later(BREATH, self.accept)
+
+    def _let_in(self, sock: socket.socket, peer: str) -> None:
+        self.counts["accepted"] += 1
+        try:
+            prepare(sock, self._options)
+        except OSError as error:
+            sock.close()
+            self._journal.peer_closed(self.name, peer, error.strerror or str(error))
+            return
+        if not self._welcome(sock, peer):
+            sock.close()
+            self.counts["too-many"] += 1
+            self._journal.peer_closed(self.name, peer, f"max-peers = {self._options.max_peers}")
+
+
+def _identity(file: str) -> tuple[int, ...]:
+    """What makes a socket file the one that was made here; nothing without a file."""
+    if not file:
+        return ()
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def peer_name(where: object) -> str:
+    """A peer's address for people: 10.0.0.1:5555, [::1]:5555, or ipc."""
+    if not isinstance(where, tuple) or not where:
+        return "ipc"
+    host, port = str(where[0]).removeprefix("::ffff:"), where[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,137 @@
+"""What the running server says: one logger, and a limit for lines that would repeat.
+
+It implements `ccproxy.core.switch.Notices`. It must never write a message's body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ccproxy.core.hot import Buffer
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Refuse
+from ccproxy.process.logs import RateLimit
+from ccproxy.wire.cc import split
+from ccproxy.wire.zmtp import unpack
+
+SECONDS = 10.0
+"""A line with the same key is written at most once in this time, with the sum."""
+STRANGERS = 50
+"""Different lines about peers and their messages in that time: who connects can make up names."""
+
+
+class Journal:
+    """The server's log, with the switch's notices."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.log = logging.getLogger("CCServer")
+        self._clock = clock
+        self._limit = RateLimit(SECONDS)
+        self._strangers = RateLimit(SECONDS, STRANGERS)
+        self._dropped: dict[tuple[str, str], int] = {}
+
+    def debug(self, text: str, *facts: object) -> None:
+        """One fact for who looks closely."""
+        self.log.debug(text, *facts, stacklevel=2)
+
+    def info(self, text: str, *facts: object) -> None:
+        """One fact that happens seldom."""
+        self.log.info(text, *facts, stacklevel=2)
+
+    def warning(self, text: str, *facts: object) -> None:
+        """One fact an operator may have to act on."""
+        self.log.warning(text, *facts, stacklevel=2)
+
+    def error(self, text: str, *facts: object) -> None:
+        """Something is wrong with the server or a handler of it."""
+        self.log.error(text, *facts, stacklevel=2)
+
+    def often(self, key: str, text: str, *facts: object, amount: int = 1) -> None:
+        """A warning that may repeat: at most once in `SECONDS` per key, with the sum."""
+        self._say(self._limit.ask(key, self._clock(), amount), amount, text, facts)
+
+    def peer_closed(self, listener: str, peer: str, reason: str) -> None:
+        """A peer was closed for a reason of ours, or failed its handshake."""
+        key = f"peer closed listener={listener} peer={peer.rpartition(':')[0]}: {reason}"
+        facts = (listener, peer, reason)
+        self._say_of_stranger(key, 1, "peer closed listener=%s peer=%s: %s", facts)
+
+    def unrouted(self, type: str, messages: int) -> None:
+        """Messages no route matches."""
+        text = "dropping msg, no route: %s"
+        self._say_of_stranger(f"dropping msg, no route: {type}", messages, text, (type,))
+
+    def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
+        """Messages that are none; what is wrong with the first of them is said."""
+        try:
+            split(unpack(raw))
+            reason = "nothing behind the identity"
+        except ValueError as error:
+            reason = str(error)
+        text = "Invalid CC message peer=%s: %s"
+        self._say_of_stranger(f"Invalid CC message peer={sender}", messages, text, (sender, reason))
+
+    def failed(self, handler: str, type: str, error: BaseException) -> None:
+        """A handler raised; a stack trace is written for what is likely a fault of its code."""
+        key = f"handler failed handler={handler}: {error.__class__.__name__}"
+        total = self._limit.ask(key, self._clock())
+        if total is None:
+            return
+        expected = isinstance(error, ValueError | KeyError | Refuse)
+        self.log.error(
+            "handler failed handler=%s type=%s messages=%d: %s: %s", handler, type, total,
+            error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,
+        )  # fmt: skip
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A task that was to run until it is cancelled is over: a fault of its code is said."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.log.error("ended by a fault, needs a restart: %s", task.get_name(), exc_info=error)
+
+    def slow(self, handler: str, type: str, seconds: float) -> None:
+        """A handler that runs on the loop broke its word."""
+        self.often(
+            f"slow handler handler={handler}",
+            "slow handler handler=%s type=%s took=%.0f ms; everybody waited, "
+            'declare runs = "thread"', handler, type, seconds * 1000,
+        )  # fmt: skip
+
+    def drops(self, boxes: list[Outbox]) -> None:
+        """Say which outboxes dropped messages since the last time this was asked."""
+        known: dict[tuple[str, str], int] = {}
+        for box in boxes:
+            for reason in ("full", "old", "refused"):
+                if reason not in box.dropped:
+                    continue
+                key, total = (box.name, reason), box.dropped[reason]
+                fresh = total - self._dropped.get(key, 0)
+                known[key] = total
+                if fresh > 0:
+                    self.often(
+                        f"dropped outbox={box.name} reason={reason}",
+                        "dropped outbox=%s reason=%s messages=%d",
+                        box.name, reason, total, amount=fresh,
+                    )  # fmt: skip
+        self._dropped = known
+
+    def summarise(self) -> None:
+        """Say what a rate limit left unsaid, once its time is over."""
+        for limit in (self._limit, self._strangers):
+            for key, unsaid in limit.expire(self._clock()):
+                self.log.warning("repeated in the last %g s: %s (%d more)", SECONDS, key, unsaid)
+            overflow, limit.overflow = limit.overflow, 0
+            if overflow:
+                self.log.warning("further warnings of many kinds, not written: %d", overflow)
+
+    def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:
+        self._say(self._strangers.ask(key, self._clock(), amount), amount, text, facts)
+
+    def _say(self, total: int | None, amount: int, text: str, facts: tuple[object, ...]) -> None:
+        if total is None:
+            return
+        if total > amount:
+            text, facts = text + " (%d in %g s)", (*facts, total, SECONDS)
+        self.log.warning(text, *facts, stacklevel=4)

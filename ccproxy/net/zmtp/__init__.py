@@ -1,0 +1,1 @@
+"""ZMTP on sockets: connections, listeners and links that reconnect."""

@@ -1,0 +1,295 @@
+"""One ZMTP connection over a non-blocking socket: handshake, reads, commands, heartbeats, its end.
+
+Listener and link make these and say what happens with them (`Owner`). The socket is read and
+written directly, not by an asyncio transport: a transport has a queue of its own and cannot say at
+the end how much of it the kernel took, so the counts of the outbox would be guesses. It must never
+look into a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import perf_counter
+
+from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
+from ccproxy.core.outbox import Outbox
+from ccproxy.net.sender import Sender
+from ccproxy.net.sockets import reason_of
+from ccproxy.net.zmtp.commands import Pulse
+from ccproxy.net.zmtp.wiring import Feed, Owner, Wiring
+from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
+from ccproxy.wire.zmtp.commands import COMMAND_MAX
+from ccproxy.wire.zmtp.frames import span
+from ccproxy.wire.zmtp.gather import Gather, TooBig
+from ccproxy.wire.zmtp.heartbeat import Heartbeat
+
+CLOSED = "closed by the peer"
+"""The ordinary end of a connection."""
+EARLY = "closed by the peer before its READY, often a wrong socket type"
+TURN = 0.004
+"""Seconds handlers on the loop may have the messages of one peer before others get their turn."""
+READ = 256 * 1024
+"""Bytes asked for in one read."""
+GATHER = 32 * 1024
+"""A cut message with more bytes than this, of which only little more came, is collected."""
+
+
+class Connection:
+    """A peer: one connection, accepted or dialled."""
+
+    __slots__ = (
+        "_begun", "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused",
+        "_pulse", "_rest", "_sender", "_sock", "_timer", "_wiring", "closed", "name",
+    )  # fmt: skip
+
+    def __init__(
+        self, sock: socket.socket, name: str, handshake: Handshake, owner: Owner, wiring: Wiring
+    ) -> None:
+        self.name = name
+        self.closed = False
+        self._sock = sock
+        self._owner = owner
+        self._wiring = wiring
+        self._loop = asyncio.get_running_loop()
+        self._sender = Sender(sock, wiring.turn, self.close, self._unwritable)
+        self._handshake: Handshake | None = handshake
+        self._feed: Feed | None = None
+        self._pulse: Pulse | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._gather: Gather | None = None
+        self._begun = 0.0
+        self._rest = b""
+        self._paused = False
+        self._muted = False
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """What is sent here; None before the handshake is done."""
+        return self._sender.box
+
+    def open(self) -> None:
+        """Start the handshake on a connected socket."""
+        assert self._handshake is not None
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        seconds = self._wiring.options.handshake_timeout
+        self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
+        self._sender.command(self._handshake.start())
+
+    def use(self, feed: Feed, outbox: Outbox) -> None:
+        """Where the messages of this peer go from now on, and where those for it wait."""
+        self._feed = feed
+        self._sender.attach(outbox)
+
+    def mute(self) -> None:
+        """Read no more; what waits is still written."""
+        if not self.closed:
+            self._muted = True
+            self._loop.remove_reader(self._sock.fileno())
+
+    def close(self, reason: str) -> None:
+        """Close now; what waits stays in the outbox, a half sent message as a whole."""
+        if not self.closed:
+            self.release(reason).close()
+
+    def release(self, reason: str) -> socket.socket:
+        """As `close`, but the socket stays open: it is the caller's from now on."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pulse is not None:
+            self._pulse.stop()
+        self._loop.remove_reader(self._sock.fileno())
+        self._sender.detach()
+        self._owner.closed(self, reason)
+        return self._sock
+
+    def _readable(self) -> None:
+        if self.closed:
+            return
+        try:
+            data = self._sock.recv(READ)
+        except (BlockingIOError, InterruptedError):
+            if self._sender.deaf:
+                self.close(reason_of(self._sender.deaf))
+            return
+        except OSError as error:
+            self.close(reason_of(error.errno or 0))
+            return
+        if not data:
+            self.close(self._hung_up())
+            return
+        broken = self._sender.broken()
+        if self._handshake is not None:
+            self._greet(self._handshake, data)
+        else:
+            assert self._pulse is not None
+            self._pulse.heard()
+            self._traffic(data)
+        if broken and len(data) == READ:
+            self._loop.call_soon(self._readable)
+        elif broken and not self._paused:
+            self.close(reason_of(broken))
+
+    def _unwritable(self, reason: str) -> None:
+        """Nobody says again that the peer is gone; what it sent before is read to the end."""
+        if not self._paused and not self._muted:
+            self._loop.call_soon(self._readable)
+
+    def _greet(self, handshake: Handshake, data: bytes) -> None:
+        for event in handshake.receive(data):
+            if isinstance(event, Transmit):
+                self._sender.command(event.data)
+            elif isinstance(event, Failed):
+                self._sender.command(event.transmit)
+                self.close(event.reason)
+            elif isinstance(event, Ready):
+                self._ready(event.peer)
+            if self.closed:
+                return
+        if self._handshake is None and handshake.rest:
+            self._traffic(handshake.rest)
+
+    def _ready(self, peer: Peer) -> None:
+        self._handshake = None
+        if self._timer is not None:
+            self._timer.cancel()
+        refusal = self._owner.ready(self, peer)
+        if refusal:
+            self.close(refusal)
+            return
+        pings = self._wiring.options.pings
+        heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
+        self._pulse = Pulse(heartbeat, self._sender, self.close)
+
+    def tired(self) -> bool:
+        """True if handlers have had this peer's messages for long enough in this turn."""
+        return perf_counter() - self._begun > TURN
+
+    def _traffic(self, data: bytes) -> None:
+        """Bytes behind the handshake, cut anywhere. Whoever fails at them loses its connection."""
+        self._begun = perf_counter()
+        try:
+            self._deal(data)
+        except Exception as error:
+            self.close(f"internal error: {error!r}")
+            raise
+
+    def _deal(self, data: bytes) -> None:
+        """A loop, for many messages of one read may be odd."""
+        while data and not self.closed:
+            if self._paused:
+                self._rest += data
+                return
+            if self._gather is not None:
+                data = self._collect(self._gather, data)
+                continue
+            rest, self._rest = self._rest, b""
+            if len(rest) > GATHER and len(rest) > 4 * len(data):
+                # Joining what is there with each small read would take the square of its size.
+                self._gather = Gather(*self._wiring.options.frame_limits)
+                data = rest + data
+                continue
+            data = self._pass(rest + data)
+
+    def _pass(self, data: bytes) -> bytes:
+        """Let whole messages go where they belong; what has to be looked at next is returned."""
+        feed = self._feed
+        assert feed is not None
+        done, stop, wait = feed.feed(data)
+        if stop == COMMAND and (after := self._command(data, done)) > done:
+            return data[after:]
+        if stop == BLOCKED:
+            self._pause()
+            wait[0].wait(self._resume_soon)
+        elif stop == TIRED:
+            self._pause()
+            self._resume_soon()
+        elif stop == TOO_BIG:
+            self._refuse_size()
+        if done == len(data) or self.closed:
+            return b""
+        return self._keep(data[done:], stop)
+
+    def _keep(self, rest: bytes, stop: int) -> bytes:
+        """Remember a cut message until more of it arrives; what is to be collected is returned."""
+        if stop == BROKEN or (len(rest) >= READ and stop not in (BLOCKED, TIRED)):
+            self._gather = Gather(*self._wiring.options.frame_limits)
+            return rest
+        self._rest = rest
+        return b""
+
+    def _collect(self, gather: Gather, data: bytes) -> bytes:
+        """A message in pieces, or with commands inside (libzmq sends those); what follows it."""
+        try:
+            found = gather.feed(data)
+            for command in gather.take_commands():
+                self._obey(command)
+        except TooBig:
+            self._refuse_size()
+            return b""
+        except ZmtpError as error:
+            self.close(f"not ZMTP: {error}")
+            return b""
+        if found is None or self.closed:
+            return b""
+        self._gather = None
+        message, rest = found
+        return self._pass(message) + rest
+
+    def _refuse_size(self) -> None:
+        self._wiring.too_big()
+        self.close(f"message larger than max-message = {self._wiring.options.max_message} bytes")
+
+    def _command(self, data: bytes, start: int) -> int:
+        """Obey the command at `start`; where it ends, `start` if it is not whole or not obeyed."""
+        found = span(data, start)
+        if found is None:
+            return start
+        _, body, end = found
+        try:
+            if end - start > COMMAND_MAX:
+                raise ZmtpError(f"command of {end - body} bytes; limit {COMMAND_MAX}")
+            if end > len(data):
+                return start
+            self._obey(data[start:end])
+        except ZmtpError as error:
+            self.close(f"not ZMTP: {error}")
+        return start if self.closed else end
+
+    def _obey(self, unit: bytes) -> None:
+        assert self._pulse is not None
+        self._pulse.obey(unit)
+
+    def _pause(self) -> None:
+        """Stop reading until `_resume`."""
+        if self.closed:
+            return
+        self._paused = True
+        if self._pulse is not None:
+            self._pulse.paused = True
+        self._loop.remove_reader(self._sock.fileno())
+
+    def _resume_soon(self) -> None:
+        self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        if self.closed or self._muted:
+            return
+        self._paused = False
+        if self._pulse is not None:
+            # The silence was ours: who is not read cannot be heard.
+            self._pulse.paused = False
+            self._pulse.heard()
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._traffic(rest)
+
+    def _hung_up(self) -> str:
+        early = self._handshake is not None and self._handshake.waiting_for == "command"
+        return EARLY if early else CLOSED
+
+    def _too_slow(self, seconds: float) -> None:
+        waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"
+        self.close(f"no handshake within {seconds:g} s, still waiting for {waiting}")

@@ -1,0 +1,164 @@
+"""A link: an outgoing connection with reconnect, an outbox, and a state.
+
+The outbox outlives the connection: what waits is sent when the far side is back. It must never
+lose a message that the kernel did not take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.core.backoff import Backoff
+from ccproxy.core.ingress import ReplyIngress
+from ccproxy.core.message import Message
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.verdict import Refuse
+from ccproxy.net.shared import Services
+from ccproxy.net.sockets import connect, part
+from ccproxy.net.zmtp.connection import Connection
+from ccproxy.net.zmtp.wiring import Wiring
+from ccproxy.wire.zmtp import Handshake, Peer
+
+CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
+STOPS = "the server stops"
+STEADY = 1.0
+"""Seconds after which a connection counts as one: who breaks it at once is waited for longer."""
+
+
+class NetLink:
+    """One DEALER connection to a remote address; see `ccproxy.handler.Link`."""
+
+    def __init__(
+        self, name: str, address: Address, options: LinkOptions, services: Services
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.outbox = Outbox(name, options.limits)
+        self.state = CONNECTING
+        self.reason = ""
+        self.reconnects = 0
+        self.on_message: Callable[[Message], None] | None = None
+        self._address = address
+        self._services = services
+        self._connection: Connection | None = None
+        self._backoff = _backoff(options)
+        self._over = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
+        self._task.add_done_callback(services.journal.ended)
+
+    @property
+    def address(self) -> str:
+        """The address as the INI gives it."""
+        return self._address.text or str(self._address)
+
+    def rename(self, name: str) -> None:
+        """Its section has another name now."""
+        self.name = self.outbox.name = name
+
+    def reconfigure(self, options: LinkOptions) -> None:
+        """New options: limits hold at once, the rest with the next connection."""
+        if options != self.options:
+            self._backoff = _backoff(options)
+        self.options = options
+        self.outbox.reconfigure(options.limits)
+
+    async def close(self, linger: float) -> None:
+        """Send what waits for at most `linger` seconds, then close and drop the rest."""
+        if linger > 0 and self.outbox.waiting:
+            await drained(self.outbox, linger)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._connection is not None:
+            await self._part(self._connection, linger)
+        self.state = GONE
+        if self.outbox.waiting:
+            lost = self.outbox.waiting
+            self._services.journal.warning("dropped at stop link=%s messages=%d", self.name, lost)
+        self.outbox.clear("stop")
+
+    # Owner of its connection
+
+    def ready(self, connection: Connection, peer: Peer) -> str:
+        """The far side is there."""
+        ingress = ReplyIngress(
+            self._services.switch, self.name, self.options.frame_limits, self._message
+        )
+        connection.use(ingress, self.outbox)
+        self.state, self.reason = UP, ""
+        self._services.journal.info("link up link=%s remote=%s", self.name, self.address)
+        return ""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """The connection is over; the next attempt follows."""
+        was_up = connection.outbox is not None
+        self.state = CONNECTING if was_up else REFUSED
+        self.reason = reason
+        self._connection = None
+        self._over.set()
+        if was_up:
+            self._services.journal.warning(
+                "link down link=%s remote=%s: %s", self.name, self.address, reason
+            )
+
+    async def _part(self, connection: Connection, linger: float) -> None:
+        if self.state != UP or self.outbox.waiting:
+            connection.close(STOPS)
+            return
+        await part(connection.release(STOPS), linger)
+
+    def _message(self, message: Message) -> None:
+        if self.on_message is None:
+            raise Refuse("a message without a route, and nobody here waits for one")
+        self.on_message(message)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._over.clear()
+            try:
+                sock = await connect(self._address, self.options)
+            except OSError as error:
+                self._refused(error.strerror or str(error))
+            else:
+                self._open(sock)
+                begun = loop.time()
+                await self._over.wait()
+                if self.state == CONNECTING:
+                    self.reconnects += 1
+                    if loop.time() - begun > STEADY:
+                        self._backoff.reset()
+                else:
+                    self._refused(self.reason)
+            await asyncio.sleep(self._backoff.next())
+
+    def _open(self, sock: socket.socket) -> None:
+        services = self._services
+        wiring = Wiring(services.turn, self.options, services.switch.too_big)
+        handshake = Handshake(b"DEALER")
+        self._connection = Connection(sock, self.address, handshake, self, wiring)
+        self._connection.open()
+
+    def _refused(self, reason: str) -> None:
+        self.state, self.reason = REFUSED, reason
+        self._services.journal.often(
+            f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,
+            self.address, reason,
+        )  # fmt: skip
+
+
+def _backoff(options: LinkOptions) -> Backoff:
+    return Backoff(options.reconnect, options.reconnect_max, random.random)
+
+
+async def drained(outbox: Outbox, seconds: float) -> bool:
+    """Wait until an outbox is empty; False if it takes longer."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while outbox.waiting and loop.time() < end:
+        await asyncio.sleep(0.005)
+    return not outbox.waiting

@@ -1,0 +1,44 @@
+"""What a connection is wired to: where its bytes go, who owns it, what it shares with others.
+
+Only shapes; it must never do anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ccproxy.config.links import LinkOptions, ListenerOptions
+from ccproxy.core.outbox import Outbox
+from ccproxy.net.flush import Turn
+from ccproxy.wire.zmtp import Peer
+
+if TYPE_CHECKING:
+    from ccproxy.net.zmtp.connection import Connection
+
+
+class Feed(Protocol):
+    """Where the bytes of a peer go once it is up: an Ingress or a ReplyIngress."""
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+        """Take whole messages; see `ccproxy.core.hot`."""
+
+
+class Owner(Protocol):
+    """Who made the connection and decides about it."""
+
+    def ready(self, connection: Connection, peer: Peer) -> str:
+        """The handshake is done: call `connection.use`. A reason to close it instead, or ""."""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """It is over; the outbox is detached already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a connection needs from its surroundings: options, the loop's turn, a ledger call."""
+
+    turn: Turn
+    options: LinkOptions | ListenerOptions
+    too_big: Callable[[], None]

@@ -1,0 +1,1 @@
+"""What is done to the process: pid file, background, signals, logs, memory, systemd."""

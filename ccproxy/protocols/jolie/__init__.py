@@ -1,0 +1,1 @@
+"""Calls of Jolie programs: values, callers, and the forms sodep, http and jsonrpc."""

@@ -1,0 +1,60 @@
+"""The head of an HTTP request before it is parsed: refused if it can be read in two ways.
+
+A server in front of this one that reads a head otherwise lets its callers put a second request
+into the first one, past whatever it checks (RFC 9112, 11.2). What is wrong in itself is h11's to
+find; here stands what h11 takes and somebody else may take for something else. Pure; it must never
+change a byte.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ccproxy.protocols.jolie.http.messages import Refused
+
+_SPOKEN = (b" HTTP/1.1", b" HTTP/1.0")
+_OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
+_PRINTABLE = 0x21
+
+
+def end_of(data: bytearray, start: int) -> int:
+    """Where the head ends, 0 if it is not whole; bytes in front of `start` were looked at before.
+
+    What h11 takes for the end is the end, also where a line ends with LF alone.
+    """
+    start = max(0, start - 3)
+    usual, bare = data.find(b"\n\r\n", start), data.find(b"\n\n", start)
+    if usual >= 0 and (bare < 0 or usual < bare):
+        return usual + 3
+    return bare + 2 if bare >= 0 else 0
+
+
+def unfinished(data: bytes | bytearray, limit: int) -> Refused | None:
+    """What is wrong with a head although its end is not seen yet, or with one of that size."""
+    if data and data[0] < _PRINTABLE:
+        return Refused(400, f"no HTTP request: it starts with {bytes(data[:8])!r}")
+    if len(data) <= limit:
+        return None
+    if data.find(b"\n", 0, limit) < 0:
+        return Refused(414, f"a request line of more than {limit} bytes")
+    return Refused(431, f"a head of more than {limit} bytes")
+
+
+def ambiguous(head: bytes) -> Refused | None:
+    """What is wrong with a whole head."""
+    lines = head.count(b"\r\n")
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        return Refused(400, "a CR or LF alone in the head; expected CRLF")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        return Refused(400, "a header that is folded onto a second line")
+    line = head[: head.index(b"\r\n")]
+    if not line.endswith(_SPOKEN) and (found := _OTHER.search(line)):
+        return Refused(505, f"{found[1].decode()}; expected HTTP/1.1")
+    small = head.lower()
+    if b"\r\ntransfer-encoding:" not in small:
+        return None
+    if b"\r\ncontent-length:" in small:
+        return Refused(400, "both Content-Length and Transfer-Encoding; expected one of them")
+    if line.endswith(b" HTTP/1.0"):
+        return Refused(400, "Transfer-Encoding in HTTP/1.0; expected Content-Length")
+    return None

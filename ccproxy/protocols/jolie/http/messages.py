@@ -1,0 +1,145 @@
+"""HTTP messages as values, and their bodies: content codings, charsets, limits. Pure.
+
+It must never unpack more of a body than its limit, whatever the packed size says.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ccproxy.protocols.jolie.values import Unportable
+
+TYPE = "application/json; charset=utf-8"
+"""The content type of every body made here."""
+
+CHARSETS = frozenset(
+    {"utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"}
+)
+"""Charsets a body may be declared in."""
+
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+_ANY_WRAPPER = 47
+_NO_WRAPPER = -15
+
+
+class TooBig(Unportable):
+    """A body that is larger than it may be once it is unpacked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one HTTP message may be at most, in bytes."""
+
+    head: int = 65536
+    """Request or status line and headers."""
+    body: int = 64 << 20
+    """A body, packed and unpacked."""
+    ahead: int = 1 << 20
+    """Sent by a caller before its earlier request is answered; from half of it on it should not be
+    read."""
+
+
+class Request(NamedTuple):
+    """One whole request; names of headers in lower case, the last of several of one name."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """One whole response; headers as of a request."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Refused(NamedTuple):
+    """A request that cannot be read on; after its response the connection is closed."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message to be sent; the framing headers are added by the connection."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    status: int = 200
+    method: str = "POST"
+    target: str = "/"
+    id: int = field(default=0, kw_only=True)
+    """Of the call that a request carries."""
+
+
+def header_map(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as a map."""
+    return {name.decode("ascii").lower(): value.decode("latin-1") for name, value in pairs}
+
+
+def header_list(sending: Sending) -> list[tuple[bytes, bytes]]:
+    """The headers of a message to be sent."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in sending.headers]
+
+
+def plain(reason: Exception) -> str:
+    """What h11 says without the bytes it says it of, which are not ours to repeat."""
+    return str(reason).partition(": bytearray(")[0].partition(" (received ")[0]
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The content type without its parameters, in lower case; "" if there is none."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
+    """The body without its content coding; TooBig, and Unportable for other and broken codings."""
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding in ("identity", ""):
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise Unportable(f"content coding {coding!r:.40}; expected gzip or deflate")
+    try:
+        return _inflate(body, _ANY_WRAPPER, limit)
+    except zlib.error:
+        # Some write deflate without the zlib wrapper that RFC 9110 asks for.
+        return _raw(body, coding, limit)
+
+
+def text(headers: Mapping[str, str], body: bytes) -> str:
+    """The characters of an unpacked body; Unportable if they are not in the charset it claims."""
+    found = _CHARSET.search(headers.get("content-type", ""))
+    charset = found[1].lower() if found else "utf-8"
+    if charset not in CHARSETS:
+        raise Unportable(f"charset {charset!r:.40}; expected utf-8")
+    try:
+        return body.decode(charset)
+    except UnicodeDecodeError as reason:
+        raise Unportable(f"the body is not {charset}: byte {reason.start}") from None
+
+
+def _raw(body: bytes, coding: str, limit: int) -> bytes:
+    try:
+        if coding == "deflate":
+            return _inflate(body, _NO_WRAPPER, limit)
+    except zlib.error:
+        pass
+    raise Unportable(f"the body is no {coding}")
+
+
+def _inflate(body: bytes, wrapper: int, limit: int) -> bytes:
+    inflater = zlib.decompressobj(wrapper)
+    data = inflater.decompress(body, limit + 1)
+    if len(data) > limit:
+        raise TooBig(f"a body of more than {limit} bytes unpacked")
+    if not inflater.eof or inflater.unused_data:
+        raise Unportable("a packed body that is cut off or has bytes behind it")
+    return data

@@ -1,0 +1,251 @@
+"""One accepted HTTP/1.1 connection: bytes in, whole requests out, responses in, bytes out.
+
+Framing is h11's, which gets no byte before the head it belongs to was looked at (`heads`), and none
+of a later request. One request is given out at a time; what a caller sends ahead waits, up to a
+limit. It must never raise for what a peer sent: that is a `Refused`, to be responded to.
+"""
+
+from __future__ import annotations
+
+import h11
+
+from ccproxy.protocols.jolie.http import heads
+from ccproxy.protocols.jolie.http.messages import (
+    Limits,
+    Refused,
+    Request,
+    Sending,
+    header_list,
+    header_map,
+    plain,
+)
+
+PIECE = 64 * 1024
+"""Bytes of a chunked body given to h11 at a time: what is behind its end is looked at again."""
+_END = b"\r\n\r\n"
+
+
+class Server:
+    """The side of HTTP that answers."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.closing = False
+        """No further request is read; close when `out` is written."""
+        self.broken = ""
+        """Why, if the peer is to blame."""
+        self.too_big = False
+        """True if the reason is that a body is larger than it may be."""
+        self._limits = limits
+        self._h11 = self._fresh()
+        self._in = bytearray()
+        self._seen = 0
+        self._given = 0
+        self._tail = b""
+        self._left: int | None = 0
+        self._out: list[bytes] = []
+        self._request: h11.Request | None = None
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+        self._waiting = False
+        self._ended = False
+        self._leaving = False
+
+    @property
+    def crowded(self) -> bool:
+        """True while so much was sent ahead that the rest should wait on its way."""
+        return 2 * len(self._in) > self._limits.ahead
+
+    def feed(self, data: bytes) -> Request | Refused | None:
+        """The next request once it is whole; none while one waits for its response."""
+        if self.closing:
+            return None
+        self._in += data
+        if self._waiting:
+            self._hold()
+            return None
+        try:
+            if self._request is None:
+                return self._head()
+            return self._next()
+        except h11.RemoteProtocolError as reason:
+            return self._refuse(self._malformed(reason))
+
+    def eof(self) -> None:
+        """The caller sends no more; a request that waits still gets its response."""
+        self._ended = True
+        if not self._waiting:
+            self.closing = True
+
+    def leave(self, reason: str) -> Refused | None:
+        """Take no further request: the next response is the last, be it to one that is half here.
+
+        That one is returned, to be responded to.
+        """
+        if self._leaving or self.closing:
+            return None
+        self._leaving = True
+        if self._waiting:
+            return None
+        if self._request is None and not self._in:
+            self.closing = True
+            return None
+        self._waiting = True
+        return Refused(503, reason)
+
+    def exceed(self, reason: str) -> None:
+        """The body of the request that waits is too large once it is unpacked."""
+        self.broken = reason
+        self.too_big = True
+
+    def respond(self, sending: Sending) -> None:
+        """Send the response of the request that waits; ignored if there is none."""
+        if not self._waiting:
+            return
+        self._waiting = False
+        headers = header_list(sending)
+        if sending.status != 204:
+            headers.append((b"Content-Length", b"%d" % len(sending.body)))
+        if self.broken or self._leaving:
+            headers.append((b"Connection", b"close"))
+        self._send(h11.Response(status_code=sending.status, headers=headers))
+        head = self._request is not None and self._request.method == b"HEAD"
+        if sending.body and not head:
+            self._send(h11.Data(data=sending.body))
+        self._send(h11.EndOfMessage())
+        self._turn()
+
+    def out(self) -> bytes:
+        """The bytes to be written since the last time."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _fresh(self) -> h11.Connection:
+        return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head)
+
+    def _malformed(self, reason: h11.RemoteProtocolError) -> Refused:
+        if reason.error_status_hint == 431:
+            # No head is that long by now.
+            return Refused(400, f"a chunk header or trailer of more than {self._limits.head} bytes")
+        return Refused(reason.error_status_hint, plain(reason))
+
+    def _hold(self) -> None:
+        if len(self._in) > self._limits.ahead:
+            self.broken = f"more than {self._limits.ahead} bytes sent ahead of a response"
+            self.closing = True
+
+    def _head(self) -> Request | Refused | None:
+        """Look for a whole head and at what is wrong with it; then it may be parsed."""
+        if not self._in:
+            self.closing = self._ended
+            return None
+        end = heads.end_of(self._in, self._seen)
+        self._seen = len(self._in)
+        limit = self._limits.head
+        if not end:
+            refused = heads.unfinished(self._in, limit)
+            if refused is None and self._ended:
+                refused = Refused(400, "a request that is cut off")
+            return self._refuse(refused) if refused else None
+        head = bytes(self._in[:end])
+        if refused := heads.unfinished(head, limit) or heads.ambiguous(head):
+            return self._refuse(refused)
+        del self._in[:end]
+        self._seen = 0
+        self._h11.receive_data(head)
+        return self._next()
+
+    def _next(self) -> Request | Refused | None:
+        while True:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                return self._whole()
+            elif not self._give():
+                self._continue()
+                return None
+            if refused := self._too_big():
+                return refused
+
+    def _begin(self, request: h11.Request) -> None:
+        self._request = request
+        self._headers = header_map(request.headers)
+        self._left = None
+        if "transfer-encoding" not in self._headers:
+            self._left = int(self._headers.get("content-length", "0"))
+        if self._in and self._left != 0:
+            self._give()
+
+    def _give(self) -> bool:
+        """Let h11 have more of the body, and nothing of what is behind it; False without any."""
+        del self._in[: self._given]
+        self._given = 0
+        data = bytes(self._in[: PIECE if self._left is None else self._left])
+        if data:
+            self._h11.receive_data(data)
+            if self._left is None:
+                self._tail = self._tail[-len(_END) :] + data
+                self._given = len(data)
+            else:
+                self._left -= len(data)
+                del self._in[: len(data)]
+            return True
+        if not self._ended:
+            return False
+        self._h11.receive_data(b"")
+        return True
+
+    def _too_big(self) -> Refused | None:
+        limit = self._limits.body
+        if max(self._left or 0, len(self._body)) <= limit:
+            return None
+        self.too_big = True
+        return self._refuse(Refused(413, f"a body of more than {limit} bytes"))
+
+    def _continue(self) -> None:
+        if self._h11.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def _whole(self) -> Request | Refused:
+        if self._left is None and not self._ends():
+            return self._refuse(Refused(400, "a chunked body that ends with LF; expected CRLF"))
+        found, body = self._request, bytes(self._body)
+        assert found is not None
+        self._body = bytearray()
+        self._waiting = True
+        method = found.method.decode("ascii")
+        return Request(method, found.target.decode("ascii"), self._headers, body)
+
+    def _ends(self) -> bool:
+        """Take off what h11 used of a chunked body; True if it ends as everybody would say."""
+        behind = len(self._h11.trailing_data[0])
+        del self._in[: self._given - behind]
+        self._given = 0
+        tail, self._tail = self._tail[: len(self._tail) - behind], b""
+        return tail.endswith(_END)
+
+    def _refuse(self, refused: Refused) -> Refused:
+        self.broken = refused.reason
+        self._waiting = True
+        self._body = bytearray()
+        return refused
+
+    def _send(self, event: h11.Event) -> None:
+        try:
+            self._out.append(self._h11.send(event) or b"")
+        except h11.LocalProtocolError:
+            # The peer broke the protocol where HTTP leaves no room for a response.
+            self.closing = True
+
+    def _turn(self) -> None:
+        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+            self.closing = True
+            return
+        self._request = None
+        if self._h11.trailing_data[0]:
+            self._h11 = self._fresh()
+        else:
+            self._h11.start_next_cycle()

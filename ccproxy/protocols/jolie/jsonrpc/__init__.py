@@ -1,0 +1,1 @@
+"""Calls as JSON-RPC 2.0 over HTTP."""

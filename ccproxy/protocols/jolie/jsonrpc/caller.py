@@ -1,0 +1,204 @@
+"""The side of JSON-RPC that answers: one request of an HTTP POST, or a batch of them.
+
+    one request           its response          a notification        204, no body
+    a batch               an array of responses, in the order of its requests
+    a batch without ids   204, no body
+    no JSON               error -32700, id null
+    no request, a batch of none or of more than BATCH          error -32600, id null
+
+A fault is an error object: its name the message, its value the data, -32000 the code. It must never
+give an answer to another request than its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ccproxy.protocols.jolie import json_values as joliejson
+from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http.caller import WebCaller
+from ccproxy.protocols.jolie.http.form import error_of
+from ccproxy.protocols.jolie.http.messages import TYPE, Refused, Request, Sending, TooBig
+from ccproxy.protocols.jolie.jsonrpc.values import PROTOCOL, loads, read_params, result_of
+from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportable, io_fault
+
+BATCH = 1000
+"""Requests in one batch, at most."""
+UNREADABLE = -32700
+"""The error code of a body that is no JSON."""
+INVALID = -32600
+"""The error code of JSON that is no request."""
+MESSAGES = {UNREADABLE: "Parse error", INVALID: "Invalid Request"}
+"""What the standard calls them; no operation was called, so there is no fault to name."""
+
+_ABSENT = object()
+_NO_PARSE_ERROR = (413, 503)
+
+
+class Post:
+    """The answers to one POST, until it has all of them."""
+
+    __slots__ = ("batch", "status", "_answers", "_due", "_size")
+
+    def __init__(self, batch: bool = False, status: int = 200) -> None:
+        self.batch = batch
+        self.status = status
+        self._answers: list[bytes] = []
+        self._due = 0
+        self._size = 0
+
+    @property
+    def due(self) -> int:
+        """Answers that are still to come."""
+        return self._due
+
+    def token(self, id: Any, code: int = 0) -> Token:
+        """A place among the answers."""
+        self._answers.append(b"")
+        self._due += 1
+        return Token(id, code, len(self._answers) - 1, self)
+
+    def fits(self, body: bytes, limit: int) -> bool:
+        """True if a batch with this answer is not too large; one alone is as large as it is."""
+        return not self.batch or self._size + len(body) <= limit
+
+    def put(self, place: int, body: bytes) -> None:
+        """Take one answer."""
+        self._answers[place] = body
+        self._size += len(body)
+        self._due -= 1
+
+    def body(self) -> bytes:
+        """All of them, as the caller is to have them."""
+        return b"[%s]" % b",".join(self._answers) if self.batch else self._answers[0]
+
+
+class Token(NamedTuple):
+    """The id to answer with, as the caller wrote it; `code` replaces that of an error."""
+
+    id: Any
+    code: int
+    place: int
+    post: Post
+
+
+class JsonRpcCaller(WebCaller):
+    """One connection of a caller; `feed(b"")` after an answer may give the next calls."""
+
+    def feed(self, data: bytes) -> list[Asked]:
+        """The calls that became whole: notifications, and those of one POST that waits."""
+        calls: list[Asked] = []
+        while found := self._server.feed(data):
+            data = b""
+            if isinstance(found, Refused):
+                self.refuse(found)
+                break
+            try:
+                post, asked = _read(found, self._limits.body)
+            except TooBig as reason:
+                self._server.exceed(str(reason))
+                self.refuse(Refused(413, str(reason)))
+                break
+            calls += asked
+            if post.due:
+                break
+            self._server.respond(Sending(status=204))
+        return calls
+
+    def answer(self, token: Token | None, answer: Answer) -> None:
+        """Take an answer, and respond if it was the last that a POST waited for."""
+        if token is None:
+            return
+        post, limit = token.post, self._limits.body
+        body = _body(token, answer)
+        if not post.fits(body, limit):
+            body = _body(token, io_fault(f"the answers of the batch have more than {limit} bytes"))
+        post.put(token.place, body)
+        if not post.due:
+            self._respond(post)
+
+    def _respond(self, post: Post) -> None:
+        headers = [("Content-Type", TYPE)]
+        if post.status == 405:
+            headers.append(("Allow", "POST"))
+        self._server.respond(Sending(tuple(headers), post.body(), post.status))
+
+    def refuse(self, refused: Refused) -> None:
+        """Respond to a request that is not read to its end; the connection ends."""
+        code = 0 if refused.status in _NO_PARSE_ERROR else UNREADABLE
+        self.answer(Post(status=refused.status).token(None, code), io_fault(refused.reason))
+
+
+def _read(request: Request, limit: int) -> tuple[Post, list[Asked]]:
+    """The requests of one POST; what is none of them is a fault with its place. May be TooBig."""
+    if request.method != "POST":
+        return _refused(405, INVALID, f"method {request.method:.20}; expected POST")
+    try:
+        found = loads(request, limit)
+    except TooBig:
+        raise
+    except Unportable as reason:
+        return _refused(200, UNREADABLE, str(reason))
+    if isinstance(found, list) and not 0 < len(found) <= BATCH:
+        return _refused(200, INVALID, f"a batch of {len(found)}; expected 1 to {BATCH} requests")
+    post = Post(batch=isinstance(found, list))
+    where = _where(request)
+    return post, [_asked(post, one, where) for one in (found if post.batch else [found])]
+
+
+def _refused(status: int, code: int, reason: str) -> tuple[Post, list[Asked]]:
+    post = Post(status=status)
+    return post, [Asked(post.token(None, code), io_fault(reason))]
+
+
+def _where(request: Request) -> str | Fault:
+    """The resource path; the original takes none from anywhere."""
+    try:
+        return targets.resource(request.target, request.headers)
+    except Unportable as reason:
+        return io_fault(str(reason))
+
+
+def _asked(post: Post, found: Any, where: str | Fault) -> Asked:
+    """One request object."""
+    if not isinstance(found, dict):
+        return _invalid(post, None, "a bare value; expected a request object")
+    id = found.get("id", _ABSENT)
+    if not _answerable(id):
+        return _invalid(post, None, "the id is no number and no string of whole characters")
+    operation = found.get("method")
+    if not isinstance(operation, str):
+        known = None if id is _ABSENT else id
+        return _invalid(post, known, "no method; expected its name as text")
+    token = None if id is _ABSENT else post.token(id)
+    if isinstance(where, Fault):
+        return Asked(token, where)
+    return Asked(token, Call(where, operation, read_params(found.get("params"))))
+
+
+def _invalid(post: Post, id: Any, reason: str) -> Asked:
+    return Asked(post.token(id, INVALID), io_fault(reason))
+
+
+def _answerable(id: Any) -> bool:
+    """True for an id that an answer can carry."""
+    if isinstance(id, str):
+        return not any("\ud800" <= one <= "\udfff" for one in id)
+    return not isinstance(id, dict | list | bool)
+
+
+def _body(token: Token, answer: Answer) -> bytes:
+    """A response object; a value that JSON cannot carry is answered with a fault."""
+    try:
+        if isinstance(answer, Fault):
+            return _error(token, answer)
+        return joliejson.dumps({"result": result_of(answer.value), "id": token.id, **PROTOCOL})
+    except Unportable as reason:
+        return _error(token, io_fault(f"jsonrpc cannot carry the answer: {reason}"))
+
+
+def _error(token: Token, fault: Fault) -> bytes:
+    error = error_of(fault)
+    if token.code:
+        error |= {"code": token.code, "message": MESSAGES[token.code]}
+    return joliejson.dumps({"error": error, "id": token.id, **PROTOCOL})

@@ -1,0 +1,60 @@
+"""What JSON-RPC objects hold, both ways: params, results, and how a body becomes JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ccproxy.protocols.jolie import json_values as joliejson
+from ccproxy.protocols.jolie.http.messages import Request, Response, text, unpacked
+from ccproxy.protocols.jolie.json_values import Json, json_of
+from ccproxy.protocols.jolie.values import Unportable, Value
+
+PROTOCOL: Mapping[str, str] = {"jsonrpc": "2.0"}
+"""The member that every object has."""
+
+
+class Written(Json):
+    """A value of which JSON-RPC has several spellings; between two of its ports `text` crosses."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, value: Any, text: Any) -> None:
+        super().__init__(value)
+        self.text = text
+
+
+def read_params(params: Any) -> Value:
+    """Several clients put one value into an array, because the standard has no bare params."""
+    if isinstance(params, list) and len(params) < 2:
+        return Written(params[0] if params else None, params)
+    return Written(params, params)
+
+
+def params_of(value: Value) -> Any:
+    """The params of a request; None: they are left out."""
+    if isinstance(value, Written):
+        return value.text
+    found = json_of(value)
+    return found if found is None or isinstance(found, dict) else [found]
+
+
+def read_result(result: Any) -> Value:
+    """Jolie writes void as `[null]` when it does not know the type of the answer."""
+    return Written(None if result == [None] else result, result)
+
+
+def result_of(value: Value) -> Any:
+    """The result of a response."""
+    return value.text if isinstance(value, Written) else json_of(value)
+
+
+def loads(message: Request | Response, limit: int) -> Any:
+    """The JSON of a body; Unportable if it is none, TooBig beyond `limit` bytes unpacked."""
+    body = unpacked(message.headers, message.body, limit)
+    try:
+        return joliejson.loads(text(message.headers, body))
+    except Unportable:
+        raise
+    except ValueError as reason:
+        raise Unportable(f"the body is no JSON: {reason}") from None

@@ -1,0 +1,138 @@
+"""A listener whose peers make calls: which protocol they speak, what type a call has.
+
+What a protocol is made of is imported when a listener asks for it: a switch of CC alone would carry
+2 MiB for nothing. It must never touch a connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.server import ListenOptions
+from ccproxy.core.outbox import Limits
+from ccproxy.net.shared import Services
+from ccproxy.net.stream_listener import StreamListener
+from ccproxy.protocols.jolie.caller import Caller
+from ccproxy.protocols.jolie.paths import memorable, names, type_of
+from ccproxy.protocols.jolie.sodep import Sodep, SodepCaller
+from ccproxy.protocols.jolie.values import io_fault
+
+if TYPE_CHECKING:
+    from ccproxy.protocols.jolie.values import Call, Form
+
+TYPES = 4096
+"""Paths with operations whose message types are remembered."""
+
+
+def _sodep(message: int) -> Form:
+    from ccproxy.protocols.jolie.sodep import Limits, Sodep
+
+    return Sodep(Limits(message=message))
+
+
+def _http(message: int) -> Form:
+    from ccproxy.protocols.jolie.http import Http, Limits
+
+    return Http(limits=Limits(body=message))
+
+
+def _jsonrpc(message: int) -> Form:
+    from ccproxy.protocols.jolie.http import Limits
+    from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+
+    return JsonRpc(limits=Limits(body=message))
+
+
+FORMS: Mapping[str, Callable[[int], Form]] = {"sodep": _sodep, "http": _http, "jsonrpc": _jsonrpc}
+"""The form of each protocol, given the bytes of the longest message; of HTTP, of a body."""
+
+
+class CallListener(StreamListener[Caller]):
+    """One address where calls come in.
+
+    After a reload limits hold for connections to come, timeout and prefix for calls to come.
+    """
+
+    options: ListenOptions
+
+    def __init__(self, plan: ListenerPlan, services: Services) -> None:
+        super().__init__(plan, services)
+        self._form_of = FORMS[plan.protocol]
+        self.form = self._form_of(plan.options.max_message)
+        self.prefix = plan.type
+        self._types: dict[tuple[str, str], str] = {}
+
+    def type_of(self, call: Call) -> str:
+        """The message type of a call."""
+        types, key = self._types, (call.path, call.operation)
+        found = types.get(key)
+        if found is None:
+            if len(types) >= TYPES:
+                types.clear()
+            found = type_of(self.prefix, names(call.path), call.operation)
+            if memorable(*key):
+                types[key] = found
+        return found
+
+    @property
+    def limits(self) -> Limits:
+        """Those of each caller's outbox.
+
+        An answer is never dropped while its caller is connected: one that would have to be is the
+        end of the connection, unless the policy is `block`. That one lets answers to calls that
+        were taken wait without limit, since too many of them keep further calls from being read.
+        """
+        limits = self.options.limits
+        if limits.policy == "block":
+            return Limits(bytes=sys.maxsize, policy="block")
+        # With this policy of an outbox a last one may exceed the limit: one alone always may.
+        return replace(limits, policy="block")
+
+    @property
+    def calls(self) -> int:
+        """How many are under way."""
+        return sum(peer.calls for peer in self.peers)
+
+    def mute(self) -> None:
+        """Take no more calls; each connection is closed when those under way are answered."""
+        for peer in tuple(self.peers):
+            peer.leave()
+
+    async def dismiss(self, reason: str, seconds: float) -> None:
+        """Answer what is still under way with a fault, then close."""
+        self.mute()
+        fault = io_fault(reason)
+        if isinstance(self.form, Sodep):
+            sides = [one.side for one in self.peers]
+            self.form.abandon([one for one in sides if isinstance(one, SodepCaller)], fault)
+        for peer in tuple(self.peers):
+            peer.give_up(fault)
+        await super().dismiss(reason, seconds)
+
+    def make(self, sock: socket.socket, peer: str) -> Caller:
+        """A caller that has asked nothing yet."""
+        return Caller(self, sock, peer)
+
+    def reconfigure(self, options: ListenerOptions) -> None:
+        """New options."""
+        changed = options != self.options
+        super().reconfigure(options)
+        if not changed:
+            return
+        # The form stays: connections that are open share with it what they know of their ways.
+        form: Any = self.form
+        form.limits = self._limits(options)
+        if isinstance(options, ListenOptions):
+            self.prefix = options.type
+        self._types.clear()
+        self.services.switch.table.clear()
+
+    def _limits(self, options: ListenerOptions) -> Any:
+        made: Any = self._form_of(options.max_message)
+        return made.limits

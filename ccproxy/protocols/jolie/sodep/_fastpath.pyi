@@ -1,0 +1,9 @@
+from ccproxy.protocols.jolie.sodep.fastpath import Account as Account
+from ccproxy.protocols.jolie.sodep.fastpath import Lane as Lane
+from ccproxy.protocols.jolie.sodep.fastpath import Load as Load
+from ccproxy.protocols.jolie.sodep.fastpath import Passed as Passed
+from ccproxy.protocols.jolie.sodep.fastpath import Returns as Returns
+from ccproxy.protocols.jolie.sodep.fastpath import Trunk as Trunk
+from ccproxy.protocols.jolie.sodep.fastpath import Trunks as Trunks
+from ccproxy.protocols.jolie.sodep.fastpath import deliver as deliver
+from ccproxy.protocols.jolie.sodep.fastpath import forward as forward

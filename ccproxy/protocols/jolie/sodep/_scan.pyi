@@ -1,0 +1,2 @@
+from ccproxy.protocols.jolie.sodep.scan import Walk as Walk
+from ccproxy.protocols.jolie.sodep.scan import scan as scan

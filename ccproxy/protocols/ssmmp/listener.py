@@ -1,0 +1,141 @@
+"""A listener whose peers speak SSMMP as plain text, in any of its framings.
+
+Each message becomes one of the type `ssmmp.<message type>` and goes through the routes; whoever
+remembers it can write to its peer at any time by answering it. It must never know what a message
+means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from ccproxy.core.message import Answer, Message, Reply
+from ccproxy.net.stream import Stream
+from ccproxy.net.stream_listener import StreamListener
+from ccproxy.protocols.ssmmp import (
+    FIELD,
+    PREFIX,
+    SECONDS,
+    Malformed,
+    Reader,
+    SsmmpCodec,
+    dialect_of,
+    format,
+    parse,
+)
+
+HOPELESS = 10
+"""Messages without a readable type or id after which a connection is closed."""
+
+
+class TextListener(StreamListener["TextPeer"]):
+    """One address where SSMMP is spoken as text."""
+
+    def make(self, sock: socket.socket, peer: str) -> TextPeer:
+        """A peer of which nothing is known yet."""
+        return TextPeer(self, sock, peer)
+
+
+class TextPeer:
+    """One connection; the origin of its messages."""
+
+    def __init__(self, listener: TextListener, sock: socket.socket, peer: str) -> None:
+        services = listener.services
+        self.identity = services.identities.next()
+        self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, listener.limits)
+        self._listener = listener
+        self._services = services
+        self._reader = Reader()
+        self._codec: SsmmpCodec | None = None
+        self._since: float | None = None
+        self._hopeless = 0
+
+    # Owner of its stream
+
+    lingers = False
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        """Bytes of messages; none means the peer sends no more."""
+        for unit in self._reader.feed(data):
+            self._take(unit)
+        if self._reader.broken:
+            self._services.journal.peer_closed(
+                self._listener.name, stream.name, self._reader.broken
+            )
+            self._finish(self._reader.broken)
+        now = asyncio.get_running_loop().time()
+        self._since = (self._since or now) if self._reader.partial else None
+
+    def closed(self, stream: Stream, reason: str) -> None:
+        """The peer is gone."""
+        self._services.journal.debug("peer gone peer=%s: %s", stream.name, reason)
+        self._listener.left(self, self.identity)
+
+    # Origin of its messages
+
+    def answer(self, message: Message, answer: Reply | Answer) -> str:
+        """Write to the peer; `Answer` has the text of a message, in any framing, or the bytes for
+        this very peer; empty: it is closed when what waits is written."""
+        if self.stream.closed:
+            return "gone"
+        if isinstance(answer, Answer):
+            if not answer.content:
+                self._finish("closed by a handler")
+                return "replied"
+            unit = self._unit(message, answer.content)
+        else:
+            [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
+        return "replied" if self.stream.write(unit) else "full"
+
+    def pass_on(self, message: Message, path: str, way: Any) -> None:
+        """Texts are always shown to their handler."""
+
+    def _unit(self, message: Message, content: str | bytes) -> bytes:
+        if isinstance(content, bytes):
+            return content
+        [unit] = message.codec.encode(message.type, {FIELD: content}, None)
+        return unit
+
+    def expire(self, now: float) -> None:
+        """Close a peer that stopped in the middle of a message."""
+        if self._since is not None and now - self._since > SECONDS:
+            self._services.journal.peer_closed(
+                self._listener.name, self.stream.name, "stopped in the middle of a message"
+            )
+            self.stream.close("half a message")
+
+    def _take(self, unit: bytes) -> None:
+        if self._codec is None:
+            self._codec = SsmmpCodec(dialect_of(unit))
+        try:
+            parsed = parse(unit)
+        except Malformed as error:
+            self._refuse(unit, error)
+            return
+        # What is parsed once is passed on behind the text; the codec reads the text alone.
+        payload = (unit, parsed)
+        message = Message(
+            PREFIX + parsed.type, (self.identity,), payload, self._codec, self._listener.name, self,
+            len(unit),
+        )  # fmt: skip
+        self._services.switch.take(message)
+
+    def _refuse(self, unit: bytes, error: Malformed) -> None:
+        """A message that is none: counted, named, and answered where an answer is possible."""
+        ledger = self._services.switch.ledger
+        ledger.receive(1, len(unit))
+        ledger.end("malformed", 1, len(unit))
+        self._services.journal.peer_closed(self._listener.name, self.stream.name, str(error))
+        answer = error.answer
+        if answer is not None and self._codec is not None:
+            self.stream.write(format(answer, self._codec.dialect))
+        self._hopeless += error.hopeless
+        if self._hopeless >= HOPELESS:
+            self._finish(f"{HOPELESS} messages that cannot be read")
+
+    def _finish(self, reason: str) -> None:
+        """Close when what waits is written; soon, since the peer may never read it."""
+        self.stream.finish(reason)
+        asyncio.get_running_loop().call_later(SECONDS, self.stream.close, reason)

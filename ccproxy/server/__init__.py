@@ -1,0 +1,1 @@
+"""The running server: its listeners and handlers from start to stop, and what it says of itself."""

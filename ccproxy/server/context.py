@@ -1,0 +1,236 @@
+"""The Context of a running handler: all it may use, and the list of what has to be closed after it.
+
+It must never hand out the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any, Protocol
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.core.message import Actions, Message
+from ccproxy.handler import Flushable, Handler, Wire, WireOwner
+from ccproxy.net.dial import Dial
+from ccproxy.net.shared import Services
+from ccproxy.net.sockets import bind, bound
+from ccproxy.net.threads import Pool
+from ccproxy.net.zmtp.link import NetLink
+from ccproxy.server.runners import PATIENCE
+
+BACKLOG = 1024
+TIMER = "(timer)"
+"""Stands for the type of a message where a handler's timer is named."""
+PROCESS_GRACE = 2.0
+"""Seconds a process has between SIGTERM and SIGKILL."""
+
+
+class Rooms(Protocol):
+    """What a context needs of the server: other handlers, links that outlive a reload, threads."""
+
+    pool: Pool
+
+    def handler(self, section: str) -> Handler:
+        """A started handler."""
+
+    def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
+        """A link of a section, the open one if there is one to this address."""
+
+    def routes(self, section: str) -> tuple[str, ...]:
+        """The prefixes that name a section."""
+
+    def refresh(self) -> None:
+        """Ask every handler again."""
+
+
+class NetContext:
+    """See `ccproxy.handler.Context`."""
+
+    def __init__(self, name: str, services: Services, rooms: Rooms) -> None:
+        self.name = name
+        self.log = logging.LoggerAdapter(logging.getLogger(name), {})
+        self.counters: Counter[str] = Counter()
+        self.links: list[NetLink] = []
+        self._services = services
+        self._rooms = rooms
+        self._loop = asyncio.get_running_loop()
+        self.now: Callable[[], float] = self._loop.time
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._servers: list[asyncio.Server] = []
+        self._wires: list[Dial] = []
+        self._departures: list[Callable[[bytes], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._stopped = False
+
+    def link(
+        self,
+        address: str,
+        options: LinkOptions,
+        on_message: Callable[[Message], None] | None = None,
+    ) -> NetLink:
+        """Open a link, or take over the one a reload left open."""
+        link = self._rooms.link(self.name, Address.remote(str(address)), options)
+        link.on_message = on_message
+        self.links.append(link)
+        return link
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The prefixes that lead to this handler, of the plan that runs or is about to."""
+        return self._rooms.routes(self.name)
+
+    def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
+        """Connect once; what is still connected when the handler stops is closed then."""
+        self._wires = [one for one in self._wires if not one.over]
+        self._wires.append(Dial(Address.remote(address), owner, self._services.turn, options))
+        return self._wires[-1]
+
+    async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
+        """Accept connections of a protocol of the handler's own."""
+        where = Address.parse(str(address))
+        sock = bind(where, BACKLOG)
+        found = bound(sock, where)
+        if where.scheme == "ipc":
+            server = await self._loop.create_unix_server(factory, sock=sock)
+        else:
+            server = await self._loop.create_server(factory, sock=sock)
+        self._servers.append(server)
+        return found
+
+    def handler(self, section: str) -> Handler:
+        """Another handler."""
+        return self._rooms.handler(section)
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call again and again; the first time one period from now."""
+        due = self._loop.time() + seconds
+
+        def again() -> None:
+            nonlocal due
+            # After a stop of the whole machine the missed calls are not made up for.
+            due = max(due + seconds, self._loop.time())
+            self._at(due, again)
+            call()
+
+        self._at(due, again)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call once."""
+        self._at(self._loop.time() + seconds, call)
+
+    def flush_later(self, one: Flushable) -> None:
+        """Write once a turn."""
+        self._services.turn.flush_later(one)
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def on_departure(self, call: Callable[[bytes], None]) -> None:
+        """Call with the identity of each peer that is gone."""
+
+        def guarded(identity: bytes) -> None:
+            self._guard(lambda: call(identity))
+
+        self._departures.append(guarded)
+        self._services.departures.append(guarded)
+
+    def flows_changed(self) -> None:
+        """Ask every handler again."""
+        self._rooms.refresh()
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        self.counters[name] += amount
+
+    def dispatch(self, handler: Handler, message: Message) -> str:
+        """Give a message that was held back to another handler, unless it has to wait."""
+        switch = self._services.switch
+        if switch.waits(handler, message.type):
+            return "waits"
+        return switch.inject(handler, message)
+
+    def act(self, actions: Actions, message: Message | None = None) -> None:
+        """Carry out actions."""
+        self._services.switch.act(actions, message)
+
+    async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Run what waits in the server's bounded pool of threads."""
+        return await self._rooms.pool.run(partial(call, *args))
+
+    async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Start a process that is ended when the handler stops."""
+        process = await asyncio.create_subprocess_exec(*command)
+        self._processes.append(process)
+        return process
+
+    def task(self, work: Awaitable[None]) -> None:
+        """Run a coroutine until the handler stops."""
+        task = asyncio.ensure_future(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End everything that was started here, except the links, which the server may keep."""
+        self._stopped = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        for server in self._servers:
+            server.close()
+        for wire in self._wires:
+            wire.close()
+        for departure in self._departures:
+            self._services.departures.remove(departure)
+        self._departures.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(_end, self._processes))
+
+    def _at(self, when: float, call: Callable[[], None]) -> None:
+        if self._stopped:
+            return
+
+        def run() -> None:
+            self._timers.discard(timer)
+            self._guard(call)
+
+        timer = self._loop.call_at(when, run)
+        self._timers.add(timer)
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        begun = perf_counter()
+        try:
+            call()
+        except Exception as error:
+            self._services.journal.failed(self.name, TIMER, error)
+        took = perf_counter() - begun
+        if took > PATIENCE:
+            self._services.journal.slow(self.name, TIMER, took)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            self.log.exception("task failed")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, and SIGKILL for what does not listen."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), PROCESS_GRACE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,298 @@
+"""The running handlers of one plan: made, started, replaced at a reload, stopped.
+
+Links belong to the crew, not to a handler, so that a reload can hand an open link to the handler
+that takes its place. It must never touch a listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import LinkOptions
+from ccproxy.config.plan import HandlerPlan, Plan
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.routes import Routes
+from ccproxy.core.switch import Switch
+from ccproxy.core.verdict import Receiver
+from ccproxy.handler import Handler
+from ccproxy.net.shared import Services
+from ccproxy.net.threads import Pool
+from ccproxy.net.zmtp.link import NetLink
+from ccproxy.server.context import NetContext
+from ccproxy.server.leaving import Leaving
+from ccproxy.server.runners import Threaded, receiver
+
+THREADS = 8
+"""Threads of `Context.run_blocking`, for all handlers together."""
+GRACE = 2.0
+"""Seconds a handler has to stop, and a handler's thread to finish what it does."""
+
+
+class StartFailed(Exception):
+    """A handler could not be started; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One running handler: its plan, the instance, its context, and who receives for it."""
+
+    plan: HandlerPlan
+    handler: Handler
+    context: NetContext
+    receiver: Receiver
+
+
+class Crew:
+    """All running handlers and links."""
+
+    def __init__(self, services: Services) -> None:
+        self.members: dict[str, Member] = {}
+        self.links: dict[tuple[str, str], NetLink] = {}
+        self.past = Outbox("links gone", Limits())
+        self.pool = Pool(THREADS, "blocking")
+        self._services = services
+        self._starting: dict[str, Member] = {}
+        self._plan: Plan | None = None
+        self._leaving = Leaving(self._cannot_drain)
+        self._retired: dict[NetLink, asyncio.Task[None]] = {}
+
+    # What contexts may ask for
+
+    def handler(self, section: str) -> Handler:
+        """A started handler; KeyError if the section is not running."""
+        return (self._starting.get(section) or self.members[section]).handler
+
+    def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
+        """A link of a section, the open one if there is one to this address."""
+        key = (section, str(address))
+        known = self.links.get(key)
+        if known is not None:
+            known.reconfigure(options)
+            return known
+        link = self._inherit(key)
+        if link is None:
+            link = NetLink(section, address, options, self._services)
+        else:
+            link.reconfigure(options)
+        self.links[key] = link
+        return link
+
+    def _inherit(self, key: tuple[str, str]) -> NetLink | None:
+        """The link to the same address of a section that is gone: it was renamed, it seems."""
+        sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
+        for old in list(self.links):
+            if old[1] == key[1] and old[0] not in sections:
+                link = self.links.pop(old)
+                link.rename(key[0])
+                return link
+        return None
+
+    def routes(self, section: str) -> tuple[str, ...]:
+        """The prefixes that name a section, in the plan that is being started or runs."""
+        plan = self._plan
+        routes = plan.routes if plan is not None else ()
+        return tuple(one.prefix for one in routes if section in one.sections)
+
+    def refresh(self) -> None:
+        """Ask every handler again."""
+        self._services.switch.table.clear()
+
+    # The life of handlers
+
+    async def adopt(self, plan: Plan, keep: Collection[str] = ()) -> None:
+        """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
+
+        StartFailed, and whatever else is raised, leaves everything as it was before.
+        """
+        earlier, self._plan = self._plan, plan
+        links = dict(self.links)
+        before = {link: (link.on_message, link.options) for link in links.values()}
+        fresh = [one for one in plan.handlers if one.section not in keep]
+        leaving = [one for name, one in self.members.items() if name not in keep]
+        # Who has listeners of its own must let go of them before its successor can have them.
+        early = [one for one in leaving if one.handler.standalone]
+        await self._stop(early)
+        try:
+            await self._start(fresh, plan.server.start_timeout)
+            members = {**{name: self.members[name] for name in keep}, **self._starting}
+            members = {one.section: members[one.section] for one in plan.handlers}
+            configure(self._services.switch, plan, members)
+        except BaseException as error:  # also when it is cancelled
+            await self._stop(list(self._starting.values()))
+            self._starting = {}
+            made = {key: one for key, one in self.links.items() if one not in before}
+            self.links = {**links, **made}
+            for key, link in links.items():
+                link.rename(key[0])
+                link.on_message, options = before[link]
+                link.reconfigure(options)
+            self._plan = earlier
+            await self._bring_back(early, isinstance(error, Exception))
+            raise
+        self.members, self._starting = members, {}
+        self._retire_unused()
+        await self._dismiss([one for one in leaving if one not in early])
+        for name in keep:
+            self._tell_reloaded(self.members[name])
+
+    def _tell_reloaded(self, member: Member) -> None:
+        try:
+            member.handler.reloaded()
+        except Exception as error:
+            self._services.journal.failed(member.handler.name, "(reload)", error)
+
+    async def stop(self, linger: float) -> None:
+        """Stop all handlers, then close all links."""
+        await asyncio.gather(self._stop(self.members.values()), self._leaving.stop())
+        for retirement in self._retired.values():
+            retirement.cancel()
+        await asyncio.gather(*self._retired.values(), return_exceptions=True)
+        links = [*self.links.values(), *self._retired]
+        await asyncio.gather(*(link.close(min(linger, link.options.linger)) for link in links))
+        self.pool.close()
+
+    def outboxes(self) -> list[Outbox]:
+        """The outboxes of all links; those that a reload took away are summed up in one."""
+        boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
+        return [self.past, *boxes] if self.past.queued else boxes
+
+    def counters(self) -> Counter[str]:
+        """The counters of all handlers, added up by name."""
+        total: Counter[str] = Counter()
+        for member in self.members.values():
+            total.update(member.context.counters)
+        return total
+
+    def status(self) -> list[tuple[str, dict[str, Any]]]:
+        """What each handler that has links says of them, by section."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        for name, member in self.members.items():
+            try:
+                facts = member.handler.status()
+            except Exception as error:
+                self._services.journal.failed(name, "(status)", error)
+                continue
+            if facts:
+                found.append((name, facts))
+        return found
+
+    async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
+        self._starting = {}
+        made = [self._make(one) for one in plans]
+        # All exist before the first one starts: `forward-to` may point forward in the file.
+        self._starting = {one.plan.section: one for one in made}
+        for number, member in enumerate(made):
+            try:
+                await _within(seconds, member.handler.start(member.context))
+            except BaseException as error:  # also when it is cancelled: it has begun
+                await self._stop(made[: number + 1])
+                self._starting = {}
+                if not isinstance(error, Exception):
+                    raise
+                raise _failed(member.plan, error) from error
+
+    async def _bring_back(self, stopped: list[Member], again: bool) -> None:
+        """The plan of before, with the handlers that were stopped for nothing; not at the end."""
+        plan = self._plan
+        if again and plan is not None:
+            try:
+                await self._start([one.plan for one in stopped], plan.server.start_timeout)
+            except StartFailed as error:
+                self._services.journal.error("lost after a failed reload: %s", error)
+        else:
+            self.members = {name: one for name, one in self.members.items() if one not in stopped}
+        self.members.update(self._starting)
+        self._starting = {}
+        if again and plan is not None:
+            configure(self._services.switch, plan, self.members)
+        self._retire_unused()
+
+    def _make(self, plan: HandlerPlan) -> Member:
+        try:
+            handler = plan.factory(plan.section, plan.options)
+        except Exception as error:
+            raise _failed(plan, error) from error
+        context = NetContext(plan.section, self._services, self)
+        switch, journal = self._services.switch, self._services.journal
+        handler.ctx = context
+        return Member(plan, handler, context, receiver(handler, journal, switch.act, context.count))
+
+    async def _stop(self, members: Iterable[Member]) -> None:
+        """All at the same time: each has its grace, and one that hangs costs no other."""
+        await asyncio.gather(*map(self._end, members))
+
+    async def _dismiss(self, members: Iterable[Member]) -> None:
+        """Stop members at once, or in their own time if they have something under way."""
+        idle = []
+        for member in members:
+            name, done = member.handler.name, None
+            try:
+                done = member.handler.drain()
+            except Exception as error:
+                self._cannot_drain(name, error)
+            if done is None:
+                idle.append(member)
+            else:
+                self._services.journal.info("handler=%s ends what is under way", name)
+                self._leaving.add(name, done, partial(self._end, member))
+        await self._stop(idle)
+
+    def _cannot_drain(self, name: str, error: BaseException) -> None:
+        self._services.journal.failed(name, "(drain)", error)
+
+    async def _end(self, member: Member) -> None:
+        journal, name = self._services.journal, member.handler.name
+        if isinstance(member.receiver, Threaded):
+            left = await member.receiver.stop(GRACE)
+            if left:
+                journal.warning("stopped handler=%s messages lost=%d", name, left)
+        try:
+            await asyncio.wait_for(member.handler.stop(), GRACE)
+        except Exception as error:
+            journal.error("stop of %s: %r", name, error)
+        await member.context.close()
+
+    def _retire_unused(self) -> None:
+        """Links that nobody uses any more send what waits, while everybody else goes on."""
+        used = {link for member in self.members.values() for link in member.context.links}
+        for key, link in list(self.links.items()):
+            if link not in used:
+                del self.links[key]
+                link.outbox.name += " (replaced)"
+                self._retired[link] = asyncio.create_task(self._retire(link))
+
+    async def _retire(self, link: NetLink) -> None:
+        await link.close(link.options.linger)
+        self.past.absorb(link.outbox)
+        del self._retired[link]
+
+
+async def _within(seconds: float, start: Awaitable[None]) -> None:
+    """Wait for the start of a handler; RuntimeError if it takes too long."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await start
+    except TimeoutError:
+        if limit.expired():
+            raise RuntimeError(f"not done within start-timeout = {seconds:g} s") from None
+        raise
+
+
+def _failed(plan: HandlerPlan, error: Exception) -> StartFailed:
+    what = str(error) or error.__class__.__name__
+    return StartFailed(f"[{plan.section}] cannot start: {what}")
+
+
+def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None:
+    """Give the switch the routes of a plan and the handlers that run."""
+    switch.configure(
+        Routes((one.prefix, one.sections) for one in plan.routes),
+        {name: member.handler for name, member in members.items()},
+        {id(member.handler): member.receiver for member in members.values()},
+    )

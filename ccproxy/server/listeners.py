@@ -1,0 +1,207 @@
+"""All listeners of a server: which protocol is spoken where, opened, kept over a reload, closed.
+
+It must never hold a listener that is half open: all of a plan can be had, or none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from ccproxy.config.address import Address
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan, Plan
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.net.acceptor import Door
+from ccproxy.net.shared import Services
+from ccproxy.net.zmtp.link import drained
+from ccproxy.net.zmtp.listener import Listener
+
+SETTLE = 2.0
+"""Seconds calls under way have to be answered once no more are read: after a reload, at the end."""
+LOOK = 0.005
+"""Seconds between two looks whether they are."""
+
+
+class Listening(Protocol):
+    """What a listener of any protocol can do; a reload may change its section's name."""
+
+    name: str
+    door: Door
+
+    @property
+    def options(self) -> ListenerOptions:
+        """As the plan has them."""
+
+    @property
+    def calls(self) -> int:
+        """Calls of its peers that are not answered yet; 0 where messages are no calls."""
+
+    def mute(self) -> None:
+        """Read no more; what waits is still written, and calls under way are answered."""
+
+    async def dismiss(self, reason: str, seconds: float) -> None:
+        """Close every connection, in peace if it takes at most `seconds`.
+
+        Calls that are still under way are answered with a fault.
+        """
+
+    def reconfigure(self, options: ListenerOptions) -> None:
+        """New options: limits hold at once, the rest for connections to come."""
+
+    def outboxes(self) -> list[Outbox]:
+        """The outboxes of all peers, those that are gone summed up in one."""
+
+
+def _text(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.protocols.ssmmp.listener import TextListener
+
+    return TextListener(plan, services)
+
+
+def _calls(plan: ListenerPlan, services: Services) -> Listening:
+    from ccproxy.protocols.jolie.listener import CallListener
+
+    return CallListener(plan, services)
+
+
+MAKERS: Mapping[str, Callable[[ListenerPlan, Services], Listening]] = {
+    "cc": Listener,
+    "ssmmp": _text,
+    "sodep": _calls,
+    "http": _calls,
+    "jsonrpc": _calls,
+}
+"""The listener of each protocol of `ccproxy.config.server.PROTOCOLS`; what speaks a protocol is
+imported when a listener asks for it, because a switch of CC alone would carry 2 MiB for nothing."""
+
+Open = dict[str, Listening]
+
+
+class Listeners:
+    """The open listeners, by protocol and address."""
+
+    def __init__(self, services: Services) -> None:
+        self.open: Open = {}
+        self._services = services
+        self._shut: list[Listening] = []
+        self._past = Outbox("listeners gone", Limits())
+        self._retired: dict[Listening, asyncio.Task[None]] = {}
+        self._most: float | None = None
+        """Seconds anybody may linger once the server stops."""
+
+    def prepare(self, plan: Plan) -> Open:
+        """A bound listener for every address of a plan, open ones kept; OSError says which failed.
+
+        Open ones that are in the way of it accept no more. Follow it by `commit` or `abandon`.
+        """
+        found: Open = {}
+        try:
+            self._make_room(plan)
+            for one in plan.listeners:
+                known = self.open.get(_key(one))
+                found[_key(one)] = known or self._bind(one)
+        except OSError:
+            self.abandon(found)
+            raise
+        return found
+
+    def abandon(self, prepared: Open) -> None:
+        """Close what `prepare` opened, and open what it closed."""
+        for key, listener in prepared.items():
+            if self.open.get(key) is not listener:
+                listener.door.close()
+        shut, self._shut = self._shut, []
+        for listener in shut:
+            try:
+                listener.door.reopen()
+            except OSError as error:
+                name, why = listener.door.name, error.strerror or error
+                self._services.journal.error("lost after a failed reload: [%s]: %s", name, why)
+
+    async def commit(self, prepared: Open, plan: Plan) -> None:
+        """Accept on what was prepared; what the plan no longer has goes on for its calls only."""
+        before, self.open, self._shut = self.open, prepared, []
+        for one in plan.listeners:
+            listener = prepared[_key(one)]
+            listener.name = listener.door.name = one.section
+            listener.reconfigure(one.options)
+            listener.door.accept()
+        gone = [one for key, one in before.items() if prepared.get(key) is not one]
+        for listener in gone:
+            listener.door.close()
+            listener.mute()
+            self._retired[listener] = asyncio.create_task(self._retire(listener))
+
+    def mute(self) -> None:
+        """Stop accepting and reading."""
+        for listener in self.open.values():
+            listener.door.close()
+            listener.mute()
+
+    async def settle(self) -> None:
+        """Give calls under way a moment to be answered, while handlers and links still work."""
+        await self._settled([*self.open.values(), *self._retired])
+
+    async def dismiss(self, linger: float) -> None:
+        """Send what waits for at most `linger` seconds, then close every connection."""
+        self._most = linger
+        reason = "the server stops"
+        partings = [self._dismiss(one, reason) for one in self.open.values()]
+        await asyncio.gather(*partings, *self._retired.values())
+
+    def outboxes(self) -> list[Outbox]:
+        """The outboxes of all peers; of listeners that a reload closed, summed up in one."""
+        boxes = [box for one in (*self.open.values(), *self._retired) for box in one.outboxes()]
+        return [self._past, *boxes] if self._past.queued else boxes
+
+    async def _retire(self, listener: Listening) -> None:
+        await self._settled([listener])
+        await self._dismiss(listener, "its listener is no longer configured")
+        for box in listener.outboxes():
+            self._past.absorb(box)
+        del self._retired[listener]
+
+    async def _settled(self, listeners: Collection[Listening]) -> None:
+        """Calls under way are answered, or have had their time."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SETTLE
+        while any(one.calls for one in listeners) and loop.time() < end:
+            if self._most is not None:
+                return
+            await asyncio.sleep(LOOK)
+
+    async def _dismiss(self, listener: Listening, reason: str) -> None:
+        """Send what waits, then close every connection."""
+        linger = listener.options.linger
+        if self._most is not None:
+            linger = min(linger, self._most)
+        await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
+        await listener.dismiss(reason, linger)
+
+    def _make_room(self, plan: Plan) -> None:
+        """Close doors at addresses that a plan wants in another way: another host or protocol."""
+        wanted = {_key(one): Address.parse(str(one.address)) for one in plan.listeners}
+        fresh = [address for key, address in wanted.items() if key not in self.open]
+        for key, listener in self.open.items():
+            door = listener.door
+            if key not in wanted and any(door.address.clashes(one) for one in fresh):
+                door.close()
+                self._shut.append(listener)
+
+    def _bind(self, plan: ListenerPlan) -> Listening:
+        listener = MAKERS[plan.protocol](plan, self._services)
+        try:
+            listener.door.open(plan.options)
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"[{plan.section}] cannot listen on {plan.address}: {why}") from error
+        return listener
+
+
+def _key(plan: ListenerPlan) -> str:
+    """What makes two listeners the same; of ports chosen by the system, each is its own."""
+    address = Address.parse(str(plan.address))
+    chosen = address.scheme == "tcp" and not address.port
+    return f"{plan.protocol} {address} {plan.section if chosen else ''}"

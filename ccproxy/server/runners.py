@@ -1,0 +1,140 @@
+"""Who stands for a handler when messages come: on the loop with a stopwatch, or in a thread.
+
+It must never let a handler's slowness become the switch's: a handler that declares
+`runs = "thread"` has its own thread and a bounded queue, one that runs on the loop is timed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
+from typing import Protocol
+
+from ccproxy.core.message import Actions, Message
+from ccproxy.core.verdict import Full, Receiver, Refuse
+from ccproxy.handler import Handler
+from ccproxy.net.notices import Journal
+
+PATIENCE = 0.005
+"""Seconds a handler on the loop may take."""
+QUEUE = 10_000
+"""Messages that may wait for a handler with a thread; more are `full`."""
+QUEUE_BYTES = 64 * 1024 * 1024
+"""Bytes of messages that may wait for a handler with a thread."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which Python takes the interpreter lock from a computing thread: with the default
+of 5 ms each system call of the switch could wait that long, ten times the time it needs."""
+
+
+class Acts(Protocol):
+    """Who carries out what a thread's handler answered: `Switch.act`."""
+
+    def __call__(self, actions: Actions, message: Message | None) -> str:
+        """Carry out actions on the loop; the fate they come to."""
+
+
+class Timed:
+    """A handler on the loop; one that takes too long is named in the log."""
+
+    def __init__(self, handler: Handler, journal: Journal) -> None:
+        self.name = handler.name
+        self.exclusive = handler.exclusive
+        self._handle: Callable[[Message], Actions] = handler.handle
+        self._journal = journal
+
+    def handle(self, message: Message) -> Actions:
+        """Let the handler see one message, with a stopwatch."""
+        begun = perf_counter()
+        try:
+            actions = self._handle(message)
+            # A generator does its work while it is asked: here, before the time is taken.
+            return list(actions) if isinstance(actions, Iterator) else actions
+        finally:
+            took = perf_counter() - begun
+            if took > PATIENCE:
+                self._journal.slow(self.name, message.type, took)
+
+
+class Threaded:
+    """A handler in a thread of its own: one message at a time, in order.
+
+    For the ledger a message is consumed when it is queued; what the handler then answers travels
+    as messages of its own, and its failures are counted and logged under its name.
+    """
+
+    def __init__(
+        self, handler: Handler, journal: Journal, act: Acts, count: Callable[[str], None]
+    ) -> None:
+        self.name = handler.name
+        self.exclusive = handler.exclusive
+        self._handler = handler
+        self._journal = journal
+        self._act = act
+        self._count = count
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._bytes = 0
+        self._thread = threading.Thread(target=self._work, name=f"handler {self.name}", daemon=True)
+
+    def handle(self, message: Message) -> None:
+        """Queue one message; raises Full when too much waits."""
+        if self._queue.qsize() >= QUEUE or self._bytes + message.size > QUEUE_BYTES:
+            raise Full(f"{self._queue.qsize()} messages of {self._bytes} bytes wait")
+        self._bytes += message.size
+        self._queue.put(message)
+        if self._thread.ident is None:
+            sys.setswitchinterval(SWITCH_INTERVAL)
+            self._thread.start()
+
+    async def stop(self, seconds: float) -> int:
+        """Let the thread finish what waits for at most `seconds`; how many messages were left."""
+        self._queue.put(None)
+        end = self._loop.time() + seconds
+        while self._thread.is_alive() and self._loop.time() < end:
+            await asyncio.sleep(0.005)
+        return max(0, self._queue.qsize() - 1) if self._thread.is_alive() else 0
+
+    def _work(self) -> None:
+        while (message := self._queue.get()) is not None:
+            actions: Actions = None
+            error: BaseException | None = None
+            try:
+                actions = self._handler.handle(message)
+                # A generator does its work here, not on the loop.
+                actions = list(actions) if isinstance(actions, Iterable) else actions
+            except (Exception, SystemExit) as raised:
+                error = raised
+            if not self._tell(message, actions, error):
+                return
+
+    def _tell(self, message: Message, actions: Actions, error: BaseException | None) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(self._done, message, actions, error)
+        except RuntimeError:
+            return False  # the loop is closed: the server has stopped without waiting for us
+        return True
+
+    def _done(self, message: Message, actions: Actions, error: BaseException | None) -> None:
+        """On the loop again: carry out what the handler answered."""
+        self._bytes -= message.size
+        if error is None:
+            try:
+                self._count(self._act(actions, message))
+                return
+            except Exception as raised:
+                error = raised
+        self._count(error.fate if isinstance(error, Refuse) else "failed")
+        self._journal.failed(self.name, message.type, error)
+
+
+def receiver(
+    handler: Handler, journal: Journal, act: Acts, count: Callable[[str], None]
+) -> Receiver:
+    """Who stands for a handler, by what it declares."""
+    if handler.runs == "thread":
+        return Threaded(handler, journal, act, count)
+    return Timed(handler, journal)

@@ -1,9 +1,0 @@
-from ccproxy.wire.sodep.express import Account as Account
-from ccproxy.wire.sodep.express import Lane as Lane
-from ccproxy.wire.sodep.express import Load as Load
-from ccproxy.wire.sodep.express import Passed as Passed
-from ccproxy.wire.sodep.express import Returns as Returns
-from ccproxy.wire.sodep.express import Trunk as Trunk
-from ccproxy.wire.sodep.express import Trunks as Trunks
-from ccproxy.wire.sodep.express import deliver as deliver
-from ccproxy.wire.sodep.express import forward as forward

@@ -1,2 +1,0 @@
-from ccproxy.wire.sodep.scan import Walk as Walk
-from ccproxy.wire.sodep.scan import scan as scan

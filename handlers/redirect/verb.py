@@ -1,0 +1,115 @@
+"""The verb `relocate`: points a redirect to another place while calls go on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ccproxy.client import Answer, Client, Limits
+from ccproxy.commands import common
+from ccproxy.config.plan import HandlerPlan, Plan
+from ccproxy.protocols.jolie.cc_calls import answer_of
+from ccproxy.protocols.jolie.json_values import json_of
+from ccproxy.protocols.jolie.values import Fault
+from ccproxy.wire.cc import valid_type
+
+EXAMPLES = """\
+examples:
+  ccserver relocate conf/redirect-dynamic.ini sum                           where is it now?
+  ccserver relocate conf/redirect-dynamic.ini sum socket://127.0.0.1:22663
+  ccserver relocate tcp://127.0.0.1:22632 sum socket://far:80 --protocol http --save
+
+It sends the message relocate.NAME; a route has to lead it to the redirect, whose option
+relocate-from says from which listeners it may come. Calls under way are still answered by the
+old place, later ones go to the new one. Exit status 1 says that nothing moved, or is not saved."""
+
+PREFIX = "relocate"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what moves and where to."""
+    parser.add_argument(
+        "to", metavar="FILE|ADDRESS", help="INI of a server on this host, or tcp://HOST:PORT"
+    )
+    parser.add_argument("name", metavar="NAME", help="last part of the route relocate.NAME")
+    parser.add_argument(
+        "location", metavar="LOCATION", nargs="?",
+        help="the new place, such as socket://HOST:PORT; without it only the present one is shown",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol", metavar="P", help="what is spoken there (default: as at the present place)"
+    )
+    parser.add_argument("--save", action="store_true", help="keep it over a restart")
+    parser.add_argument(
+        "--timeout", metavar="S", type=float, default=5.0,
+        help="seconds to wait for the answer (default: 5)",
+    )  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> int:
+    """Send and print the answer; 1 if it is a refusal, or none comes."""
+    type = f"{PREFIX}.{args.name.removeprefix('h:')}"
+    if not valid_type(type.encode("utf-8", "replace")):
+        return common.fail(f"{args.name!r:.60} is no name", common.WRONG_USAGE)
+    try:
+        address = address_of(args.to, type)
+    except ValueError as error:
+        return common.fail(str(error))
+    if not address:
+        return common.BAD_CONFIGURATION
+    try:
+        with Client(address, limits=Limits(linger=0.0)) as client:
+            answer = client.request(type, fields_of(args), timeout=args.timeout)
+    except (ValueError, ConnectionError, TimeoutError) as error:
+        return common.fail(str(error))
+    return said(answer)
+
+
+def fields_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of the message."""
+    given = {"location": args.location, "protocol": args.protocol}
+    return {**{name: text for name, text in given.items() if text}, "save": args.save}
+
+
+def address_of(to: str, type: str) -> str:
+    """Where to send it; "" for a bad configuration, ValueError if its server would not obey."""
+    if "://" in to:
+        return to
+    plan, problems = common.load(Path(to))
+    common.print_problems(one for one in problems if plan is None or not one.warning)
+    return common.reachable(door_of(plan, type)) if plan is not None else ""
+
+
+def door_of(plan: Plan, type: str) -> str:
+    """The address of the listener from which a redirect takes relocations."""
+    allowed = redirect_of(plan, type).options.relocate_from
+    doors = [one for one in plan.listeners if one.section in allowed and one.protocol == "cc"]
+    if not doors:
+        raise ValueError(f"{plan.file}: relocate-from names no listener with protocol = cc")
+    return str(doors[0].address)
+
+
+def redirect_of(plan: Plan, type: str) -> HandlerPlan:
+    """The section a relocation would reach: that of the longest prefix."""
+    routes = sorted(plan.routes, key=lambda one: len(one.prefix), reverse=True)
+    for route in routes:
+        if not f"{type}.".startswith(f"{route.prefix}."):
+            continue
+        for section in reversed(route.sections):
+            found = plan.handler(section)
+            if found is not None and hasattr(found.options, "relocate_from"):
+                return found
+    name = type.partition(".")[2]
+    raise ValueError(f"{plan.file}: no route {type} to a redirect; add {type} = h:{name}")
+
+
+def said(answer: Answer) -> int:
+    """Print what was answered."""
+    found = answer_of(answer.type, answer.value)
+    text = json.dumps(json_of(found.value))
+    if isinstance(found, Fault):
+        return common.fail(text.strip('"'))
+    print(text)
+    return 0

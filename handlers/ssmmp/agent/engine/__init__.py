@@ -1,0 +1,1 @@
+"""What an agent decides: events and time in, actions out; no sockets, no clock, no processes."""

@@ -1,0 +1,92 @@
+"""What the agent answers with: a list of these, to be carried out in order. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccproxy.protocols.ssmmp import Message
+
+from ...notices import Count, Notice
+from .rows import Connection, Process
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Row `key` of `table` (process, connection) is `row` now; None = it is forgotten."""
+
+    table: str
+    key: int | str
+    row: Process | Connection | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToManager:
+    """Send a message to the Manager."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ToInstance:
+    """Send a message on the control connection `conn`."""
+
+    conn: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a program in a process group of its own; answer with `spawned` or `unspawned`."""
+
+    instance: int
+    command: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    user: str = ""
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal (TERM, KILL, ...) to the process group of an instance."""
+
+    instance: int
+    pid: int
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPorts:
+    """Try these ports until all accept, then call `ready`; until the instance is gone."""
+
+    instance: int
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect to the Manager after so many seconds, to `address` if that is given."""
+
+    delay: float
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the connection to the Manager (`conn` empty) or a control connection."""
+
+    conn: str
+    why: str
+
+
+Action = (
+    Record
+    | ToManager
+    | ToInstance
+    | Spawn
+    | Kill
+    | WatchPorts
+    | Connect
+    | Disconnect
+    | Count
+    | Notice
+)

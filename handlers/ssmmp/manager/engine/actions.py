@@ -1,0 +1,33 @@
+"""What the Manager answers with: a list of these, to be carried out in order.
+
+A Record stands before every message that depends on it; whoever carries the actions out makes the
+records durable first. Values only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccproxy.protocols.ssmmp import Message
+
+from ...notices import Count, Notice
+from .journal import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send a message on the connection `peer`."""
+
+    peer: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection `peer` after what was sent."""
+
+    peer: str
+    why: str
+
+
+Action = Record | Tell | Close | Count | Notice

@@ -1,0 +1,125 @@
+"""Health of instances as their agents report it, and of agents that answer probes.
+
+`heard` is when each connection last said anything; like the time of the next probe it belongs to
+the connections, not to the state that the journal holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ccproxy.protocols import ssmmp
+
+from .rows import Agent, Instance
+from .state import Mesh
+from .tables import LIVE, InstanceState
+
+_DEAD = 502
+_PROBES = 3
+"""An agent that has answered none of so many probes is not probed any more."""
+_REPEATED = (500, 504)
+"""Reports that mean a broken instance only when they are repeated."""
+
+
+class Health:
+    """Of instances: reports. Of agents: probes, and silence."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.heard: dict[str, float] = {}
+        self.next_probe = 0.0
+        self._unanswered: dict[str, int] = {}
+
+    def reported(self, agent: Agent, message: ssmmp.Message) -> None:
+        """health_control_response, or service_instance_health_response."""
+        row = self.mesh.store.instances.get(message.number("service_instance_id"))
+        if row is None or row.agent != agent.key:
+            self.mesh.count("foreign.health")
+            return
+        status = message.status
+        if status == _DEAD:
+            self.mesh.instances.fire(row.key, "died", status=status, request=0)
+            return
+        if row.state not in LIVE or row.state is InstanceState.PLANNED:
+            self.mesh.count("late.health")
+            return
+        misses = row.misses + 1 if status in _REPEATED else 0
+        if misses >= self.mesh.settings.misses:
+            self.mesh.instances.fire(row.key, "sick", status=status, misses=misses, request=0)
+            return
+        if (status, misses) != (row.health, row.misses):
+            self.mesh.store.put(replace(row, health=status, misses=misses))
+            self._recovered(row, status)
+
+    def _recovered(self, row: Instance, status: int) -> None:
+        if 200 <= status < 300 and row.health and not 200 <= row.health < 300:
+            self.mesh.notice("recovered", row.key, f"status {status}")
+            self.mesh.offers.answer_waiting(row.service)
+        elif not 200 <= status < 300:
+            self.mesh.notice("unwell", row.key, f"status {status}")
+
+    def left(self, agent: Agent, message: ssmmp.Message) -> None:
+        """service_instance_termination_info."""
+        row = self.mesh.store.instances.get(message.number("service_instance_id"))
+        if row is None or row.agent != agent.key:
+            self.mesh.count("foreign.termination")
+            return
+        self.mesh.instances.fire(row.key, "left", request=0)
+
+    def ask(self, instance: int) -> None:
+        """Ask an agent about an instance that a client could not reach."""
+        row = self.mesh.store.instances.get(instance)
+        agent = self.mesh.store.agents.get(row.agent) if row else None
+        if row is None or agent is None or not self._speaks(agent):
+            return
+        self.mesh.tell(
+            agent.peer,
+            ssmmp.MANAGER_TO_AGENT.make(
+                "service_instance_health_request", self.mesh.store.next("message"),
+                service_instance_id=row.key, service_instance_network_address=row.address,
+            ),
+        )  # fmt: skip
+
+    def _speaks(self, agent: Agent) -> bool:
+        """True for agents that know what is not in the base edition."""
+        if not agent.peer:
+            return False
+        return agent.extensions or self.mesh.edition(agent.peer) is ssmmp.Edition.V11
+
+    def forget(self, peer: str) -> None:
+        """A connection has ended."""
+        self.heard.pop(peer, None)
+        self._unanswered.pop(peer, None)
+
+    def answered(self, agent: Agent) -> None:
+        """agent_health_control_response: from now on its silence means something."""
+        self._unanswered.pop(agent.peer, None)
+        if not agent.watched:
+            self.mesh.store.put(replace(agent, watched=True))
+
+    def tick(self) -> None:
+        """Probe the agents that may answer, and doubt those that did not."""
+        if self.mesh.now < self.next_probe:
+            return
+        self.next_probe = self.mesh.now + self.mesh.settings.health_interval
+        for agent in list(self.mesh.store.agents.values()):
+            if agent.peer and self._speaks(agent):
+                self._probe(agent)
+
+    def _probe(self, agent: Agent) -> None:
+        silent = self.mesh.now - self.heard.get(agent.peer, self.mesh.now)
+        if agent.watched and silent >= self.mesh.settings.agent_silence:
+            self.mesh.close(agent.peer, f"silent for {silent:.0f} s")
+            self.mesh.agents.gone(agent.peer)
+            return
+        sent = self._unanswered.get(agent.peer, 0)
+        if sent >= _PROBES and not agent.watched:
+            return
+        self._unanswered[agent.peer] = sent + 1
+        self.mesh.tell(
+            agent.peer,
+            ssmmp.MANAGER_TO_AGENT.make(
+                "agent_health_control_request", self.mesh.store.next("message"),
+                agent_network_address=agent.address,
+            ),
+        )  # fmt: skip

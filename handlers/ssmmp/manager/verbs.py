@@ -1,0 +1,124 @@
+"""What operators ask for in messages `mesh.VERB`, and what they are answered. Pure.
+
+    mesh.list     what, after, most, all -> rows, next      a page of a table
+    mesh.summary                         -> counts by state
+    mesh.graph    form                   -> text            form: text, dot, mermaid
+    mesh.events   since or latest        -> rows            what happened lately
+    mesh.plan     command, ...           -> plan            what a command would do
+    mesh.execute  command, ...           -> plan, operation the same, and its number; 0 = refused
+    mesh.cancel   operation              -> operation       begin no further step of it
+
+A field `error` says that nothing was done, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import graph_views as drawing
+from . import view
+from .engine.actions import Action
+from .engine.commands import command_of
+from .engine.engine import Manager
+from .engine.events import Events
+from .engine.plans import Plan
+
+PAGE = 200
+"""Lines of a page at most: more would hold up the loop."""
+
+VERBS = frozenset({"list", "summary", "graph", "events", "plan", "execute", "cancel"})
+
+_FORMS = {"text": drawing.text, "dot": drawing.dot, "mermaid": drawing.mermaid}
+
+Value = Mapping[str, Any]
+Line = dict[str, Any]
+Answer = tuple[Line, list[Action]]
+
+
+class Desk:
+    """`answer` takes one message."""
+
+    def __init__(self, manager: Manager, events: Events) -> None:
+        self._manager = manager
+        self._events = events
+        self._verbs: dict[str, Callable[[float, Value], Answer]] = {
+            "list": self._list,
+            "summary": lambda now, value: (view.summary(manager), []),
+            "graph": self._graph,
+            "events": self._latest,
+            "plan": self._plan,
+            "execute": self._execute,
+            "cancel": self._cancel,
+        }
+
+    def answer(self, now: float, verb: str, value: Value) -> Answer:
+        """The fields of the answer, and what is to be done."""
+        try:
+            return self._verbs[verb](now, value)
+        except ValueError as error:
+            return {"error": str(error)}, []
+
+    def _list(self, now: float, value: Value) -> Answer:
+        most = _number(value, "most", PAGE)
+        after = value.get("after")
+        wanted = view.Page(
+            str(value.get("what", "")), after, max(1, min(most, PAGE)), value.get("all") is True
+        )
+        rows, more = view.page(self._manager, now, wanted)
+        return {"rows": rows, "next": more}, []
+
+    def _graph(self, now: float, value: Value) -> Answer:
+        form = str(value.get("form", "text"))
+        if form not in _FORMS:
+            raise ValueError(f"form is {form[:80]!r}, expected {', '.join(_FORMS)}")
+        edges = view.edges(self._manager)
+        return {"text": _FORMS[form](self._manager), "edges": edges}, []
+
+    def _latest(self, now: float, value: Value) -> Answer:
+        if "latest" in value:
+            rows = self._events.latest(min(PAGE, _number(value, "latest", PAGE)))
+        else:
+            rows = self._events.since(_number(value, "since", 0), PAGE)
+        return {"rows": rows, "last": self._events.last}, []
+
+    def _plan(self, now: float, value: Value) -> Answer:
+        return {"plan": _plan(self._manager.plan(command_of(value)))}, []
+
+    def _execute(self, now: float, value: Value) -> Answer:
+        command = command_of(value)
+        plan = self._manager.plan(command)
+        number, actions = self._manager.execute(now, command)
+        return {"plan": _plan(plan), "operation": number}, actions
+
+    def _cancel(self, now: float, value: Value) -> Answer:
+        number = _number(value, "operation", 0)
+        row = self._manager.mesh.store.operations.get(number)
+        if row is None:
+            raise ValueError(f"no operation {number}")
+        if row.state != "running":
+            raise ValueError(f"operation {number} is {row.state}")
+        actions = self._manager.stop_operation(now, number)
+        rows, _ = view.page(self._manager, now, view.Page("operations", number - 1, 1))
+        return {"operation": rows[0]}, actions
+
+
+def _number(value: Value, name: str, default: int) -> int:
+    found = value.get(name, default)
+    if type(found) is not int or found < 0:
+        raise ValueError(f"{name} is {found!r:.80}, expected a whole number of 0 or more")
+    return found
+
+
+def _plan(plan: Plan) -> Line:
+    steps = [
+        {"kind": one.kind, "subject": one.subject, "node": one.node, "number": one.number}
+        for one in plan.steps
+    ]
+    return {
+        "command": plan.command,
+        "steps": steps,
+        "touches": list(plan.touches),
+        "refusal": plan.refusal,
+        "parallel": plan.parallel,
+    }

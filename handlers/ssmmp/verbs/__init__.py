@@ -1,0 +1,1 @@
+"""The verb mesh: what a Manager knows, and what it is to do."""

@@ -1,0 +1,147 @@
+import asyncio
+import logging
+
+import pytest
+
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.verdict import Full
+from ccproxy.net.notices import SECONDS, STRANGERS, Journal
+from ccproxy.wire.zmtp import pack
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def journal(clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    return Journal(clock)
+
+
+def lines(caplog):
+    found = [f"{one.levelname} {one.getMessage()}" for one in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_a_line_that_repeats_is_said_once_and_summed_up(journal, clock, caplog):
+    for _ in range(3):
+        journal.often("key", "trouble with %s", "x", amount=2)
+    assert lines(caplog) == ["WARNING trouble with x"]
+    clock.now += SECONDS
+    journal.often("key", "trouble with %s", "x", amount=2)
+    assert lines(caplog) == ["WARNING trouble with x (6 in 10 s)"]
+    journal.often("key", "trouble with %s", "x", amount=5)
+    clock.now += SECONDS
+    journal.summarise()
+    assert lines(caplog) == ["WARNING repeated in the last 10 s: key (5 more)"]
+    journal.summarise()
+    assert lines(caplog) == []
+
+
+def test_strangers_cannot_fill_the_log(journal, clock, caplog):
+    for number in range(1000):
+        journal.unrouted(f"type.{number}", 1)
+        journal.peer_closed("cc", f"10.0.0.{number}:5", "because")
+    assert len(lines(caplog)) == STRANGERS
+    journal.often("ours", "still said")
+    assert lines(caplog) == ["WARNING still said"]
+    journal.summarise()
+    assert lines(caplog) == [f"WARNING further warnings of many kinds, not written: {2000 - 50}"]
+
+
+def test_a_peer_is_the_same_from_every_port(journal, caplog):
+    for port in range(10):
+        journal.peer_closed("cc", f"10.0.0.1:{port}", "because")
+    assert lines(caplog) == ["WARNING peer closed listener=cc peer=10.0.0.1:0: because"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (pack([b"a", b"b"]), "no empty frame"),
+        (pack([b""]), "nothing behind the empty frame"),
+        (pack([b"", b"a b"]), "invalid message type b'a b'"),
+        (pack([b"x", b"", b"a"]), "nothing behind the identity"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_said(journal, caplog, raw, reason):
+    journal.malformed("10.0.0.1:5", raw, 1)
+    [line] = lines(caplog)
+    assert line.startswith("WARNING Invalid CC message peer=10.0.0.1:5: ")
+    assert reason in line
+
+
+@pytest.mark.parametrize(
+    ("error", "trace"),
+    [(ValueError("x"), False), (KeyError("x"), False), (Full("x"), False), (OSError("x"), True)],
+)
+def test_a_stack_trace_for_what_is_a_fault_of_the_code(journal, caplog, error, trace):
+    journal.failed("h:x", "a.b", error)
+    journal.failed("h:x", "a.b", error)
+    [record] = caplog.records
+    assert bool(record.exc_info) is trace
+    start = f"handler failed handler=h:x type=a.b messages=1: {type(error).__name__}: "
+    assert record.getMessage().startswith(start)
+
+
+def test_who_is_slow_is_named_with_the_time(journal, caplog):
+    journal.slow("h:x", "a.b", 0.0504)
+    assert lines(caplog) == [
+        "WARNING slow handler handler=h:x type=a.b took=50 ms; everybody waited, "
+        'declare runs = "thread"'
+    ]
+
+
+def test_drops_are_said_with_the_sum(journal, clock, caplog):
+    box = Outbox("h:x", Limits(bytes=10))
+    message = pack([b"", b"abc"])
+    box.offer(message * 3, 3)
+    journal.drops([box])
+    journal.drops([box])
+    assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=2"]
+    box.offer(message, 1)
+    journal.drops([box])
+    clock.now += SECONDS
+    box.offer(message, 1)
+    journal.drops([box])
+    assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=4 (2 in 10 s)"]
+    box.clear("gone")
+    journal.drops([])
+    journal.drops([box])
+    assert "gone" not in "".join(lines(caplog))
+
+
+def test_what_was_not_said_reads_like_the_line_itself(journal, clock, caplog):
+    for _ in range(3):
+        journal.failed("h:bad", "a.b", ValueError("x"))
+    caplog.clear()
+    clock.now += SECONDS
+    journal.summarise()
+    assert lines(caplog) == [
+        "WARNING repeated in the last 10 s: handler failed handler=h:bad: ValueError (2 more)"
+    ]
+
+
+async def test_a_task_that_dies_is_said(journal, caplog):
+    async def work(error):
+        if error is not None:
+            raise error
+
+    caplog.clear()
+    for error in (RuntimeError("on purpose"), None):
+        task = asyncio.create_task(work(error), name="link h:far")
+        task.add_done_callback(journal.ended)
+        await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert "RuntimeError: on purpose" in caplog.text
+    assert lines(caplog) == ["ERROR ended by a fault, needs a restart: link h:far"]

@@ -1,0 +1,145 @@
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.net import stream_listener as module
+from ccproxy.net.stream import Stream
+from ccproxy.net.stream_listener import StreamListener
+
+
+class Peer:
+    """Sends back what comes."""
+
+    lingers = False
+
+    def __init__(self, listener, sock, name):
+        services = listener.services
+        self.identity = services.identities.next()
+        self.stream = Stream(sock, name, self, services.turn, listener.options.limits)
+        self.looks = []
+        self._listener = listener
+
+    def received(self, stream, data):
+        if data:
+            stream.write(data)
+
+    def closed(self, stream, reason):
+        self.reason = reason
+        self._listener.left(self, self.identity)
+
+    def expire(self, now):
+        self.looks.append(now)
+
+
+class Echoes(StreamListener):
+    def make(self, sock, peer):
+        return Peer(self, sock, peer)
+
+
+@pytest.fixture
+def make(services):
+    def make(**options):
+        plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
+        listener = Echoes(plan, services())
+        listener.door.open(plan.options)
+        listener.door.accept()
+        return listener
+
+    return make
+
+
+async def connect(listener):
+    port = int(listener.door.bound.rpartition(":")[2])
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def end(listener, *writers, seconds=1.0):
+    listener.door.close()
+    for writer in writers:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    await listener.dismiss("the end", seconds)
+    if listener._timer:
+        listener._timer.cancel()
+
+
+async def test_peers_come_and_go_and_stay_in_the_books(make, until):
+    listener = make()
+    departed = []
+    listener.services.departures.append(departed.append)
+    reader, writer = await connect(listener)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    [peer] = listener.peers
+    assert listener.outboxes() == [listener.past, peer.stream.box]
+    writer.close()
+    await until(lambda: departed)
+    assert departed == [peer.identity]
+    assert (listener.outboxes(), listener.past.sent) == ([listener.past], 1)
+    await end(listener, writer)
+
+
+async def test_too_many_are_refused(make):
+    listener = make(max_peers=1)
+    first, second = await connect(listener), await connect(listener)
+    assert await second[0].read() == b""
+    assert (listener.door.counts["too-many"], len(listener.peers)) == (1, 1)
+    await end(listener, first[1], second[1])
+
+
+async def test_who_stays_is_looked_at_and_an_empty_room_is_not(make, until, monkeypatch):
+    monkeypatch.setattr(module, "WATCH", 0.005)
+    listener = make()
+    _, writer = await connect(listener)
+    await until(lambda: listener.peers)
+    [peer] = listener.peers
+    await until(lambda: len(peer.looks) > 2)
+    writer.close()
+    await until(lambda: listener._timer is None)
+    _, again = await connect(listener)
+    await until(lambda: listener._timer)
+    await end(listener, writer, again)
+
+
+async def test_muted_ones_read_no_more(make, until):
+    listener = make()
+    reader, writer = await connect(listener)
+    await until(lambda: listener.peers)
+    listener.mute()
+    writer.write(b"unheard")
+    await asyncio.sleep(0.01)
+    await end(listener, seconds=0.0)
+    with suppress(ConnectionResetError):  # which of the two the kernel says depends on its timing
+        assert await reader.read() == b""
+    await end(listener, writer)
+
+
+async def test_who_does_not_read_is_closed_after_the_time(make, until):
+    listener = make()
+    _, writer = await connect(listener)
+    await until(lambda: listener.peers)
+    [peer] = listener.peers
+    peer.stream.write(b"x" * 30_000_000)
+    await end(listener, seconds=0.02)
+    assert (peer.reason, listener.past.dropped) == ("the end", {"gone": 1})
+    await end(listener, writer)
+
+
+async def test_new_limits_hold_at_once(make, until):
+    listener = make()
+    _, writer = await connect(listener)
+    await until(lambda: listener.peers)
+    [peer] = listener.peers
+    listener.reconfigure(replace(listener.options, peer_queue=2048))
+    assert peer.stream.box.limits.bytes == 2048
+    await end(listener, writer)
+
+
+async def test_a_subclass_makes_the_peers(services):
+    plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(), 1)
+    with pytest.raises(NotImplementedError):
+        StreamListener(plan, services()).make(None, "")

@@ -1,0 +1,99 @@
+import asyncio
+
+import pytest
+
+from ccproxy.net.zmtp.commands import Pulse
+from ccproxy.wire.zmtp import Heartbeat, command
+from ccproxy.wire.zmtp.commands import error, ping, pong
+
+
+class Sent:
+    """A sender that remembers."""
+
+    closed = False
+
+    def __init__(self):
+        self.commands = []
+
+    def command(self, data):
+        if data:
+            self.commands.append(data)
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(interval=0.0, timeout=0.0, ttl=0.0, version=(3, 1)):
+        sent, closed = Sent(), []
+        made.append(Pulse(Heartbeat(interval, timeout, ttl, version), sent, closed.append))
+        return made[-1], sent, closed
+
+    yield make
+    for pulse in made:
+        pulse.stop()
+
+
+async def test_pings_are_answered_with_their_context(make):
+    pulse, sent, closed = make()
+    pulse.obey(ping(0, b"abc"))
+    assert (sent.commands, closed) == ([pong(b"abc")], [])
+
+
+async def test_pings_go_out_in_time(make, until):
+    pulse, sent, _ = make(interval=0.05, timeout=5)
+    await until(lambda: len(sent.commands) == 2)
+    assert set(sent.commands) == {ping(0, b"")}
+    assert pulse
+
+
+async def test_who_does_not_answer_is_given_up(make, until):
+    _, _, closed = make(interval=0.05, timeout=0.05)
+    await until(lambda: closed)
+    assert closed == ["no answer to PING in 0.05 s"]
+
+
+async def test_who_answers_anything_is_not(make):
+    pulse, sent, closed = make(interval=0.05, timeout=0.1)
+    for _ in range(30):
+        await asyncio.sleep(0.01)
+        pulse.heard()
+    assert closed == []
+    assert len(sent.commands) > 1
+
+
+async def test_who_is_not_read_is_not_given_up(make):
+    pulse, _, closed = make(interval=0.05, timeout=0.05)
+    pulse.paused = True
+    await asyncio.sleep(0.3)
+    assert closed == []
+
+
+async def test_a_peer_is_held_to_its_own_ttl(make, until):
+    pulse, _, closed = make()
+    pulse.obey(ping(1, b""))
+    await until(lambda: closed)
+    assert closed == ["silent for its own TTL of 0.1 s"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [
+        (error("go away"), "the peer said: go away"),
+        (command(b"SUBSCRIBE", b"x"), "SUBSCRIBE is for publishers' sockets"),
+        (command(b"CANCEL"), "CANCEL is for publishers' sockets"),
+        (pong(b"x"), None),
+        (command(b"NEWER", b"stuff"), None),
+    ],
+)
+async def test_other_commands(make, unit, reason):
+    pulse, _, closed = make()
+    pulse.obey(unit)
+    assert closed == ([reason] if reason else [])
+
+
+async def test_nothing_happens_after_the_end(make):
+    pulse, sent, closed = make(interval=0.05, timeout=0.05)
+    pulse.stop()
+    await asyncio.sleep(0.2)
+    assert (sent.commands, closed) == ([], [])

@@ -1,0 +1,140 @@
+import asyncio
+
+import pytest
+
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.outbox import Limits
+from ccproxy.net.zmtp.listener import Listener
+from ccproxy.wire import zmtp
+from ccproxy.wire.zmtp import Handshake, pack
+
+
+class Client:
+    """One peer, by hand."""
+
+    async def connect(self, listener, identity=b""):
+        port = int(listener.door.bound.rpartition(":")[2])
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        self.codec = zmtp.Connection(Handshake(b"DEALER", identity))
+        self.writer.write(self.codec.start())
+        await self.wait(zmtp.Ready)
+        return self
+
+    async def wait(self, kind):
+        while data := await self.reader.read(65536):
+            for event in self.codec.receive(data):
+                if isinstance(event, zmtp.Transmit):
+                    self.writer.write(event.data)
+                if isinstance(event, kind):
+                    return event
+        return None
+
+    async def close(self):
+        self.writer.close()
+        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
+
+
+@pytest.fixture
+def make(services):
+    """Listeners that share one space of identities."""
+    shared = []
+
+    def make(name="cc", **options):
+        if not shared:
+            shared.append(services())
+        plan = ListenerPlan(name, "cc", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
+        listener = Listener(plan, shared[0])
+        listener.door.open(plan.options)
+        listener.door.accept()
+        return listener, shared[0].switch
+
+    return make
+
+
+async def gone(listener, *clients):
+    listener.door.close()
+    for client in clients:
+        await client.close()
+    await listener.dismiss("the test is over", 1)
+    assert not listener.connections
+
+
+async def test_peers_get_identities_outboxes_and_their_replies(make, until):
+    listener, switch = make()
+    one, two = await Client().connect(listener), await Client().connect(listener, b"two")
+    await until(lambda: len(switch.peers) == 2)
+    first = next(identity for identity in switch.peers if identity != b"two")
+    assert (len(first), first[0]) == (5, 0)
+    switch.peers[first].offer(pack([b"", b"a"]), 1)
+    switch.peers[b"two"].offer(pack([b"", b"b"]), 1)
+    assert (await one.wait(zmtp.MessageReceived)).frames == [b"", b"a"]
+    assert (await two.wait(zmtp.MessageReceived)).frames == [b"", b"b"]
+    await one.close()
+    await until(lambda: len(switch.peers) == 1)
+    assert (listener.past.queued, listener.past.sent) == (1, 1)
+    assert [box.name for box in listener.outboxes()][0] == "cc peers gone"
+    await gone(listener, two)
+    assert switch.peers == {}
+
+
+async def test_what_waited_for_a_peer_that_left_is_gone(make, until):
+    listener, switch = make()
+    one = await Client().connect(listener, b"one")
+    box = await until(lambda: switch.peers.get(b"one"))
+    box.offer(pack([b"", bytes(20_000_000)]), 1)
+    await one.close()
+    await until(lambda: not switch.peers)
+    assert listener.past.dropped == {"gone": 1}
+    await gone(listener)
+
+
+@pytest.mark.parametrize("across", [False, True])
+async def test_a_second_peer_of_one_identity(make, until, across):
+    listener, switch = make(identity_conflict="refuse")
+    other, _ = make("other", identity_conflict="handover") if across else (listener, None)
+    first = await Client().connect(listener, b"me")
+    box = await until(lambda: switch.peers.get(b"me"))
+    refused = await Client().connect(listener, b"me")
+    assert await refused.wait(zmtp.MessageReceived) is None
+    assert switch.peers[b"me"] is box
+    assert listener.counts["duplicate-identity"] == 1
+    if across:
+        taker = await Client().connect(other, b"me")
+        assert await first.wait(zmtp.MessageReceived) is None
+        assert switch.peers[b"me"] is not box
+        assert other.counts["handed-over"] == 1
+        await gone(other, taker)
+        assert not switch.peers
+    await gone(listener, first, refused)
+
+
+async def test_limits_change_at_once_for_those_who_are_there(make, until):
+    listener, switch = make()
+    one = await Client().connect(listener)
+    await until(lambda: switch.peers)
+    listener.reconfigure(ListenerOptions(peer_queue=1234, max_peers=1))
+    [box] = switch.peers.values()
+    assert box.limits == Limits(bytes=1234)
+    reader, writer = await asyncio.open_connection(*one.writer.get_extra_info("peername"))
+    assert await reader.read() == b""
+    writer.close()
+    assert listener.counts["too-many"] == 1
+    await gone(listener, one)
+
+
+async def test_who_is_dismissed_gets_what_was_written(make, until):
+    listener, switch = make()
+    one = await Client().connect(listener, b"one")
+    box = await until(lambda: switch.peers.get(b"one"))
+    listener.mute()
+    one.writer.write(pack([b"", b"never.read"]))
+    box.offer(pack([b"", b"last", bytes(100_000)]), 1)
+    await until(lambda: not box.waiting)
+    dismissal = asyncio.ensure_future(listener.dismiss("over", 5))
+    assert (await one.wait(zmtp.MessageReceived)).frames[1] == b"last"
+    assert await one.wait(zmtp.MessageReceived) is None
+    await one.close()
+    await dismissal
+    assert switch.ledger.received == 0
+    await gone(listener)

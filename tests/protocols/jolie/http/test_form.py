@@ -1,0 +1,207 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy.protocols.jolie.http import Http, Limits
+from ccproxy.protocols.jolie.json_values import to_tree
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
+
+VECTORS = Path(__file__).parents[3] / "vectors" / "jolie"
+
+
+def steps(name: str) -> list[dict]:
+    found = json.loads((VECTORS / f"{name}.json").read_text("utf-8"))["steps"]
+    return [one for one in found if one.get("protocol") == "http"]
+
+
+def exchanges(name: str) -> list[tuple[dict, dict]]:
+    """Request and response of each HTTP exchange of a vector."""
+    found = steps(name)
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+HJ = exchanges("x_HJ")
+HS = exchanges("x_hs")
+
+
+def asked_by(data: bytes):
+    caller = Http().caller()
+    (asked,) = caller.feed(data)
+    return caller, asked
+
+
+@pytest.mark.parametrize(("request_", "response"), HJ + HS, ids=lambda one: None)
+def test_exchanges_of_the_original(request_, response):
+    caller, asked = asked_by(bytes.fromhex(request_["hex"]))
+    target = request_["decoded_head"][0].split()[1]
+    operation = target.rpartition("/")[2]
+    assert asked.call.operation == operation
+    assert asked.call.path == ("/Sum" if target.startswith("/!/") else "/")
+    assert asked.call.value.tree() == to_tree(json.loads(request_["decoded_body"] or "null"))
+
+    service = Http().service()
+    service.send(Http().request(asked.call, 5))
+    ((id, answer),) = service.feed(bytes.fromhex(response["hex"]))
+    body = json.loads(response["decoded_body"] or "null")
+    assert id == 5
+    assert not service.broken
+    if "500" in response["decoded_head"][0]:
+        assert answer.name == body["error"]["message"]
+        assert answer.value.tree() == to_tree(body["error"]["data"])
+    else:
+        assert answer.value.tree() == to_tree(body)
+
+    caller.answer(asked.token, answer)
+    out = caller.out()
+    ours = json.loads(out.partition(b"\r\n\r\n")[2])
+    assert ours == (body or {})
+    assert f"X-Jolie-Operation: {operation}".encode() in out
+
+
+def test_a_request_to_a_service_says_what_the_original_says():
+    for request, _ in HJ:
+        _, asked = asked_by(bytes.fromhex(request["hex"]))
+        sent = Http("localhost").service().send(Http("localhost").request(asked.call, 1))
+        head, _, body = sent.partition(b"\r\n\r\n")
+        assert body.decode() == request["decoded_body"]
+        theirs = set(request["decoded_head"]) - {"Accept-Encoding: gzip, deflate"}
+        assert theirs <= set(head.decode().split("\r\n"))
+
+
+def post(body: bytes, *headers: str, target: str = "/!/Sum!/sum", method: str = "POST") -> bytes:
+    head = [f"{method} {target} HTTP/1.1", "Host: h", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("data", "tree"),
+    [
+        (post(b""), Tree()),
+        (post(b"8"), Tree(8)),
+        (post(b"[1,2]"), Tree(None, {"_": [Tree(1), Tree(2)]})),
+        (post(b"x=5&x=6", "Content-Type: application/x-www-form-urlencoded"),
+         Tree(None, {"x": [Tree("5"), Tree("6")]})),
+        (post(b'{"x":5}', "Content-Type: application/x-www-form-urlencoded"),
+         Tree(None, {"x": [Tree(5)]})),
+        (post(b"hi", "Content-Type: text/plain"), Tree("hi")),
+        (post(b"\xff", "Content-Type: application/octet-stream"), Tree(b"\xff")),
+        (post(b"", target="/sum?x=5", method="GET"), Tree(None, {"x": [Tree("5")]})),
+        (post(b'{"x":5}', target="/sum?x=1&y=2"), Tree(None, {"x": [Tree(5)], "y": [Tree("2")]})),
+    ],
+)  # fmt: skip
+def test_values_of_requests(data, tree):
+    _, asked = asked_by(data)
+    assert asked.call.value.tree() == tree
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        post(b"<a/>", "Content-Type: text/xml"),
+        post(b"{}\n{}", "Content-Type: application/x-ndjson"),
+        post(b"{"),
+        post(b"\xff", "Content-Type: application/json"),
+        post(b'{"a":1,"a":2}'),
+        post(b"x", "Content-Encoding: br"),
+        post(b"{}", method="BREW"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_a_fault_and_the_connection_stays(data):
+    caller, asked = asked_by(data)
+    assert isinstance(asked.call, Fault)
+    caller.answer(asked.token, asked.call)
+    out = caller.out()
+    assert out.startswith(b"HTTP/1.1 500")
+    assert json.loads(out.partition(b"\r\n\r\n")[2])["error"]["message"] == "IOException"
+    assert not caller.closing
+
+
+@pytest.mark.parametrize("target", ["/", "/?x=1", "/!/Sum!/", "http://h/"])
+def test_a_request_without_operation_is_told_what_is_missing(target):
+    _, asked = asked_by(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert asked.call.value.payload == (
+        f"no operation in the target {target}; expected /OPERATION or /!/RESOURCE!/OPERATION"
+    )
+    _, asked = asked_by(
+        f"GET {target} HTTP/1.1\r\nHost: h\r\nX-Jolie-Operation: a\r\n\r\n".encode()
+    )
+    assert asked.call.operation == "a"
+
+
+@pytest.mark.parametrize("part", [b"", post(b"{}")[:-1]])
+def test_who_leaves_says_so(part):
+    caller = Http().caller()
+    assert caller.feed(part) == []
+    caller.leave("over")
+    assert caller.closing and not caller.broken
+    out = caller.out()
+    assert out.startswith(b"HTTP/1.1 503") == bool(part)
+    assert b'"data":"over"' in out or not part
+
+
+def test_garbage_is_answered_and_the_connection_closed():
+    caller = Http().caller()
+    assert caller.feed(b"\x00\x01\r\n\r\n") == []
+    assert b'"message":"IOException"' in caller.out()
+    assert caller.broken
+    assert caller.closing
+
+
+def test_an_answer_json_cannot_carry_is_a_fault():
+    caller, asked = asked_by(post(b"", "X-Jolie-MessageID: 12"))
+    caller.answer(asked.token, Result(Tree(b"raw")))
+    out = caller.out()
+    assert out.startswith(b"HTTP/1.1 500")
+    assert b"X-Jolie-MessageID: 12" in out
+    assert b"raw" in out
+
+
+@pytest.mark.parametrize(
+    ("response", "name", "text"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "IOException", "status 404"),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "IOException", "status 302"),
+        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}", "IOException", "status 500"),
+        (b"HTTP/1.1 200 X\r\nContent-Length: 1\r\n\r\n{", "IOException", "no JSON"),
+        (b'HTTP/1.1 400 X\r\nContent-Length: 31\r\n\r\n{"error":{"message":"Big"}}', "Big", None),
+    ],
+)  # fmt: skip
+def test_statuses_that_are_faults(response, name, text):
+    service = Http().service()
+    service.send(Http().request(Call("/", "sum", Tree()), 1))
+    length = len(response.partition(b"\r\n\r\n")[2])
+    response = response.replace(b"Length: 31", b"Length: %d" % length)
+    ((_, answer),) = service.feed(response)
+    assert answer.name == name
+    found = answer.value.tree().payload
+    assert found is None if text is None else text in found
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None)
+def test_bodies_of_any_kind_are_answered(body):
+    caller, asked = asked_by(post(body))
+    if isinstance(asked.call, Fault):
+        caller.answer(asked.token, asked.call)
+    else:
+        caller.answer(asked.token, Result(asked.call.value))
+    assert caller.out().startswith(b"HTTP/1.1 ")
+    assert Http(limits=Limits(body=10)).limits.body == 10
+
+
+@pytest.mark.parametrize(
+    "data", [post(b"x" * 101), post(gzip.compress(b" " * 101), "Content-Encoding: gzip")]
+)
+def test_a_body_too_large_packed_or_unpacked(data):
+    caller = Http(limits=Limits(body=100)).caller()
+    assert caller.feed(data) == []
+    assert caller.broken and caller.too_big and caller.closing
+    head, _, body = caller.out().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413")
+    error = json.loads(body)["error"]
+    assert error["message"] == "IOException"
+    assert "more than 100 bytes" in error["data"]

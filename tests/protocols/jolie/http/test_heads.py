@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.protocols.jolie.http import heads
+from ccproxy.protocols.jolie.http.messages import Refused
+
+LINE = b"POST /sum HTTP/1.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [
+        (b"", 0),
+        (b"GET / HTTP/1.1\r\n", 0),
+        (b"GET / HTTP/1.1\r\n\r", 0),
+        (b"GET / HTTP/1.1\r\n\r\nbody\r\n\r\n", 18),
+        (b"GET / HTTP/1.1\n\r\n", 17),
+        (b"GET / HTTP/1.1\n\nGET", 16),
+        (b"a\r\nb\n\nc\r\n\r\n", 6),
+    ],
+)
+def test_the_end_is_where_h11_sees_it(data, end):
+    assert heads.end_of(bytearray(data), 0) == end
+    for seen in range(len(data)):
+        if not heads.end_of(bytearray(data[:seen]), 0):
+            assert heads.end_of(bytearray(data), seen) == end
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", 0),
+        (b"G" * 100, 0),
+        (b"G" * 101, 414),
+        (b"G" * 98 + b"\r\n" + b"x", 431),
+        (b"\0\0", 400),
+        (b"\x16\3\1", 400),
+        (b"\r\nGET", 400),
+    ],
+)
+def test_what_can_be_said_before_the_end(data, status):
+    found = heads.unfinished(bytearray(data), 100)
+    assert (found.status if found else 0) == status
+
+
+FINE = [
+    LINE + b"\r\n",
+    LINE + b"Host: h\r\nContent-Length: 4\r\n\r\n",
+    LINE + b"Transfer-Encoding: chunked\r\n\r\n",
+    LINE + b"X-Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+    LINE.replace(b"1.1", b"1.0") + b"Content-Length: 4\r\n\r\n",
+    LINE.replace(b"1.1", b"1.2") + b"Transfer-Encoding: chunked\r\n\r\n",
+]
+AMBIGUOUS = {
+    "two lengths": (LINE + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "the same in other letters": (LINE + b"TRANSFER-ENCODING: x\r\ncontent-length:1\r\n\r\n", 400),
+    "chunked in 1.0": (LINE.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n", 400),
+    "a fold": (LINE + b"X: a\r\n b\r\n\r\n", 400),
+    "a fold by a tab": (LINE + b"Transfer-Encoding:\r\n\tchunked\r\n\r\n", 400),
+    "LF": (LINE + b"X: a\nY: b\r\n\r\n", 400),
+    "LF at the end": (LINE + b"X: a\r\n\n", 400),
+    "CR": (LINE + b"X: a\rY: b\r\n\r\n", 400),
+    "CR CR LF": (LINE + b"X: a\r\r\n\r\n", 400),
+    "another version": (b"PRI * HTTP/2.0\r\n\r\n", 505),
+}
+
+
+@pytest.mark.parametrize("head", FINE)
+def test_what_everybody_reads_alike(head):
+    assert heads.ambiguous(head) is None
+
+
+@pytest.mark.parametrize("what", AMBIGUOUS)
+def test_what_somebody_may_read_otherwise(what):
+    head, status = AMBIGUOUS[what]
+    found = heads.ambiguous(head)
+    assert isinstance(found, Refused) and found.status == status
+
+
+@given(st.binary(max_size=60))
+def test_bytes_of_any_kind_never_raise(data):
+    heads.end_of(bytearray(data), 0)
+    heads.unfinished(bytearray(data), 20)
+    heads.ambiguous(data + b"\r\n\r\n")

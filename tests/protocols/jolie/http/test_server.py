@@ -1,0 +1,257 @@
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy.protocols.jolie.http import Limits, Refused, Request, Sending, Server
+
+POST = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"
+BODY = b'{"x":1}'
+CHUNKED = b"POST /sum HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+LIMITS = Limits(head=2000, body=100, ahead=200)
+
+
+def server() -> Server:
+    return Server(LIMITS)
+
+
+def test_a_request_becomes_whole_and_is_responded_to():
+    one = server()
+    assert one.feed(POST) is None
+    request = one.feed(BODY)
+    assert isinstance(request, Request)
+    assert (request.method, request.target, request.body) == ("POST", "/sum", BODY)
+    assert request.headers["content-length"] == "7"
+    one.respond(Sending((("Content-Type", "text/plain"),), b"hi"))
+    assert one.out().startswith(b"HTTP/1.1 200 \r\nContent-Type: text/plain\r\n")
+    assert one.out() == b""
+    assert not one.closing
+
+
+def test_pipelined_requests_come_one_after_the_other():
+    one = server()
+    first = one.feed((POST + BODY) * 2 + POST)
+    assert isinstance(first, Request)
+    assert one.feed(b"") is None
+    assert one.feed(BODY[:3]) is None
+    one.respond(Sending())
+    assert isinstance(one.feed(b""), Request)
+    one.respond(Sending())
+    assert one.feed(b"") is None
+    assert isinstance(one.feed(BODY[3:]), Request)
+
+
+def test_what_is_sent_ahead_has_a_limit():
+    one = server()
+    one.feed(POST + BODY)
+    one.feed(b"x" * 201)
+    assert "ahead" in one.broken
+    assert one.closing
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x00\x01garbage\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 3000, 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 3000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"y" * 3000, 414),
+        (b"GET /" + b"y" * 3000 + b" HTTP/1.1\r\n\r\n", 414),
+        (POST.replace(b"7\r\n", b"7\r\nTransfer-Encoding: chunked\r\n"), 400),
+        (POST.replace(b"7\r\n", b"7\r\nContent-Length: 8\r\n"), 400),
+        (CHUNKED + b"2\r\nabXX0\r\n\r\n", 400),
+        (CHUNKED + b"0\r\n\n", 400),
+        (CHUNKED + b"0\r\nX: y\n\n", 400),
+        (CHUNKED + b"0;" + b"x" * 3000, 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999999999\r\n\r\n", 413),
+        (
+            b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n"
+            + b"z" * 101
+            + b"\r\n",
+            413,
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_the_connection_ends(data, status):
+    one = server()
+    found = one.feed(data)
+    assert isinstance(found, Refused)
+    assert found.status == status
+    assert one.too_big == (status == 413)
+    assert "bytearray" not in found.reason
+    one.respond(Sending(status=found.status, body=b"no"))
+    out = one.out()
+    assert out.startswith(b"HTTP/1.1 %d" % status)
+    assert b"Connection: close" in out
+    assert one.closing
+    assert one.feed(POST + BODY) is None
+
+
+def test_a_caller_that_asks_first_is_told_to_go_on():
+    one = server()
+    one.feed(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+    assert one.out().startswith(b"HTTP/1.1 100")
+    assert isinstance(one.feed(BODY), Request)
+
+
+def test_old_and_closing_callers_are_closed_behind_their_response():
+    for data in (
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    ):
+        one = server()
+        assert isinstance(one.feed(data), Request)
+        one.respond(Sending())
+        assert one.closing
+
+
+def test_a_half_closed_caller_gets_its_response():
+    one = server()
+    one.feed(POST + BODY)
+    one.eof()
+    assert not one.closing
+    one.respond(Sending(body=b"x"))
+    assert one.out().endswith(b"x")
+    assert one.feed(b"") is None
+    assert one.closing
+    ahead = server()
+    ahead.feed(POST + BODY)
+    ahead.feed(POST)
+    ahead.feed(BODY + POST)
+    ahead.eof()
+    ahead.respond(Sending())
+    assert isinstance(ahead.feed(b""), Request)
+    ahead.respond(Sending())
+    assert isinstance(ahead.feed(b""), Refused)
+    idle = server()
+    idle.eof()
+    assert idle.closing
+
+
+def test_head_and_no_content_have_no_body():
+    one = server()
+    one.feed(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+    one.respond(Sending(body=b"abc"))
+    assert one.out().endswith(b"\r\n\r\n")
+    one.feed(POST + BODY)
+    one.respond(Sending(status=204))
+    assert b"Content-Length" not in one.out()
+
+
+@given(st.one_of(st.binary(max_size=80), st.text(alphabet="GET /HTP1.\r\n:", max_size=60)))
+@settings(max_examples=200, deadline=None)
+def test_bytes_of_any_kind_never_raise(data):
+    data = data.encode() if isinstance(data, str) else data
+    one = server()
+    for chunk in (data[: len(data) // 2], data[len(data) // 2 :], b""):
+        if one.feed(chunk) is not None:
+            one.respond(Sending(body=b"x"))
+    one.eof()
+
+
+@given(st.lists(st.integers(0, 2 * len(POST + BODY)), max_size=6))
+@settings(deadline=None)
+def test_any_split_gives_the_same_requests(cuts):
+    whole = (POST + BODY) * 2
+    ends = [0, *sorted(cuts), len(whole)]
+    one, found = server(), []
+    for start, end in zip(ends, ends[1:], strict=False):
+        chunk = whole[start:end]
+        while (request := one.feed(chunk)) is not None:
+            found.append(request.body)
+            one.respond(Sending())
+            chunk = b""
+    assert found == [BODY, BODY]
+
+
+@given(st.lists(st.integers(0, 160), max_size=8))
+@settings(deadline=None)
+def test_any_split_of_chunked_ones_gives_the_same_requests(cuts):
+    body = b"3\r\n" + BODY[:3] + b"\r\n4;x=y\r\n" + BODY[3:] + b"\r\n0\r\nX: y\r\n\r\n"
+    whole = CHUNKED + body + POST + BODY + CHUNKED + body
+    ends = [0, *sorted(cuts), len(whole)]
+    one, found = server(), []
+    for start, end in zip(ends, ends[1:], strict=False):
+        chunk = whole[start:end]
+        while (request := one.feed(chunk)) is not None:
+            assert isinstance(request, Request), request
+            found.append(request.body)
+            one.respond(Sending())
+            chunk = b""
+    assert found == [BODY] * 3
+
+
+def test_many_sent_ahead_are_not_copied_again_and_again():
+    one = Server(Limits())
+    body = b"X: " + b"y" * 180 + b"\r\n\r\n"
+    ahead, began = (CHUNKED + b"0\r\n" + body) * 4000, time.process_time()
+    assert isinstance(one.feed(ahead), Request)
+    found = 1
+    one.respond(Sending())
+    while one.feed(b"") is not None:
+        found += 1
+        one.respond(Sending())
+    assert found == 4000
+    assert time.process_time() - began < 15
+
+
+def test_it_is_crowded_before_it_breaks():
+    one = server()
+    one.feed(POST + BODY + POST)
+    assert not one.crowded
+    one.feed(BODY + POST)
+    assert one.crowded and not one.broken
+    one.respond(Sending())
+    assert isinstance(one.feed(b""), Request)
+    assert not one.crowded
+
+
+def test_who_leaves_is_responded_to_and_told():
+    one = server()
+    one.feed((POST + BODY) * 2)
+    assert one.leave("over") is None
+    assert not one.closing
+    one.respond(Sending(body=b"x"))
+    assert b"Connection: close" in one.out()
+    assert one.closing and not one.broken
+    assert one.feed(b"") is None
+    idle = server()
+    assert idle.leave("over") is None and idle.closing
+    again = server()
+    again.feed(POST + BODY)
+    again.respond(Sending())
+    assert again.leave("over") is None and again.closing
+
+
+@pytest.mark.parametrize("part", [POST[:5], POST, POST + BODY[:3], CHUNKED + b"3\r\nab"])
+def test_who_leaves_in_the_middle_of_a_request_is_told(part):
+    one = server()
+    assert one.feed(part) is None
+    assert one.leave("over") == Refused(503, "over")
+    assert one.leave("over") is None
+    one.respond(Sending(status=503))
+    out = one.out()
+    assert out.startswith(b"HTTP/1.1 503") and b"Connection: close" in out
+    assert one.closing and not one.broken
+
+
+def test_a_body_that_is_too_large_once_it_is_unpacked():
+    one = server()
+    one.feed(POST + BODY)
+    one.exceed("too much")
+    one.respond(Sending(status=413))
+    assert b"Connection: close" in one.out()
+    assert (one.broken, one.too_big, one.closing) == ("too much", True, True)
+
+
+def test_an_upgrade_nobody_wants_is_not_in_the_way():
+    """Java's client asks for HTTP/2 in each first request."""
+    one = server()
+    upgrade = b"Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c"
+    for _ in range(2):
+        assert isinstance(one.feed(POST.replace(b"Host: h", upgrade) + BODY), Request)
+        one.respond(Sending(body=b"x"))
+        assert not one.closing

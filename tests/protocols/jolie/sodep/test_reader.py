@@ -1,0 +1,98 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy.protocols.jolie.sodep import Frame, Limits, Reader, encode, message
+from ccproxy.protocols.jolie.sodep.sides import answer_tail, request_tail
+from ccproxy.protocols.jolie.values import Fault, Tree
+
+LIMITS = Limits(message=1 << 20)
+BIG = Tree(None, {"x": [Tree("y" * 70_000), Tree(1)]})
+MESSAGES = [
+    message(1, b"/Sum", request_tail("sum", Tree(None, {"x": [Tree(5)], "y": [Tree(3)]}))),
+    message(-2, b"", request_tail("", Tree())),
+    message(3, b"/", answer_tail("div", Fault("Zero", Tree("why", {"a": [Tree()]})))),
+    message(4, b"/A", request_tail("echo", BIG)),
+    message(5, b"/", request_tail("last", Tree(True))),
+]
+WHOLE = b"".join(MESSAGES)
+
+
+def read(chunks) -> list[Frame]:
+    reader = Reader(LIMITS)
+    frames = [frame for chunk in chunks for frame in reader.feed(chunk)]
+    assert not reader.broken
+    assert not reader.held
+    return frames
+
+
+EXPECTED = read([WHOLE])
+
+
+def test_frames_hold_what_the_message_says():
+    first, second, third, _, _ = EXPECTED
+    assert (first.id, first.path, first.operation, first.fault) == (1, b"/Sum", b"sum", None)
+    assert (second.id, second.path, second.operation) == (-2, b"", b"")
+    assert (third.fault, third.tail[third.value]) == (b"Zero", 1)
+    assert first.tail[first.value :] == encode(Tree(None, {"x": [Tree(5)], "y": [Tree(3)]}))
+    for frame, data in zip(EXPECTED, MESSAGES, strict=True):
+        assert message(frame.id, frame.path, frame.tail) == data
+
+
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_any_split_of_the_stream_gives_the_same_messages(cuts):
+    ends = [0, *sorted(cuts), len(WHOLE)]
+    chunks = [WHOLE[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    assert read(chunks) == EXPECTED
+
+
+def test_one_byte_at_a_time():
+    small = b"".join(MESSAGES[:3])
+    assert read([small[at : at + 1] for at in range(len(small))]) == EXPECTED[:3]
+
+
+def test_a_long_string_that_comes_in_many_reads_is_not_joined_again_and_again():
+    data = message(1, b"/", request_tail("echo", Tree("x" * 900_000)))
+    assert len(read([data[at : at + 1000] for at in range(0, len(data), 1000)])) == 1
+
+
+def test_garbage_breaks_the_reader_behind_what_was_whole():
+    reader = Reader(LIMITS)
+    frames = reader.feed(MESSAGES[0] + b"\0" * 8 + b"\x7f\xff\xff\xff")
+    assert len(frames) == 1
+    assert "resource path" in reader.broken
+    assert reader.feed(MESSAGES[0]) == []
+    assert not reader.held
+
+
+def test_an_announced_length_takes_no_memory():
+    reader = Reader(LIMITS)
+    head = MESSAGES[0][: 8 + 8 + 7 + 1]
+    reader.feed(head + b"\1" + (1 << 19).to_bytes(4, "big"))
+    assert not reader.broken
+    assert reader.held < 64
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+@settings(max_examples=300, deadline=None)
+def test_bytes_of_any_kind_never_raise(data, step):
+    reader = Reader(LIMITS)
+    for at in range(0, len(data), step):
+        reader.feed(data[at : at + step])
+    assert reader.held <= len(data)
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+@settings(max_examples=200, deadline=None)
+def test_messages_with_one_byte_changed_never_raise(at, byte):
+    reader = Reader(LIMITS)
+    reader.feed(WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :])
+
+
+def test_it_says_whether_a_message_was_too_long():
+    reader = Reader(Limits(message=30))
+    assert len(reader.feed(message(1, b"/", request_tail("a", Tree())) + MESSAGES[0])) == 1
+    assert (reader.broken, reader.too_big) == ("message of more than 30 bytes", True)
+    reader = Reader(LIMITS)
+    reader.feed(b"POST / HTTP/1.1")
+    assert reader.broken and not reader.too_big

@@ -1,0 +1,34 @@
+import pytest
+
+from ccproxy.protocols.jolie import cc_calls as cccall
+from ccproxy.protocols.jolie.carriage import REFUSED
+from ccproxy.protocols.jolie.values import Fault, Result, Tree, Unportable
+
+ENVELOPE = {"req": "calc.Sum.sum", "time": 1.5, "hostname": "h", "blob_hash": ""}
+
+
+def test_the_fields_of_a_message_are_the_value():
+    value = cccall.value_of({**ENVELOPE, "x": 5, "y": [1, 2]}, None)
+    assert value.tree() == Tree(None, {"x": [Tree(5)], "y": [Tree(1), Tree(2)]})
+    assert cccall.value_of({**ENVELOPE, "$": 8}, None).tree() == Tree(8)
+    assert cccall.value_of(ENVELOPE, None).tree() == Tree()
+
+
+def test_a_blob_is_not_lost_silently():
+    with pytest.raises(Unportable, match="blob"):
+        cccall.value_of(ENVELOPE, b"data")
+
+
+def test_answers():
+    assert cccall.reply_type("calc.Sum.sum") == "reply.calc.Sum.sum"
+    assert cccall.fields_of(Result(Tree(8))) == {"data": 8}
+    assert cccall.fields_of(Result(Tree(None, {"a": [Tree(1)]}))) == {"data": {"a": 1}}
+    assert cccall.fields_of(Fault("Zero", Tree("why"))) == {
+        "error": {"message": "Zero", "code": -32000, "data": "why"}
+    }
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.what)
+def test_what_cannot_be_carried_is_a_fault(row):
+    fields = cccall.fields_of(Result(row.example))
+    assert ("error" in fields) == ("cc" in row.refused)

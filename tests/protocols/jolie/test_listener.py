@@ -1,0 +1,154 @@
+"""What a reload changes for a listener of calls that stays, and the limits of each protocol."""
+
+import asyncio
+import json
+
+import pytest
+
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.server import ListenOptions
+from ccproxy.core.message import Answer
+from ccproxy.core.routes import Routes
+from ccproxy.core.verdict import Deliver
+from ccproxy.protocols.jolie.http import Limits as HttpLimits
+from ccproxy.protocols.jolie.listener import FORMS, CallListener
+from ccproxy.protocols.jolie.sodep import Limits as SodepLimits
+from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.values import Result, Tree
+from ccproxy.server.listeners import MAKERS
+
+VOID = bytes(5)
+
+
+class Service:
+    """Answers with the type it was asked by, or not at all."""
+
+    name = "h:test"
+    exclusive = False
+    silent = False
+
+    def decide(self, type):
+        return Deliver()
+
+    def handle(self, message):
+        return None if self.silent else Answer(Result(Tree(message.type)))
+
+
+@pytest.fixture
+def make(services):
+    def make(protocol="sodep", **options):
+        shared = services()
+        service = Service()
+        routes = Routes([("calc", ("h:test",)), ("other", ("h:test",))])
+        shared.switch.configure(routes, {"h:test": service}, {})
+        given = listen(protocol, **options)
+        listener = CallListener(
+            ListenerPlan("listen:c", protocol, given.address, given, 1, "calc"), shared
+        )
+        listener.door.open(given)
+        listener.door.accept()
+        return listener, service
+
+    return make
+
+
+def listen(protocol="sodep", **options):
+    options = {"type": "calc", **options}
+    return ListenOptions(protocol=protocol, address="tcp://127.0.0.1:0", **options)
+
+
+class Caller:
+    """Asks by sodep."""
+
+    def __init__(self, listener):
+        self.port = int(listener.door.bound.rpartition(":")[2])
+        self.side = Sodep().service()
+
+    async def connect(self):
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        return self
+
+    async def ask(self, value=VOID, path=b"/Sum"):
+        """The answer, b"" if the connection is closed instead."""
+        self.writer.write(message(1, path, b"\0\0\0\3sum\0" + value))
+        while data := await self.reader.read(1 << 16):
+            if found := self.side.feed(data):
+                return found[0].answer.value.tree().payload
+        return b""
+
+    async def close(self):
+        self.writer.close()
+        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
+
+
+async def end(listener, *callers):
+    for one in callers:
+        await one.close()
+    listener.door.close()
+    await listener.dismiss("end", 1.0)
+    if listener._timer:
+        listener._timer.cancel()
+
+
+def test_each_has_a_form_and_a_maker():
+    assert {name: FORMS[name](1).name for name in FORMS} == {name: name for name in FORMS}
+    assert set(FORMS) < set(MAKERS)
+
+
+def test_the_longest_message_is_the_limit_of_each_form():
+    default = listen().max_message
+    assert FORMS["sodep"](9).limits == SodepLimits(message=9)
+    assert FORMS["http"](9).limits == FORMS["jsonrpc"](9).limits == HttpLimits(body=9)
+    assert FORMS["sodep"](default).limits == SodepLimits()
+    assert FORMS["http"](default).limits == HttpLimits()
+
+
+async def test_the_prefix_of_a_kept_listener(make):
+    listener, _ = make()
+    caller = await Caller(listener).connect()
+    assert await caller.ask() == "calc.Sum.sum"
+    listener.reconfigure(listen(type="other"))
+    assert await caller.ask() == "other.Sum.sum"
+    await end(listener, caller)
+
+
+def text(size):
+    return b"\1" + size.to_bytes(4, "big") + b"x" * size + bytes(4)
+
+
+async def test_the_longest_message_of_connections_to_come(make):
+    listener, _ = make(max_message=1000)
+    first = await Caller(listener).connect()
+    assert await first.ask(text(900)) == "calc.Sum.sum"
+    listener.reconfigure(listen(max_message=5000))
+    second = await Caller(listener).connect()
+    assert await second.ask(text(4900)) == "calc.Sum.sum"
+    assert await second.ask(text(5000)) == b""
+    assert await first.ask(text(1000)) == b""
+    await end(listener, first, second)
+
+
+async def test_the_longest_body(make):
+    listener, _ = make("jsonrpc", max_message=200)
+    body = json.dumps({"method": "sum", "id": 1, "params": "x" * 300})
+    port = int(listener.door.bound.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413")
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert error == {
+        "message": "IOException", "code": -32000, "data": "a body of more than 200 bytes"
+    }  # fmt: skip
+    writer.close()
+    await end(listener)
+
+
+async def test_the_timeout_of_calls_to_come(make, monkeypatch):
+    monkeypatch.setattr("ccproxy.net.stream_listener.WATCH", 0.01)
+    listener, service = make(timeout=60.0)
+    service.silent = True
+    listener.reconfigure(listen(timeout=0.05))
+    caller = await Caller(listener).connect()
+    assert await caller.ask() == "no answer within 0.05 s"
+    await end(listener, caller)

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.framing import Framing, Limits, Reader, cut, framing_of
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "ssmmp" / "spec"
+BASE = json.loads((VECTORS / "base.json").read_text("utf-8"))["messages"]
+STREAMS = {f: "".join(one[f.value] for one in BASE[:6]).encode() for f in Framing}
+
+
+def fed(data: bytes, *, step: int = 1) -> list[bytes]:
+    reader = Reader()
+    return [
+        unit
+        for at in range(0, len(data), step)
+        for unit in reader.feed(data[at : at + step])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_split_at_every_byte(framing):
+    whole = Reader().feed(STREAMS[framing])
+    assert len(whole) == 6
+    for at in range(len(STREAMS[framing])):
+        reader = Reader()
+        first, rest = STREAMS[framing][:at], STREAMS[framing][at:]
+        assert reader.feed(first) + reader.feed(rest) == whole
+        assert not reader.partial
+
+
+@pytest.mark.parametrize("framing", Framing)
+@given(step=st.integers(1, 300))
+@settings(max_examples=20)
+def test_split_in_slices(framing, step):
+    assert fed(STREAMS[framing], step=step) == Reader().feed(STREAMS[framing])
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_the_first_line_tells_the_framing(framing):
+    reader = Reader()
+    assert reader.framing is None
+    units = reader.feed(STREAMS[framing])
+    assert reader.framing is framing
+    assert framing_of(units[0].decode().partition("\n")[0]) is framing
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_carriage_returns_are_dropped(framing):
+    crlf = STREAMS[framing].replace(b"\n", b"\r\n")
+    assert fed(crlf) == Reader().feed(STREAMS[framing])
+
+
+def test_a_half_message_is_known_as_such():
+    reader = Reader()
+    assert reader.feed(b"\n\r\n") == [] and not reader.partial
+    assert reader.feed(b"type: initiation_response\n") == [] and reader.partial
+    assert reader.feed(b"message_id: 1\n") == [] and reader.partial
+    assert len(reader.feed(b"\n")) == 1 and not reader.partial
+
+
+def test_a_connection_keeps_its_framing():
+    reader = Reader()
+    assert len(reader.feed(b"type:a_request;message_id:1\ntype: b\n")) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x" * (1 << 20),
+        b"type: a_request\n" + b"x" * (1 << 20),
+        b"type: a_request\n" + b"y: " + b"x" * 16384 + b"\n",
+        b"type: a_request\n" + b"a: 1\n" * 300,
+        b"type: a_request\n" + b"".join(b"%05d: " % i + b"x" * 1000 + b"\n" for i in range(80)),
+        b"type:a_request;message_id:1;" + b"x" * 70000 + b"\n",
+        b"type: a_request ~ message_id: 1 ~ " + b"x" * 70000,
+    ],
+    ids=["no-end", "long-line", "line+1", "lines", "bytes", "semicolon", "tilde"],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [777, 1 << 21])
+def test_limits_break_and_bound(data, step):
+    reader = Reader()
+    for at in range(0, len(data), step):
+        assert reader.feed(data[at : at + step]) == []
+        assert len(reader._buffer) <= 65536 + step
+    assert "expected at most" in reader.broken or "more than" in reader.broken
+    assert not reader.partial
+    assert reader.feed(b"type: a\nmessage_id: 1\n\n") == []
+
+
+def test_limits_are_kept_to_the_byte():
+    line = b"y: " + b"x" * (16384 - 3)
+    reader = Reader()
+    assert len(reader.feed(b"type: a\n" + line + b"\n\n")) == 1
+    small = Reader(Limits(message=10, line=10, lines=2))
+    assert small.feed(b"a: 1\nb: 2\n\n") == [b"a: 1\nb: 2"]
+    assert small.feed(b"a: 1\nb: 2\nc: 3\n") == [] and small.broken
+
+
+@given(st.lists(st.binary(max_size=300), max_size=10))
+def test_any_bytes_are_bounded_and_units_have_no_end(slices):
+    reader = Reader(Limits(message=200, line=100, lines=5))
+    for data in slices:
+        for unit in reader.feed(data):
+            assert unit.strip() and len(unit) <= 200
+        assert reader.broken or len(reader._buffer) <= 200
+
+
+def test_lists_in_the_semicolon_framing():
+    assert cut("a:(x; y);b:1; ;", Framing.SEMICOLON) == ["a:(x; y)", "b:1"]
+    assert cut("a:(x; y;b:1", Framing.SEMICOLON) == ["a:(x", "y", "b:1"]
+
+
+def test_time_limit_is_named():
+    assert ssmmp.SECONDS == 5.0

@@ -1,0 +1,152 @@
+import asyncio
+import logging
+import signal
+import sys
+import time
+
+import pytest
+
+from ccproxy.net.threads import Pool
+from ccproxy.server.context import NetContext
+
+
+class Rooms:
+    def __init__(self):
+        self.pool = Pool(2, "test")
+        self.refreshed = 0
+
+    def refresh(self):
+        self.refreshed += 1
+
+    def routes(self, section):
+        return (f"route.of.{section}",)
+
+    def handler(self, section):
+        return {"h:other": "other"}[section]
+
+
+@pytest.fixture
+def make(services):
+    def make():
+        rooms = Rooms()
+        return NetContext("h:x", services(), rooms), rooms
+
+    return make
+
+
+async def test_timers_run_until_the_end(make, until):
+    ctx, _ = make()
+    ticks = []
+    ctx.every(0.005, lambda: ticks.append(ctx.now()))
+    ctx.call_later(0.01, lambda: ticks.append("once"))
+    await until(lambda: len(ticks) > 4 and "once" in ticks)
+    ctx.call_later(0.01, lambda: ticks.append("never"))
+    await ctx.close()
+    count = len(ticks)
+    ctx.call_later(0, lambda: ticks.append("never"))
+    await asyncio.sleep(0.03)
+    assert len(ticks) == count
+    assert ticks.count("once") == 1
+
+
+async def test_a_timer_that_raises_or_takes_long_is_named_and_goes_on(make, until, caplog):
+    ctx, _ = make()
+    calls = []
+
+    def tick():
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("on purpose")
+        if len(calls) == 2:
+            time.sleep(0.01)
+
+    ctx.every(0.002, tick)
+    await until(lambda: len(calls) > 3)
+    await ctx.close()
+    text = caplog.text
+    assert "handler failed handler=h:x type=(timer) messages=1: RuntimeError: on purpose" in text
+    assert "slow handler handler=h:x type=(timer) took=1" in text
+
+
+async def test_tasks_end_with_the_handler_and_their_errors_are_said(make, until, caplog):
+    ctx, _ = make()
+    ended = []
+
+    async def wait():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(1)
+
+    async def fail():
+        raise RuntimeError("on purpose")
+
+    ctx.task(wait())
+    ctx.task(fail())
+    await until(lambda: "on purpose" in caplog.text)
+    assert not ended
+    await ctx.close()
+    assert ended
+
+
+async def test_blocking_calls_get_their_arguments(make):
+    ctx, _ = make()
+    assert await ctx.run_blocking(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await ctx.run_blocking(divmod, 7, 0)
+    await ctx.close()
+
+
+async def test_processes_end_with_the_handler(make):
+    ctx, _ = make()
+    sleeper = "import time; time.sleep(60)"
+    process = await ctx.spawn([sys.executable, "-c", sleeper])
+    over = await ctx.spawn([sys.executable, "-c", ""])
+    await over.wait()
+    await ctx.close()
+    assert process.returncode == -signal.SIGTERM
+    assert over.returncode == 0
+
+
+@pytest.mark.parametrize("text", ["tcp://127.0.0.1:0", "ipc://{}/x"])
+async def test_listeners_of_a_handler_close_with_it(make, tmp_path, text):
+    ctx, _ = make()
+    bound = await ctx.listen(text.format(tmp_path), asyncio.Protocol)
+
+    async def dial():
+        if bound.startswith("ipc"):
+            return await asyncio.open_unix_connection(bound.removeprefix("ipc://"))
+        return await asyncio.open_connection("127.0.0.1", int(bound.rpartition(":")[2]))
+
+    _, writer = await dial()
+    writer.close()
+    await writer.wait_closed()
+    await ctx.close()
+    with pytest.raises(OSError):  # noqa: PT011
+        await dial()
+
+
+async def test_the_rest_is_passed_on(make, caplog):
+    caplog.set_level(logging.INFO)
+    ctx, rooms = make()
+    ctx.flows_changed()
+    assert rooms.refreshed == 1
+    assert ctx.routes == ("route.of.h:x",)
+    assert ctx.handler("h:other") == "other"
+    ctx.count("a")
+    ctx.count("a", 4)
+    assert ctx.counters == {"a": 5}
+    assert ctx.time() > 1_000_000_000
+    ctx.log.info("hello")
+    assert [(one.name, one.getMessage()) for one in caplog.records] == [("h:x", "hello")]
+    await ctx.close()
+
+
+async def test_who_left_is_told_until_the_end(make):
+    ctx, _ = make()
+    heard = []
+    ctx.on_departure(heard.append)
+    ctx._services.departed(b"a")
+    await ctx.close()
+    ctx._services.departed(b"b")
+    assert heard == [b"a"]

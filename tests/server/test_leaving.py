@@ -1,0 +1,55 @@
+import asyncio
+
+import pytest
+
+from ccproxy.server.leaving import Leaving
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def leaving(said):
+    return Leaving(lambda name, error: said.append((name, error)))
+
+
+async def test_the_end_comes_when_what_is_under_way_is_done(leaving, said):
+    done = asyncio.Event()
+
+    async def end():
+        said.append("end")
+
+    leaving.add("h:a", done.wait(), end)
+    await asyncio.sleep(0.01)
+    assert (said, len(leaving)) == ([], 1)
+    done.set()
+    await asyncio.sleep(0.01)
+    assert (said, len(leaving)) == (["end"], 0)
+    await leaving.stop()
+
+
+async def test_a_stopping_server_does_not_wait(leaving, said):
+    async def end():
+        await asyncio.sleep(0)
+        said.append("end")
+
+    leaving.add("h:a", asyncio.Event().wait(), end)
+    leaving.add("h:b", asyncio.Event().wait(), end)
+    await asyncio.wait_for(leaving.stop(), 1)
+    assert (said, len(leaving)) == (["end", "end"], 0)
+
+
+async def test_what_goes_wrong_is_told_and_the_end_comes(leaving, said):
+    problem = ValueError("no")
+
+    async def fails():
+        raise problem
+
+    async def end():
+        said.append("end")
+
+    leaving.add("h:a", fails(), end)
+    await asyncio.sleep(0.01)
+    assert said == [("h:a", problem), "end"]

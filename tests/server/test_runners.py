@@ -1,0 +1,157 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from ccproxy import Full, Handler, Refuse, Reply
+from ccproxy.server import runners as running
+from ccproxy.server.runners import QUEUE, Threaded, Timed, receiver
+from ccproxy.testing import message
+
+
+class Said:
+    """A journal that remembers."""
+
+    def __init__(self):
+        self.slows = []
+        self.failures = []
+
+    def slow(self, handler, type, seconds):
+        self.slows.append((handler, type, seconds))
+
+    def failed(self, handler, type, error):
+        self.failures.append((handler, type, str(error)))
+
+
+class Toy(Handler):
+    def __init__(self, call):
+        super().__init__("h:toy", None)
+        self.handle = call
+
+
+def steps(message):
+    yield Reply("one")
+    time.sleep(0.02)
+    yield Reply("two")
+
+
+def test_who_takes_too_long_on_the_loop_is_named():
+    said = Said()
+    Timed(Toy(lambda message: time.sleep(0.02)), said).handle(message("slow.one"))
+    [(handler, type, seconds)] = said.slows
+    assert (handler, type) == ("h:toy", "slow.one")
+    assert 0.02 <= seconds < 2
+
+
+def test_a_generator_is_timed_while_it_works():
+    said = Said()
+    actions = Timed(Toy(steps), said).handle(message("slow.two"))
+    assert [one.type for one in actions] == ["one", "two"]
+    assert len(said.slows) == 1
+
+
+def test_who_raises_after_a_long_time_is_named_as_well():
+    def fail(message):
+        time.sleep(0.02)
+        raise RuntimeError
+
+    said = Said()
+    with pytest.raises(RuntimeError):
+        Timed(Toy(fail), said).handle(message("a"))
+    assert len(said.slows) == 1
+
+
+def test_who_is_quick_is_not_named(monkeypatch):
+    monkeypatch.setattr(running, "PATIENCE", 5.0)
+    said = Said()
+    reply = Reply("a")
+    assert Timed(Toy(lambda message: reply), said).handle(message("a")) is reply
+    assert said.slows == []
+
+
+@pytest.mark.parametrize(("runs", "kind"), [("loop", Timed), ("thread", Threaded)])
+async def test_who_stands_for_a_handler(runs, kind):
+    toy = Toy(lambda message: None)
+    toy.runs = runs
+    found = receiver(toy, Said(), lambda *_: "", lambda _: None)
+    assert (type(found), found.name) == (kind, "h:toy")
+
+
+class Work:
+    """A handler in a thread, what it did and what became of it."""
+
+    def __init__(self, call):
+        self.said = Said()
+        self.acted = []
+        self.counted = []
+        self.threaded = Threaded(Toy(call), self.said, self.act, self.counted.append)
+
+    def act(self, actions, message):
+        self.acted.append((message.type, [one.type for one in actions or ()]))
+        return "replied"
+
+
+async def test_messages_are_handled_in_order_away_from_the_loop(until):
+    threads = set()
+
+    def call(message):
+        threads.add(threading.current_thread())
+        yield Reply(f"re.{message.type}")
+
+    work = Work(call)
+    for number in range(100):
+        assert work.threaded.handle(message(f"a.{number}")) is None
+    await until(lambda: len(work.acted) == 100)
+    assert work.acted == [(f"a.{number}", [f"re.a.{number}"]) for number in range(100)]
+    assert work.counted == ["replied"] * 100
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
+    assert await work.threaded.stop(5) == 0
+
+
+async def test_failures_are_counted_and_said(until):
+    def call(message):
+        raise {"a": RuntimeError, "b": Refuse, "c": Full}[message.type]("because")
+
+    work = Work(call)
+    for type in "abc":
+        work.threaded.handle(message(type))
+    await until(lambda: len(work.counted) == 3)
+    assert work.counted == ["failed", "refused", "full"]
+    assert work.said.failures[0] == ("h:toy", "a", "because")
+    assert await work.threaded.stop(5) == 0
+
+
+async def test_too_much_that_waits_is_full_and_what_is_left_is_counted():
+    go = threading.Event()
+    work = Work(lambda message: go.wait(5))
+    for _ in range(QUEUE + 1):
+        work.threaded.handle(message("a"))
+        if work.threaded._queue.qsize() < QUEUE:
+            continue
+        break
+    with pytest.raises(Full):
+        for _ in range(3):
+            work.threaded.handle(message("a"))
+    left = await work.threaded.stop(0.05)
+    assert left >= QUEUE - 1
+    go.set()
+
+
+async def test_bytes_that_wait_are_limited_too():
+    go = threading.Event()
+    work = Work(lambda message: go.wait(5))
+    with pytest.raises(Full):
+        for _ in range(10):
+            work.threaded.handle(message("a", blob=bytes(20 << 20)))
+    go.set()
+    assert await work.threaded.stop(5) == 0
+
+
+async def test_a_handler_that_was_never_needed_has_no_thread():
+    before = threading.active_count()
+    work = Work(lambda message: None)
+    assert threading.active_count() == before
+    assert await work.threaded.stop(5) == 0
+    assert asyncio.get_running_loop().is_running()

@@ -1,0 +1,170 @@
+import asyncio
+import os
+import signal
+
+import pytest
+
+from ccproxy.config.build import build
+from ccproxy.config.problems import Problem
+from ccproxy.plugins import Plugins
+from ccproxy.server.server import SIGNALS, Server, serve
+from ccproxy.testing import free_ports
+
+INI = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:{}
+cc-role = remote
+plugins = %(config_dir)s
+{}
+[routes]
+echo = h:echo
+{}
+[h:echo]
+handler = echo
+"""
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """A server leaves them ignored, because its process is at its end."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    def plan_of(port, more="", options=""):
+        (tmp_path / "x.ini").write_text(INI.format(port, options, more))
+        plan, problems = build(str(tmp_path / "x.ini"), {}, Plugins().find)
+        assert plan is not None, problems
+        return plan
+
+    return plan_of
+
+
+async def reaches(port):
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+class Owner:
+    """Who runs the server; `answers` are those of its reloads."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.is_ready = False
+        self.adopted = []
+
+    def ready(self):
+        self.is_ready = True
+
+    def reload(self):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def reloaded(self, adopted):
+        self.adopted.append(adopted)
+
+
+async def test_it_is_ready_reloads_and_stops_by_signals(plan_of, until, caplog):
+    caplog.set_level("INFO")
+    one, two = free_ports(2)
+    owner = Owner(
+        (None, [Problem("x.ini", 3, "nothing works")]),
+        TypeError("unexpected"),
+        (plan_of(one, "more = h:echo"), [Problem("x.ini", 4, "odd", warning=True)]),
+        (plan_of(two), []),
+    )
+    running = asyncio.ensure_future(serve(plan_of(one), owner))
+    await until(lambda: owner.is_ready)
+    assert await reaches(one)
+    for said in (
+        "reload failed, the old",
+        "the old configuration stays: TypeError('unexpected')",
+        "reloaded: routes changed",
+        "reloaded: listeners changed",
+    ):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda said=said: said in caplog.text)
+    assert owner.adopted == [False, False, True, True]
+    assert "x.ini:3: nothing works" in caplog.text
+    assert (await reaches(one), await reaches(two)) == (False, True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+    assert not await reaches(two)
+    assert caplog.records[-1].getMessage() == "ledger received=0"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+async def test_an_address_in_use_leaves_nothing(plan_of, caplog):
+    one, two = free_ports(2)
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", two)
+    more = f"[listen:second]\nprotocol = cc\naddress = tcp://127.0.0.1:{two}"
+    owner = Owner()
+    assert await serve(plan_of(one, more), owner) == 1
+    assert not owner.is_ready
+    assert f"cannot start: [listen:second] cannot listen on tcp://127.0.0.1:{two}" in caplog.text
+    assert not await reaches(one)
+    taken.close()
+    await taken.wait_closed()
+
+
+async def test_the_books_are_of_all_outboxes(plan_of):
+    server = Server(plan_of(*free_ports(1)))
+    await server.start()
+    assert [box.name for box in server.outboxes()] == ["ccserver peers gone"]
+    await server.stop()
+
+
+HANGING = """
+import asyncio
+from ccproxy import Handler
+class Hanging(Handler):
+    async def start(self, ctx):
+        ctx.log.warning("hanging")
+        await asyncio.sleep(600)
+"""
+
+
+async def test_a_stop_while_a_reload_hangs_leaves_nothing(plan_of, until, caplog, tmp_path):
+    caplog.set_level("INFO")
+    (tmp_path / "hanging.py").write_text(HANGING)
+    [port] = free_ports(1)
+    path = tmp_path / "socket"
+    more = f"more = h:hang\n[listen:x]\nprotocol = cc\naddress = ipc://{path}\n"
+    more += "[h:hang]\nhandler = hanging\n"
+    owner = Owner((plan_of(port, more), []))
+    running = asyncio.ensure_future(serve(plan_of(port), owner))
+    await until(lambda: owner.is_ready)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: "hanging" in caplog.text)
+    assert path.exists()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+    assert not path.exists()
+
+
+async def test_a_start_that_takes_too_long_fails_the_reload_only(plan_of, until, caplog, tmp_path):
+    caplog.set_level("INFO")
+    (tmp_path / "hanging.py").write_text(HANGING)
+    [port] = free_ports(1)
+    bad = plan_of(port, "more = h:hang\n[h:hang]\nhandler = hanging\n", "start-timeout = 10 ms")
+    owner = Owner((bad, []), (plan_of(port, "more = h:echo"), []))
+    running = asyncio.ensure_future(serve(plan_of(port), owner))
+    await until(lambda: owner.is_ready)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: owner.adopted == [False])
+    assert "[h:hang] cannot start: not done within start-timeout = 0.01 s" in caplog.text
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: owner.adopted == [False, True])
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
