@@ -14,9 +14,9 @@ from hypothesis import settings
 
 from ccproxy import cli
 from ccproxy.core.switch import Switch
-from ccproxy.net.flush import Turn
-from ccproxy.net.notices import Journal
-from ccproxy.net.shared import Services
+from ccproxy.net.flush import FlushQueue
+from ccproxy.net.notices import ServerLog
+from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
 from ccproxy.wire.cc import CcCodec
 
@@ -61,16 +61,16 @@ def look_until() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def services() -> Callable[[], Services]:
+def kit() -> Callable[[], Kit]:
     """Makes what listeners, links and handlers share; to be called on the loop."""
 
-    def services() -> Services:
+    def kit() -> Kit:
         loop = asyncio.get_running_loop()
-        journal = Journal(loop.time)
-        switch = Switch(CcCodec("here", lambda: 1.5), journal)
-        return Services(switch, Turn(loop), journal, Identities(1))
+        log = ServerLog(loop.time)
+        switch = Switch(CcCodec("here", lambda: 1.5), log)
+        return Kit(switch, FlushQueue(loop), log, Identities(1))
 
-    return services
+    return kit
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The door of a listener: one bound address, the accept loop, and what can go wrong there.
+"""The accepting half of a listener: one bound address, the accept loop, and its errors.
 
 It must never know what the connections speak.
 """
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
-from ccproxy.net.notices import Journal
+from ccproxy.net.notices import ServerLog
 from ccproxy.net.sockets import bind, bound, prepare
 
 ACCEPTS = 64
 """Connections accepted in one turn."""
-BREATH = 0.2
+RETRY_DELAY = 0.2
 """Seconds without accepting when the process has no file descriptor left."""
 
-Welcome = Callable[[socket.socket, str], bool]
+OnAccept = Callable[[socket.socket, str], bool]
 """Takes a prepared socket and the peer's name for people; False if there are too many."""
 
 
-class Door:
+class Acceptor:
     """Accepts on one address."""
 
-    def __init__(self, name: str, address: Address, journal: Journal, welcome: Welcome) -> None:
+    def __init__(self, name: str, address: Address, log: ServerLog, on_accept: OnAccept) -> None:
         self.name = name
         self.address = address
         self.bound = str(address)
         self.counts: Counter[str] = Counter()
-        self._journal = journal
-        self._welcome = welcome
+        self._log = log
+        self._on_accept = on_accept
         self._options = ListenerOptions()
         self._socket: socket.socket | None = None
         self._made: tuple[int, ...] = ()
@@ -85,29 +85,29 @@ class Door:
             except OSError as error:
                 self._pause(error)
                 return
-            self._let_in(sock, peer_name(where))
+            self._accepted(sock, peer_name(where))
 
     def _pause(self, error: OSError) -> None:
         """No file descriptor left: the kernel's queue holds new peers for a moment."""
         assert self._socket is not None
         self.counts["accept-failed"] += 1
         key = f"cannot accept listener={self.name}"
-        self._journal.often(key, "cannot accept listener=%s: %s", self.name, error.strerror)
+        self._log.often(key, "cannot accept listener=%s: %s", self.name, error.strerror)
         self._loop.remove_reader(self._socket.fileno())
-        self._loop.call_later(BREATH, self.accept)
+        self._loop.call_later(RETRY_DELAY, self.accept)
 
-    def _let_in(self, sock: socket.socket, peer: str) -> None:
+    def _accepted(self, sock: socket.socket, peer: str) -> None:
         self.counts["accepted"] += 1
         try:
             prepare(sock, self._options)
         except OSError as error:
             sock.close()
-            self._journal.peer_closed(self.name, peer, error.strerror or str(error))
+            self._log.peer_closed(self.name, peer, error.strerror or str(error))
             return
-        if not self._welcome(sock, peer):
+        if not self._on_accept(sock, peer):
             sock.close()
             self.counts["too-many"] += 1
-            self._journal.peer_closed(self.name, peer, f"max-peers = {self._options.max_peers}")
+            self._log.peer_closed(self.name, peer, f"max-peers = {self._options.max_peers}")
 
 
 def _identity(file: str) -> tuple[int, ...]:

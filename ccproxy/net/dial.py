@@ -12,7 +12,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.handler import WireOwner
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sockets import connect
 from ccproxy.net.stream import Stream
 
@@ -21,11 +21,11 @@ class Dial:
     """See `ccproxy.handler.Wire`; the owner hears `opened` or `closed`, later `closed` once."""
 
     def __init__(
-        self, address: Address, owner: WireOwner, turn: Turn, options: LinkOptions
+        self, address: Address, owner: WireOwner, flush_queue: FlushQueue, options: LinkOptions
     ) -> None:
         self._address = address
         self._owner = owner
-        self._turn = turn
+        self._flush_queue = flush_queue
         self._options = options
         self._stream: Stream | None = None
         self.over = False
@@ -68,6 +68,6 @@ class Dial:
                 self._owner.closed(self, error.strerror or str(error))
             return
         limits: Limits = self._options.limits
-        self._stream = Stream(sock, str(self._address), self, self._turn, limits)
+        self._stream = Stream(sock, str(self._address), self, self._flush_queue, limits)
         self._stream.open()
         self._owner.opened(self)

@@ -12,17 +12,17 @@ from time import perf_counter
 from ccproxy.handler import Flushable
 
 
-class Turn:
+class FlushQueue:
     """The flushes due at the end of this turn of the loop."""
 
-    __slots__ = ("_awake", "_due", "_loop", "_until", "busy_poll")
+    __slots__ = ("_polling", "_due", "_loop", "_until", "busy_poll")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, busy_poll: float = 0.0) -> None:
         self.busy_poll = busy_poll
         """Seconds the loop stays awake after the last flush; it costs a processor that long."""
         self._loop = loop
         self._due: list[Flushable] = []
-        self._awake = False
+        self._polling = False
         self._until = 0.0
 
     def flush_later(self, one: Flushable) -> None:
@@ -37,12 +37,12 @@ class Turn:
             one.flush()
         if self.busy_poll:
             self._until = perf_counter() + self.busy_poll
-            if not self._awake:
-                self._awake = True
-                self._loop.call_soon(self._stay_awake)
+            if not self._polling:
+                self._polling = True
+                self._loop.call_soon(self._busy_poll)
 
-    def _stay_awake(self) -> None:
+    def _busy_poll(self) -> None:
         """A loop that has something to run looks at its sockets without waiting for them."""
-        self._awake = perf_counter() < self._until
-        if self._awake:
-            self._loop.call_soon(self._stay_awake)
+        self._polling = perf_counter() < self._until
+        if self._polling:
+            self._loop.call_soon(self._busy_poll)

@@ -16,40 +16,40 @@ from ccproxy.process.logs import RateLimit
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp import unpack
 
-SECONDS = 10.0
+LOG_INTERVAL = 10.0
 """A line with the same key is written at most once in this time, with the sum."""
-STRANGERS = 50
+PEER_LINES = 50
 """Different lines about peers and their messages in that time: who connects can make up names."""
 
 
-class Journal:
+class ServerLog:
     """The server's log, with the switch's notices."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.log = logging.getLogger("CCServer")
+        self.logger = logging.getLogger("CCServer")
         self._clock = clock
-        self._limit = RateLimit(SECONDS)
-        self._strangers = RateLimit(SECONDS, STRANGERS)
+        self._limit = RateLimit(LOG_INTERVAL)
+        self._peers_limit = RateLimit(LOG_INTERVAL, PEER_LINES)
         self._dropped: dict[tuple[str, str], int] = {}
 
     def debug(self, text: str, *facts: object) -> None:
         """One fact for who looks closely."""
-        self.log.debug(text, *facts, stacklevel=2)
+        self.logger.debug(text, *facts, stacklevel=2)
 
     def info(self, text: str, *facts: object) -> None:
         """One fact that happens seldom."""
-        self.log.info(text, *facts, stacklevel=2)
+        self.logger.info(text, *facts, stacklevel=2)
 
     def warning(self, text: str, *facts: object) -> None:
         """One fact an operator may have to act on."""
-        self.log.warning(text, *facts, stacklevel=2)
+        self.logger.warning(text, *facts, stacklevel=2)
 
     def error(self, text: str, *facts: object) -> None:
         """Something is wrong with the server or a handler of it."""
-        self.log.error(text, *facts, stacklevel=2)
+        self.logger.error(text, *facts, stacklevel=2)
 
     def often(self, key: str, text: str, *facts: object, amount: int = 1) -> None:
-        """A warning that may repeat: at most once in `SECONDS` per key, with the sum."""
+        """A warning that may repeat: at most once in `LOG_INTERVAL` per key, with the sum."""
         self._say(self._limit.ask(key, self._clock(), amount), amount, text, facts)
 
     def peer_closed(self, listener: str, peer: str, reason: str) -> None:
@@ -80,7 +80,7 @@ class Journal:
         if total is None:
             return
         expected = isinstance(error, ValueError | KeyError | Refuse)
-        self.log.error(
+        self.logger.error(
             "handler failed handler=%s type=%s messages=%d: %s: %s", handler, type, total,
             error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,
         )  # fmt: skip
@@ -89,7 +89,9 @@ class Journal:
         """A task that was to run until it is cancelled is over: a fault of its code is said."""
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.log.error("ended by a fault, needs a restart: %s", task.get_name(), exc_info=error)
+            self.logger.error(
+                "ended by a fault, needs a restart: %s", task.get_name(), exc_info=error
+            )
 
     def slow(self, handler: str, type: str, seconds: float) -> None:
         """A handler that runs on the loop broke its word."""
@@ -119,19 +121,21 @@ class Journal:
 
     def summarise(self) -> None:
         """Say what a rate limit left unsaid, once its time is over."""
-        for limit in (self._limit, self._strangers):
+        for limit in (self._limit, self._peers_limit):
             for key, unsaid in limit.expire(self._clock()):
-                self.log.warning("repeated in the last %g s: %s (%d more)", SECONDS, key, unsaid)
+                self.logger.warning(
+                    "repeated in the last %g s: %s (%d more)", LOG_INTERVAL, key, unsaid
+                )
             overflow, limit.overflow = limit.overflow, 0
             if overflow:
-                self.log.warning("further warnings of many kinds, not written: %d", overflow)
+                self.logger.warning("further warnings of many kinds, not written: %d", overflow)
 
     def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:
-        self._say(self._strangers.ask(key, self._clock(), amount), amount, text, facts)
+        self._say(self._peers_limit.ask(key, self._clock(), amount), amount, text, facts)
 
     def _say(self, total: int | None, amount: int, text: str, facts: tuple[object, ...]) -> None:
         if total is None:
             return
         if total > amount:
-            text, facts = text + " (%d in %g s)", (*facts, total, SECONDS)
-        self.log.warning(text, *facts, stacklevel=4)
+            text, facts = text + " (%d in %g s)", (*facts, total, LOG_INTERVAL)
+        self.logger.warning(text, *facts, stacklevel=4)

@@ -13,50 +13,50 @@ from collections.abc import Callable, Sequence
 from socket import SO_ERROR, SOL_SOCKET
 
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""
 ROUNDS = 16
-"""Writes in one turn, so that a fast reader cannot starve the others."""
+"""Writes in one turn of the loop, so that a fast reader cannot starve the others."""
 CONTROL = 256 * 1024
 """Bytes of commands that may wait: a peer that asks for more answers does not read them."""
 
 
 class Sender:
-    """Writes to one socket. `lost` is called with the reason to give the connection up."""
+    """Writes to one socket. `on_error` is called with the reason to give the connection up."""
 
     __slots__ = (
         "_control",
         "_failed",
         "_loop",
-        "_lost",
+        "_on_error",
         "_sock",
-        "_turn",
+        "_flush_queue",
         "_waiting",
         "box",
         "closed",
-        "deaf",
+        "write_error",
     )
 
     def __init__(
         self,
         sock: socket.socket,
-        turn: Turn,
-        lost: Callable[[str], None],
+        flush_queue: FlushQueue,
+        on_error: Callable[[str], None],
         failed: Callable[[str], None] | None = None,
     ) -> None:
         """`failed` hears of a write that failed, once: it has to read on and to close."""
         self.box: Outbox | None = None
         self.closed = False
         self._sock = sock
-        self._turn = turn
-        self._lost = lost
+        self._flush_queue = flush_queue
+        self._on_error = on_error
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._control = b""
         self._waiting = False
-        self.deaf = 0
+        self.write_error = 0
         """The error of a write that failed; nothing is written after it."""
 
     def attach(self, box: Outbox) -> None:
@@ -78,29 +78,29 @@ class Sender:
         if not data or self.closed:
             return
         if len(self._control) > CONTROL:
-            self._lost("asks for answers and does not read them")
+            self._on_error("asks for answers and does not read them")
             return
         self._control += data
         self.flush()
 
-    def broken(self) -> int:
+    def connection_error(self) -> int:
         """The error this connection has ended with, 0 if it has not; to be asked at each read.
 
         libuv says once that a connection is reset, and if bytes came with it, says no more.
         """
-        if not self.deaf:
-            self.deaf = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
-        return self.deaf
+        if not self.write_error:
+            self.write_error = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
+        return self.write_error
 
     def flush(self) -> None:
         """Write until nothing waits or the kernel takes no more."""
-        if self.closed or self._waiting or self.deaf:
+        if self.closed or self._waiting or self.write_error:
             return
         try:
             self._write()
         except OSError as error:
             # What the peer sent before it left is still to be read.
-            self.deaf = error.errno or errno.EPIPE
+            self.write_error = error.errno or errno.EPIPE
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
 
@@ -110,7 +110,7 @@ class Sender:
         if box is None or self.closed:
             return False
         size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
-        if not (box.waiting or self._waiting or self.deaf) and size <= box.limits.bytes:
+        if not (box.waiting or self._waiting or self.write_error) and size <= box.limits.bytes:
             try:
                 sock = self._sock
                 sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
@@ -128,7 +128,7 @@ class Sender:
         return True
 
     def _wake(self, _: Outbox) -> None:
-        self._turn.flush_later(self)
+        self._flush_queue.flush_later(self)
 
     def _write(self) -> None:
         box = self.box

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ccproxy.core.switch import Switch
-from ccproxy.net.flush import Turn
-from ccproxy.net.notices import Journal
+from ccproxy.net.flush import FlushQueue
+from ccproxy.net.notices import ServerLog
 from ccproxy.net.zmtp.identities import Identities
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """The switch, the end of the loop's turn, the log, and new identities."""
+class Kit:
+    """The switch, the flushes due in this turn of the loop, the log, and new identities."""
 
     switch: Switch
-    turn: Turn
-    journal: Journal
+    flush_queue: FlushQueue
+    log: ServerLog
     identities: Identities
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Who wants to hear of peers that are gone."""

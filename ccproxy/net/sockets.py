@@ -20,7 +20,7 @@ from typing import Any
 from ccproxy.config.address import Address
 from ccproxy.config.links import SocketOptions
 
-THROWN = 256 * 1024
+DRAIN_SIZE = 256 * 1024
 """Bytes read at a time to be thrown away."""
 
 
@@ -144,7 +144,7 @@ async def _connect(sock: socket.socket, where: str | tuple[Any, ...]) -> None:
         raise OSError(error.errno, os.strerror(error.errno)) from error
 
 
-async def part(sock: socket.socket, seconds: float) -> None:
+async def close_gracefully(sock: socket.socket, seconds: float) -> None:
     """Close so that what was written arrives: wait for the other side to close as well.
 
     The kernel throws away what it has not delivered if a socket is closed with unread bytes, so
@@ -154,7 +154,7 @@ async def part(sock: socket.socket, seconds: float) -> None:
     with sock, contextlib.suppress(OSError, TimeoutError):
         sock.shutdown(socket.SHUT_WR)
         async with asyncio.timeout(seconds):
-            while await loop.sock_recv(sock, THROWN):
+            while await loop.sock_recv(sock, DRAIN_SIZE):
                 pass
 
 

@@ -13,12 +13,12 @@ from socket import SHUT_WR
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sender import Sender
-from ccproxy.net.sockets import THROWN, reason_of
+from ccproxy.net.sockets import DRAIN_SIZE, reason_of
 from ccproxy.net.zmtp.connection import CLOSED, READ
 
-PARTING = 2.0
+CLOSE_TIMEOUT = 2.0
 """Seconds the other side has to take what was written and to close. The kernel throws away what it
 has not delivered if a socket is closed while bytes come that nobody reads."""
 
@@ -45,14 +45,14 @@ class Stream:
         "_ended",
         "_ending",
         "_loop",
-        "_mute",
+        "_no_reading",
         "_over",
         "_owner",
-        "_parting",
-        "_patient",
+        "_closing",
+        "_graceful",
         "_reading",
         "_sender",
-        "_turn",
+        "_flush_queue",
         "box",
         "closed",
         "name",
@@ -61,7 +61,12 @@ class Stream:
     )
 
     def __init__(
-        self, sock: socket.socket, name: str, owner: StreamOwner, turn: Turn, limits: Limits
+        self,
+        sock: socket.socket,
+        name: str,
+        owner: StreamOwner,
+        flush_queue: FlushQueue,
+        limits: Limits,
     ) -> None:
         self.sock = sock
         self.name = name
@@ -70,20 +75,20 @@ class Stream:
         self.box = Outbox(name, limits, whole=True)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._sender = Sender(sock, turn, self.close, self._unwritable)
+        self._sender = Sender(sock, flush_queue, self.close, self._unwritable)
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
-        self._turn = turn
+        self._flush_queue = flush_queue
         self._due = False
         self._reading = False
-        self._mute = self._ended = self._patient = self._over = False
+        self._no_reading = self._ended = self._graceful = self._over = False
         self._ending = ""
-        self._parting: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Begin to read and write."""
         self._sender.attach(self.box)
-        # Units are flushed here: once a turn, or at once for who writes at its end already.
+        # Units are flushed here: once a turn of the loop, or at once by `send`.
         self.box.wake = None
         self.resume()
 
@@ -93,7 +98,7 @@ class Stream:
             return False
         if not self._due:
             self._due = True
-            self._turn.flush_later(self)
+            self._flush_queue.flush_later(self)
         return True
 
     def flush(self) -> None:
@@ -109,38 +114,38 @@ class Stream:
 
     def resume(self) -> None:
         """Read again, unless it is to be read no more."""
-        if not self._reading and not self._mute and not self.closed:
+        if not self._reading and not self._no_reading and not self.closed:
             self._reading = True
             self._loop.add_reader(self.sock.fileno(), self._readable)
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Read no more."""
         self.pause()
-        self._mute = True
+        self._no_reading = True
 
     def finish(self, reason: str) -> None:
         """Close when what waits is written; nothing is read any more."""
         if self._ending:
             return
-        self.mute()
+        self.stop_reading()
         self._ending = reason
         if self.box.waiting:
             self.box.wait(self._written)
         else:
             self._end()
 
-    def part(self, reason: str) -> None:
+    def close_gracefully(self, reason: str) -> None:
         """The same, but what was written has a moment to arrive, whatever still comes."""
-        self._patient = not self._ended
+        self._graceful = not self._ended
         self.finish(reason)
 
     def close(self, reason: str) -> None:
         """Close now; what waits is dropped."""
         if self._over:
             return
-        self.mute()
-        if self._parting is not None:
-            self._parting.cancel()
+        self.stop_reading()
+        if self._closing is not None:
+            self._closing.cancel()
             self._loop.remove_reader(self.sock.fileno())
         self._over = self.closed = True
         self._sender.detach()
@@ -165,12 +170,12 @@ class Stream:
         """Everything is written: close, or say so and wait for the other side to close as well."""
         if self.closed:
             return
-        if self._patient:
-            self._part()
+        if self._graceful:
+            self._half_close()
         else:
             self.close(self._ending)
 
-    def _part(self) -> None:
+    def _half_close(self) -> None:
         self.closed = True
         self._sender.detach()
         try:
@@ -178,13 +183,13 @@ class Stream:
         except OSError:
             self.close(self._ending)
             return
-        self._loop.add_reader(self.sock.fileno(), self._throw_away)
-        self._parting = self._loop.call_later(PARTING, self.close, self._ending)
+        self._loop.add_reader(self.sock.fileno(), self._drain_input)
+        self._closing = self._loop.call_later(CLOSE_TIMEOUT, self.close, self._ending)
 
-    def _throw_away(self) -> None:
+    def _drain_input(self) -> None:
         """What comes while parting, to the end of it."""
         try:
-            if self.sock.recv(THROWN):
+            if self.sock.recv(DRAIN_SIZE):
                 return
         except (BlockingIOError, InterruptedError):
             return
@@ -198,16 +203,16 @@ class Stream:
         try:
             data = self.sock.recv(READ)
         except (BlockingIOError, InterruptedError):
-            if self._sender.deaf:
-                self.close(reason_of(self._sender.deaf))
+            if self._sender.write_error:
+                self.close(reason_of(self._sender.write_error))
             return
         except OSError as error:
             self.close(reason_of(error.errno or 0))
             return
-        broken = self._sender.broken() if data else self._sender.deaf
+        broken = self._sender.connection_error() if data else self._sender.write_error
         if not data:
             self._ended = True
-            self.mute()
+            self.stop_reading()
         self._owner.received(self, data)
         if self.closed:
             return

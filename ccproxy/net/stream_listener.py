@@ -1,4 +1,4 @@
-"""What listeners of stream protocols have in common: a door, their peers, and how those leave.
+"""What listeners of stream protocols have in common: an acceptor, their peers, and how those leave.
 
 It must never know what is spoken; a subclass makes the peers.
 """
@@ -13,11 +13,11 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.acceptor import Door
-from ccproxy.net.shared import Services
+from ccproxy.net.acceptor import Acceptor
+from ccproxy.net.shared import Kit
 from ccproxy.net.stream import Stream
 
-WATCH = 0.5
+POLL_INTERVAL = 0.5
 """Seconds between two looks at who takes too long."""
 
 
@@ -38,13 +38,13 @@ Peer = TypeVar("Peer", bound=StreamPeer)
 class StreamListener(Generic[Peer]):
     """One address; `make` is the subclass's."""
 
-    def __init__(self, plan: ListenerPlan, services: Services) -> None:
+    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
         self.name = plan.section
         self.options: ListenerOptions = plan.options
-        self.services = services
+        self.kit = kit
         self.peers: set[Peer] = set()
         address = Address.parse(str(plan.address))
-        self.door = Door(plan.section, address, services.journal, self._welcome)
+        self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
         self.past = Outbox(f"{plan.section} peers gone", self.limits, whole=True)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ class StreamListener(Generic[Peer]):
         """A peer's stream is closed."""
         self.peers.discard(peer)
         self.past.absorb(peer.stream.box)
-        self.services.departed(identity)
+        self.kit.departed(identity)
 
     @property
     def limits(self) -> Limits:
@@ -69,15 +69,15 @@ class StreamListener(Generic[Peer]):
         """How many are under way; not every protocol has calls."""
         return 0
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Read no more; what waits is still written."""
         for peer in self.peers:
-            peer.stream.mute()
+            peer.stream.stop_reading()
 
-    async def dismiss(self, reason: str, seconds: float) -> None:
+    async def close_peers(self, reason: str, seconds: float) -> None:
         """Close every connection when what waits is written, after `seconds` at the latest."""
         for peer in list(self.peers):
-            peer.stream.part(reason)
+            peer.stream.close_gracefully(reason)
         end = self._loop.time() + seconds
         while self.peers and self._loop.time() < end:
             await asyncio.sleep(0.005)
@@ -87,7 +87,7 @@ class StreamListener(Generic[Peer]):
     def reconfigure(self, options: ListenerOptions) -> None:
         """New options: limits hold at once, the rest for connections to come."""
         self.options = options
-        self.door.reconfigure(options)
+        self.acceptor.reconfigure(options)
         for peer in self.peers:
             peer.stream.box.reconfigure(self.limits)
 
@@ -95,14 +95,14 @@ class StreamListener(Generic[Peer]):
         """The outboxes of all peers, and one that sums up those of peers gone."""
         return [self.past, *(peer.stream.box for peer in self.peers)]
 
-    def _welcome(self, sock: socket.socket, peer: str) -> bool:
+    def _on_accept(self, sock: socket.socket, peer: str) -> bool:
         if len(self.peers) >= self.options.max_peers:
             return False
         made = self.make(sock, peer)
         self.peers.add(made)
         made.stream.open()
         if self._timer is None:
-            self._timer = self._loop.call_later(WATCH, self._watch)
+            self._timer = self._loop.call_later(POLL_INTERVAL, self._watch)
         return True
 
     def _watch(self) -> None:
@@ -110,4 +110,4 @@ class StreamListener(Generic[Peer]):
         for peer in list(self.peers):
             peer.expire(now)
         # Nobody there, nothing to watch; the next peer begins again.
-        self._timer = self._loop.call_later(WATCH, self._watch) if self.peers else None
+        self._timer = self._loop.call_later(POLL_INTERVAL, self._watch) if self.peers else None

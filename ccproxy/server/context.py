@@ -19,11 +19,11 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
 from ccproxy.handler import Flushable, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
-from ccproxy.net.shared import Services
+from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import NetLink
-from ccproxy.server.runners import PATIENCE
+from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
 BACKLOG = 1024
 TIMER = "(timer)"
@@ -32,7 +32,7 @@ PROCESS_GRACE = 2.0
 """Seconds a process has between SIGTERM and SIGKILL."""
 
 
-class Rooms(Protocol):
+class HandlerServices(Protocol):
     """What a context needs of the server: other handlers, links that outlive a reload, threads."""
 
     pool: Pool
@@ -40,7 +40,7 @@ class Rooms(Protocol):
     def handler(self, section: str) -> Handler:
         """A started handler."""
 
-    def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
+    def link(self, section: str, address: Address, options: LinkOptions) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
 
     def routes(self, section: str) -> tuple[str, ...]:
@@ -50,16 +50,16 @@ class Rooms(Protocol):
         """Ask every handler again."""
 
 
-class NetContext:
+class HandlerContext:
     """See `ccproxy.handler.Context`."""
 
-    def __init__(self, name: str, services: Services, rooms: Rooms) -> None:
+    def __init__(self, name: str, kit: Kit, services: HandlerServices) -> None:
         self.name = name
         self.log = logging.LoggerAdapter(logging.getLogger(name), {})
         self.counters: Counter[str] = Counter()
-        self.links: list[NetLink] = []
-        self._services = services
-        self._rooms = rooms
+        self.links: list[OutgoingLink] = []
+        self._kit = kit
+        self._handler_services = services
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
         self._timers: set[asyncio.TimerHandle] = set()
@@ -75,9 +75,9 @@ class NetContext:
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
-    ) -> NetLink:
+    ) -> OutgoingLink:
         """Open a link, or take over the one a reload left open."""
-        link = self._rooms.link(self.name, Address.remote(str(address)), options)
+        link = self._handler_services.link(self.name, Address.remote(str(address)), options)
         link.on_message = on_message
         self.links.append(link)
         return link
@@ -85,12 +85,12 @@ class NetContext:
     @property
     def routes(self) -> tuple[str, ...]:
         """The prefixes that lead to this handler, of the plan that runs or is about to."""
-        return self._rooms.routes(self.name)
+        return self._handler_services.routes(self.name)
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
         """Connect once; what is still connected when the handler stops is closed then."""
         self._wires = [one for one in self._wires if not one.over]
-        self._wires.append(Dial(Address.remote(address), owner, self._services.turn, options))
+        self._wires.append(Dial(Address.remote(address), owner, self._kit.flush_queue, options))
         return self._wires[-1]
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
@@ -107,7 +107,7 @@ class NetContext:
 
     def handler(self, section: str) -> Handler:
         """Another handler."""
-        return self._rooms.handler(section)
+        return self._handler_services.handler(section)
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again; the first time one period from now."""
@@ -128,7 +128,7 @@ class NetContext:
 
     def flush_later(self, one: Flushable) -> None:
         """Write once a turn."""
-        self._services.turn.flush_later(one)
+        self._kit.flush_queue.flush_later(one)
 
     def time(self) -> float:
         """Seconds since 1970."""
@@ -141,11 +141,11 @@ class NetContext:
             self._guard(lambda: call(identity))
 
         self._departures.append(guarded)
-        self._services.departures.append(guarded)
+        self._kit.departures.append(guarded)
 
     def flows_changed(self) -> None:
         """Ask every handler again."""
-        self._rooms.refresh()
+        self._handler_services.refresh()
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter."""
@@ -153,18 +153,18 @@ class NetContext:
 
     def dispatch(self, handler: Handler, message: Message) -> str:
         """Give a message that was held back to another handler, unless it has to wait."""
-        switch = self._services.switch
+        switch = self._kit.switch
         if switch.waits(handler, message.type):
             return "waits"
         return switch.inject(handler, message)
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Carry out actions."""
-        self._services.switch.act(actions, message)
+        self._kit.switch.act(actions, message)
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
         """Run what waits in the server's bounded pool of threads."""
-        return await self._rooms.pool.run(partial(call, *args))
+        return await self._handler_services.pool.run(partial(call, *args))
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""
@@ -189,7 +189,7 @@ class NetContext:
         for wire in self._wires:
             wire.close()
         for departure in self._departures:
-            self._services.departures.remove(departure)
+            self._kit.departures.remove(departure)
         self._departures.clear()
         for task in self._tasks:
             task.cancel()
@@ -212,10 +212,10 @@ class NetContext:
         try:
             call()
         except Exception as error:
-            self._services.journal.failed(self.name, TIMER, error)
+            self._kit.log.failed(self.name, TIMER, error)
         took = perf_counter() - begun
-        if took > PATIENCE:
-            self._services.journal.slow(self.name, TIMER, took)
+        if took > SLOW_HANDLER_AFTER:
+            self._kit.log.slow(self.name, TIMER, took)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

@@ -1,6 +1,6 @@
 """The running handlers of one plan: made, started, replaced at a reload, stopped.
 
-Links belong to the crew, not to a handler, so that a reload can hand an open link to the handler
+Links belong to the set, not to one handler, so that a reload can hand an open link to the handler
 that takes its place. It must never touch a listener.
 """
 
@@ -21,16 +21,16 @@ from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Receiver
 from ccproxy.handler import Handler
-from ccproxy.net.shared import Services
+from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import NetLink
-from ccproxy.server.context import NetContext
-from ccproxy.server.leaving import Leaving
-from ccproxy.server.runners import Threaded, receiver
+from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.server.context import HandlerContext
+from ccproxy.server.leaving import Draining
+from ccproxy.server.runners import ThreadRunner, receiver
 
 THREADS = 8
 """Threads of `Context.run_blocking`, for all handlers together."""
-GRACE = 2.0
+STOP_TIMEOUT = 2.0
 """Seconds a handler has to stop, and a handler's thread to finish what it does."""
 
 
@@ -39,28 +39,28 @@ class StartFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RunningHandler:
     """One running handler: its plan, the instance, its context, and who receives for it."""
 
     plan: HandlerPlan
     handler: Handler
-    context: NetContext
+    context: HandlerContext
     receiver: Receiver
 
 
-class Crew:
+class HandlerSet:
     """All running handlers and links."""
 
-    def __init__(self, services: Services) -> None:
-        self.members: dict[str, Member] = {}
-        self.links: dict[tuple[str, str], NetLink] = {}
+    def __init__(self, kit: Kit) -> None:
+        self.members: dict[str, RunningHandler] = {}
+        self.links: dict[tuple[str, str], OutgoingLink] = {}
         self.past = Outbox("links gone", Limits())
         self.pool = Pool(THREADS, "blocking")
-        self._services = services
-        self._starting: dict[str, Member] = {}
+        self._kit = kit
+        self._starting: dict[str, RunningHandler] = {}
         self._plan: Plan | None = None
-        self._leaving = Leaving(self._cannot_drain)
-        self._retired: dict[NetLink, asyncio.Task[None]] = {}
+        self._draining = Draining(self._cannot_drain)
+        self._retired: dict[OutgoingLink, asyncio.Task[None]] = {}
 
     # What contexts may ask for
 
@@ -68,7 +68,7 @@ class Crew:
         """A started handler; KeyError if the section is not running."""
         return (self._starting.get(section) or self.members[section]).handler
 
-    def link(self, section: str, address: Address, options: LinkOptions) -> NetLink:
+    def link(self, section: str, address: Address, options: LinkOptions) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
         key = (section, str(address))
         known = self.links.get(key)
@@ -77,13 +77,13 @@ class Crew:
             return known
         link = self._inherit(key)
         if link is None:
-            link = NetLink(section, address, options, self._services)
+            link = OutgoingLink(section, address, options, self._kit)
         else:
             link.reconfigure(options)
         self.links[key] = link
         return link
 
-    def _inherit(self, key: tuple[str, str]) -> NetLink | None:
+    def _inherit(self, key: tuple[str, str]) -> OutgoingLink | None:
         """The link to the same address of a section that is gone: it was renamed, it seems."""
         sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
         for old in list(self.links):
@@ -101,11 +101,11 @@ class Crew:
 
     def refresh(self) -> None:
         """Ask every handler again."""
-        self._services.switch.table.clear()
+        self._kit.switch.table.clear()
 
     # The life of handlers
 
-    async def adopt(self, plan: Plan, keep: Collection[str] = ()) -> None:
+    async def apply(self, plan: Plan, keep: Collection[str] = ()) -> None:
         """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
 
         StartFailed, and whatever else is raised, leaves everything as it was before.
@@ -122,7 +122,7 @@ class Crew:
             await self._start(fresh, plan.server.start_timeout)
             members = {**{name: self.members[name] for name in keep}, **self._starting}
             members = {one.section: members[one.section] for one in plan.handlers}
-            configure(self._services.switch, plan, members)
+            configure(self._kit.switch, plan, members)
         except BaseException as error:  # also when it is cancelled
             await self._stop(list(self._starting.values()))
             self._starting = {}
@@ -137,19 +137,19 @@ class Crew:
             raise
         self.members, self._starting = members, {}
         self._retire_unused()
-        await self._dismiss([one for one in leaving if one not in early])
+        await self._drain([one for one in leaving if one not in early])
         for name in keep:
             self._tell_reloaded(self.members[name])
 
-    def _tell_reloaded(self, member: Member) -> None:
+    def _tell_reloaded(self, member: RunningHandler) -> None:
         try:
             member.handler.reloaded()
         except Exception as error:
-            self._services.journal.failed(member.handler.name, "(reload)", error)
+            self._kit.log.failed(member.handler.name, "(reload)", error)
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
-        await asyncio.gather(self._stop(self.members.values()), self._leaving.stop())
+        await asyncio.gather(self._stop(self.members.values()), self._draining.stop())
         for retirement in self._retired.values():
             retirement.cancel()
         await asyncio.gather(*self._retired.values(), return_exceptions=True)
@@ -176,7 +176,7 @@ class Crew:
             try:
                 facts = member.handler.status()
             except Exception as error:
-                self._services.journal.failed(name, "(status)", error)
+                self._kit.log.failed(name, "(status)", error)
                 continue
             if facts:
                 found.append((name, facts))
@@ -197,37 +197,39 @@ class Crew:
                     raise
                 raise _failed(member.plan, error) from error
 
-    async def _bring_back(self, stopped: list[Member], again: bool) -> None:
+    async def _bring_back(self, stopped: list[RunningHandler], again: bool) -> None:
         """The plan of before, with the handlers that were stopped for nothing; not at the end."""
         plan = self._plan
         if again and plan is not None:
             try:
                 await self._start([one.plan for one in stopped], plan.server.start_timeout)
             except StartFailed as error:
-                self._services.journal.error("lost after a failed reload: %s", error)
+                self._kit.log.error("lost after a failed reload: %s", error)
         else:
             self.members = {name: one for name, one in self.members.items() if one not in stopped}
         self.members.update(self._starting)
         self._starting = {}
         if again and plan is not None:
-            configure(self._services.switch, plan, self.members)
+            configure(self._kit.switch, plan, self.members)
         self._retire_unused()
 
-    def _make(self, plan: HandlerPlan) -> Member:
+    def _make(self, plan: HandlerPlan) -> RunningHandler:
         try:
             handler = plan.factory(plan.section, plan.options)
         except Exception as error:
             raise _failed(plan, error) from error
-        context = NetContext(plan.section, self._services, self)
-        switch, journal = self._services.switch, self._services.journal
+        context = HandlerContext(plan.section, self._kit, self)
+        switch, log = self._kit.switch, self._kit.log
         handler.ctx = context
-        return Member(plan, handler, context, receiver(handler, journal, switch.act, context.count))
+        return RunningHandler(
+            plan, handler, context, receiver(handler, log, switch.act, context.count)
+        )
 
-    async def _stop(self, members: Iterable[Member]) -> None:
+    async def _stop(self, members: Iterable[RunningHandler]) -> None:
         """All at the same time: each has its grace, and one that hangs costs no other."""
         await asyncio.gather(*map(self._end, members))
 
-    async def _dismiss(self, members: Iterable[Member]) -> None:
+    async def _drain(self, members: Iterable[RunningHandler]) -> None:
         """Stop members at once, or in their own time if they have something under way."""
         idle = []
         for member in members:
@@ -239,23 +241,23 @@ class Crew:
             if done is None:
                 idle.append(member)
             else:
-                self._services.journal.info("handler=%s ends what is under way", name)
-                self._leaving.add(name, done, partial(self._end, member))
+                self._kit.log.info("handler=%s ends what is under way", name)
+                self._draining.add(name, done, partial(self._end, member))
         await self._stop(idle)
 
     def _cannot_drain(self, name: str, error: BaseException) -> None:
-        self._services.journal.failed(name, "(drain)", error)
+        self._kit.log.failed(name, "(drain)", error)
 
-    async def _end(self, member: Member) -> None:
-        journal, name = self._services.journal, member.handler.name
-        if isinstance(member.receiver, Threaded):
-            left = await member.receiver.stop(GRACE)
+    async def _end(self, member: RunningHandler) -> None:
+        log, name = self._kit.log, member.handler.name
+        if isinstance(member.receiver, ThreadRunner):
+            left = await member.receiver.stop(STOP_TIMEOUT)
             if left:
-                journal.warning("stopped handler=%s messages lost=%d", name, left)
+                log.warning("stopped handler=%s messages lost=%d", name, left)
         try:
-            await asyncio.wait_for(member.handler.stop(), GRACE)
+            await asyncio.wait_for(member.handler.stop(), STOP_TIMEOUT)
         except Exception as error:
-            journal.error("stop of %s: %r", name, error)
+            log.error("stop of %s: %r", name, error)
         await member.context.close()
 
     def _retire_unused(self) -> None:
@@ -267,7 +269,7 @@ class Crew:
                 link.outbox.name += " (replaced)"
                 self._retired[link] = asyncio.create_task(self._retire(link))
 
-    async def _retire(self, link: NetLink) -> None:
+    async def _retire(self, link: OutgoingLink) -> None:
         await link.close(link.options.linger)
         self.past.absorb(link.outbox)
         del self._retired[link]
@@ -289,7 +291,7 @@ def _failed(plan: HandlerPlan, error: Exception) -> StartFailed:
     return StartFailed(f"[{plan.section}] cannot start: {what}")
 
 
-def configure(switch: Switch, plan: Plan, members: Mapping[str, Member]) -> None:
+def configure(switch: Switch, plan: Plan, members: Mapping[str, RunningHandler]) -> None:
     """Give the switch the routes of a plan and the handlers that run."""
     switch.configure(
         Routes((one.prefix, one.sections) for one in plan.routes),

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-class Leaving:
+class Draining:
     """Each leaves on its own."""
 
     def __init__(self, failed: Callable[[str, BaseException], None]) -> None:

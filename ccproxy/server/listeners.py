@@ -13,14 +13,14 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.acceptor import Door
-from ccproxy.net.shared import Services
+from ccproxy.net.acceptor import Acceptor
+from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import drained
 from ccproxy.net.zmtp.listener import Listener
 
-SETTLE = 2.0
+ANSWER_TIMEOUT = 2.0
 """Seconds calls under way have to be answered once no more are read: after a reload, at the end."""
-LOOK = 0.005
+POLL_INTERVAL = 0.005
 """Seconds between two looks whether they are."""
 
 
@@ -28,7 +28,7 @@ class Listening(Protocol):
     """What a listener of any protocol can do; a reload may change its section's name."""
 
     name: str
-    door: Door
+    acceptor: Acceptor
 
     @property
     def options(self) -> ListenerOptions:
@@ -38,10 +38,10 @@ class Listening(Protocol):
     def calls(self) -> int:
         """Calls of its peers that are not answered yet; 0 where messages are no calls."""
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Read no more; what waits is still written, and calls under way are answered."""
 
-    async def dismiss(self, reason: str, seconds: float) -> None:
+    async def close_peers(self, reason: str, seconds: float) -> None:
         """Close every connection, in peace if it takes at most `seconds`.
 
         Calls that are still under way are answered with a fault.
@@ -54,19 +54,19 @@ class Listening(Protocol):
         """The outboxes of all peers, those that are gone summed up in one."""
 
 
-def _text(plan: ListenerPlan, services: Services) -> Listening:
+def _text(plan: ListenerPlan, kit: Kit) -> Listening:
     from ccproxy.protocols.ssmmp.listener import TextListener
 
-    return TextListener(plan, services)
+    return TextListener(plan, kit)
 
 
-def _calls(plan: ListenerPlan, services: Services) -> Listening:
+def _calls(plan: ListenerPlan, kit: Kit) -> Listening:
     from ccproxy.protocols.jolie.listener import CallListener
 
-    return CallListener(plan, services)
+    return CallListener(plan, kit)
 
 
-MAKERS: Mapping[str, Callable[[ListenerPlan, Services], Listening]] = {
+MAKERS: Mapping[str, Callable[[ListenerPlan, Kit], Listening]] = {
     "cc": Listener,
     "ssmmp": _text,
     "sodep": _calls,
@@ -82,9 +82,9 @@ Open = dict[str, Listening]
 class Listeners:
     """The open listeners, by protocol and address."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, kit: Kit) -> None:
         self.open: Open = {}
-        self._services = services
+        self._kit = kit
         self._shut: list[Listening] = []
         self._past = Outbox("listeners gone", Limits())
         self._retired: dict[Listening, asyncio.Task[None]] = {}
@@ -111,44 +111,44 @@ class Listeners:
         """Close what `prepare` opened, and open what it closed."""
         for key, listener in prepared.items():
             if self.open.get(key) is not listener:
-                listener.door.close()
+                listener.acceptor.close()
         shut, self._shut = self._shut, []
         for listener in shut:
             try:
-                listener.door.reopen()
+                listener.acceptor.reopen()
             except OSError as error:
-                name, why = listener.door.name, error.strerror or error
-                self._services.journal.error("lost after a failed reload: [%s]: %s", name, why)
+                name, why = listener.acceptor.name, error.strerror or error
+                self._kit.log.error("lost after a failed reload: [%s]: %s", name, why)
 
     async def commit(self, prepared: Open, plan: Plan) -> None:
         """Accept on what was prepared; what the plan no longer has goes on for its calls only."""
         before, self.open, self._shut = self.open, prepared, []
         for one in plan.listeners:
             listener = prepared[_key(one)]
-            listener.name = listener.door.name = one.section
+            listener.name = listener.acceptor.name = one.section
             listener.reconfigure(one.options)
-            listener.door.accept()
+            listener.acceptor.accept()
         gone = [one for key, one in before.items() if prepared.get(key) is not one]
         for listener in gone:
-            listener.door.close()
-            listener.mute()
+            listener.acceptor.close()
+            listener.stop_reading()
             self._retired[listener] = asyncio.create_task(self._retire(listener))
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Stop accepting and reading."""
         for listener in self.open.values():
-            listener.door.close()
-            listener.mute()
+            listener.acceptor.close()
+            listener.stop_reading()
 
     async def settle(self) -> None:
         """Give calls under way a moment to be answered, while handlers and links still work."""
         await self._settled([*self.open.values(), *self._retired])
 
-    async def dismiss(self, linger: float) -> None:
+    async def close_peers(self, linger: float) -> None:
         """Send what waits for at most `linger` seconds, then close every connection."""
         self._most = linger
         reason = "the server stops"
-        partings = [self._dismiss(one, reason) for one in self.open.values()]
+        partings = [self._close_peers(one, reason) for one in self.open.values()]
         await asyncio.gather(*partings, *self._retired.values())
 
     def outboxes(self) -> list[Outbox]:
@@ -158,7 +158,7 @@ class Listeners:
 
     async def _retire(self, listener: Listening) -> None:
         await self._settled([listener])
-        await self._dismiss(listener, "its listener is no longer configured")
+        await self._close_peers(listener, "its listener is no longer configured")
         for box in listener.outboxes():
             self._past.absorb(box)
         del self._retired[listener]
@@ -166,34 +166,34 @@ class Listeners:
     async def _settled(self, listeners: Collection[Listening]) -> None:
         """Calls under way are answered, or have had their time."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + SETTLE
+        end = loop.time() + ANSWER_TIMEOUT
         while any(one.calls for one in listeners) and loop.time() < end:
             if self._most is not None:
                 return
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def _dismiss(self, listener: Listening, reason: str) -> None:
+    async def _close_peers(self, listener: Listening, reason: str) -> None:
         """Send what waits, then close every connection."""
         linger = listener.options.linger
         if self._most is not None:
             linger = min(linger, self._most)
         await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
-        await listener.dismiss(reason, linger)
+        await listener.close_peers(reason, linger)
 
     def _make_room(self, plan: Plan) -> None:
-        """Close doors at addresses that a plan wants in another way: another host or protocol."""
+        """Stop accepting at addresses that a plan wants with another host or protocol."""
         wanted = {_key(one): Address.parse(str(one.address)) for one in plan.listeners}
         fresh = [address for key, address in wanted.items() if key not in self.open]
         for key, listener in self.open.items():
-            door = listener.door
-            if key not in wanted and any(door.address.clashes(one) for one in fresh):
-                door.close()
+            acceptor = listener.acceptor
+            if key not in wanted and any(acceptor.address.clashes(one) for one in fresh):
+                acceptor.close()
                 self._shut.append(listener)
 
     def _bind(self, plan: ListenerPlan) -> Listening:
-        listener = MAKERS[plan.protocol](plan, self._services)
+        listener = MAKERS[plan.protocol](plan, self._kit)
         try:
-            listener.door.open(plan.options)
+            listener.acceptor.open(plan.options)
         except OSError as error:
             why = error.strerror or error
             raise OSError(f"[{plan.section}] cannot listen on {plan.address}: {why}") from error

@@ -17,9 +17,9 @@ from typing import Protocol
 from ccproxy.core.message import Actions, Message
 from ccproxy.core.verdict import Full, Receiver, Refuse
 from ccproxy.handler import Handler
-from ccproxy.net.notices import Journal
+from ccproxy.net.notices import ServerLog
 
-PATIENCE = 0.005
+SLOW_HANDLER_AFTER = 0.005
 """Seconds a handler on the loop may take."""
 QUEUE = 10_000
 """Messages that may wait for a handler with a thread; more are `full`."""
@@ -37,14 +37,14 @@ class Acts(Protocol):
         """Carry out actions on the loop; the fate they come to."""
 
 
-class Timed:
+class LoopRunner:
     """A handler on the loop; one that takes too long is named in the log."""
 
-    def __init__(self, handler: Handler, journal: Journal) -> None:
+    def __init__(self, handler: Handler, log: ServerLog) -> None:
         self.name = handler.name
         self.exclusive = handler.exclusive
         self._handle: Callable[[Message], Actions] = handler.handle
-        self._journal = journal
+        self._log = log
 
     def handle(self, message: Message) -> Actions:
         """Let the handler see one message, with a stopwatch."""
@@ -55,11 +55,11 @@ class Timed:
             return list(actions) if isinstance(actions, Iterator) else actions
         finally:
             took = perf_counter() - begun
-            if took > PATIENCE:
-                self._journal.slow(self.name, message.type, took)
+            if took > SLOW_HANDLER_AFTER:
+                self._log.slow(self.name, message.type, took)
 
 
-class Threaded:
+class ThreadRunner:
     """A handler in a thread of its own: one message at a time, in order.
 
     For the ledger a message is consumed when it is queued; what the handler then answers travels
@@ -67,12 +67,12 @@ class Threaded:
     """
 
     def __init__(
-        self, handler: Handler, journal: Journal, act: Acts, count: Callable[[str], None]
+        self, handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]
     ) -> None:
         self.name = handler.name
         self.exclusive = handler.exclusive
         self._handler = handler
-        self._journal = journal
+        self._log = log
         self._act = act
         self._count = count
         self._loop = asyncio.get_running_loop()
@@ -128,13 +128,11 @@ class Threaded:
             except Exception as raised:
                 error = raised
         self._count(error.fate if isinstance(error, Refuse) else "failed")
-        self._journal.failed(self.name, message.type, error)
+        self._log.failed(self.name, message.type, error)
 
 
-def receiver(
-    handler: Handler, journal: Journal, act: Acts, count: Callable[[str], None]
-) -> Receiver:
+def receiver(handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]) -> Receiver:
     """Who stands for a handler, by what it declares."""
     if handler.runs == "thread":
-        return Threaded(handler, journal, act, count)
-    return Timed(handler, journal)
+        return ThreadRunner(handler, log, act, count)
+    return LoopRunner(handler, log)

@@ -21,19 +21,19 @@ from ccproxy.config.problems import Problem
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.switch import Switch
-from ccproxy.net.flush import Turn
-from ccproxy.net.notices import Journal
-from ccproxy.net.shared import Services
+from ccproxy.net.flush import FlushQueue
+from ccproxy.net.notices import ServerLog
+from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
 from ccproxy.process.daemon import notify
 from ccproxy.process.memory import keep_some
-from ccproxy.server.handlers import Crew, StartFailed
+from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.statistics import Statistics
 from ccproxy.wire.cc import CcCodec
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-WATCH = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at what was dropped."""
 
 
@@ -71,15 +71,13 @@ class Server:
     def __init__(self, plan: Plan) -> None:
         loop = asyncio.get_running_loop()
         self.plan = plan
-        self.journal = Journal(loop.time)
+        self.log = ServerLog(loop.time)
         codec = CcCodec(gethostname(), time.time)
-        self.switch = Switch(codec, self.journal, plan.server.flows)
+        self.switch = Switch(codec, self.log, plan.server.flows)
         identities = Identities(random.getrandbits(31))
-        self.services = Services(
-            self.switch, Turn(loop, plan.server.busy_poll), self.journal, identities
-        )
-        self.crew = Crew(self.services)
-        self.listeners = Listeners(self.services)
+        self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
+        self.handlers = HandlerSet(self.kit)
+        self.listeners = Listeners(self.kit)
         self.statistics = Statistics(self)
         self._loop = loop
         self._stopping = asyncio.Event()
@@ -92,13 +90,13 @@ class Server:
         self._loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
         _raise_file_limit()
         keep_some()
-        await self._unless_stopped(self.crew.adopt(self.plan))
+        await self._unless_stopped(self.handlers.apply(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
-            self.journal.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
+            self.log.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
         for one in self.listeners.open.values():
-            self.journal.info("listening name=%s address=%s", one.door.name, one.door.bound)
-        self.journal.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
+            self.log.info("listening name=%s address=%s", one.acceptor.name, one.acceptor.bound)
+        self.log.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """A handler whose start hangs must not make the process immune to signals."""
@@ -129,15 +127,15 @@ class Server:
         ledger."""
         notify("STOPPING=1")
         linger = self.plan.server.linger
-        self.listeners.mute()
+        self.listeners.stop_reading()
         await self.listeners.settle()
-        await self.crew.stop(linger)
-        await self.listeners.dismiss(linger)
-        self.journal.drops(self.outboxes())
+        await self.handlers.stop(linger)
+        await self.listeners.close_peers(linger)
+        self.log.drops(self.outboxes())
         self.statistics.write()
         for box in self.outboxes():
-            self.journal.info("outbox %s", box.line())
-        self.journal.info("ledger %s", self.switch.ledger.line())
+            self.log.info("outbox %s", box.line())
+        self.log.info("ledger %s", self.switch.ledger.line())
         # Who is asked to stop again must not die of it: a loop that lets go sets the default.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for number in SIGNALS:
@@ -150,11 +148,11 @@ class Server:
         expected = isinstance(error, StartFailed | OSError)
         text = "%s: %s" if expected else "%s: %r"
         trace = None if expected else error
-        self.journal.log.error(text, what, error, exc_info=trace, stacklevel=2)
+        self.log.logger.error(text, what, error, exc_info=trace, stacklevel=2)
 
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""
-        return [*self.crew.outboxes(), *self.listeners.outboxes()]
+        return [*self.handlers.outboxes(), *self.listeners.outboxes()]
 
     async def _reload_on_signal(self, owner: Owner) -> None:
         while True:
@@ -168,33 +166,33 @@ class Server:
             finally:
                 owner.reloaded(change is not None)
             if change is not None:
-                self.journal.info("reloaded: %s", change)
+                self.log.info("reloaded: %s", change)
 
     async def _reload(self, owner: Owner) -> Change | None:
         """Change to a new plan, or to nothing of it; what is different then, None if it is bad."""
         plan, problems = owner.reload()
         for problem in problems:
-            (self.journal.warning if problem.warning else self.journal.error)("%s", problem)
+            (self.log.warning if problem.warning else self.log.error)("%s", problem)
         if plan is None:
-            self.journal.error("reload failed, the old configuration stays")
+            self.log.error("reload failed, the old configuration stays")
             return None
         change = diff(self.plan, plan)
         prepared = self.listeners.prepare(plan)
         try:
-            await self.crew.adopt(plan, change.handlers.kept)
+            await self.handlers.apply(plan, change.handlers.kept)
         except BaseException:  # also when the server is asked to stop meanwhile
             self.listeners.abandon(prepared)
             raise
         await self.listeners.commit(prepared, plan)
-        self.services.turn.busy_poll = plan.server.busy_poll
+        self.kit.flush_queue.busy_poll = plan.server.busy_poll
         self.plan = plan
         return change
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH)
-            self.journal.drops(self.outboxes())
-            self.journal.summarise()
+            await asyncio.sleep(POLL_INTERVAL)
+            self.log.drops(self.outboxes())
+            self.log.summarise()
 
 
 def _raise_file_limit() -> None:

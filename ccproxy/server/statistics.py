@@ -82,13 +82,13 @@ class Statistics:
         self._last = total
         shown = dict(latest) or {"count": 0}
         line = ", ".join(f"{name}: {count}" for name, count in shown.items())
-        self._server.journal.info("%s", "{" + line + "}")
+        self._server.log.info("%s", "{" + line + "}")
         if options.infofile and options.infofile_level:
             self._write_file(Path(options.infofile), total, latest)
 
     def _total(self) -> Counter[str]:
         per_type = self._server.plan.server.cc_stats > 1
-        return totals(self._server.switch, per_type) + self._server.crew.counters()
+        return totals(self._server.switch, per_type) + self._server.handlers.counters()
 
     def _write_file(self, path: Path, total: Counter[str], latest: Counter[str]) -> None:
         options = self._server.plan.server
@@ -96,7 +96,7 @@ class Statistics:
         if options.infofile_level > 1:
             for title, counts in (("total", total), ("latest", latest)):
                 lines += [f"[{title}]", *(f"{name}: {counts[name]}" for name in sorted(counts)), ""]
-            lines += ["[links]", *map(_facts, self._server.crew.status()), ""]
+            lines += ["[links]", *map(_facts, self._server.handlers.status()), ""]
         if options.infofile_level > 2:
             for window in WINDOWS:
                 lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
@@ -106,7 +106,7 @@ class Statistics:
             fresh.replace(path)
         except OSError as error:
             key = f"cannot write {path}"
-            self._server.journal.often(key, "cannot write %s: %s", path, error.strerror)
+            self._server.log.often(key, "cannot write %s: %s", path, error.strerror)
 
     def _head(self, period: float) -> list[str]:
         used = os.times()

@@ -5,7 +5,7 @@ import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
-from ccproxy.net.acceptor import Door, peer_name
+from ccproxy.net.acceptor import Acceptor, peer_name
 from ccproxy.net.sockets import connect
 
 
@@ -23,31 +23,31 @@ def test_names_of_peers(where, name):
     assert peer_name(where) == name
 
 
-@pytest.mark.parametrize("text", ["tcp://127.0.0.1:0", "ipc://{}/door"])
-async def test_who_comes_is_let_in_until_there_are_too_many(services, until, tmp_path, text):
+@pytest.mark.parametrize("text", ["tcp://127.0.0.1:0", "ipc://{}/acceptor"])
+async def test_who_comes_is_let_in_until_there_are_too_many(kit, until, tmp_path, text):
     inside = []
 
-    def welcome(sock, peer):
+    def on_accept(sock, peer):
         if len(inside) == 2:
             return False
         inside.append((sock, peer))
         return True
 
     options = ListenerOptions()
-    door = Door("cc", Address.parse(text.format(tmp_path)), services().journal, welcome)
-    door.open(options)
-    address = Address.parse(door.bound)
+    acceptor = Acceptor("cc", Address.parse(text.format(tmp_path)), kit().log, on_accept)
+    acceptor.open(options)
+    address = Address.parse(acceptor.bound)
     outside = [await connect(address, options)]
     await asyncio.sleep(0.01)
     assert inside == []
-    door.accept()
+    acceptor.accept()
     outside += [await connect(address, options) for _ in range(2)]
-    await until(lambda: door.counts["too-many"])
-    assert door.counts == {"accepted": 3, "too-many": 1}
+    await until(lambda: acceptor.counts["too-many"])
+    assert acceptor.counts == {"accepted": 3, "too-many": 1}
     assert await asyncio.get_running_loop().sock_recv(outside[2], 1) == b""
     assert not inside[0][0].getblocking()
-    door.close()
-    door.close()
+    acceptor.close()
+    acceptor.close()
     with pytest.raises(OSError):  # noqa: PT011
         await connect(address, options)
     assert list(tmp_path.iterdir()) == []
@@ -55,32 +55,32 @@ async def test_who_comes_is_let_in_until_there_are_too_many(services, until, tmp
         one.close()
 
 
-async def test_the_file_of_somebody_else_stays(services, tmp_path):
+async def test_the_file_of_somebody_else_stays(kit, tmp_path):
     """Whoever removed ours and listens there now has a file of the same name."""
     path = tmp_path / "x"
-    door = Door("cc", Address.parse(f"ipc://{path}"), services().journal, lambda *_: False)
-    door.open(ListenerOptions())
+    acceptor = Acceptor("cc", Address.parse(f"ipc://{path}"), kit().log, lambda *_: False)
+    acceptor.open(ListenerOptions())
     path.unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
-        door.close()
+        acceptor.close()
         assert path.exists()
 
 
-async def test_a_door_without_a_file_closes(services):
-    door = Door("cc", Address.parse("ipc://@ccproxy-test"), services().journal, lambda *_: False)
-    door.open(ListenerOptions())
-    door.close()
-    door.reopen()
-    door.close()
+async def test_a_door_without_a_file_closes(kit):
+    acceptor = Acceptor("cc", Address.parse("ipc://@ccproxy-test"), kit().log, lambda *_: False)
+    acceptor.open(ListenerOptions())
+    acceptor.close()
+    acceptor.reopen()
+    acceptor.close()
 
 
-async def test_without_descriptors_it_takes_a_breath(services, until, monkeypatch):
+async def test_without_descriptors_it_takes_a_breath(kit, until, monkeypatch):
     """A real EMFILE would harm the test itself: the accept of the socket fails instead."""
-    door = Door("cc", Address.parse("tcp://127.0.0.1:0"), services().journal, lambda *_: False)
-    door.open(ListenerOptions())
-    monkeypatch.setattr("ccproxy.net.acceptor.BREATH", 0.01)
-    real = door._socket
+    acceptor = Acceptor("cc", Address.parse("tcp://127.0.0.1:0"), kit().log, lambda *_: False)
+    acceptor.open(ListenerOptions())
+    monkeypatch.setattr("ccproxy.net.acceptor.RETRY_DELAY", 0.01)
+    real = acceptor._socket
 
     class Short:
         def fileno(self):
@@ -92,10 +92,10 @@ async def test_without_descriptors_it_takes_a_breath(services, until, monkeypatc
         def accept(self):
             raise OSError(24, "Too many open files")
 
-    door._socket = Short()
-    door.accept()
+    acceptor._socket = Short()
+    acceptor.accept()
     with socket.create_connection(real.getsockname()):
-        await until(lambda: door.counts["accept-failed"] >= 2)
-        door._socket = real
-        await until(lambda: door.counts["accepted"])
-    door.close()
+        await until(lambda: acceptor.counts["accept-failed"] >= 2)
+        acceptor._socket = real
+        await until(lambda: acceptor.counts["accepted"])
+    acceptor.close()

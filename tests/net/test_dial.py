@@ -6,7 +6,7 @@ import pytest
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.net.dial import Dial
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.zmtp.connection import CLOSED
 from ccproxy.testing import free_ports
 
@@ -39,8 +39,8 @@ def dial(server, **options):
     owner = Owner()
     port = server if isinstance(server, int) else server.getsockname()[1]
     address = Address.remote(f"tcp://127.0.0.1:{port}")
-    turn = Turn(asyncio.get_running_loop())
-    return Dial(address, owner, turn, LinkOptions(**options)), owner
+    flush_queue = FlushQueue(asyncio.get_running_loop())
+    return Dial(address, owner, flush_queue, LinkOptions(**options)), owner
 
 
 async def test_a_whole_life(until, server):

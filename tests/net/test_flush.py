@@ -1,6 +1,6 @@
 import asyncio
 
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 
 
 class Flushed:
@@ -15,9 +15,9 @@ class Flushed:
 
 async def test_who_asked_is_flushed_once_at_the_end_of_the_turn():
     log = []
-    turn = Turn(asyncio.get_running_loop())
+    flush_queue = FlushQueue(asyncio.get_running_loop())
     for name in "ab":
-        turn.flush_later(Flushed(log, name))
+        flush_queue.flush_later(Flushed(log, name))
     assert log == []
     await asyncio.sleep(0)
     assert log == ["a", "b"]
@@ -27,9 +27,9 @@ async def test_who_asked_is_flushed_once_at_the_end_of_the_turn():
 
 async def test_who_asks_while_others_are_flushed_comes_in_the_next_turn():
     log = []
-    turn = Turn(asyncio.get_running_loop())
+    flush_queue = FlushQueue(asyncio.get_running_loop())
     later = Flushed(log, "later")
-    turn.flush_later(Flushed(log, "first", then=lambda: turn.flush_later(later)))
+    flush_queue.flush_later(Flushed(log, "first", then=lambda: flush_queue.flush_later(later)))
     await asyncio.sleep(0)
     assert log == ["first"]
     await asyncio.sleep(0)
@@ -38,19 +38,19 @@ async def test_who_asks_while_others_are_flushed_comes_in_the_next_turn():
 
 async def test_a_busy_loop_stays_awake_for_a_moment_and_no_longer():
     loop = asyncio.get_running_loop()
-    turn = Turn(loop, busy_poll=0.02)
+    flush_queue = FlushQueue(loop, busy_poll=0.02)
     log = []
-    turn.flush_later(Flushed(log, "a"))
+    flush_queue.flush_later(Flushed(log, "a"))
     await asyncio.sleep(0)
     begun, turns = loop.time(), 0
-    while turn._awake:
+    while flush_queue._polling:
         await asyncio.sleep(0)
         turns += 1
     assert 0.01 < loop.time() - begun < 0.5
     assert turns > 10
-    turn.flush_later(Flushed(log, "b"))
+    flush_queue.flush_later(Flushed(log, "b"))
     await asyncio.sleep(0)
-    assert turn._awake
-    turn.busy_poll = 0.0
+    assert flush_queue._polling
+    flush_queue.busy_poll = 0.0
     await asyncio.sleep(0.03)
-    assert not turn._awake
+    assert not flush_queue._polling

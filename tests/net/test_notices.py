@@ -5,7 +5,7 @@ import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Full
-from ccproxy.net.notices import SECONDS, STRANGERS, Journal
+from ccproxy.net.notices import LOG_INTERVAL, PEER_LINES, ServerLog
 from ccproxy.wire.zmtp import pack
 
 
@@ -22,9 +22,9 @@ def clock():
 
 
 @pytest.fixture
-def journal(clock, caplog):
+def log(clock, caplog):
     caplog.set_level(logging.DEBUG)
-    return Journal(clock)
+    return ServerLog(clock)
 
 
 def lines(caplog):
@@ -33,35 +33,35 @@ def lines(caplog):
     return found
 
 
-def test_a_line_that_repeats_is_said_once_and_summed_up(journal, clock, caplog):
+def test_a_line_that_repeats_is_said_once_and_summed_up(log, clock, caplog):
     for _ in range(3):
-        journal.often("key", "trouble with %s", "x", amount=2)
+        log.often("key", "trouble with %s", "x", amount=2)
     assert lines(caplog) == ["WARNING trouble with x"]
-    clock.now += SECONDS
-    journal.often("key", "trouble with %s", "x", amount=2)
+    clock.now += LOG_INTERVAL
+    log.often("key", "trouble with %s", "x", amount=2)
     assert lines(caplog) == ["WARNING trouble with x (6 in 10 s)"]
-    journal.often("key", "trouble with %s", "x", amount=5)
-    clock.now += SECONDS
-    journal.summarise()
+    log.often("key", "trouble with %s", "x", amount=5)
+    clock.now += LOG_INTERVAL
+    log.summarise()
     assert lines(caplog) == ["WARNING repeated in the last 10 s: key (5 more)"]
-    journal.summarise()
+    log.summarise()
     assert lines(caplog) == []
 
 
-def test_strangers_cannot_fill_the_log(journal, clock, caplog):
+def test_strangers_cannot_fill_the_log(log, clock, caplog):
     for number in range(1000):
-        journal.unrouted(f"type.{number}", 1)
-        journal.peer_closed("cc", f"10.0.0.{number}:5", "because")
-    assert len(lines(caplog)) == STRANGERS
-    journal.often("ours", "still said")
+        log.unrouted(f"type.{number}", 1)
+        log.peer_closed("cc", f"10.0.0.{number}:5", "because")
+    assert len(lines(caplog)) == PEER_LINES
+    log.often("ours", "still said")
     assert lines(caplog) == ["WARNING still said"]
-    journal.summarise()
+    log.summarise()
     assert lines(caplog) == [f"WARNING further warnings of many kinds, not written: {2000 - 50}"]
 
 
-def test_a_peer_is_the_same_from_every_port(journal, caplog):
+def test_a_peer_is_the_same_from_every_port(log, caplog):
     for port in range(10):
-        journal.peer_closed("cc", f"10.0.0.1:{port}", "because")
+        log.peer_closed("cc", f"10.0.0.1:{port}", "because")
     assert lines(caplog) == ["WARNING peer closed listener=cc peer=10.0.0.1:0: because"]
 
 
@@ -74,8 +74,8 @@ def test_a_peer_is_the_same_from_every_port(journal, caplog):
         (pack([b"x", b"", b"a"]), "nothing behind the identity"),
     ],
 )
-def test_what_is_wrong_with_a_message_is_said(journal, caplog, raw, reason):
-    journal.malformed("10.0.0.1:5", raw, 1)
+def test_what_is_wrong_with_a_message_is_said(log, caplog, raw, reason):
+    log.malformed("10.0.0.1:5", raw, 1)
     [line] = lines(caplog)
     assert line.startswith("WARNING Invalid CC message peer=10.0.0.1:5: ")
     assert reason in line
@@ -85,54 +85,54 @@ def test_what_is_wrong_with_a_message_is_said(journal, caplog, raw, reason):
     ("error", "trace"),
     [(ValueError("x"), False), (KeyError("x"), False), (Full("x"), False), (OSError("x"), True)],
 )
-def test_a_stack_trace_for_what_is_a_fault_of_the_code(journal, caplog, error, trace):
-    journal.failed("h:x", "a.b", error)
-    journal.failed("h:x", "a.b", error)
+def test_a_stack_trace_for_what_is_a_fault_of_the_code(log, caplog, error, trace):
+    log.failed("h:x", "a.b", error)
+    log.failed("h:x", "a.b", error)
     [record] = caplog.records
     assert bool(record.exc_info) is trace
     start = f"handler failed handler=h:x type=a.b messages=1: {type(error).__name__}: "
     assert record.getMessage().startswith(start)
 
 
-def test_who_is_slow_is_named_with_the_time(journal, caplog):
-    journal.slow("h:x", "a.b", 0.0504)
+def test_who_is_slow_is_named_with_the_time(log, caplog):
+    log.slow("h:x", "a.b", 0.0504)
     assert lines(caplog) == [
         "WARNING slow handler handler=h:x type=a.b took=50 ms; everybody waited, "
         'declare runs = "thread"'
     ]
 
 
-def test_drops_are_said_with_the_sum(journal, clock, caplog):
+def test_drops_are_said_with_the_sum(log, clock, caplog):
     box = Outbox("h:x", Limits(bytes=10))
     message = pack([b"", b"abc"])
     box.offer(message * 3, 3)
-    journal.drops([box])
-    journal.drops([box])
+    log.drops([box])
+    log.drops([box])
     assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=2"]
     box.offer(message, 1)
-    journal.drops([box])
-    clock.now += SECONDS
+    log.drops([box])
+    clock.now += LOG_INTERVAL
     box.offer(message, 1)
-    journal.drops([box])
+    log.drops([box])
     assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=4 (2 in 10 s)"]
     box.clear("gone")
-    journal.drops([])
-    journal.drops([box])
+    log.drops([])
+    log.drops([box])
     assert "gone" not in "".join(lines(caplog))
 
 
-def test_what_was_not_said_reads_like_the_line_itself(journal, clock, caplog):
+def test_what_was_not_said_reads_like_the_line_itself(log, clock, caplog):
     for _ in range(3):
-        journal.failed("h:bad", "a.b", ValueError("x"))
+        log.failed("h:bad", "a.b", ValueError("x"))
     caplog.clear()
-    clock.now += SECONDS
-    journal.summarise()
+    clock.now += LOG_INTERVAL
+    log.summarise()
     assert lines(caplog) == [
         "WARNING repeated in the last 10 s: handler failed handler=h:bad: ValueError (2 more)"
     ]
 
 
-async def test_a_task_that_dies_is_said(journal, caplog):
+async def test_a_task_that_dies_is_said(log, caplog):
     async def work(error):
         if error is not None:
             raise error
@@ -140,7 +140,7 @@ async def test_a_task_that_dies_is_said(journal, caplog):
     caplog.clear()
     for error in (RuntimeError("on purpose"), None):
         task = asyncio.create_task(work(error), name="link h:far")
-        task.add_done_callback(journal.ended)
+        task.add_done_callback(log.ended)
         await asyncio.wait([task])
     await asyncio.sleep(0)
     assert "RuntimeError: on purpose" in caplog.text

@@ -1,7 +1,7 @@
 import asyncio
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sender import CONTROL, Sender
 from ccproxy.wire.zmtp import command, pack
 
@@ -10,7 +10,7 @@ MESSAGE = pack([b"", b"a", b"x" * 100])
 
 def make(sock):
     lost = []
-    sender = Sender(sock, Turn(asyncio.get_running_loop()), lost.append)
+    sender = Sender(sock, FlushQueue(asyncio.get_running_loop()), lost.append)
     return sender, lost
 
 
@@ -62,7 +62,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_message(pair):
     await asyncio.sleep(0)
     assert box.half_sent
     theirs.close()
-    while not sender.deaf:
+    while not sender.write_error:
         sender.flush()
         await asyncio.sleep(0.001)
     assert not lost, "what the peer sent is still to be read"

@@ -1,5 +1,5 @@
-async def test_who_wants_to_know_hears_who_is_gone(services):
-    made = services()
+async def test_who_wants_to_know_hears_who_is_gone(kit):
+    made = kit()
     heard = []
 
     def leave(identity):

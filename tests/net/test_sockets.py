@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import SocketOptions
-from ccproxy.net.sockets import bind, bound, connect, part, prepare, quiet
+from ccproxy.net.sockets import bind, bound, close_gracefully, connect, prepare, quiet
 
 
 def has_ipv6():
@@ -156,7 +156,7 @@ async def test_what_was_written_arrives_in_spite_of_unread_bytes():
         ours.setblocking(False)
         await loop.sock_sendall(theirs, b"never read")
         await loop.sock_sendall(ours, b"x" * 500_000)
-        parting = asyncio.ensure_future(part(ours, 5))
+        parting = asyncio.ensure_future(close_gracefully(ours, 5))
         found = 0
         while data := await loop.sock_recv(theirs, 10_000):
             found += len(data)
@@ -169,7 +169,7 @@ async def test_what_was_written_arrives_in_spite_of_unread_bytes():
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 async def test_a_parting_has_an_end(pair, seconds):
     ours, theirs = pair()
-    await part(ours, seconds)
+    await close_gracefully(ours, seconds)
     assert ours.fileno() == -1
     assert theirs.recv(1) == b""
 

@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from ccproxy.core.outbox import Limits
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.stream import Stream
 from ccproxy.net.zmtp.connection import CLOSED
 
@@ -30,7 +30,7 @@ def make(pair):
     def make(**limits):
         ours, theirs = pair()
         owner = Owner()
-        stream = Stream(ours, "x", owner, Turn(asyncio.get_running_loop()), Limits(**limits))
+        stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits(**limits))
         stream.open()
         return stream, owner, theirs
 
@@ -126,14 +126,14 @@ async def test_nothing_waits_so_the_end_is_now(make):
 
 async def test_the_other_side_has_a_moment_to_close(make, until, monkeypatch):
     """What it still sends is thrown away, and what it was sent arrives."""
-    monkeypatch.setattr("ccproxy.net.stream.PARTING", 0.05)
+    monkeypatch.setattr("ccproxy.net.stream.CLOSE_TIMEOUT", 0.05)
     for closes in (True, False):
         stream, owner, theirs = make()
         theirs.send(b"unread")
         stream.write(b"last")
         stream.flush()
-        stream.part("over")
-        stream.part("again")
+        stream.close_gracefully("over")
+        stream.close_gracefully("again")
         assert stream.closed and owner.reasons == []
         theirs.send(b"more")
         assert (await read(theirs, 4), theirs.recv(1)) == (b"last", b"")
@@ -146,7 +146,7 @@ async def test_the_other_side_has_a_moment_to_close(make, until, monkeypatch):
 
 async def test_who_has_ended_or_is_muted_is_read_no_more(make, until):
     stream, owner, theirs = make()
-    stream.mute()
+    stream.stop_reading()
     stream.resume()
     theirs.send(b"unread")
     await asyncio.sleep(0.01)
@@ -157,7 +157,7 @@ async def test_who_has_ended_or_is_muted_is_read_no_more(make, until):
     theirs.close()
     await until(lambda: owner.data)
     stream.resume()
-    stream.part("over")
+    stream.close_gracefully("over")
     assert (owner.data, owner.reasons) == ([b""], ["over"])
 
 
@@ -167,7 +167,7 @@ async def test_a_reset_says_so(until):
     ours, _ = server.accept()
     ours.setblocking(False)
     owner = Owner()
-    stream = Stream(ours, "x", owner, Turn(asyncio.get_running_loop()), Limits())
+    stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits())
     stream.open()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     theirs.close()

@@ -17,9 +17,9 @@ class Peer:
     lingers = False
 
     def __init__(self, listener, sock, name):
-        services = listener.services
-        self.identity = services.identities.next()
-        self.stream = Stream(sock, name, self, services.turn, listener.options.limits)
+        kit = listener.kit
+        self.identity = kit.identities.next()
+        self.stream = Stream(sock, name, self, kit.flush_queue, listener.options.limits)
         self.looks = []
         self._listener = listener
 
@@ -41,28 +41,28 @@ class Echoes(StreamListener):
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make(**options):
         plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
-        listener = Echoes(plan, services())
-        listener.door.open(plan.options)
-        listener.door.accept()
+        listener = Echoes(plan, kit())
+        listener.acceptor.open(plan.options)
+        listener.acceptor.accept()
         return listener
 
     return make
 
 
 async def connect(listener):
-    port = int(listener.door.bound.rpartition(":")[2])
+    port = int(listener.acceptor.bound.rpartition(":")[2])
     return await asyncio.open_connection("127.0.0.1", port)
 
 
 async def end(listener, *writers, seconds=1.0):
-    listener.door.close()
+    listener.acceptor.close()
     for writer in writers:
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-    await listener.dismiss("the end", seconds)
+    await listener.close_peers("the end", seconds)
     if listener._timer:
         listener._timer.cancel()
 
@@ -70,7 +70,7 @@ async def end(listener, *writers, seconds=1.0):
 async def test_peers_come_and_go_and_stay_in_the_books(make, until):
     listener = make()
     departed = []
-    listener.services.departures.append(departed.append)
+    listener.kit.departures.append(departed.append)
     reader, writer = await connect(listener)
     writer.write(b"hello")
     assert await reader.readexactly(5) == b"hello"
@@ -87,12 +87,12 @@ async def test_too_many_are_refused(make):
     listener = make(max_peers=1)
     first, second = await connect(listener), await connect(listener)
     assert await second[0].read() == b""
-    assert (listener.door.counts["too-many"], len(listener.peers)) == (1, 1)
+    assert (listener.acceptor.counts["too-many"], len(listener.peers)) == (1, 1)
     await end(listener, first[1], second[1])
 
 
 async def test_who_stays_is_looked_at_and_an_empty_room_is_not(make, until, monkeypatch):
-    monkeypatch.setattr(module, "WATCH", 0.005)
+    monkeypatch.setattr(module, "POLL_INTERVAL", 0.005)
     listener = make()
     _, writer = await connect(listener)
     await until(lambda: listener.peers)
@@ -109,7 +109,7 @@ async def test_muted_ones_read_no_more(make, until):
     listener = make()
     reader, writer = await connect(listener)
     await until(lambda: listener.peers)
-    listener.mute()
+    listener.stop_reading()
     writer.write(b"unheard")
     await asyncio.sleep(0.01)
     await end(listener, seconds=0.0)
@@ -139,7 +139,7 @@ async def test_new_limits_hold_at_once(make, until):
     await end(listener, writer)
 
 
-async def test_a_subclass_makes_the_peers(services):
+async def test_a_subclass_makes_the_peers(kit):
     plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(), 1)
     with pytest.raises(NotImplementedError):
-        StreamListener(plan, services()).make(None, "")
+        StreamListener(plan, kit()).make(None, "")

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from ccproxy.net.threads import Pool
-from ccproxy.server.context import NetContext
+from ccproxy.server.context import HandlerContext
 
 
-class Rooms:
+class HandlerServices:
     def __init__(self):
         self.pool = Pool(2, "test")
         self.refreshed = 0
@@ -26,10 +26,10 @@ class Rooms:
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make():
-        rooms = Rooms()
-        return NetContext("h:x", services(), rooms), rooms
+        services = HandlerServices()
+        return HandlerContext("h:x", kit(), services), services
 
     return make
 
@@ -128,9 +128,9 @@ async def test_listeners_of_a_handler_close_with_it(make, tmp_path, text):
 
 async def test_the_rest_is_passed_on(make, caplog):
     caplog.set_level(logging.INFO)
-    ctx, rooms = make()
+    ctx, services = make()
     ctx.flows_changed()
-    assert rooms.refreshed == 1
+    assert services.refreshed == 1
     assert ctx.routes == ("route.of.h:x",)
     assert ctx.handler("h:other") == "other"
     ctx.count("a")
@@ -146,7 +146,7 @@ async def test_who_left_is_told_until_the_end(make):
     ctx, _ = make()
     heard = []
     ctx.on_departure(heard.append)
-    ctx._services.departed(b"a")
+    ctx._kit.departed(b"a")
     await ctx.close()
-    ctx._services.departed(b"b")
+    ctx._kit.departed(b"b")
     assert heard == [b"a"]

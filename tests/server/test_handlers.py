@@ -7,7 +7,7 @@ from ccproxy import Forward, Handler, LinkOptions, Reply, kinds, option
 from ccproxy.config.plan import HandlerPlan, Plan, RoutePlan
 from ccproxy.config.server import ServerOptions
 from ccproxy.server import handlers as module
-from ccproxy.server.handlers import Crew, StartFailed
+from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.testing import message
 
 LIFE = []
@@ -73,10 +73,10 @@ def toy(section="a", word="x", kind=Toy):
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make():
-        made = services()
-        return Crew(made), made.switch
+        made = kit()
+        return HandlerSet(made), made.switch
 
     return make
 
@@ -88,98 +88,98 @@ def word_of(switch, type):
 
 
 async def test_unchanged_ones_go_on_changed_ones_are_replaced_after_their_successor(make):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a"), toy("b"), toy("c")))
-    kept = crew.handler("a")
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a"), toy("b"), toy("c")))
+    kept = handlers.handler("a")
     LIFE.clear()
-    await crew.adopt(plan(toy("d"), toy("a"), toy("b", "new")), keep={"a"})
-    assert crew.handler("a") is kept
+    await handlers.apply(plan(toy("d"), toy("a"), toy("b", "new")), keep={"a"})
+    assert handlers.handler("a") is kept
     assert LIFE == ["start d x", "start b new", "stop b x", "stop c x"]
-    assert list(crew.members) == ["d", "a", "b"]
+    assert list(handlers.members) == ["d", "a", "b"]
     assert [word_of(switch, type) for type in "dab"] == ["x", "x", "new"]
     with pytest.raises(KeyError):
-        crew.handler("c")
-    assert crew.routes("d") == ("d",)
-    await crew.stop(0)
+        handlers.handler("c")
+    assert handlers.routes("d") == ("d",)
+    await handlers.stop(0)
     assert LIFE[-3:] == ["stop d x", "stop a x", "stop b new"]
 
 
 async def test_a_failed_start_changes_nothing(make):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a"), toy("b")))
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a"), toy("b")))
     LIFE.clear()
     with pytest.raises(StartFailed, match=r"^\[c\] cannot start: on purpose$"):
-        await crew.adopt(plan(toy("a", "new"), toy("c", "fail"), toy("d")))
+        await handlers.apply(plan(toy("a", "new"), toy("c", "fail"), toy("d")))
     assert LIFE == ["start a new", "start c fail", "stop a new", "stop c fail"]
     assert [word_of(switch, type) for type in "ab"] == ["x", "x"]
-    assert (crew.routes("a"), crew.routes("c")) == (("a",), ())
-    await crew.stop(0)
+    assert (handlers.routes("a"), handlers.routes("c")) == (("a",), ())
+    await handlers.stop(0)
 
 
 async def test_a_handler_that_cannot_be_made(make):
-    crew, _ = make()
-    await crew.adopt(plan(toy("a")))
+    handlers, _ = make()
+    await handlers.apply(plan(toy("a")))
     with pytest.raises(StartFailed, match=r"^\[b\] cannot start: never made$"):
-        await crew.adopt(plan(("b", Made, None)))
-    assert list(crew.members) == ["a"]
-    await crew.stop(0)
+        await handlers.apply(plan(("b", Made, None)))
+    assert list(handlers.members) == ["a"]
+    await handlers.stop(0)
 
 
 async def test_who_has_listeners_of_its_own_lets_go_first_and_comes_back(make):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a", "one", Alone)))
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a", "one", Alone)))
     LIFE.clear()
-    await crew.adopt(plan(toy("a", "two", Alone)))
+    await handlers.apply(plan(toy("a", "two", Alone)))
     assert LIFE == ["stop a one", "start a two"]
     LIFE.clear()
     with pytest.raises(StartFailed):
-        await crew.adopt(plan(toy("a", "three", Alone), toy("b", "fail")))
+        await handlers.apply(plan(toy("a", "three", Alone), toy("b", "fail")))
     assert LIFE == [
         "stop a two", "start a three", "start b fail", "stop a three", "stop b fail", "start a two",
     ]  # fmt: skip
     assert word_of(switch, "a") == "two"
     [receiver] = switch.table._compile(b"a").handlers
-    assert receiver is crew.members["a"].receiver
-    await crew.stop(0)
+    assert receiver is handlers.members["a"].receiver
+    await handlers.stop(0)
 
 
 async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make, until):
-    crew, switch = make()
+    handlers, switch = make()
     options = Linked.Options(word="x", linger=0.0)
-    await crew.adopt(plan(("a", Linked, options)))
-    [link] = crew.links.values()
+    await handlers.apply(plan(("a", Linked, options)))
+    [link] = handlers.links.values()
     link.outbox.offer(b"\0\1a", 1)
-    await crew.adopt(plan(("a", Linked, replace(options, word="y", queue=99))))
-    assert list(crew.links.values()) == [link]
+    await handlers.apply(plan(("a", Linked, replace(options, word="y", queue=99))))
+    assert list(handlers.links.values()) == [link]
     assert (link.outbox.limits.bytes, link.outbox.waiting) == (99, 1)
     assert switch.table._compile(b"a").boxes == (link.outbox,)
     with pytest.raises(StartFailed):
         other = ("a", Linked, replace(options, queue=55))
         more = ("b", Linked, replace(options, to=8))
-        await crew.adopt(plan(other, more, toy("c", "fail")))
-    assert list(crew.links.values()) == [link]
+        await handlers.apply(plan(other, more, toy("c", "fail")))
+    assert list(handlers.links.values()) == [link]
     assert link.outbox.limits.bytes == 99
-    await crew.adopt(plan(("a", Linked, replace(options, to=7))))
-    assert [one.address for one in crew.links.values()] == ["tcp://127.0.0.1:7"]
+    await handlers.apply(plan(("a", Linked, replace(options, to=7))))
+    assert [one.address for one in handlers.links.values()] == ["tcp://127.0.0.1:7"]
     await until(lambda: link.state == "gone")
-    past, box = crew.outboxes()
-    assert box is crew.handler("a").link.outbox
+    past, box = handlers.outboxes()
+    assert box is handlers.handler("a").link.outbox
     assert (past.name, past.queued, past.dropped) == ("links gone", 1, {"stop": 1})
-    await crew.stop(0)
+    await handlers.stop(0)
 
 
 async def test_what_waits_for_a_link_that_is_gone_holds_nobody_up(make):
-    crew, _ = make()
+    handlers, _ = make()
     options = Linked.Options(word="x", linger=60.0)
-    await crew.adopt(plan(("a", Linked, options)))
-    [link] = crew.links.values()
+    await handlers.apply(plan(("a", Linked, options)))
+    [link] = handlers.links.values()
     link.outbox.offer(b"\0\1a", 1)
-    await crew.adopt(plan(toy("a")))
-    assert crew.outboxes() == [link.outbox]
+    await handlers.apply(plan(toy("a")))
+    assert handlers.outboxes() == [link.outbox]
     assert link.outbox.name == "a (replaced)"
-    await crew.stop(0)
+    await handlers.stop(0)
     assert (link.state, link.outbox.dropped) == ("gone", {"stop": 1})
-    assert crew.outboxes() == [link.outbox]
+    assert handlers.outboxes() == [link.outbox]
 
 
 class Endless(Toy):
@@ -189,25 +189,25 @@ class Endless(Toy):
 
 
 async def test_a_start_that_is_given_up_is_cleaned_up(make, until):
-    crew, _ = make()
-    adopting = asyncio.ensure_future(crew.adopt(plan(toy("a"), toy("b", kind=Endless))))
+    handlers, _ = make()
+    adopting = asyncio.ensure_future(handlers.apply(plan(toy("a"), toy("b", kind=Endless))))
     await until(lambda: "start endless" in LIFE)
     adopting.cancel()
     await asyncio.gather(adopting, return_exceptions=True)
     assert LIFE == ["start a x", "start endless", "stop a x", "stop b x"]
-    assert not crew.members
-    await crew.stop(0)
+    assert not handlers.members
+    await handlers.stop(0)
 
 
 async def test_a_start_that_takes_too_long_fails(make):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a")))
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a")))
     slow = plan(toy("b", kind=Endless))
     slow = replace(slow, server=replace(slow.server, start_timeout=0.01))
     with pytest.raises(StartFailed, match=r"^\[b\] cannot start: not done within start-timeout"):
-        await crew.adopt(slow)
+        await handlers.apply(slow)
     assert word_of(switch, "a") == "x"
-    await crew.stop(0)
+    await handlers.stop(0)
 
 
 @dataclass
@@ -221,15 +221,15 @@ class Plain(Toy):
 
 
 async def test_a_plain_dataclass_can_be_a_handler(make):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a", "one", Plain), toy("b", "two", Plain)))
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a", "one", Plain), toy("b", "two", Plain)))
     assert [word_of(switch, type) for type in "ab"] == ["one", "two"]
-    await crew.stop(0)
+    await handlers.stop(0)
 
 
 async def test_what_nobody_expected_changes_nothing_either(make, monkeypatch):
-    crew, switch = make()
-    await crew.adopt(plan(toy("a", kind=Alone)))
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a", kind=Alone)))
 
     def broken(*_):
         monkeypatch.undo()
@@ -238,10 +238,10 @@ async def test_what_nobody_expected_changes_nothing_either(make, monkeypatch):
     monkeypatch.setattr(module, "configure", broken)
     LIFE.clear()
     with pytest.raises(TypeError, match="on purpose"):
-        await crew.adopt(plan(toy("a", "new", Alone), toy("b")))
+        await handlers.apply(plan(toy("a", "new", Alone), toy("b")))
     assert LIFE == ["stop a x", "start a new", "start b x", "stop a new", "stop b x", "start a x"]
     assert word_of(switch, "a") == "x"
-    await crew.stop(0)
+    await handlers.stop(0)
 
 
 class Odd(Toy):
@@ -259,14 +259,14 @@ class Stuck(Toy):
 
 
 async def test_who_misbehaves_at_the_end_does_not_keep_the_others(make, caplog, monkeypatch):
-    monkeypatch.setattr(module, "GRACE", 0.05)
-    crew, _ = make()
-    await crew.adopt(plan(toy("a", kind=Odd), toy("b", kind=Stuck), toy("c")))
-    assert crew.status() == []
-    crew.members["c"].context.count("seen", 2)
-    crew.members["a"].context.count("seen", 3)
-    assert crew.counters() == {"seen": 5}
-    await crew.stop(0)
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
+    handlers, _ = make()
+    await handlers.apply(plan(toy("a", kind=Odd), toy("b", kind=Stuck), toy("c")))
+    assert handlers.status() == []
+    handlers.members["c"].context.count("seen", 2)
+    handlers.members["a"].context.count("seen", 3)
+    assert handlers.counters() == {"seen": 5}
+    await handlers.stop(0)
     assert LIFE[-1] == "stop c x"
     for said in ("type=(status)", "stop of a: RuntimeError", "stop of b: TimeoutError"):
         assert said in caplog.text

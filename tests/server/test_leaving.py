@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ccproxy.server.leaving import Leaving
+from ccproxy.server.leaving import Draining
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def said():
 
 @pytest.fixture
 def leaving(said):
-    return Leaving(lambda name, error: said.append((name, error)))
+    return Draining(lambda name, error: said.append((name, error)))
 
 
 async def test_the_end_comes_when_what_is_under_way_is_done(leaving, said):

@@ -40,9 +40,9 @@ async def reaches(address):
 
 
 @pytest.fixture
-def open_ones(services):
+def open_ones(kit):
     async def open_ones(*listeners):
-        made = Listeners(services())
+        made = Listeners(kit())
         await made.commit(made.prepare(plan(*listeners)), plan(*listeners))
         return made
 
@@ -64,7 +64,7 @@ async def test_one_is_opened_kept_and_closed(open_ones, protocol):
     assert await reaches(address)
     await listeners.commit(listeners.prepare(plan()), plan())
     assert listeners.open == {} and not await reaches(address)
-    await listeners.dismiss(0)
+    await listeners.close_peers(0)
 
 
 async def test_all_of_a_plan_or_none(open_ones):
@@ -80,8 +80,8 @@ async def test_all_of_a_plan_or_none(open_ones):
     assert [await reaches(one) for one in (first, second)] == [True, False]
     listeners.abandon(listeners.prepare(bad))
     assert [await reaches(one) for one in (first, second)] == [True, False]
-    await listeners.dismiss(0)
-    listeners.mute()
+    await listeners.close_peers(0)
+    listeners.stop_reading()
 
 
 WIDER = [("tcp://127.0.0.1:{}", "cc", "tcp://*:{}", "cc"),
@@ -102,8 +102,8 @@ async def test_the_same_port_in_another_way(open_ones, old, was, new, is_):
     await listeners.commit(listeners.prepare(wanted), wanted)
     [after] = listeners.open.values()
     assert after is not before and await reaches(here)
-    listeners.mute()
-    await listeners.dismiss(0)
+    listeners.stop_reading()
+    await listeners.close_peers(0)
     assert not await reaches(here)
 
 
@@ -128,9 +128,9 @@ async def test_one_that_is_kept_has_the_name_of_its_section(open_ones):
     renamed = plan(listen(address, "listen:y", "sodep"))
     await listeners.commit(listeners.prepare(renamed), renamed)
     [one] = listeners.open.values()
-    assert one.name == one.door.name == "listen:y"
-    listeners.mute()
-    await listeners.dismiss(0)
+    assert one.name == one.acceptor.name == "listen:y"
+    listeners.stop_reading()
+    await listeners.close_peers(0)
 
 
 async def test_one_that_moves_leaves_no_file(open_ones, tmp_path):
@@ -139,9 +139,9 @@ async def test_one_that_moves_leaves_no_file(open_ones, tmp_path):
     await listeners.commit(listeners.prepare(plan(after)), plan(after))
     assert [one.name for one in tmp_path.iterdir()] == ["b"]
     assert await reaches(after.address) and not await reaches(before.address)
-    listeners.mute()
+    listeners.stop_reading()
     assert list(tmp_path.iterdir()) == []
-    await listeners.dismiss(0)
+    await listeners.close_peers(0)
 
 
 async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
@@ -149,7 +149,7 @@ async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
     listeners = await open_ones(listen(LOOPBACK.format(port)))
     prepared = listeners.prepare(plan(listen(f"tcp://*:{port}")))
     [made] = prepared.values()
-    made.door.close()
+    made.acceptor.close()
     other = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     listeners.abandon(prepared)
     assert "lost after a failed reload: [ccserver]: Address already in use" in caplog.text
@@ -160,10 +160,10 @@ async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
 async def test_ports_chosen_by_the_system_are_each_its_own(open_ones):
     two = [listen("tcp://127.0.0.1:*", name) for name in ("ccserver", "listen:x")]
     listeners = await open_ones(*two)
-    assert len({one.door.bound for one in listeners.open.values()}) == 2
+    assert len({one.acceptor.bound for one in listeners.open.values()}) == 2
     assert len(listeners.outboxes()) == 2
-    listeners.mute()
-    await listeners.dismiss(0)
+    listeners.stop_reading()
+    await listeners.close_peers(0)
 
 
 class Service:
@@ -183,11 +183,11 @@ class Service:
 
 
 @pytest.fixture
-def calling(services, until):
+def calling(kit, until):
     """A listener of calls that a reload takes away while one call is under way."""
 
     async def calling():
-        shared, service = services(), Service()
+        shared, service = kit(), Service()
         shared.switch.configure(Routes([("calc", ("h:test",))]), {"h:test": service}, {})
         address = LOOPBACK.format(*free_ports(1))
         options = ListenOptions(protocol="", address="", linger=0.05)
@@ -217,12 +217,12 @@ async def test_calls_under_way_are_answered_when_their_listener_goes(calling, un
     await until(lambda: not listeners._retired)
     [past, *_] = listeners.outboxes()
     assert (past.name, past.sent) == ("listeners gone", 1)
-    listeners.mute()
-    await listeners.dismiss(0)
+    listeners.stop_reading()
+    await listeners.close_peers(0)
 
 
 async def test_who_takes_too_long_gets_a_fault(calling, until, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE", 0.02)
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.02)
     listeners, _, (reader, writer), _ = await calling()
     assert b"its listener is no longer configured" in await reader.read()
     await until(lambda: not listeners._retired)
@@ -235,7 +235,7 @@ async def test_a_server_that_stops_waits_for_listeners_on_their_way_out(calling)
     loop.call_later(0.02, lambda: answer(service.messages[0]))
     await listeners.settle()
     assert b" 200 " in await reader.readline()
-    await listeners.dismiss(0)
+    await listeners.close_peers(0)
     assert not listeners._retired
     writer.close()
 
@@ -243,7 +243,7 @@ async def test_a_server_that_stops_waits_for_listeners_on_their_way_out(calling)
 async def test_a_server_that_stops_waits_no_longer_than_it_may(calling):
     listeners, _, (reader, writer), _ = await calling()
     began = asyncio.get_running_loop().time()
-    await listeners.dismiss(0)
+    await listeners.close_peers(0)
     assert asyncio.get_running_loop().time() - began < 1
     assert b"its listener is no longer configured" in await reader.read()
     writer.close()
@@ -256,13 +256,13 @@ def answer(message):
 async def test_each_lingers_as_long_as_it_says_and_the_server_does(open_ones, monkeypatch):
     seen = []
 
-    async def dismiss(self, reason, seconds):
+    async def close_peers(self, reason, seconds):
         seen.append(seconds)
 
-    monkeypatch.setattr("ccproxy.net.zmtp.listener.Listener.dismiss", dismiss)
+    monkeypatch.setattr("ccproxy.net.zmtp.listener.Listener.close_peers", close_peers)
     for own in (0.1, 0.7):
         one = listen("tcp://127.0.0.1:*")
         listeners = await open_ones(replace(one, options=ListenerOptions(linger=own)))
-        listeners.mute()
-        await listeners.dismiss(0.5)
+        listeners.stop_reading()
+        await listeners.close_peers(0.5)
     assert seen == [0.1, 0.5]

@@ -6,12 +6,12 @@ import pytest
 
 from ccproxy import Full, Handler, Refuse, Reply
 from ccproxy.server import runners as running
-from ccproxy.server.runners import QUEUE, Threaded, Timed, receiver
+from ccproxy.server.runners import QUEUE, LoopRunner, ThreadRunner, receiver
 from ccproxy.testing import message
 
 
 class Said:
-    """A journal that remembers."""
+    """A log that remembers."""
 
     def __init__(self):
         self.slows = []
@@ -38,7 +38,7 @@ def steps(message):
 
 def test_who_takes_too_long_on_the_loop_is_named():
     said = Said()
-    Timed(Toy(lambda message: time.sleep(0.02)), said).handle(message("slow.one"))
+    LoopRunner(Toy(lambda message: time.sleep(0.02)), said).handle(message("slow.one"))
     [(handler, type, seconds)] = said.slows
     assert (handler, type) == ("h:toy", "slow.one")
     assert 0.02 <= seconds < 2
@@ -46,7 +46,7 @@ def test_who_takes_too_long_on_the_loop_is_named():
 
 def test_a_generator_is_timed_while_it_works():
     said = Said()
-    actions = Timed(Toy(steps), said).handle(message("slow.two"))
+    actions = LoopRunner(Toy(steps), said).handle(message("slow.two"))
     assert [one.type for one in actions] == ["one", "two"]
     assert len(said.slows) == 1
 
@@ -58,19 +58,19 @@ def test_who_raises_after_a_long_time_is_named_as_well():
 
     said = Said()
     with pytest.raises(RuntimeError):
-        Timed(Toy(fail), said).handle(message("a"))
+        LoopRunner(Toy(fail), said).handle(message("a"))
     assert len(said.slows) == 1
 
 
 def test_who_is_quick_is_not_named(monkeypatch):
-    monkeypatch.setattr(running, "PATIENCE", 5.0)
+    monkeypatch.setattr(running, "SLOW_HANDLER_AFTER", 5.0)
     said = Said()
     reply = Reply("a")
-    assert Timed(Toy(lambda message: reply), said).handle(message("a")) is reply
+    assert LoopRunner(Toy(lambda message: reply), said).handle(message("a")) is reply
     assert said.slows == []
 
 
-@pytest.mark.parametrize(("runs", "kind"), [("loop", Timed), ("thread", Threaded)])
+@pytest.mark.parametrize(("runs", "kind"), [("loop", LoopRunner), ("thread", ThreadRunner)])
 async def test_who_stands_for_a_handler(runs, kind):
     toy = Toy(lambda message: None)
     toy.runs = runs
@@ -85,7 +85,7 @@ class Work:
         self.said = Said()
         self.acted = []
         self.counted = []
-        self.threaded = Threaded(Toy(call), self.said, self.act, self.counted.append)
+        self.threaded = ThreadRunner(Toy(call), self.said, self.act, self.counted.append)
 
     def act(self, actions, message):
         self.acted.append((message.type, [one.type for one in actions or ()]))

@@ -12,17 +12,17 @@ from ccproxy.server.statistics import OUTCOMES, Statistics, totals
 
 
 @pytest.fixture
-def make(services, tmp_path):
+def make(kit, tmp_path):
     """Statistics of a server that is only what they look at."""
 
     def make(**options):
-        made = services()
+        made = kit()
         given = {"cc_socket": "x", "infofile": str(tmp_path / "info"), **options}
         server = SimpleNamespace(
             plan=SimpleNamespace(job_name="job", server=ServerOptions(**given)),
-            journal=made.journal,
+            log=made.log,
             switch=made.switch,
-            crew=SimpleNamespace(
+            handlers=SimpleNamespace(
                 counters=lambda: Counter({"ping.sent": 3}),
                 status=lambda: [("h:x", {"state": "up"})],
             ),

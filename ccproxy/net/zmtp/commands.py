@@ -12,11 +12,11 @@ from ccproxy.net.sender import Sender
 from ccproxy.wire.zmtp.commands import Error, Other, Ping, parse_frame
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
-LEAST = 0.05
+TICK = 0.05
 """Seconds between two looks; a paused peer is not heard, and would be looked at all the time."""
 
 
-class Pulse:
+class CommandHandler:
     """Sends what is due, answers what comes, and calls `close` with the reason when it is over."""
 
     __slots__ = ("_close", "_heartbeat", "_loop", "_sender", "_timer", "paused")
@@ -28,24 +28,24 @@ class Pulse:
         self._close = close
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.beat()
+        self.on_timer()
 
     def heard(self) -> None:
         """Something came from the peer, or it could not be heard for a reason of ours."""
         self._heartbeat.heard(self._loop.time())
 
-    def obey(self, unit: bytes) -> None:
+    def handle(self, unit: bytes) -> None:
         """One whole command; unknown ones are ignored, as libzmq does. ZmtpError if it is cut."""
         command = parse_frame(unit)
         if isinstance(command, Ping):
             self._sender.command(self._heartbeat.ping(self._loop.time(), command))
-            self.beat()
+            self.on_timer()
         elif isinstance(command, Error):
             self._close(f"the peer said: {command.reason}")
         elif isinstance(command, Other) and command.refused:
             self._close(f"{command.name.decode()} is for publishers' sockets")
 
-    def beat(self) -> None:
+    def on_timer(self) -> None:
         """Send the PING that is due, give up on a silent peer, and look again in time."""
         self.stop()
         now = self._loop.time()
@@ -56,7 +56,7 @@ class Pulse:
         self._sender.command(self._heartbeat.due(now))
         again = self._heartbeat.next(now)
         if again is not None and not self._sender.closed:
-            self._timer = self._loop.call_at(max(again, now + LEAST), self.beat)
+            self._timer = self._loop.call_at(max(again, now + TICK), self.on_timer)
 
     def stop(self) -> None:
         """No timer any more."""

@@ -16,8 +16,8 @@ from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.sender import Sender
 from ccproxy.net.sockets import reason_of
-from ccproxy.net.zmtp.commands import Pulse
-from ccproxy.net.zmtp.wiring import Feed, Owner, Wiring
+from ccproxy.net.zmtp.commands import CommandHandler
+from ccproxy.net.zmtp.wiring import ConnectionConfig, MessageSink, Owner
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
 from ccproxy.wire.zmtp.frames import span
@@ -26,8 +26,8 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
-EARLY = "closed by the peer before its READY, often a wrong socket type"
-TURN = 0.004
+CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type"
+HANDLERS_TIME = 0.004
 """Seconds handlers on the loop may have the messages of one peer before others get their turn."""
 READ = 256 * 1024
 """Bytes asked for in one read."""
@@ -39,29 +39,34 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_begun", "_feed", "_gather", "_handshake", "_loop", "_muted", "_owner", "_paused",
-        "_pulse", "_rest", "_sender", "_sock", "_timer", "_wiring", "closed", "name",
+        "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_paused",
+        "_commands", "_rest", "_sender", "_sock", "_timer", "_config", "closed", "name",
     )  # fmt: skip
 
     def __init__(
-        self, sock: socket.socket, name: str, handshake: Handshake, owner: Owner, wiring: Wiring
+        self,
+        sock: socket.socket,
+        name: str,
+        handshake: Handshake,
+        owner: Owner,
+        config: ConnectionConfig,
     ) -> None:
         self.name = name
         self.closed = False
         self._sock = sock
         self._owner = owner
-        self._wiring = wiring
+        self._config = config
         self._loop = asyncio.get_running_loop()
-        self._sender = Sender(sock, wiring.turn, self.close, self._unwritable)
+        self._sender = Sender(sock, config.flush_queue, self.close, self._unwritable)
         self._handshake: Handshake | None = handshake
-        self._feed: Feed | None = None
-        self._pulse: Pulse | None = None
+        self._feed: MessageSink | None = None
+        self._commands: CommandHandler | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
         self._begun = 0.0
         self._rest = b""
         self._paused = False
-        self._muted = False
+        self._no_reading = False
 
     @property
     def outbox(self) -> Outbox | None:
@@ -72,19 +77,19 @@ class Connection:
         """Start the handshake on a connected socket."""
         assert self._handshake is not None
         self._loop.add_reader(self._sock.fileno(), self._readable)
-        seconds = self._wiring.options.handshake_timeout
+        seconds = self._config.options.handshake_timeout
         self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
         self._sender.command(self._handshake.start())
 
-    def use(self, feed: Feed, outbox: Outbox) -> None:
+    def use(self, feed: MessageSink, outbox: Outbox) -> None:
         """Where the messages of this peer go from now on, and where those for it wait."""
         self._feed = feed
         self._sender.attach(outbox)
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Read no more; what waits is still written."""
         if not self.closed:
-            self._muted = True
+            self._no_reading = True
             self._loop.remove_reader(self._sock.fileno())
 
     def close(self, reason: str) -> None:
@@ -97,8 +102,8 @@ class Connection:
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._pulse is not None:
-            self._pulse.stop()
+        if self._commands is not None:
+            self._commands.stop()
         self._loop.remove_reader(self._sock.fileno())
         self._sender.detach()
         self._owner.closed(self, reason)
@@ -110,8 +115,8 @@ class Connection:
         try:
             data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
-            if self._sender.deaf:
-                self.close(reason_of(self._sender.deaf))
+            if self._sender.write_error:
+                self.close(reason_of(self._sender.write_error))
             return
         except OSError as error:
             self.close(reason_of(error.errno or 0))
@@ -119,12 +124,12 @@ class Connection:
         if not data:
             self.close(self._hung_up())
             return
-        broken = self._sender.broken()
+        broken = self._sender.connection_error()
         if self._handshake is not None:
             self._greet(self._handshake, data)
         else:
-            assert self._pulse is not None
-            self._pulse.heard()
+            assert self._commands is not None
+            self._commands.heard()
             self._traffic(data)
         if broken and len(data) == READ:
             self._loop.call_soon(self._readable)
@@ -133,7 +138,7 @@ class Connection:
 
     def _unwritable(self, reason: str) -> None:
         """Nobody says again that the peer is gone; what it sent before is read to the end."""
-        if not self._paused and not self._muted:
+        if not self._paused and not self._no_reading:
             self._loop.call_soon(self._readable)
 
     def _greet(self, handshake: Handshake, data: bytes) -> None:
@@ -158,13 +163,13 @@ class Connection:
         if refusal:
             self.close(refusal)
             return
-        pings = self._wiring.options.pings
+        pings = self._config.options.pings
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
-        self._pulse = Pulse(heartbeat, self._sender, self.close)
+        self._commands = CommandHandler(heartbeat, self._sender, self.close)
 
     def tired(self) -> bool:
         """True if handlers have had this peer's messages for long enough in this turn."""
-        return perf_counter() - self._begun > TURN
+        return perf_counter() - self._begun > HANDLERS_TIME
 
     def _traffic(self, data: bytes) -> None:
         """Bytes behind the handshake, cut anywhere. Whoever fails at them loses its connection."""
@@ -187,7 +192,7 @@ class Connection:
             rest, self._rest = self._rest, b""
             if len(rest) > GATHER and len(rest) > 4 * len(data):
                 # Joining what is there with each small read would take the square of its size.
-                self._gather = Gather(*self._wiring.options.frame_limits)
+                self._gather = Gather(*self._config.options.frame_limits)
                 data = rest + data
                 continue
             data = self._pass(rest + data)
@@ -214,7 +219,7 @@ class Connection:
     def _keep(self, rest: bytes, stop: int) -> bytes:
         """Remember a cut message until more of it arrives; what is to be collected is returned."""
         if stop == BROKEN or (len(rest) >= READ and stop not in (BLOCKED, TIRED)):
-            self._gather = Gather(*self._wiring.options.frame_limits)
+            self._gather = Gather(*self._config.options.frame_limits)
             return rest
         self._rest = rest
         return b""
@@ -224,7 +229,7 @@ class Connection:
         try:
             found = gather.feed(data)
             for command in gather.take_commands():
-                self._obey(command)
+                self._handle_command(command)
         except TooBig:
             self._refuse_size()
             return b""
@@ -238,8 +243,8 @@ class Connection:
         return self._pass(message) + rest
 
     def _refuse_size(self) -> None:
-        self._wiring.too_big()
-        self.close(f"message larger than max-message = {self._wiring.options.max_message} bytes")
+        self._config.too_big()
+        self.close(f"message larger than max-message = {self._config.options.max_message} bytes")
 
     def _command(self, data: bytes, start: int) -> int:
         """Obey the command at `start`; where it ends, `start` if it is not whole or not obeyed."""
@@ -252,35 +257,35 @@ class Connection:
                 raise ZmtpError(f"command of {end - body} bytes; limit {COMMAND_MAX}")
             if end > len(data):
                 return start
-            self._obey(data[start:end])
+            self._handle_command(data[start:end])
         except ZmtpError as error:
             self.close(f"not ZMTP: {error}")
         return start if self.closed else end
 
-    def _obey(self, unit: bytes) -> None:
-        assert self._pulse is not None
-        self._pulse.obey(unit)
+    def _handle_command(self, unit: bytes) -> None:
+        assert self._commands is not None
+        self._commands.handle(unit)
 
     def _pause(self) -> None:
         """Stop reading until `_resume`."""
         if self.closed:
             return
         self._paused = True
-        if self._pulse is not None:
-            self._pulse.paused = True
+        if self._commands is not None:
+            self._commands.paused = True
         self._loop.remove_reader(self._sock.fileno())
 
     def _resume_soon(self) -> None:
         self._loop.call_soon(self._resume)
 
     def _resume(self) -> None:
-        if self.closed or self._muted:
+        if self.closed or self._no_reading:
             return
         self._paused = False
-        if self._pulse is not None:
+        if self._commands is not None:
             # The silence was ours: who is not read cannot be heard.
-            self._pulse.paused = False
-            self._pulse.heard()
+            self._commands.paused = False
+            self._commands.heard()
         self._loop.add_reader(self._sock.fileno(), self._readable)
         rest, self._rest = self._rest, b""
         if rest:
@@ -288,7 +293,7 @@ class Connection:
 
     def _hung_up(self) -> str:
         early = self._handshake is not None and self._handshake.waiting_for == "command"
-        return EARLY if early else CLOSED
+        return CLOSED_EARLY if early else CLOSED
 
     def _too_slow(self, seconds: float) -> None:
         waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"

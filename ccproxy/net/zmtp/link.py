@@ -18,24 +18,22 @@ from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
-from ccproxy.net.shared import Services
-from ccproxy.net.sockets import connect, part
+from ccproxy.net.shared import Kit
+from ccproxy.net.sockets import close_gracefully, connect
 from ccproxy.net.zmtp.connection import Connection
-from ccproxy.net.zmtp.wiring import Wiring
+from ccproxy.net.zmtp.wiring import ConnectionConfig
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
 STOPS = "the server stops"
-STEADY = 1.0
+STEADY_AFTER = 1.0
 """Seconds after which a connection counts as one: who breaks it at once is waited for longer."""
 
 
-class NetLink:
+class OutgoingLink:
     """One DEALER connection to a remote address; see `ccproxy.handler.Link`."""
 
-    def __init__(
-        self, name: str, address: Address, options: LinkOptions, services: Services
-    ) -> None:
+    def __init__(self, name: str, address: Address, options: LinkOptions, kit: Kit) -> None:
         self.name = name
         self.options = options
         self.outbox = Outbox(name, options.limits)
@@ -44,12 +42,12 @@ class NetLink:
         self.reconnects = 0
         self.on_message: Callable[[Message], None] | None = None
         self._address = address
-        self._services = services
+        self._kit = kit
         self._connection: Connection | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
-        self._task.add_done_callback(services.journal.ended)
+        self._task.add_done_callback(kit.log.ended)
 
     @property
     def address(self) -> str:
@@ -74,11 +72,11 @@ class NetLink:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None:
-            await self._part(self._connection, linger)
+            await self._half_close(self._connection, linger)
         self.state = GONE
         if self.outbox.waiting:
             lost = self.outbox.waiting
-            self._services.journal.warning("dropped at stop link=%s messages=%d", self.name, lost)
+            self._kit.log.warning("dropped at stop link=%s messages=%d", self.name, lost)
         self.outbox.clear("stop")
 
     # Owner of its connection
@@ -86,11 +84,11 @@ class NetLink:
     def ready(self, connection: Connection, peer: Peer) -> str:
         """The far side is there."""
         ingress = ReplyIngress(
-            self._services.switch, self.name, self.options.frame_limits, self._message
+            self._kit.switch, self.name, self.options.frame_limits, self._message
         )
         connection.use(ingress, self.outbox)
         self.state, self.reason = UP, ""
-        self._services.journal.info("link up link=%s remote=%s", self.name, self.address)
+        self._kit.log.info("link up link=%s remote=%s", self.name, self.address)
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
@@ -101,15 +99,15 @@ class NetLink:
         self._connection = None
         self._over.set()
         if was_up:
-            self._services.journal.warning(
+            self._kit.log.warning(
                 "link down link=%s remote=%s: %s", self.name, self.address, reason
             )
 
-    async def _part(self, connection: Connection, linger: float) -> None:
+    async def _half_close(self, connection: Connection, linger: float) -> None:
         if self.state != UP or self.outbox.waiting:
             connection.close(STOPS)
             return
-        await part(connection.release(STOPS), linger)
+        await close_gracefully(connection.release(STOPS), linger)
 
     def _message(self, message: Message) -> None:
         if self.on_message is None:
@@ -130,22 +128,22 @@ class NetLink:
                 await self._over.wait()
                 if self.state == CONNECTING:
                     self.reconnects += 1
-                    if loop.time() - begun > STEADY:
+                    if loop.time() - begun > STEADY_AFTER:
                         self._backoff.reset()
                 else:
                     self._refused(self.reason)
             await asyncio.sleep(self._backoff.next())
 
     def _open(self, sock: socket.socket) -> None:
-        services = self._services
-        wiring = Wiring(services.turn, self.options, services.switch.too_big)
+        kit = self._kit
+        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
         handshake = Handshake(b"DEALER")
-        self._connection = Connection(sock, self.address, handshake, self, wiring)
+        self._connection = Connection(sock, self.address, handshake, self, config)
         self._connection.open()
 
     def _refused(self, reason: str) -> None:
         self.state, self.reason = REFUSED, reason
-        self._services.journal.often(
+        self._kit.log.often(
             f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,
             self.address, reason,
         )  # fmt: skip

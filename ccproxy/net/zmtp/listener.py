@@ -14,38 +14,38 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.ingress import Ingress, Source
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.acceptor import Door
-from ccproxy.net.shared import Services
-from ccproxy.net.sockets import part
+from ccproxy.net.acceptor import Acceptor
+from ccproxy.net.shared import Kit
+from ccproxy.net.sockets import close_gracefully
 from ccproxy.net.zmtp.connection import CLOSED, Connection
-from ccproxy.net.zmtp.wiring import Wiring
+from ccproxy.net.zmtp.wiring import ConnectionConfig
 from ccproxy.wire.zmtp import Handshake, Peer
 
 
 class Listener:
     """One address where ZMTP is spoken, and its peers."""
 
-    def __init__(self, plan: ListenerPlan, services: Services) -> None:
+    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
         self.name = plan.section
         self.options: ListenerOptions = plan.options
         self.connections: dict[Connection, bytes | None] = {}
         address = Address.parse(str(plan.address))
-        self.door = Door(plan.section, address, services.journal, self._welcome)
-        self.counts = self.door.counts
+        self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
+        self.counts = self.acceptor.counts
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
-        self._services = services
+        self._kit = kit
 
     @property
     def calls(self) -> int:
         """Messages of CC are no calls: nobody knows whether they will be answered."""
         return 0
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Read no more; what waits is still written."""
         for connection in self.connections:
-            connection.mute()
+            connection.stop_reading()
 
-    async def dismiss(self, reason: str, seconds: float) -> None:
+    async def close_peers(self, reason: str, seconds: float) -> None:
         """Close every connection; who was sent everything has `seconds` to take it."""
         partings = []
         for connection in list(self.connections):
@@ -53,13 +53,13 @@ class Listener:
             if box is None or box.waiting:
                 connection.close(reason)
             else:
-                partings.append(part(connection.release(reason), seconds))
+                partings.append(close_gracefully(connection.release(reason), seconds))
         await asyncio.gather(*partings)
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """New options: limits hold at once, the rest for connections to come."""
         self.options = options
-        self.door.reconfigure(options)
+        self.acceptor.reconfigure(options)
         for connection in self.connections:
             if connection.outbox is not None:
                 connection.outbox.reconfigure(options.limits)
@@ -73,8 +73,8 @@ class Listener:
 
     def ready(self, connection: Connection, peer: Peer) -> str:
         """Give a peer its identity, outbox and ingress; a reason if it is refused."""
-        identity = peer.identity or self._services.identities.next()
-        peers = self._services.switch.peers
+        identity = peer.identity or self._kit.identities.next()
+        peers = self._kit.switch.peers
         if identity in peers and not self._hand_over(identity):
             self.counts["duplicate-identity"] += 1
             return f"identity {identity!r} is connected already"
@@ -82,12 +82,12 @@ class Listener:
         peers[identity] = box
         source = Source(identity, connection.name, self.name)
         limits = self.options.frame_limits
-        ingress = Ingress(self._services.switch, source, limits, connection.tired)
+        ingress = Ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)
         self.connections[connection] = identity
-        self._services.identities.holders[identity] = connection
+        self._kit.identities.holders[identity] = connection
         self.counts["peers"] += 1
-        self._services.journal.debug("peer up listener=%s peer=%s", self.name, connection.name)
+        self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
@@ -95,37 +95,35 @@ class Listener:
         identity = self.connections.pop(connection)
         if identity is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
-            self._services.journal.peer_closed(self.name, connection.name, reason)
+            self._kit.log.peer_closed(self.name, connection.name, reason)
             return
         box = connection.outbox
-        if self._services.switch.peers.get(identity) is box:
-            del self._services.switch.peers[identity]
-            del self._services.identities.holders[identity]
+        if self._kit.switch.peers.get(identity) is box:
+            del self._kit.switch.peers[identity]
+            del self._kit.identities.holders[identity]
         box.clear("gone")
         self.past.absorb(box)
-        self._services.departed(identity)
+        self._kit.departed(identity)
         if reason == CLOSED:
-            self._services.journal.debug(
-                "peer gone listener=%s peer=%s", self.name, connection.name
-            )
+            self._kit.log.debug("peer gone listener=%s peer=%s", self.name, connection.name)
         else:
-            self._services.journal.peer_closed(self.name, connection.name, reason)
+            self._kit.log.peer_closed(self.name, connection.name, reason)
 
     def _hand_over(self, identity: bytes) -> bool:
         """Close the peer that has this identity, at whatever listener, if the options say so."""
-        holder = self._services.identities.holders.get(identity)
+        holder = self._kit.identities.holders.get(identity)
         if self.options.identity_conflict != "handover" or holder is None:
             return False
         self.counts["handed-over"] += 1
         holder.close("its identity was taken over by a new connection")
         return True
 
-    def _welcome(self, sock: socket.socket, peer: str) -> bool:
+    def _on_accept(self, sock: socket.socket, peer: str) -> bool:
         if len(self.connections) >= self.options.max_peers:
             return False
-        services = self._services
-        wiring = Wiring(services.turn, self.options, services.switch.too_big)
-        connection = Connection(sock, peer, Handshake(b"ROUTER"), self, wiring)
+        kit = self._kit
+        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
+        connection = Connection(sock, peer, Handshake(b"ROUTER"), self, config)
         self.connections[connection] = None
         connection.open()
         return True

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ccproxy.config.links import LinkOptions, ListenerOptions
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.wire.zmtp import Peer
 
 if TYPE_CHECKING:
     from ccproxy.net.zmtp.connection import Connection
 
 
-class Feed(Protocol):
+class MessageSink(Protocol):
     """Where the bytes of a peer go once it is up: an Ingress or a ReplyIngress."""
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
@@ -36,9 +36,9 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a connection needs from its surroundings: options, the loop's turn, a ledger call."""
+class ConnectionConfig:
+    """What a connection is given: the flush queue, its options, and a call for the ledger."""
 
-    turn: Turn
+    flush_queue: FlushQueue
     options: LinkOptions | ListenerOptions
     too_big: Callable[[], None]

@@ -49,17 +49,17 @@ class Caller:
     """One connection that makes calls; the origin of its messages."""
 
     def __init__(self, listener: CallListener, sock: socket.socket, peer: str) -> None:
-        services = listener.services
-        self.identity = services.identities.next()
+        kit = listener.kit
+        self.identity = kit.identities.next()
         self.side: CallerSide = listener.form.caller()
         self._express = self.side.returns if isinstance(self.side, SodepCaller) else None
         if self._express is not None:
             self._express.wake = self._wake
         limits = listener.limits
-        self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, limits)
+        self.stream = Stream(sock, f"{listener.name} {peer}", self, kit.flush_queue, limits)
         self._listener = listener
         self._peer = peer
-        self._services = services
+        self._kit = kit
         self._codec = cccall.CallCodec()
         self._numbers = itertools.count(1)
         self._waiting: dict[bytes, tuple[Any, float]] = {}
@@ -67,7 +67,7 @@ class Caller:
         self._held = self._unread = self._watching = False
         self._asking: Message | None = None
         self._now: Callable[[], float] = asyncio.get_running_loop().time
-        services.switch.peers[self.identity] = Returns(self, limits)
+        kit.switch.peers[self.identity] = Returns(self, limits)
 
     # Owner of its stream
 
@@ -94,9 +94,9 @@ class Caller:
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The caller is gone; answers to it are dropped when they come."""
-        self._services.switch.peers.pop(self.identity, None)
+        self._kit.switch.peers.pop(self.identity, None)
         self._waiting.clear()
-        self._services.journal.debug("caller gone peer=%s: %s", stream.name, reason)
+        self._kit.log.debug("caller gone peer=%s: %s", stream.name, reason)
         self._listener.left(self, self.identity)
 
     # Peer of its listener
@@ -111,7 +111,7 @@ class Caller:
         stream = self.stream
         if stream.closed:
             return
-        stream.mute()
+        stream.stop_reading()
         self.side.leave(LEAVING)
         out = self.side.out()
         if not (self.calls or out or stream.box.waiting) and quiet(stream.sock):
@@ -133,9 +133,7 @@ class Caller:
         if flow is None or not isinstance(form, Sodep) or not isinstance(way, Trunks):
             return
         if way.timeout <= self._listener.options.timeout:
-            form.pass_on(
-                message.payload[0], path, way, Straight(flow, self._services.switch.ledger)
-            )
+            form.pass_on(message.payload[0], path, way, Straight(flow, self._kit.switch.ledger))
 
     def answer(self, message: Message, answer: Reply | Answer) -> str:
         """Answer a call; the fate is `gone` if it is answered already or the caller is gone."""
@@ -176,21 +174,21 @@ class Caller:
     def _wake(self) -> None:
         if not self._due:
             self._due = True
-            self._services.turn.flush_later(self)
+            self._kit.flush_queue.flush_later(self)
 
     def _flow_of(self, message: Message) -> Flow | None:
         """The flow of the message being asked, if one handler takes it and nobody else."""
         if message is not self._asking:
             return None
-        flow = self._services.switch.table.flows.get(message.type.encode())
+        flow = self._kit.switch.table.flows.get(message.type.encode())
         alone = flow and not flow.target.boxes and len(flow.target.handlers) == 1
         return flow if alone else None
 
     def _take(self, calls: list[Asked]) -> None:
         for token, call in calls:
             if isinstance(call, Fault):
-                self._services.switch.ledger.receive(1, 0)
-                self._services.switch.ledger.end("malformed", 1, 0)
+                self._kit.switch.ledger.receive(1, 0)
+                self._kit.switch.ledger.end("malformed", 1, 0)
                 self.side.answer(token, call)
                 self._wake()
             else:
@@ -205,7 +203,7 @@ class Caller:
         message = Message(type, route, (call,), self._codec, listener.name, self, length)
         self._waiting[number] = (token, self._now() + listener.options.timeout)
         self._asking = message
-        fate = self._services.switch.take(message)
+        fate = self._kit.switch.take(message)
         self._asking = None
         if fate in UNANSWERED:
             self.give(number, io_fault(UNANSWERED[fate].format(type=type)))
@@ -216,19 +214,19 @@ class Caller:
         if side.broken or not taken:
             self._blame(taken)
         if side.closing:
-            stream.part(side.broken or "done")
+            stream.close_gracefully(side.broken or "done")
         elif self._held or stream.box.waiting:
             self._pace()
 
     def _blame(self, taken: bool) -> None:
         """Read no more of a peer that is to blame, and name it, once."""
         stream, reason = self.stream, self.side.broken if taken else UNWILLING
-        stream.mute()
+        stream.stop_reading()
         if not self._named:
             self._named = True
             if self.side.too_big:
-                self._services.switch.too_big()
-            self._services.journal.peer_closed(self._listener.name, self._peer, reason)
+                self._kit.switch.too_big()
+            self._kit.log.peer_closed(self._listener.name, self._peer, reason)
         if not taken:
             stream.box.clear("full")
             stream.close(reason)

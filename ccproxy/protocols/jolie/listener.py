@@ -16,7 +16,7 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.server import ListenOptions
 from ccproxy.core.outbox import Limits
-from ccproxy.net.shared import Services
+from ccproxy.net.shared import Kit
 from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocols.jolie.caller import Caller
 from ccproxy.protocols.jolie.paths import memorable, names, type_of
@@ -61,8 +61,8 @@ class CallListener(StreamListener[Caller]):
 
     options: ListenOptions
 
-    def __init__(self, plan: ListenerPlan, services: Services) -> None:
-        super().__init__(plan, services)
+    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
+        super().__init__(plan, kit)
         self._form_of = FORMS[plan.protocol]
         self.form = self._form_of(plan.options.max_message)
         self.prefix = plan.type
@@ -99,21 +99,21 @@ class CallListener(StreamListener[Caller]):
         """How many are under way."""
         return sum(peer.calls for peer in self.peers)
 
-    def mute(self) -> None:
+    def stop_reading(self) -> None:
         """Take no more calls; each connection is closed when those under way are answered."""
         for peer in tuple(self.peers):
             peer.leave()
 
-    async def dismiss(self, reason: str, seconds: float) -> None:
+    async def close_peers(self, reason: str, seconds: float) -> None:
         """Answer what is still under way with a fault, then close."""
-        self.mute()
+        self.stop_reading()
         fault = io_fault(reason)
         if isinstance(self.form, Sodep):
             sides = [one.side for one in self.peers]
             self.form.abandon([one for one in sides if isinstance(one, SodepCaller)], fault)
         for peer in tuple(self.peers):
             peer.give_up(fault)
-        await super().dismiss(reason, seconds)
+        await super().close_peers(reason, seconds)
 
     def make(self, sock: socket.socket, peer: str) -> Caller:
         """A caller that has asked nothing yet."""
@@ -131,7 +131,7 @@ class CallListener(StreamListener[Caller]):
         if isinstance(options, ListenOptions):
             self.prefix = options.type
         self._types.clear()
-        self.services.switch.table.clear()
+        self.kit.switch.table.clear()
 
     def _limits(self, options: ListenerOptions) -> Any:
         made: Any = self._form_of(options.max_message)

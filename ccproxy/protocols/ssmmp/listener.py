@@ -42,11 +42,13 @@ class TextPeer:
     """One connection; the origin of its messages."""
 
     def __init__(self, listener: TextListener, sock: socket.socket, peer: str) -> None:
-        services = listener.services
-        self.identity = services.identities.next()
-        self.stream = Stream(sock, f"{listener.name} {peer}", self, services.turn, listener.limits)
+        kit = listener.kit
+        self.identity = kit.identities.next()
+        self.stream = Stream(
+            sock, f"{listener.name} {peer}", self, kit.flush_queue, listener.limits
+        )
         self._listener = listener
-        self._services = services
+        self._kit = kit
         self._reader = Reader()
         self._codec: SsmmpCodec | None = None
         self._since: float | None = None
@@ -61,16 +63,14 @@ class TextPeer:
         for unit in self._reader.feed(data):
             self._take(unit)
         if self._reader.broken:
-            self._services.journal.peer_closed(
-                self._listener.name, stream.name, self._reader.broken
-            )
+            self._kit.log.peer_closed(self._listener.name, stream.name, self._reader.broken)
             self._finish(self._reader.broken)
         now = asyncio.get_running_loop().time()
         self._since = (self._since or now) if self._reader.partial else None
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The peer is gone."""
-        self._services.journal.debug("peer gone peer=%s: %s", stream.name, reason)
+        self._kit.log.debug("peer gone peer=%s: %s", stream.name, reason)
         self._listener.left(self, self.identity)
 
     # Origin of its messages
@@ -101,7 +101,7 @@ class TextPeer:
     def expire(self, now: float) -> None:
         """Close a peer that stopped in the middle of a message."""
         if self._since is not None and now - self._since > SECONDS:
-            self._services.journal.peer_closed(
+            self._kit.log.peer_closed(
                 self._listener.name, self.stream.name, "stopped in the middle of a message"
             )
             self.stream.close("half a message")
@@ -120,14 +120,14 @@ class TextPeer:
             PREFIX + parsed.type, (self.identity,), payload, self._codec, self._listener.name, self,
             len(unit),
         )  # fmt: skip
-        self._services.switch.take(message)
+        self._kit.switch.take(message)
 
     def _refuse(self, unit: bytes, error: Malformed) -> None:
         """A message that is none: counted, named, and answered where an answer is possible."""
-        ledger = self._services.switch.ledger
+        ledger = self._kit.switch.ledger
         ledger.receive(1, len(unit))
         ledger.end("malformed", 1, len(unit))
-        self._services.journal.peer_closed(self._listener.name, self.stream.name, str(error))
+        self._kit.log.peer_closed(self._listener.name, self.stream.name, str(error))
         answer = error.answer
         if answer is not None and self._codec is not None:
             self.stream.write(format(answer, self._codec.dialect))

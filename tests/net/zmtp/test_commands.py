@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ccproxy.net.zmtp.commands import Pulse
+from ccproxy.net.zmtp.commands import CommandHandler
 from ccproxy.wire.zmtp import Heartbeat, command
 from ccproxy.wire.zmtp.commands import error, ping, pong
 
@@ -26,7 +26,7 @@ def make():
 
     def make(interval=0.0, timeout=0.0, ttl=0.0, version=(3, 1)):
         sent, closed = Sent(), []
-        made.append(Pulse(Heartbeat(interval, timeout, ttl, version), sent, closed.append))
+        made.append(CommandHandler(Heartbeat(interval, timeout, ttl, version), sent, closed.append))
         return made[-1], sent, closed
 
     yield make
@@ -36,7 +36,7 @@ def make():
 
 async def test_pings_are_answered_with_their_context(make):
     pulse, sent, closed = make()
-    pulse.obey(ping(0, b"abc"))
+    pulse.handle(ping(0, b"abc"))
     assert (sent.commands, closed) == ([pong(b"abc")], [])
 
 
@@ -71,7 +71,7 @@ async def test_who_is_not_read_is_not_given_up(make):
 
 async def test_a_peer_is_held_to_its_own_ttl(make, until):
     pulse, _, closed = make()
-    pulse.obey(ping(1, b""))
+    pulse.handle(ping(1, b""))
     await until(lambda: closed)
     assert closed == ["silent for its own TTL of 0.1 s"]
 
@@ -88,7 +88,7 @@ async def test_a_peer_is_held_to_its_own_ttl(make, until):
 )
 async def test_other_commands(make, unit, reason):
     pulse, _, closed = make()
-    pulse.obey(unit)
+    pulse.handle(unit)
     assert closed == ([reason] if reason else [])
 
 

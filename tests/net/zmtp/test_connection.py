@@ -6,9 +6,9 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, scan
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.flush import Turn
+from ccproxy.net.flush import FlushQueue
 from ccproxy.net.zmtp.connection import CLOSED, Connection
-from ccproxy.net.zmtp.wiring import Wiring
+from ccproxy.net.zmtp.wiring import ConnectionConfig
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, command, frame, pack, unpack
 from ccproxy.wire.zmtp.commands import ping
@@ -89,9 +89,9 @@ def make(pair):
         ours, theirs = pair()
         owner = Owner()
         limits = ListenerOptions(max_message=MESSAGE, max_frames=FRAMES, **options)
-        turn = Turn(asyncio.get_running_loop())
-        wiring = Wiring(turn, limits, lambda: owner.too_big.append(1))
-        made.append(Connection(ours, "peer:1", Handshake(b"ROUTER"), owner, wiring))
+        flush_queue = FlushQueue(asyncio.get_running_loop())
+        config = ConnectionConfig(flush_queue, limits, lambda: owner.too_big.append(1))
+        made.append(Connection(ours, "peer:1", Handshake(b"ROUTER"), owner, config))
         made[-1].open()
         return made[-1], owner, Other(theirs)
 
@@ -157,7 +157,7 @@ async def test_who_is_muted_while_it_waits_is_not_read_again(make):
     owner.full.offer(pack([b"", b"a" * 20]), 1)
     await other.send(pack([b"", b"one"]))
     await asyncio.sleep(0.02)
-    connection.mute()
+    connection.stop_reading()
     owner.full.clear("test")
     await other.send(pack([b"", b"two"]))
     await asyncio.sleep(0.02)

@@ -6,7 +6,7 @@ import pytest
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.net.zmtp import link as module
-from ccproxy.net.zmtp.link import NetLink, drained
+from ccproxy.net.zmtp.link import OutgoingLink, drained
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, pack
 
@@ -59,10 +59,10 @@ def far():
 
 
 @pytest.fixture
-def make(services, far):
+def make(kit, far):
     def make(options=QUICK, port=None):
         address = Address.remote(f"tcp://127.0.0.1:{port or far.port}")
-        return NetLink("h:x", address, options, services())
+        return OutgoingLink("h:x", address, options, kit())
 
     return make
 
@@ -146,7 +146,7 @@ async def test_who_breaks_the_connection_at_once_is_waited_for_longer(
     for _ in range(2):
         (await far.greet())[0].close()
     await until(lambda: link.reconnects == 2)
-    monkeypatch.setattr(module, "STEADY", 0.0)
+    monkeypatch.setattr(module, "STEADY_AFTER", 0.0)
     (await far.greet())[0].close()
     await far.greet()
     assert waits == [(0.002, 0.004), "next", "next", "reset", "next"]

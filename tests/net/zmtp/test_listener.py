@@ -14,7 +14,7 @@ class Client:
     """One peer, by hand."""
 
     async def connect(self, listener, identity=b""):
-        port = int(listener.door.bound.rpartition(":")[2])
+        port = int(listener.acceptor.bound.rpartition(":")[2])
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
         self.codec = zmtp.Connection(Handshake(b"DEALER", identity))
         self.writer.write(self.codec.start())
@@ -36,27 +36,27 @@ class Client:
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     """Listeners that share one space of identities."""
     shared = []
 
     def make(name="cc", **options):
         if not shared:
-            shared.append(services())
+            shared.append(kit())
         plan = ListenerPlan(name, "cc", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
         listener = Listener(plan, shared[0])
-        listener.door.open(plan.options)
-        listener.door.accept()
+        listener.acceptor.open(plan.options)
+        listener.acceptor.accept()
         return listener, shared[0].switch
 
     return make
 
 
 async def gone(listener, *clients):
-    listener.door.close()
+    listener.acceptor.close()
     for client in clients:
         await client.close()
-    await listener.dismiss("the test is over", 1)
+    await listener.close_peers("the test is over", 1)
     assert not listener.connections
 
 
@@ -127,11 +127,11 @@ async def test_who_is_dismissed_gets_what_was_written(make, until):
     listener, switch = make()
     one = await Client().connect(listener, b"one")
     box = await until(lambda: switch.peers.get(b"one"))
-    listener.mute()
+    listener.stop_reading()
     one.writer.write(pack([b"", b"never.read"]))
     box.offer(pack([b"", b"last", bytes(100_000)]), 1)
     await until(lambda: not box.waiting)
-    dismissal = asyncio.ensure_future(listener.dismiss("over", 5))
+    dismissal = asyncio.ensure_future(listener.close_peers("over", 5))
     assert (await one.wait(zmtp.MessageReceived)).frames[1] == b"last"
     assert await one.wait(zmtp.MessageReceived) is None
     await one.close()

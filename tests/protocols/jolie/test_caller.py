@@ -45,16 +45,16 @@ def double(message):
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make(does=double, protocol="http", **options):
-        shared = services()
+        shared = kit()
         service = Service(does)
         shared.switch.configure(Routes([("calc.Sum", ("h:test",))]), {"h:test": service}, {})
         given = ListenOptions(protocol=protocol, address="tcp://127.0.0.1:0", **options)
         plan = ListenerPlan("listen:c", protocol, "tcp://127.0.0.1:0", given, 1, "calc")
         listener = CallListener(plan, shared)
-        listener.door.open(given)
-        listener.door.accept()
+        listener.acceptor.open(given)
+        listener.acceptor.accept()
         return listener, service, shared
 
     return make
@@ -64,7 +64,7 @@ class Client:
     """Asks over HTTP as a program without ccproxy would."""
 
     def __init__(self, listener):
-        self.port = int(listener.door.bound.rpartition(":")[2])
+        self.port = int(listener.acceptor.bound.rpartition(":")[2])
 
     async def connect(self):
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -87,10 +87,10 @@ class Client:
 
 
 async def end(listener, *clients):
-    listener.door.close()
+    listener.acceptor.close()
     for client in clients:
         await client.close()
-    await listener.dismiss("end", 1.0)
+    await listener.close_peers("end", 1.0)
     if listener._timer:
         listener._timer.cancel()
 
@@ -140,7 +140,7 @@ async def test_what_nobody_takes_is_answered_with_the_reason(make, path, does, v
 
 
 async def test_who_is_not_answered_in_time_is_told(make, monkeypatch):
-    monkeypatch.setattr(streaming, "WATCH", 0.005)
+    monkeypatch.setattr(streaming, "POLL_INTERVAL", 0.005)
     listener, service, _ = make(lambda message: None, timeout=0.02)
     client = await Client(listener).connect()
     client.ask(1)
@@ -386,7 +386,7 @@ async def test_muted_ones_are_answered_and_then_closed(make, until):
     busy.ask(2)
     await until(lambda: service.messages and len(listener.peers) == 3)
     await asyncio.sleep(0.01)
-    listener.mute()
+    listener.stop_reading()
     assert await idle.reader.read() == b""
     assert b"503" in await half.reader.read()
     assert listener.calls == 1
@@ -394,7 +394,7 @@ async def test_muted_ones_are_answered_and_then_closed(make, until):
     found = await busy.reader.read()
     assert found.startswith(b"HTTP/1.1 200") and b"Connection: close" in found
     assert found.count(b"HTTP/1.1") == len(service.messages) == 1
-    listener.mute()
+    listener.stop_reading()
     await end(listener, busy, idle, half)
 
 
@@ -404,8 +404,8 @@ async def test_who_is_dismissed_gets_a_fault(make, until, protocol):
     client = await (SodepClient if protocol == "sodep" else Client)(listener).connect()
     client.ask(1)
     await until(lambda: service.messages)
-    listener.door.close()
-    await asyncio.gather(listener.dismiss("over", 1.0), told(client))
+    listener.acceptor.close()
+    await asyncio.gather(listener.close_peers("over", 1.0), told(client))
     assert not listener.peers
     assert answer(service.messages[0]) == "gone"
     await end(listener)

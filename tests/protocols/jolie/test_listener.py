@@ -35,9 +35,9 @@ class Service:
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make(protocol="sodep", **options):
-        shared = services()
+        shared = kit()
         service = Service()
         routes = Routes([("calc", ("h:test",)), ("other", ("h:test",))])
         shared.switch.configure(routes, {"h:test": service}, {})
@@ -45,8 +45,8 @@ def make(services):
         listener = CallListener(
             ListenerPlan("listen:c", protocol, given.address, given, 1, "calc"), shared
         )
-        listener.door.open(given)
-        listener.door.accept()
+        listener.acceptor.open(given)
+        listener.acceptor.accept()
         return listener, service
 
     return make
@@ -61,7 +61,7 @@ class Caller:
     """Asks by sodep."""
 
     def __init__(self, listener):
-        self.port = int(listener.door.bound.rpartition(":")[2])
+        self.port = int(listener.acceptor.bound.rpartition(":")[2])
         self.side = Sodep().service()
 
     async def connect(self):
@@ -84,8 +84,8 @@ class Caller:
 async def end(listener, *callers):
     for one in callers:
         await one.close()
-    listener.door.close()
-    await listener.dismiss("end", 1.0)
+    listener.acceptor.close()
+    await listener.close_peers("end", 1.0)
     if listener._timer:
         listener._timer.cancel()
 
@@ -131,7 +131,7 @@ async def test_the_longest_message_of_connections_to_come(make):
 async def test_the_longest_body(make):
     listener, _ = make("jsonrpc", max_message=200)
     body = json.dumps({"method": "sum", "id": 1, "params": "x" * 300})
-    port = int(listener.door.bound.rpartition(":")[2])
+    port = int(listener.acceptor.bound.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode())
     answer = await reader.read()
@@ -145,7 +145,7 @@ async def test_the_longest_body(make):
 
 
 async def test_the_timeout_of_calls_to_come(make, monkeypatch):
-    monkeypatch.setattr("ccproxy.net.stream_listener.WATCH", 0.01)
+    monkeypatch.setattr("ccproxy.net.stream_listener.POLL_INTERVAL", 0.01)
     listener, service = make(timeout=60.0)
     service.silent = True
     listener.reconfigure(listen(timeout=0.05))

@@ -38,30 +38,30 @@ class Remembering:
 
 
 @pytest.fixture
-def make(services):
+def make(kit):
     def make(**options):
-        shared = services()
+        shared = kit()
         handler = Remembering()
         shared.switch.configure(Routes([("ssmmp", ("h:test",))]), {"h:test": handler}, {})
         plan = ListenerPlan("listen:t", "ssmmp", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
         listener = TextListener(plan, shared)
-        listener.door.open(plan.options)
-        listener.door.accept()
+        listener.acceptor.open(plan.options)
+        listener.acceptor.accept()
         return listener, handler, shared
 
     return make
 
 
 async def connect(listener):
-    port = int(listener.door.bound.rpartition(":")[2])
+    port = int(listener.acceptor.bound.rpartition(":")[2])
     return await asyncio.open_connection("127.0.0.1", port)
 
 
 async def finish(listener, writer):
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-    listener.door.close()
-    await listener.dismiss("end", 1.0)
+    listener.acceptor.close()
+    await listener.close_peers("end", 1.0)
     if listener._timer:
         listener._timer.cancel()
 

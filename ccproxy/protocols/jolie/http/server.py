@@ -48,7 +48,7 @@ class Server:
         self._body = bytearray()
         self._waiting = False
         self._ended = False
-        self._leaving = False
+        self._draining = False
 
     @property
     def crowded(self) -> bool:
@@ -81,9 +81,9 @@ class Server:
 
         That one is returned, to be responded to.
         """
-        if self._leaving or self.closing:
+        if self._draining or self.closing:
             return None
-        self._leaving = True
+        self._draining = True
         if self._waiting:
             return None
         if self._request is None and not self._in:
@@ -105,14 +105,14 @@ class Server:
         headers = header_list(sending)
         if sending.status != 204:
             headers.append((b"Content-Length", b"%d" % len(sending.body)))
-        if self.broken or self._leaving:
+        if self.broken or self._draining:
             headers.append((b"Connection", b"close"))
         self._send(h11.Response(status_code=sending.status, headers=headers))
         head = self._request is not None and self._request.method == b"HEAD"
         if sending.body and not head:
             self._send(h11.Data(data=sending.body))
         self._send(h11.EndOfMessage())
-        self._turn()
+        self._flush_queue()
 
     def out(self) -> bytes:
         """The bytes to be written since the last time."""
@@ -240,7 +240,7 @@ class Server:
             # The peer broke the protocol where HTTP leaves no room for a response.
             self.closing = True
 
-    def _turn(self) -> None:
+    def _flush_queue(self) -> None:
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
             self.closing = True
             return
