@@ -2,8 +2,10 @@
 
 The files of `SOURCES` are plain Python; compiled by Cython, unchanged, `NAME.py` becomes the module
 `_NAME` beside it. If Cython, a compiler or a file is missing, the install goes on without it.
+With CCPROXY_PURE in the environment nothing is compiled, which makes a wheel for every machine.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,7 +22,7 @@ SOURCES = {
 def extensions() -> list[Extension]:
     """The compiled data path, or nothing when it cannot be made here."""
     found = {name: file for name, file in SOURCES.items() if Path(file).exists()}
-    if not found:
+    if not found or os.environ.get("CCPROXY_PURE"):
         return []
     try:
         from Cython.Build import cythonize

@@ -23,6 +23,7 @@ VERBS = {
     "send": "send one message and print the replies",
     "relocate": "point a redirect to another place while calls go on",
     "mesh": "show and operate the services that a Manager runs",
+    "examples": "write out example configurations and plugins",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Verb -> what it does; the module `ccproxy.commands.VERB` does it."""

@@ -27,8 +27,8 @@ ALLOWED = {
         "ccproxy.wire", "h11",
     },
     "server": {
-        "ccproxy.config", "ccproxy.core", "ccproxy.handler", "ccproxy.net", "ccproxy.process",
-        "ccproxy.protocols", "ccproxy.server", "ccproxy.wire",
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.handler", "ccproxy.net",
+        "ccproxy.process", "ccproxy.protocols", "ccproxy.server", "ccproxy.wire",
     },
     "client": {"ccproxy.wire", "zmq"},
     "handlers": {

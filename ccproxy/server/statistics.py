@@ -14,10 +14,10 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccproxy import __version__
 from ccproxy.core.averages import PERIOD, WINDOWS, Average, Averages
 from ccproxy.core.switch import Switch
 
@@ -112,7 +112,7 @@ class Statistics:
         used = os.times()
         return [
             f"name: {self._server.plan.job_name}",
-            f"version: {_version()}",
+            f"version: {__version__}",
             "service: ccserver",
             f"pid: {os.getpid()}",
             f"started: {_moment(self._started)}",
@@ -137,10 +137,3 @@ def _facts(status: tuple[str, Mapping[str, Any]]) -> str:
 
 def _moment(seconds: float) -> str:
     return f"{seconds:.2f} ({time.strftime('%Y-%m-%d %H:%M:%S %Z', time.localtime(seconds))})"
-
-
-def _version() -> str:
-    try:
-        return version("ccproxy")
-    except PackageNotFoundError:
-        return "not installed"

@@ -1,0 +1,91 @@
+"""The verb `examples`: writes out the example configurations, plugins and the unit for systemd.
+
+They come with the distribution; in a checkout they are the files of the checkout. It must never
+change a file that is there, unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+
+import ccproxy
+from ccproxy.commands import common
+
+EXAMPLES = """\
+examples:
+  ccserver examples                      write conf/ and contrib/ into this folder
+  ccserver examples --list               only print what there is
+  ccserver examples ~/try && cd ~/try && ccserver conf/echo.ini
+
+A file that is there already stays as it is, and the exit status is 1; --force writes over it."""
+
+DISTRIBUTION = "ccserver"
+SHARE = PurePosixPath("share/ccserver")
+"""Where a wheel puts them, below the environment."""
+PATTERNS = (
+    "conf/*.ini", "contrib/plugins/*.py", "contrib/redirect/*.py", "contrib/shop/*.py",
+    "contrib/systemd/*.service", "CHANGELOG.md",
+)  # fmt: skip
+"""The same files of a checkout."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder."""
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", type=Path, default=Path(),
+        help="folder to write into; made if it is missing (default: this one)",
+    )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
+    parser.add_argument("--list", action="store_true", help="print the names, write nothing")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write or list; 1 if there is nothing to write or a file is in the way."""
+    files = sorted(sources())
+    if not files:
+        return common.fail("no examples here: neither an installed ccserver nor a checkout of it")
+    if args.list:
+        print("\n".join(str(name) for name, _ in files))
+        return 0
+    folder: Path = args.folder
+    there = [name for name, _ in files if (folder / name).exists()]
+    if there and not args.force:
+        names = " ".join(map(str, there[:3])) + (" ..." if there[3:] else "")
+        return common.fail(f"there already in {folder}: {names}; nothing written, --force does")
+    try:
+        for name, source in files:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    except OSError as error:
+        return common.fail(str(error))
+    print(f"{len(files)} files written; begin with: ccserver {folder / 'conf' / 'echo.ini'}")
+    return 0
+
+
+def sources() -> Iterator[tuple[PurePosixPath, Path]]:
+    """Each file: its name in the folder that is written, and where it is now."""
+    checkout = Path(ccproxy.__file__).parents[1]
+    if (checkout / "conf" / "echo.ini").exists():
+        for pattern in PATTERNS:
+            for file in checkout.glob(pattern):
+                yield PurePosixPath(file.relative_to(checkout).as_posix()), file
+        return
+    yield from installed()
+
+
+def installed() -> Iterator[tuple[PurePosixPath, Path]]:
+    """The files of the installed distribution, by its own record of them."""
+    try:
+        recorded = distribution(DISTRIBUTION).files or []
+    except PackageNotFoundError:
+        return
+    for one in recorded:
+        parts = one.parts
+        for at in range(len(parts) - len(SHARE.parts)):
+            if parts[at : at + len(SHARE.parts)] == SHARE.parts:
+                yield PurePosixPath(*parts[at + len(SHARE.parts) :]), Path(str(one.locate()))
+                break
