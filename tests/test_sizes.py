@@ -4,16 +4,19 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")])
 
-MODULE_LINES = 300
+MODULE_LINES = 400
+"""The limit; a module holds one idea, whole, and is not split at a line count."""
+USUAL_MODULE_LINES = 300
 FUNCTION_LINES = 40
 USUAL_LINES = 20
 """Nine functions in ten are no longer than this."""
 PARAMETERS = 5
+
+LONG_MODULES: dict[str, str] = {}
+"""Modules of more lines than usual, and why."""
 
 HOT = {
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
@@ -56,22 +59,32 @@ def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=name)
-def test_modules_are_short(file):
-    count = len(file.read_text("utf-8").splitlines())
-    assert count <= MODULE_LINES
+def test_modules_are_short():
+    sizes = {name(file): len(file.read_text("utf-8").splitlines()) for file in SOURCES}
+    assert not {file: size for file, size in sizes.items() if size > MODULE_LINES}
+    long = {file: size for file, size in sizes.items() if size > USUAL_MODULE_LINES}
+    assert long.keys() == LONG_MODULES.keys(), long
 
 
-@pytest.mark.parametrize("file", [one for one in SOURCES if name(one) not in HOT], ids=name)
-def test_functions_are_short(file):
-    long = {one.name: lines(one) for one in functions(file) if lines(one) > FUNCTION_LINES}
+def test_functions_are_short():
+    long = {
+        f"{name(file)}: {one.name}": lines(one)
+        for file in SOURCES
+        if name(file) not in HOT
+        for one in functions(file)
+        if lines(one) > FUNCTION_LINES
+    }
     assert not long
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=name)
-def test_functions_have_few_parameters(file):
-    many = {one.name: parameters(one) for one in functions(file) if parameters(one) > PARAMETERS}
-    assert not {one: number for one, number in many.items() if one not in LONG_TABLES}
+def test_functions_have_few_parameters():
+    many = {
+        f"{name(file)}: {one.name}": parameters(one)
+        for file in SOURCES
+        for one in functions(file)
+        if parameters(one) > PARAMETERS and one.name not in LONG_TABLES
+    }
+    assert not many
 
 
 def test_nine_functions_in_ten_fit_on_half_a_screen():
@@ -80,6 +93,6 @@ def test_nine_functions_in_ten_fit_on_half_a_screen():
     assert len(long) <= len(sizes) / 10
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=name)
-def test_every_module_says_what_it_holds(file):
-    assert ast.get_docstring(ast.parse(file.read_text("utf-8")))
+def test_every_module_says_what_it_holds():
+    silent = [name(one) for one in SOURCES if not ast.get_docstring(ast.parse(one.read_text()))]
+    assert not silent

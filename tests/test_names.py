@@ -1,0 +1,80 @@
+"""Names: a class name means one thing in the whole code base, and a module's test has its name."""
+
+import ast
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")])
+
+ONE_EACH = {"Options", "State", "Engine"}
+"""A handler's options, an engine's state, a role's engine: the package says whose."""
+
+STILL_DEFINED_TWICE = {
+    "Agent", "Answer", "Asked", "Client", "Close", "Connection", "Desk", "Entry", "Flow",
+    "Heartbeat", "Kind", "Limits", "Line", "Link", "Message", "Owner", "Passed", "Plan", "Plug",
+    "Pool", "Port", "Process", "Reader", "Record", "Refused", "Returns", "Routes", "Row",
+    "RunningHandler", "Section", "Server", "Service", "Session", "Sessions", "Settings", "Socket",
+    "Source", "Step", "Stop", "Table", "Target", "Token", "TooBig", "Transmit", "Way",
+}  # fmt: skip
+"""Names that mean two things today. This list only shrinks."""
+
+TESTED_ELSEWHERE = {
+    "ccproxy/__main__.py": "one call; tests/test_cli.py runs it as `python -m ccproxy`",
+}
+"""Modules without a test file of their name, and why."""
+
+STILL_WITHOUT_TEST_FILES = {
+    "tests": 1,
+    "tests/handlers/redirect": 4,
+    "tests/handlers/ssmmp": 1,
+    "tests/handlers/ssmmp/agent": 9,
+    "tests/handlers/ssmmp/agent/engine": 9,
+    "tests/handlers/ssmmp/manager": 4,
+    "tests/handlers/ssmmp/manager/engine": 8,
+    "tests/handlers/ssmmp/verbs": 1,
+    "tests/net/zmtp": 1,
+    "tests/protocols/jolie": 1,
+    "tests/protocols/jolie/http": 1,
+    "tests/protocols/jolie/sodep": 2,
+    "tests/service": 17,
+}
+"""How many test files are missing in each folder today. These numbers only shrink."""
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def public_classes(file: Path) -> list[str]:
+    body = ast.parse(file.read_text("utf-8")).body
+    names = [node.name for node in body if isinstance(node, ast.ClassDef)]
+    return [one for one in names if not one.startswith("_")]
+
+
+def place_of_test(source: Path) -> Path:
+    """The place of a module's test: the same folder below `tests`, without `ccproxy`."""
+    parts = source.relative_to(ROOT).parts
+    folders = parts[1:-1] if parts[0] == "ccproxy" else parts[:-1]
+    return ROOT.joinpath("tests", *folders, f"test_{source.name}")
+
+
+def test_no_public_class_name_is_defined_twice():
+    places = defaultdict(list)
+    for file in SOURCES:
+        for one in public_classes(file):
+            places[one].append(name(file))
+    twice = {one: files for one, files in places.items() if len(files) > 1}
+    wrong = {one: twice[one] for one in twice.keys() - ONE_EACH - STILL_DEFINED_TWICE}
+    assert not wrong, "\n".join(f"{one}: {', '.join(files)}" for one, files in wrong.items())
+
+
+def test_every_module_has_the_test_file_of_its_name():
+    missing = [
+        name(place_of_test(file))
+        for file in SOURCES
+        if file.name != "__init__.py" and name(file) not in TESTED_ELSEWHERE
+        if not place_of_test(file).exists()
+    ]
+    found = Counter(one.rpartition("/")[0] for one in missing)
+    assert not found - Counter(STILL_WITHOUT_TEST_FILES), "\n".join(missing)
