@@ -2,7 +2,8 @@
 
     (state, event) -> the effects in order, the next state
 
-The machines walk these tables, a test covers every cell. A cell without a rule changes nothing.
+The machines walk these tables, and tests compare them with the specification. A cell without a
+rule changes nothing.
 """
 
 from __future__ import annotations

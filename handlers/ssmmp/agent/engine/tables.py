@@ -1,6 +1,6 @@
 """The states of the link to the Manager and of a process, and the tables of how they change.
 
-The agent walks these tables, the documentation prints them, a test covers every cell. A cell
+The agent walks these tables, and tests compare them with the specification. A cell
 without a rule changes nothing: the event is counted and dropped.
 """
 

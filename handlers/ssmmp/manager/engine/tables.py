@@ -1,6 +1,6 @@
 """The states of agents, instances and sessions, and the tables that say how they change.
 
-The machines walk these tables, the documentation prints them, a test covers every cell. A cell
+The machines walk these tables, and tests compare them with the specification. A cell
 that has no rule changes nothing: the event is counted and dropped. The words under `does` are
 effects; each machine has a table of its own that says which function an effect is.
 """
