@@ -1,13 +1,13 @@
-"""The pure Manager: messages and time in, lists of actions out. See `manager.Manager`."""
+"""The pure Manager: messages and time in, lists of actions out. See `engine.engine.Manager`."""
 
+from ..journal import Record
 from ..notices import Count, Notice
 from .engine.actions import Action, Close, Tell
 from .engine.commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
 from .engine.engine import Manager
-from .engine.journal import Record, from_text, to_text
 from .engine.settings import Settings
 
 __all__ = [
     "Action", "Close", "Command", "Count", "Drain", "Manager", "Migrate", "Notice", "Rebalance",
-    "Record", "Scale", "Settings", "Stop", "Tell", "Undrain", "Update", "from_text", "to_text",
+    "Record", "Scale", "Settings", "Stop", "Tell", "Undrain", "Update",
 ]  # fmt: skip

@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ccproxy import (
@@ -30,15 +29,16 @@ from ccproxy import (
 from ccproxy.protocols import ssmmp
 
 from .. import graphfile
-from ..graph import Graph
+from ..journal import Record
 from ..notices import Count, Notice
 from ..store_file import StateFile
+from ..watched_file import WatchedFile
 from . import config_check as checks
 from . import view
 from .engine.actions import Action, Close
 from .engine.engine import Manager
 from .engine.events import Events
-from .engine.journal import Record, from_text
+from .engine.rows import JOURNAL
 from .options import Options
 from .peers import Peers
 from .verbs import VERBS, Desk
@@ -66,16 +66,16 @@ class SsmmpManager(Handler):
         self.manager: Manager
         self._peers = Peers()
         self._events = Events()
-        self._stamp: tuple[int, int, int] | None = None
+        self._graph = WatchedFile(options.graph, graphfile.parse)
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
-        return checks.problems(self.name, self.options, plan)
+        return checks.problems(self.name, self.options, plan, self._graph)
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if graph or state cannot be had."""
         self.ctx = ctx
-        graph = self._graph()
+        graph = self._graph.read()
         file = StateFile(self.options.state, self.options.state_sync == "full")
         self._file = file
         self._turns = Turns(ctx, file)
@@ -178,19 +178,12 @@ class SsmmpManager(Handler):
         if unsaid := self._events.unsaid():
             self.ctx.log.warning("events not logged=%d", unsaid)
 
-    def _graph(self) -> Graph:
-        self._stamp = _stamp(self.options.graph)
-        graph, problems = graphfile.parse(self.options.graph, checks.read(self.options.graph))
-        if graph is None:
-            raise ValueError("; ".join(map(str, problems)))
-        return graph
-
     def reloaded(self) -> None:
         """Take over a graph file that has changed, unless it has mistakes."""
-        if _stamp(self.options.graph) == self._stamp:
+        if not self._graph.changed:
             return
         try:
-            graph = self._graph()
+            graph = self._graph.read()
         except (OSError, ValueError) as error:
             self.ctx.log.error("the old graph stays: %s", error)
             return
@@ -254,7 +247,7 @@ _KNOWN = frozenset(
 
 
 def _record(text: tuple[str, str, str | None]) -> Record:
-    return from_text(*text)
+    return JOURNAL.from_text(*text)
 
 
 def _order(record: Record) -> tuple[str, int, str]:
@@ -271,12 +264,3 @@ def _parsed(message: Message) -> ssmmp.Message:
         if row is not None and row.receiver is ssmmp.Actor.MANAGER:
             return found
     return ssmmp.parse(ssmmp.text_of(message.value()), ssmmp.Actor.MANAGER)
-
-
-def _stamp(file: str) -> tuple[int, int, int] | None:
-    """What changes when a file does."""
-    try:
-        found = Path(file).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from ccproxy import Context
 
+from ..journal import Record, last
 from ..store_file import StateFile
-from .engine.journal import Record, last, to_text
+from .engine.rows import JOURNAL
 
 MOST = 200_000
 """Records and messages that may wait for the state file; then the Manager takes no more."""
@@ -129,6 +130,6 @@ class Turns:
 
 def _write(file: StateFile, records: list[Record]) -> int:
     """In a thread; how many rows were written."""
-    latest = [to_text(one) for one in last(records).values()]
+    latest = [JOURNAL.to_text(one) for one in last(records).values()]
     file.write(latest)
     return len(latest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ...state_table import Rule, table
+from ccproxy.protocols.ssmmp.state_table import Rule, table
 
 
 class LinkState(StrEnum):

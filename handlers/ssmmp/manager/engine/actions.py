@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ccproxy.protocols.ssmmp import Message
 
+from ...journal import Record
 from ...notices import Count, Notice
-from .journal import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import StateMachine
 
 from .rows import Agent
-from .state import Mesh
+from .state import Mesh, StoredRows
 from .tables import AGENT, AgentState
 
 
@@ -18,7 +19,7 @@ class Agents:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self.effects: dict[str, Callable[[Agent], None]] = {
+        effects: dict[str, Callable[[Agent], None]] = {
             "welcome_again": self._welcome_again,
             "use": self._use,
             "doubt": self._doubt,
@@ -26,6 +27,7 @@ class Agents:
             "forget": self._forget,
             "reconcile": lambda row: mesh.reconciler.returned(row, self._message),
         }
+        self.machine = StateMachine(AGENT, effects, StoredRows(mesh, mesh.store.agents))
         self._message = ssmmp.Message("", 0)
         """The registration that is being handled."""
 
@@ -36,12 +38,7 @@ class Agents:
 
     def fire(self, key: str, event: str, **changes: Any) -> bool:
         """One event; False if the table has no rule for it in this state."""
-        does = self.mesh.step(AGENT, self.mesh.store.agents[key], event, **changes)
-        for effect in does or ():
-            row = self.mesh.store.agents.get(key)
-            if row:
-                self.effects[effect](row)
-        return does is not None
+        return self.machine.fire(self.mesh.store.agents[key], event, **changes)
 
     def registered(self, peer: str, message: ssmmp.Message) -> None:
         """initiation_request."""

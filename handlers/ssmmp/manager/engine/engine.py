@@ -13,13 +13,13 @@ from dataclasses import replace
 from ccproxy.protocols import ssmmp
 
 from ...graph import Graph
+from ...journal import Record
 from .actions import Action, Tell
 from .agents import Agents
 from .closing import Closing
 from .commands import Command
 from .health import Health
 from .instances import Instances
-from .journal import Record
 from .legacy_peers import Guests
 from .offers import Offers
 from .operations import Operations
@@ -122,7 +122,8 @@ class Manager:
     def _rebase(self, row: Machined) -> None:
         """A deadline of the clock before the restart says nothing now."""
         tables = {Agent: AGENT, Instance: INSTANCE, Session: SESSION}
-        deadline = self.mesh.timer(tables[type(row)], row.state) if row.deadline else 0.0
+        timer = tables[type(row)].timers.get(row.state) if row.deadline else None
+        deadline = self.mesh.now + getattr(self.mesh.settings, timer) if timer else 0.0
         if isinstance(row, Instance) and row.state is InstanceState.PLANNED:
             deadline = self.mesh.now
         if deadline != row.deadline:

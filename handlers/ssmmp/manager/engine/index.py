@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
-from .rows import Key
+from ...journal import Key
 
 R = TypeVar("R")
 K = TypeVar("K", bound=Key)

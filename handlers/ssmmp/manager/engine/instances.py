@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import StateMachine
 
 from .rows import Instance
-from .state import Mesh
+from .state import Mesh, StoredRows
 from .tables import INSTANCE, LEAVING, LIVE, InstanceState
 
 _GONE = (404,)
@@ -24,7 +25,7 @@ class Instances:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self.effects: dict[str, Callable[[Instance], None]] = {
+        effects: dict[str, Callable[[Instance], None]] = {
             "execute": self._execute,
             "find_place": mesh.services.find_place,
             "settle": mesh.services.settle,
@@ -38,18 +39,14 @@ class Instances:
             "close_far_ends": self._close_far_ends,
             "forget": self._forget,
         }
+        self.machine = StateMachine(INSTANCE, effects, StoredRows(mesh, mesh.store.instances))
 
     def fire(self, key: int, event: str, **changes: Any) -> bool:
         """One event; False if the table has no rule for it in this state."""
         row = self.mesh.store.instances[key]
         if event == "place":
             changes["was"] = InstanceState.PLANNED
-        does = self.mesh.step(INSTANCE, row, event, **changes)
-        for effect in does or ():
-            current = self.mesh.store.instances.get(key)
-            if current:
-                self.effects[effect](current)
-        return does is not None
+        return self.machine.fire(row, event, **changes)
 
     def executed(self, row: Instance, message: ssmmp.Message) -> None:
         """execution_response."""

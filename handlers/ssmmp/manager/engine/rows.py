@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...journal import Journal
 from .tables import AgentState, InstanceState, SessionState
 
-Key = str | int
 Ports = tuple[tuple[str, int], ...]
 
 
@@ -168,6 +168,11 @@ TABLES: dict[str, type[Row]] = {
     "trouble": Trouble,
     "operation": Operation,
 }
-"""The tables of the journal by name."""
+"""The tables of the journal by name. State files hold these names, so they stay."""
+
+COUNTER = "counter"
+"""The table of counters: the last number given out, by the name of the counter."""
+
+JOURNAL = Journal({**TABLES, COUNTER: int})
 
 NAMES: dict[type[Row], str] = {row: name for name, row in TABLES.items()}

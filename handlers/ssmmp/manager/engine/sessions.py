@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import StateMachine
 
 from . import identity
 from .rows import Agent, Session
-from .state import Mesh
+from .state import Mesh, StoredRows
 from .tables import SESSION, SessionState
 
 _UNREACHED = (502, 504)
@@ -20,12 +21,20 @@ _BROKEN = 122
 """The status of a close info about a connection that broke (edition 1.1)."""
 
 
+class SessionRows(StoredRows[Session]):
+    """The effects of its last event are done for a session that is forgotten already."""
+
+    def current(self, row: Session) -> Session:
+        """The row as the store has it, or as it ended."""
+        return super().current(row) or replace(row, state=SessionState.END)
+
+
 class Sessions:
     """`fire` takes one cell of the table for a session."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self.effects: dict[str, Callable[[Session], None]] = {
+        effects: dict[str, Callable[[Session], None]] = {
             "answer": self.answer,
             "blame": self._blame,
             "tell_ends": self._tell_ends,
@@ -34,17 +43,11 @@ class Sessions:
             "request": mesh.closing.request,
             "try_other_end": mesh.closing.try_other_end,
         }
+        self.machine = StateMachine(SESSION, effects, SessionRows(mesh, mesh.store.sessions))
 
     def fire(self, row: Session, event: str, **changes: Any) -> bool:
         """One event; False if the table has no rule for it in this state."""
-        does = self.mesh.step(SESSION, row, event, **changes)
-        if does is None:
-            return False
-        key = changes.get("key", row.key)
-        last = replace(row, **{**changes, "state": SessionState.END})
-        for effect in does:
-            self.effects[effect](self.mesh.store.sessions.get(key, last))
-        return True
+        return self.machine.fire(row, event, **changes)
 
     def acked(self, agent: Agent, message: ssmmp.Message) -> None:
         """session_ack."""

@@ -5,15 +5,15 @@ The machines find each other here. It must never know a rule of any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import Rule
 
 from ...graph import Graph, Service
 from ...notices import Count, Notice
-from ...state_table import Table
 from .actions import Close, Tell
 from .rows import Agent, Instance, Session
 from .settings import Settings
@@ -60,30 +60,6 @@ class Mesh:
         """A vertex of the graph."""
         return self.graph.services.get(name)
 
-    def timer(self, table: Table, state: str) -> float:
-        """The deadline of a state that is entered now, 0 = none."""
-        name = table.timers.get(state)
-        return self.now + getattr(self.settings, name) if name else 0.0
-
-    def step(
-        self, table: Table, row: Machined, event: str, **changes: Any
-    ) -> tuple[str, ...] | None:
-        """Take the cell of the table: the row is in its next state, and the effects are returned;
-        None if there is no rule, which is counted."""
-        rule = table.rule(row.state, event)
-        if rule is None:
-            self.count(f"ignored.{table.name}.{row.state}.{event}")
-            return None
-        if rule.next != row.state:
-            changes.setdefault("deadline", self.timer(table, rule.next))
-            changes.update(state=rule.next, since=self.now)
-        if rule.next == SessionState.END:
-            if row.key in self.store.sessions:
-                self.store.drop(row)
-        elif changes:
-            self.store.put(replace(row, **changes))
-        return rule.does
-
     def tell(self, peer: str, message: ssmmp.Message) -> None:
         """Send a message on a connection; without one it is counted."""
         if not peer:
@@ -117,3 +93,37 @@ class Mesh:
     def alarm(self, what: str, subject: object, detail: str = "") -> None:
         """Tell the operator that something needs a hand."""
         self.store.log.append(Notice(what, str(subject), detail, alarm=True))
+
+
+M = TypeVar("M", bound=Machined)
+
+
+class StoredRows(Generic[M]):
+    """The rows of one table of the store, for the machine that walks their state table."""
+
+    def __init__(self, mesh: Mesh, rows: Mapping[Any, M]) -> None:
+        self._mesh = mesh
+        self._rows = rows
+
+    def enter(self, row: M, rule: Rule, changes: Mapping[str, Any]) -> M:
+        """The row is in the next state of the rule; in another one since now, and with the
+        deadline of that state unless the changes have one. A session that ends is dropped."""
+        values = dict(changes)
+        if rule.next != row.state:
+            values.setdefault("deadline", rule.deadline(self._mesh.now, self._mesh.settings))
+            values.update(state=rule.next, since=self._mesh.now)
+        entered = replace(row, **values) if values else row
+        if rule.next == SessionState.END:
+            if row.key in self._rows:
+                self._mesh.store.drop(entered)
+        elif values:
+            self._mesh.store.put(entered)
+        return entered
+
+    def current(self, row: M) -> M | None:
+        """The row as the store has it."""
+        return self._rows.get(row.key)
+
+    def ignored(self, name: str) -> None:
+        """Count an event that the table has no rule for."""
+        self._mesh.count(name)

@@ -11,11 +11,11 @@ from collections.abc import Hashable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from ...journal import Key, Record
 from .actions import Action
 from .index import Index
-from .journal import COUNTER, Record
 from .least_loaded import Loads
-from .rows import NAMES, Agent, Goal, Instance, Key, Operation, Row, Session, Trouble
+from .rows import COUNTER, NAMES, Agent, Goal, Instance, Operation, Row, Session, Trouble
 from .tables import CLOSES, CONNECTED, LEAVING, LIVE, PENDING, STAYING, InstanceState, SessionState
 
 _HEALTHY = range(200, 300)

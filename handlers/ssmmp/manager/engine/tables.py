@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ...state_table import Rule, table
+from ccproxy.protocols.ssmmp.state_table import Rule, table
 
 
 class AgentState(StrEnum):

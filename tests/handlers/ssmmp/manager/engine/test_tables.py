@@ -109,8 +109,9 @@ def walk(parse_graph, name, state, event):
     manager._at(50.0)
     machine = machine_of(manager, table)
     done = []
-    machine.effects = {
-        word: lambda row, word=word: done.append((word, row.state)) for word in machine.effects
+    machine.machine.effects = {
+        word: lambda row, word=word: done.append((word, row.state))
+        for word in machine.machine.effects
     }
     machine.fire(row if table is SESSION else row.key, event)
     counted = [one.name for one in manager._done() if hasattr(one, "name")]
@@ -152,7 +153,7 @@ def test_tables_are_whole(parse_graph, table):
     assert {one.event for one in rules} == set(table.events)
     assert set(table.timers) <= states
     machine = machine_of(Manager(parse_graph()), table)
-    assert {word for one in rules for word in one.does} == set(machine.effects)
+    assert {word for one in rules for word in one.does} == set(machine.machine.effects)
     for state in table.timers:
         assert (state, "timeout") in table.rules, state
     for name in table.timers.values():
