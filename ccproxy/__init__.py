@@ -5,7 +5,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.config.options import NoOptions, option
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
-from ccproxy.core.message import Action, Actions, Answer, Message, Reply, Send, Value
+from ccproxy.core.message import Action, Actions, Message, NativeAnswer, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Refuse, Verdict
 from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
@@ -13,7 +13,8 @@ from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
 __version__ = "0.1.0"
 
 __all__ = [
-    "Action", "Actions", "Answer", "Context", "Deliver", "Discard", "Forward", "Full", "Handler",
-    "Limits", "Link", "LinkOptions", "Message", "NoOptions", "Outbox", "Plan", "Problem", "Refuse",
-    "Reply", "Send", "Value", "Verdict", "Wire", "WireOwner", "__version__", "kinds", "option",
+    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Limits",
+    "Link", "LinkOptions", "Message", "NativeAnswer", "NoOptions", "Outbox", "Plan", "Problem",
+    "Refuse", "Reply", "Send", "Value", "Verdict", "Wire", "WireOwner", "__version__", "kinds",
+    "option",
 ]  # fmt: skip

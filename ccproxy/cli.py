@@ -1,7 +1,7 @@
-"""The command line: which verb is meant, its parser and help. What it does stands in `commands`.
+"""The command line: finds the verb that is meant, and its parser and help.
 
-`ccserver x.ini` is `ccserver run x.ini`. Exit status: 0 done, 1 failed, 2 wrong usage, 78 bad
-configuration. It must never import a verb that is not asked for: starting one must stay quick.
+`ccserver x.ini` means `ccserver run x.ini`. Exit status: 0 done, 1 failed, 2 wrong usage, 78 bad
+configuration. It must never import a verb that is not asked for, so that a verb starts quickly.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ examples:
   ccserver -d conf/src.ini               run in the background; 0 only if the start succeeded
   ccserver -r conf/src.ini               the running server reads its configuration again
   ccserver -s conf/src.ini               stop it
-  ccserver explain conf/src.ini log.info which way do messages of this type take?
+  ccserver explain conf/src.ini log.info show where messages of this type go
 
-`ccserver VERB --help` tells more about a verb.
+`ccserver VERB --help` describes a verb.
 exit status: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"""
 
 
@@ -94,7 +94,7 @@ def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def misspelt(words: Sequence[str]) -> str:
-    """What to say of a first word that is no file but nearly a verb; else nothing."""
+    """An error text if the first word is no file but nearly a verb; otherwise empty."""
     word = next((one for one in words if not one.startswith("-")), "")
     if not word.isalpha() or Path(word).exists():
         return ""
@@ -112,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return load_verb(verb or "run").main(args)
     except BrokenPipeError:
-        # Whoever read our output has gone; the flush at exit must not complain about it again.
+        # The reader of our output has ended. Send the rest to /dev/null, or the flush at exit
+        # would raise the same error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -60,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClientLimits:
     """Bounds of one client: messages that may wait to be sent; the others are seconds.
 
     `linger` is how long `close` may go on sending, `heartbeat` how often the connection is tested
@@ -82,7 +82,7 @@ class Client:
         hostname: str | None = None,
         identity: bytes | None = None,
         timeout: float = 10.0,
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
     ) -> None:
         self.address = address
         self.timeout = timeout
@@ -91,7 +91,7 @@ class Client:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._asked: dict[bytes, _Answers] = {}
-        limits = limits or Limits()
+        limits = limits or ClientLimits()
         self._carrier = _Carrier(_connect(address, identity, limits), limits, self._received)
 
     def __enter__(self) -> Client:
@@ -198,7 +198,7 @@ class _Carrier:
     """Owns the socket; its thread sends what waits and hands over what comes."""
 
     def __init__(
-        self, socket_: _Socket, limits: Limits, receive: Callable[[list[bytes]], None]
+        self, socket_: _Socket, limits: ClientLimits, receive: Callable[[list[bytes]], None]
     ) -> None:
         self._socket = socket_
         self._limits = limits
@@ -283,7 +283,7 @@ class _Carrier:
                 self._receive(self._socket.recv_multipart(zmq.NOBLOCK))
 
 
-def _connect(address: str, identity: bytes | None, limits: Limits) -> _Socket:
+def _connect(address: str, identity: bytes | None, limits: ClientLimits) -> _Socket:
     """A DEALER, with a context of its own, on its way to `address`; ValueError if that is none."""
     made = zmq.Context().socket(zmq.DEALER)
     try:

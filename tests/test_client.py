@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 import zmq
 
-from ccproxy.client import HIGH_WATER_MARK, Client, Limits
+from ccproxy.client import HIGH_WATER_MARK, Client, ClientLimits
 from ccproxy.wire import cc
 
 CODEC = cc.CcCodec("server", lambda: 2.0)
@@ -236,13 +236,13 @@ def publish_until_full(client: Client, wait: float = 0.0) -> int:
 
 
 def test_without_a_server_publish_ends_in_an_error(nobody):
-    with Client(nobody, limits=Limits(queue=10, linger=0.0)) as client:
+    with Client(nobody, limits=ClientLimits(queue=10, linger=0.0)) as client:
         # A patient sender fills libzmq's part too; how much that is nobody promises.
         assert publish_until_full(client, wait=0.2) >= 10
 
 
 def test_what_waits_is_sent_when_the_server_comes(nobody):
-    with Client(nobody, limits=Limits(queue=10, linger=0.0)) as client:
+    with Client(nobody, limits=ClientLimits(queue=10, linger=0.0)) as client:
         taken = publish_until_full(client, wait=0.2)
         with zmq.Context() as context, context.socket(zmq.ROUTER) as late:
             late.setsockopt(zmq.LINGER, 0)
@@ -257,7 +257,7 @@ def test_what_waits_is_sent_when_the_server_comes(nobody):
 
 def test_close_sends_what_waits():
     with server() as router:
-        with Client(router.address, limits=Limits(linger=SOON)) as client:
+        with Client(router.address, limits=ClientLimits(linger=SOON)) as client:
             for _ in range(500):
                 client.publish("a", {})
         for _ in range(500):
@@ -265,7 +265,7 @@ def test_close_sends_what_waits():
 
 
 def test_close_is_bounded_and_may_be_repeated(nobody):
-    client = Client(nobody, limits=Limits(linger=0.1))
+    client = Client(nobody, limits=ClientLimits(linger=0.1))
     client.publish("a", {})
     begin = time.monotonic()
     client.close()
@@ -274,7 +274,7 @@ def test_close_is_bounded_and_may_be_repeated(nobody):
 
 
 def test_a_closed_client_says_so(nobody):
-    client = Client(nobody, limits=Limits(linger=0.0))
+    client = Client(nobody, limits=ClientLimits(linger=0.0))
     client.close()
     with pytest.raises(ConnectionError, match="closed"):
         client.publish("a", {})
@@ -283,7 +283,7 @@ def test_a_closed_client_says_so(nobody):
 
 
 def test_closing_ends_open_requests(nobody):
-    client = Client(nobody, limits=Limits(linger=0.0))
+    client = Client(nobody, limits=ClientLimits(linger=0.0))
     found: queue.Queue[Exception] = queue.Queue()
 
     def ask() -> None:
@@ -308,7 +308,7 @@ def test_an_address_that_is_none_is_a_value_error(address):
 
 
 def test_what_cc_cannot_carry_is_a_value_error(nobody):
-    with Client(nobody, limits=Limits(linger=0.0)) as client:
+    with Client(nobody, limits=ClientLimits(linger=0.0)) as client:
         with pytest.raises(ValueError, match="invalid message type"):
             client.publish("a b", {})
         with pytest.raises(ValueError, match="cannot carry"):

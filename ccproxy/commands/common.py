@@ -1,4 +1,4 @@
-"""What several verbs share: exit statuses, reading a configuration, saying what is wrong."""
+"""What several verbs share: exit statuses, reading a configuration, reporting its problems."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def load(
 
 
 def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:
-    """The pid file of a configuration, empty if it names none; None, said why, if unreadable.
+    """The pid file of a configuration, empty if it names none.
 
-    Whatever else is wrong with the file does not matter: a running server must be stoppable.
+    None if the option cannot be read; the reason is printed. Other mistakes in the file do not
+    matter, because it must be possible to stop a running server.
     """
     ini, problems = read(str(file), overrides)
     section = ini.section("ccserver") if ini else None
@@ -54,13 +55,13 @@ def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:
 
 
 def print_problems(problems: Iterable[Problem]) -> None:
-    """All problems to stderr, in the order of the file."""
+    """Print all problems to stderr, in the order of the file."""
     for problem in sorted(problems):
         print(problem, file=sys.stderr)
 
 
 def log_problems(problems: Iterable[Problem]) -> None:
-    """What is wrong with a configuration that starts anyway, to the log."""
+    """Log the warnings about a configuration that the server starts with anyway."""
     for problem in sorted(problems):
         LOG.warning("%s", problem)
 
@@ -74,7 +75,7 @@ def size(count: int) -> str:
 
 
 def fail(text: str, status: int = FAILED) -> int:
-    """Say why on stderr; the exit status is returned."""
+    """Print an error to stderr; return the exit status."""
     print(f"ccserver: {text}", file=sys.stderr)
     return status
 

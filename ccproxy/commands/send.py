@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ccproxy.client import Answer, Client, Limits
+from ccproxy.client import Answer, Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.wire import cc
 
@@ -95,7 +95,7 @@ def publish(
     address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None
 ) -> int:
     """Send without waiting for an answer; 1 if there was no connection to send it on."""
-    client = Client(address, limits=Limits(linger=args.timeout))
+    client = Client(address, limits=ClientLimits(linger=args.timeout))
     client.publish(args.type, value, blob)
     began = time.monotonic()
     client.close()
@@ -107,7 +107,7 @@ def publish(
 def ask(address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None) -> int:
     """Send and print the replies; 1 if fewer come than were asked for."""
     came = 0
-    with Client(address, limits=Limits(linger=0.0)) as client:
+    with Client(address, limits=ClientLimits(linger=0.0)) as client:
         try:
             for answer in islice(client.stream(args.type, value, blob, args.timeout), args.wait):
                 print(line_of(answer), flush=True)

@@ -1,7 +1,7 @@
-"""From an INI file to a Plan, or to all that is wrong with the file, at once.
+"""Turns an INI file into a Plan, or into a list of every problem in the file.
 
-Handler classes come through the `find` argument; the only code of theirs that runs here is their
-constructor and their `check`. This module must never start or open anything.
+The handler classes come through the `find` argument. Only their constructor and their `check` run
+here. This module must never start or open anything.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ccproxy.config.server import (
 )
 
 Find = Callable[[str, tuple[str, ...]], type[Any] | Problem]
-"""The handler class for a word of the INI, given the plugin folders; or a Problem whose `what` and
-`hint` say why there is none (its file and line are those of the INI, set here)."""
+"""Finds the handler class for a word of the INI in the given plugin folders. A Problem in its place
+says in `what` and `hint` why there is none; this module sets its file and line."""
 
 ROUTES = "routes"
 LISTEN = "listen:"
@@ -72,7 +72,7 @@ class _Builder:
         self.problems: list[Problem] = []
 
     def build(self) -> Plan:
-        """The plan as far as it can be made; what is missing in it is among the problems."""
+        """The plan as far as it can be made; a problem stands for each part that is missing."""
         server = self.server()
         listeners = [*self.default_listener(server), *self.listeners()]
         self.problems += clashes(listeners, self.ini.file)
@@ -112,7 +112,7 @@ class _Builder:
         return resolved
 
     def folders(self, server: Resolved) -> tuple[str, ...]:
-        """The plugin folders; relative ones begin where the file is."""
+        """The plugin folders; a relative path starts at the folder of the INI file."""
         here = Path(self.ini.file).parent
         return tuple(str(here / folder) for folder in server.values.get("plugins", ()))
 
@@ -170,7 +170,7 @@ class _Builder:
         return Role(server.values.get("cc_role", "insecure"), entry.line if entry else 0)
 
     def other_sections(self, routes: Routes) -> Iterator[Problem]:
-        """Sections of no known kind; those a route names were reported there."""
+        """Problems for sections of no known kind; a section that a route names is not repeated."""
         named = {use.section for use in routes.uses}
         kinds = (SERVER, ROUTES, LISTEN + "NAME", "h:NAME", "DEFAULT")
         for section in self.ini.sections:
@@ -184,7 +184,7 @@ class _Builder:
             yield section.problem(what, hint)
 
     def leaks(self, handlers: Handlers) -> Iterator[Problem]:
-        """Options of [DEFAULT] that nobody knows and nobody refers to."""
+        """Options of [DEFAULT] that no section has and no other option refers to."""
         sections = (*self.ini.sections, self.ini.defaults)
         used = {name for section in sections for name in section.references}
         known = handlers.option_names | handlers.names_of(ServerOptions, ListenOptions)
@@ -196,7 +196,7 @@ class _Builder:
 
 
 def meaningless(section: Section, protocol: str) -> Iterator[Problem]:
-    """Options of a listener, and values of them, that say nothing to its protocol."""
+    """Options of a listener, and values of options, that have no meaning with its protocol."""
     for entry in section.entries:
         if protocol not in MEANINGFUL.get(entry.name, (protocol,)):
             what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
@@ -220,7 +220,7 @@ def is_daemon(section: Section) -> bool:
 
 
 def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
-    """Listeners that cannot have their address because an earlier one has it."""
+    """Problems for listeners whose address an earlier listener has already."""
     seen: list[tuple[ListenerPlan, Address]] = []
     for listener in listeners:
         address = Address.parse(listener.address)
@@ -234,7 +234,7 @@ def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
 
 
 def missing_folders(section: Section, folders: Iterable[str]) -> Iterator[Problem]:
-    """Plugin folders that do not exist."""
+    """Problems for plugin folders that do not exist."""
     entry = section.entry("plugins")
     for folder in folders:
         if entry is not None and not Path(folder).is_dir():

@@ -1,7 +1,7 @@
-"""The options every link and every listener has, and the frozen values net makes of them.
+"""The options that every link and every listener has, and the frozen values made of them.
 
-The names that begin with `zmq_` are those of the original server and mean what they meant there.
-This module declares; it must never open a link.
+Options that begin with `zmq_` have the name and the meaning they had in the original server.
+This module declares options; it must never open a link.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ SWITCH = Kind("yes | no | number", _switch)
 
 _LONGEST = 1 << 40
 _QUEUE = kinds.size_between(1024)
-"""Less is a number whose unit was forgotten."""
+"""A smaller size is most likely a number whose unit was forgotten."""
 _BUFFER = kinds.size_between(0, 1 << 30)
 _KEEPALIVE = kinds.duration("s", least=1, most=32_767)
-"""Linux takes no more: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of net/tcp.h."""
+"""Linux accepts no longer times: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of net/tcp.h."""
 _TTL_MOST = 6553.0
 """Seconds; ZMTP sends the time to live as tenths of a second in two bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """TCP keep-alive: seconds idle before the first probe, seconds between probes, probes."""
+    """TCP keep-alive: idle seconds before the first probe, seconds between probes, probe count."""
 
     idle: int
     interval: int
@@ -50,7 +50,7 @@ class KeepAlive:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
+class HeartbeatTimes:
     """ZMTP PING: seconds between pings (0 = never), seconds to wait for an answer, TTL to send."""
 
     interval: float
@@ -163,18 +163,18 @@ class LinkOptions(SocketOptions):
         return Limits(bytes=self.queue, messages=messages, policy=self.on_full)
 
     @property
-    def pings(self) -> Heartbeat:
+    def pings(self) -> HeartbeatTimes:
         """When to ping the far side."""
         timeout = self.heartbeat_timeout or self.heartbeat
-        return Heartbeat(self.heartbeat, timeout, self.heartbeat_ttl)
+        return HeartbeatTimes(self.heartbeat, timeout, self.heartbeat_ttl)
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerOptions(SocketOptions):
-    """The options of every listener; those with `peer-` hold for each accepted connection.
+    """The options of every listener; options named `peer-...` apply to each accepted connection.
 
-    `heartbeat` without prefix is not among them: in `[ccserver]` it is an option of the original
-    that has lost its effect.
+    A plain `heartbeat` is not among them: in `[ccserver]` the original server has an option of
+    this name, which has lost its effect.
     """
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "peer-queue-messages"),)
@@ -227,7 +227,7 @@ class ListenerOptions(SocketOptions):
         return Limits(bytes=self.peer_queue, messages=messages, policy=self.peer_on_full)
 
     @property
-    def pings(self) -> Heartbeat:
+    def pings(self) -> HeartbeatTimes:
         """When to ping each peer."""
         timeout = self.heartbeat_timeout or self.heartbeat
-        return Heartbeat(self.heartbeat, timeout, self.heartbeat_ttl)
+        return HeartbeatTimes(self.heartbeat, timeout, self.heartbeat_ttl)

@@ -1,12 +1,12 @@
-"""Options are declared once, on a dataclass; parsing, help, docs, `check` and reload read that.
+"""How options are declared: once, on a dataclass. Parsing, help, docs, `check` and reload read it.
 
     @dataclass(frozen=True, slots=True)
     class Options:
         remote_cc: str = option(kinds.address, help="where the far side listens")
         ping: bool = option(kinds.flag, default=False, help="watch the link")
 
-The INI name is the field's name with `-` for `_`, unless `name=` says otherwise. This module
-declares; it must never read a file or know what a particular option means.
+The INI name is the field's name with `-` for `_`, unless `name=` says otherwise. This module must
+never read a file or know what a particular option means.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 class Kind:
     """How the text of an option becomes a value: `parse` raises ValueError saying what it expected.
 
-    `refers` is set for options that name other sections ("handler"); the plan follows those.
+    `refers` is "handler" for an option that names handler sections: these start as well.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the option table: everything anybody needs to know about an option."""
+    """One row of the option table: everything that is known about an option."""
 
     field: str
     name: str
@@ -60,7 +60,10 @@ def option(
     secret: bool = False,
     ignored: bool = False,
 ) -> Any:
-    """Declare a field of an Options dataclass. `ignored` = accepted, without effect, said once."""
+    """Declare a field of an Options dataclass.
+
+    `ignored` options are accepted, have no effect, and the user is told so once.
+    """
     about = {
         "kind": kind, "help": help, "name": name, "aliases": aliases,
         "reloadable": reloadable, "secret": secret, "ignored": ignored,

@@ -1,7 +1,7 @@
 """The Plan: a whole configuration as one frozen, comparable, printable value.
 
-It is the only thing that reads configuration: `check` builds it, `explain` asks it, `run` starts
-it, reload compares two. It must never open, start or import anything itself.
+`check` builds a Plan, `explain` asks it, `run` starts it, and a reload compares two of them. It
+must never open, start or import anything itself.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ccproxy.config.address import Address
 class HandlerPlan:
     """One `[h:NAME]` section: which handler, with which options, from which line.
 
-    `word` is what the INI asked for; `factory` the Handler class that was found for it; `refers`
-    the handler sections its options name.
+    `word` is the handler's name in the INI, `factory` the Handler class found for it, and `refers`
+    are the handler sections that its options name.
     """
 
     section: str
@@ -34,7 +34,7 @@ class HandlerPlan:
 class ListenerPlan:
     """One listening address: `cc-socket` (section `ccserver`) or a `[listen:NAME]` section.
 
-    `type` is the first part of message types, for protocols that carry none.
+    `type` is the first part of message types, for protocols whose messages carry no type.
     """
 
     section: str
@@ -45,7 +45,7 @@ class ListenerPlan:
     type: str = ""
 
     def reached_by(self, address: str) -> bool:
-        """True if who connects to this address from the same machine gets here."""
+        """True if a client on this machine that connects to `address` reaches this listener."""
         return Address.parse(address).leads_to(Address.parse(self.address))
 
 
@@ -62,7 +62,8 @@ class RoutePlan:
 class Plan:
     """Everything a server needs to start.
 
-    `handlers` holds those that start, in order of first use, but each after those it refers to.
+    `handlers` are the handlers that start, in order of first use, except that each handler comes
+    after the handlers it refers to.
     """
 
     file: str
@@ -73,16 +74,16 @@ class Plan:
     handlers: tuple[HandlerPlan, ...]
 
     def handler(self, section: str) -> HandlerPlan | None:
-        """The plan of one section, if it starts."""
+        """The plan of one handler section; None if no handler starts from it."""
         return next((one for one in self.handlers if one.section == section), None)
 
     def listener(self, section: str) -> ListenerPlan | None:
-        """The plan of one listener."""
+        """The plan of one listener; None if there is no such section."""
         return next((one for one in self.listeners if one.section == section), None)
 
     @property
     def digest(self) -> str:
-        """12 hex digits, equal for plans that do the same; lines and comments do not count."""
+        """12 hex digits, equal for plans that do the same: lines and comments do not count."""
         text = "\n".join(_parts("", self))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -91,7 +92,7 @@ _SPELLING = frozenset({"file", "line", "word"})
 
 
 def _parts(path: str, value: Any) -> Iterator[str]:
-    """A text for each leaf of the plan, the same in every process."""
+    """A text for each single value of the plan, the same in every process."""
     if isinstance(value, type):
         yield f"{path} {value.__module__}.{value.__qualname__}"
     elif is_dataclass(value):

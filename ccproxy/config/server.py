@@ -1,8 +1,8 @@
 """The options of `[ccserver]` and of `[listen:NAME]`.
 
-All options of the original are known here; those that have lost their effect are accepted and
-said once. Signing and encryption are refused, because ignoring them would drop protection the
-user asked for. This module declares; it must never act on an option.
+All options of the original server are known here. An option that has lost its effect is accepted
+with one warning. Signing and encryption are refused, because to ignore them would drop a
+protection that the user asked for. This module declares options; it must never act on one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROTOCOLS = {
 """The protocols a listener can speak."""
 
 CALLS = frozenset({"sodep", "http", "jsonrpc"})
-"""Those whose messages get a type from the listener."""
+"""The protocols whose messages get their type from the option `type` of the listener."""
 _CC = frozenset({"cc"})
 MEANINGFUL: Mapping[str, frozenset[str]] = {
     "type": CALLS,
@@ -38,14 +38,15 @@ MEANINGFUL: Mapping[str, frozenset[str]] = {
     "peer-heartbeat-ttl": _CC,
     "identity-conflict": _CC,
 }
-"""Options of a listener that mean something to some protocols only, and to which."""
+"""Options of a listener that have a meaning with some protocols only, and these protocols."""
 MEANINGLESS: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
     ("peer-on-full", "drop-old"): (
         CALLS,
         "no answer is ever dropped; it is taken as drop-new, which ends the connection instead",
     ),
 }
-"""Values of options that mean nothing to some protocols: to which, and what happens instead."""
+"""Values of options that have no meaning with some protocols: these protocols, and what happens
+with them instead."""
 
 ROLES = ("local", "remote", "insecure")
 
@@ -56,7 +57,7 @@ _EXAMPLE = logging.LogRecord("CCServer", logging.INFO, "", 1, "text", None, None
 
 
 def _log_format(text: str) -> str:
-    """One line is written with it, because only that shows a name that no line has."""
+    """Check a format by writing one log line with it: only this finds an unknown field name."""
     if text:
         try:
             logging.Formatter(text).format(_EXAMPLE)
@@ -144,13 +145,13 @@ class ServerOptions(ListenerOptions):
     )  # fmt: skip
     flows: int = option(
         kinds.positive, default=65_536, reloadable=False,
-        help="message types whose way is remembered; the oldest are forgotten first",
+        help="most flows, one for each message type; the oldest is forgotten first",
     )  # fmt: skip
 
     busy_poll: float = option(
         kinds.duration("us", most=0.001), default=0.0,
-        help="time to look for answers without sleeping after each write: a shorter way for few "
-        "clients, for processor time; about 50 us on a machine with idle cores",
+        help="time to look for answers without sleeping after each write: lower latency with few "
+        "clients, paid with processor time; about 50 us on a machine with idle cores",
     )  # fmt: skip
 
     heartbeat_log: str = _ignored("heartbeat", "for pings to peers write peer-heartbeat")
@@ -188,7 +189,7 @@ class ServerOptions(ListenerOptions):
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions(ListenerOptions):
-    """`[listen:NAME]`: one further address, with the protocol spoken there."""
+    """`[listen:NAME]`: one more address, with the protocol that is spoken there."""
 
     protocol: str = option(kinds.text, help="protocol spoken there, such as cc")
     address: str = option(
@@ -201,12 +202,12 @@ class ListenOptions(ListenerOptions):
     )  # fmt: skip
     timeout: float = option(
         kinds.duration("s", least=0.001), default=60.0,
-        help="time after which a call that nobody answers is answered with a fault",
+        help="time after which a call without an answer is answered with a fault",
     )  # fmt: skip
 
 
 def plain(options: ListenerOptions) -> ListenerOptions:
-    """Only the listener options of a larger table, so that two listeners compare by them."""
+    """Only the listener options of a larger table, so that two listeners can be compared."""
     return ListenerOptions(
         **{one.name: getattr(options, one.name) for one in fields(ListenerOptions)}
     )

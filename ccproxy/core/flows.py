@@ -1,8 +1,8 @@
-"""Flows: the compiled answer for one exact message type, and the bounded table that holds them.
+"""Flows: the compiled decision for one exact message type, and the bounded table that holds them.
 
-A Target is what the hot function obeys; types that go to the same places share one Target, so that
-a mixed stream still travels in whole chunks. It must never decide anything: that is the handlers'
-business, asked once per type by the switch.
+The hot function carries out a Target. Types that go to the same places share one Target, so that
+a mixed stream is still passed on in whole chunks. It must never decide anything: the handlers
+decide, and the switch asks them once for each type.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Receiver
 
-SIZE = 128
-"""Bytes of a type, on average, that the table has room for."""
+TYPE_SIZE = 128
+"""Average length of a type, in bytes, for which the table has room."""
 
 
 class Target:
-    """Where messages go: outboxes to append to, handlers that see each message, else a fate."""
+    """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
     __slots__ = ("blocking", "boxes", "fate", "handlers", "reason")
 
@@ -37,7 +37,7 @@ class Target:
 
 
 class Flow:
-    """One message type: its target, and how much of it has passed, if it is `gone`."""
+    """One message type: its target and counts; `gone` once the table has forgotten it."""
 
     __slots__ = ("bytes", "count", "gone", "target")
 
@@ -49,21 +49,26 @@ class Flow:
 
 
 class FlowTable:
-    """Type (the bytes on the wire) -> Flow; bounded, oldest out, so hostile names cost nothing."""
+    """Type (its bytes on the wire) -> Flow.
+
+    The table is bounded and forgets the oldest flow first, so that a peer which invents types
+    without end takes no more memory.
+    """
 
     def __init__(self, limit: int, compile: Callable[[bytes], Target | None]) -> None:
         self.limit = limit
         self.bytes = 0
-        """Of all types in the table; at most `SIZE` for each that fits in."""
+        """Length of all types in the table; at most `TYPE_SIZE` times the limit of flows."""
         self.flows: dict[bytes, Flow] = {}
         self.other = Flow(Target())
         self._compile = compile
-        # A dict finds its oldest key by stepping over all that were removed before it.
+        # The types in order of age: a dict would have to step over every removed key to find its
+        # oldest one.
         self._order: deque[bytes] = deque()
         self._targets: dict[tuple[object, ...], Target] = {}
 
     def miss(self, type: bytes) -> Flow | None:
-        """Make the flow of a type that is not in the table; None if it is no valid type."""
+        """Make the flow of a type that is not in the table; None if the type is invalid."""
         target = self._compile(type)
         if target is None:
             return None
@@ -71,14 +76,14 @@ class FlowTable:
             key = (target.fate, *map(id, target.boxes), 0, *map(id, target.handlers))
             target = self._targets.setdefault(key, target)
         self.bytes += len(type)
-        while self.flows and (len(self.flows) >= self.limit or self.bytes > SIZE * self.limit):
+        while self.flows and (len(self.flows) >= self.limit or self.bytes > TYPE_SIZE * self.limit):
             self._forget()
         flow = self.flows[type] = Flow(target)
         self._order.append(type)
         return flow
 
     def clear(self) -> None:
-        """Every type is asked for again; the counts of the old flows go to `other`."""
+        """Forget all flows, so that handlers are asked again; their counts go to `other`."""
         while self.flows:
             self._forget()
         self._targets.clear()

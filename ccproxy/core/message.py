@@ -1,4 +1,4 @@
-"""A message as handlers see it, and what they may answer. Pure values: no sockets, no clock."""
+"""A message as handlers see it, and the actions they may return. Values: no sockets, no clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Value = Any
 
 
 class Codec(Protocol):
-    """Payload of one protocol to a neutral value and back; one module of `ccproxy.wire` each."""
+    """Turns a payload of one protocol into a neutral value and back."""
 
     def decode(self, type: str, payload: tuple[Any, ...]) -> Value:
         """The neutral value of a payload; ValueError if it cannot be read."""
@@ -23,10 +23,10 @@ class Codec(Protocol):
 
 
 class Origin(Protocol):
-    """The peer a message came from, where an answer takes more than an identity."""
+    """The peer a message came from, for protocols in which an identity is not enough to answer."""
 
-    def answer(self, message: Message, answer: Reply | Answer) -> str:
-        """Send an answer to a message of this peer; the fate it comes to."""
+    def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
+        """Send an answer to a message of this peer; return the fate of the message."""
 
     def pass_on(self, message: Message, path: str, way: Any) -> None:
         """Messages like the one being handled may go straight to `way`, as `path` there.
@@ -39,11 +39,11 @@ class Origin(Protocol):
 class Message:
     """One received message.
 
-    `route` are the frames in front of the delimiter, the sender's identity first; a reply that
-    carries them in front finds its way back without any state here. `payload` are the frames
-    behind the type (in CC: JSON, signature, blob, more), or the one value that the listener of
-    another protocol makes of a message. `listener` names where it came in. `length` is its size on
-    the wire where the payload is not frames.
+    `route` are the frames in front of the empty frame, the sender's identity first. A reply starts
+    with the same frames, which lead it back to the sender without any state here. `payload` are
+    the frames behind the type (in CC: JSON, signature, blob, more), or the one value that the
+    listener of another protocol made of the message. `listener` is the section of the listener it
+    came in by. `length` is its size on the wire if the payload is not frames.
     """
 
     type: str
@@ -56,9 +56,9 @@ class Message:
 
     @classmethod
     def cut(cls, frames: Sequence[bytes], codec: Codec, listener: str = "") -> Message:
-        """Build one of the frames a ROUTER would hand over, the identity first.
+        """A message from the frames that a ROUTER socket would give, the identity first.
 
-        ValueError without an empty frame or without a valid type behind it.
+        ValueError if there is no empty frame, or no valid type behind it.
         """
         route, type, payload = split(frames)
         return cls(type, route, payload, codec, listener)
@@ -69,7 +69,7 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes of all frames, the route and the type included."""
+        """Length of all frames in bytes, the route and the type included."""
         if self.length:
             return self.length
         return sum(map(len, self.route)) + len(self.type) + sum(map(len, self.payload))
@@ -85,15 +85,15 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is made already, as the protocol of the asker has them."""
+class NativeAnswer:
+    """An answer that has the form of the sender's protocol already."""
 
     content: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message of the handler's own, to the far side of one of its links (see `Context.link`)."""
+    """A message that the handler sends through one of its links (see `Context.link`)."""
 
     link: Any
     type: str
@@ -102,6 +102,6 @@ class Send:
     route: tuple[bytes, ...] = ()
 
 
-Action = Reply | Answer | Send
+Action = Reply | NativeAnswer | Send
 Actions = Action | Iterable[Action] | None
 """What `Handler.handle` returns; None means the message is consumed."""

@@ -1,9 +1,9 @@
 """The outbox: a bounded queue of ready-made bytes in front of one peer.
 
 It holds whole messages as they go on the wire, many in one chunk, so that forwarding costs nothing
-per message here. Every message offered is counted once: `queued == sent + dropped + waiting`, at
-any moment. It must never touch a socket: the network side takes bytes with `peek` and reports with
-`advance` how many of them the kernel has taken.
+per message here. Every message offered is counted once: `queued == sent + dropped + waiting` is
+true at any moment. It must never touch a socket: the sender takes bytes with `peek` and reports
+with `advance` how many of them the operating system has taken.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 from ccproxy.wire.zmtp.frames import boundaries
 
-SMALL = 16 * 1024
-"""A chunk below this is merged with its neighbours once `MERGE` of them wait: a queue of single
-small messages would otherwise cost 40 % more memory than its bytes."""
-MERGE = 64
-ATTEMPTS = 3
-"""Connections that break in the middle of one message before it is given up."""
+SMALL_CHUNK_SIZE = 16 * 1024
+"""Chunks below this size, in bytes, are merged as soon as `MERGE_COUNT` of them wait in a row: a
+queue of single small messages would otherwise cost 40 % more memory than its bytes."""
+MERGE_COUNT = 64
+MAX_BROKEN_SENDS = 3
+"""A message is given up when this many connections in a row broke in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may wait and what happens then: bytes, messages (0 = no limit), policy."""
+    """How much may wait, in bytes and messages (0 = no limit), and the policy when it is full."""
 
     bytes: int = 64 * 1024 * 1024
     messages: int = 0
@@ -40,7 +40,7 @@ class Outbox:
     )  # fmt: skip
 
     def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
-        """`whole`: each chunk is one unit, of a protocol whose units cannot be found again."""
+        """`whole`: a chunk holds one message, of a protocol that is not ZMTP, and is never cut."""
         self.name = name
         self.limits = limits
         self.queued = 0
@@ -70,10 +70,10 @@ class Outbox:
         return self._offset > 0
 
     def offer(self, chunk: bytes, messages: int) -> int:
-        """Queue whole messages; the number accepted is returned, the others are counted dropped.
+        """Queue whole messages; return the number accepted, count the others as dropped.
 
-        What `drop-new` cannot take is cut off at the end. A message offered to a blocked outbox
-        by somebody who cannot wait is dropped.
+        With `drop-new` the last messages of the chunk are dropped. A blocked outbox drops what a
+        caller that cannot wait offers.
         """
         self.queued += messages
         limits = self.limits
@@ -88,7 +88,7 @@ class Outbox:
         return self._squeeze(chunk, messages)
 
     def peek(self, buffers: int) -> list[bytes | memoryview]:
-        """The first chunks that wait, at most `buffers` of them, what is sent already left out."""
+        """The first waiting chunks, at most `buffers`, without the bytes that are sent already."""
         chunks = self._chunks
         taken: list[bytes | memoryview] = [chunks[i][0] for i in range(min(buffers, len(chunks)))]
         if self._offset:
@@ -96,7 +96,7 @@ class Outbox:
         return taken
 
     def advance(self, count: int) -> None:
-        """The kernel has taken `count` bytes of what `peek` gave."""
+        """Record that the operating system has taken `count` bytes of what `peek` gave."""
         self.bytes -= count
         count += self._offset
         chunks = self._chunks
@@ -111,15 +111,15 @@ class Outbox:
             self._release()
 
     def straight(self, messages: int) -> None:
-        """Count messages that the kernel took at once, when nothing waited in front of them."""
+        """Count messages that the operating system took at once, because nothing waited here."""
         self.queued += messages
         self.sent += messages
 
     def rewind(self) -> None:
-        """The connection broke: a message of which only a part was sent waits again as a whole.
+        """After a broken connection, let a message that was sent in part wait again as a whole.
 
-        One that breaks the connection `ATTEMPTS` times in a row is one that the far side refuses;
-        it is dropped, or it would stop the others for ever.
+        After `MAX_BROKEN_SENDS` broken connections in a row the far side is taken to refuse the
+        message. It is dropped, because it would stop the messages behind it for ever.
         """
         self._settle()
         if not self._offset:
@@ -128,7 +128,7 @@ class Outbox:
         self.bytes += self._offset
         self._offset = 0
         self._cuts += 1
-        if self._cuts == ATTEMPTS:
+        if self._cuts == MAX_BROKEN_SENDS:
             self._cuts = 0
             self._drop_first("refused")
 
@@ -141,24 +141,24 @@ class Outbox:
         self._release()
 
     def absorb(self, other: Outbox) -> None:
-        """Add the counts of an outbox that is no more; it must be empty."""
+        """Add the counts of an outbox that is no longer used and has nothing waiting."""
         self.queued += other.queued
         self.sent += other.sent
         self.dropped.update(other.dropped)
 
     def reconfigure(self, limits: Limits) -> None:
-        """New limits from the next message on; what waits stays."""
+        """Apply new limits from the next message on; messages that wait already stay."""
         self.limits = limits
         self._release()
 
     def line(self) -> str:
-        """`name=x queued=9 sent=7 waiting=0 dropped-full=2`: what the ledger says of it."""
+        """Its counts as text: `name=x queued=9 sent=7 waiting=0 dropped-full=2`."""
         counts = {"queued": self.queued, "sent": self.sent, "waiting": self.waiting}
         counts |= {f"dropped-{why}": count for why, count in self.dropped.items() if count}
         return " ".join([f"name={self.name}", *(f"{key}={count}" for key, count in counts.items())])
 
     def wait(self, call: Callable[[], None]) -> None:
-        """Call once when a blocked outbox has drained to half its limit."""
+        """Call `call` once, when this blocked outbox has drained to half its limit."""
         self._waiters.append(call)
 
     def _append(self, chunk: bytes, messages: int) -> None:
@@ -166,24 +166,24 @@ class Outbox:
         self._chunks.append((chunk, messages))
         self.bytes += len(chunk)
         self.waiting += messages
-        self._small = self._small + 1 if len(chunk) < SMALL else 0
-        if self._small == MERGE:
+        self._small = self._small + 1 if len(chunk) < SMALL_CHUNK_SIZE else 0
+        if self._small == MERGE_COUNT:
             self._merge()
         if idle and self.wake is not None:
             self.wake(self)
 
     def _merge(self) -> None:
-        """Join the small chunks at the end; the first one may be half sent and is left alone."""
+        """Join the small chunks at the end; never the first chunk, which may be half sent."""
         self._small = 0
-        if len(self._chunks) <= MERGE or self._whole:
+        if len(self._chunks) <= MERGE_COUNT or self._whole:
             return
-        last = [self._chunks.pop() for _ in range(MERGE)]
+        last = [self._chunks.pop() for _ in range(MERGE_COUNT)]
         last.reverse()
         joined = b"".join([chunk for chunk, _ in last])
         self._chunks.append((joined, sum(messages for _, messages in last)))
 
     def _squeeze(self, chunk: bytes, messages: int) -> int:
-        """Take the messages that still fit, in order; the rest is dropped."""
+        """Take the messages that still fit, in order; drop the others."""
         limits = self.limits
         if limits.messages:
             self._settle()
@@ -241,14 +241,14 @@ class Outbox:
         return found
 
     def _drop_first(self, reason: str) -> None:
-        """Drop the first message, of which nothing is sent."""
+        """Drop the first message; nothing of it may have been sent."""
         self._open_first()
         self.bytes -= len(self._chunks.popleft()[0])
         self.waiting -= 1
         self.dropped[reason] += 1
 
     def _open_first(self) -> None:
-        """Cut the first chunk into single messages: once a chunk, so dropping stays cheap."""
+        """Cut the first chunk into single messages, once per chunk, so that drops stay cheap."""
         chunk, messages = self._chunks[0]
         if messages == 1:
             return
@@ -259,7 +259,7 @@ class Outbox:
         self._chunks.extendleft(reversed(singles))
 
     def _settle(self) -> None:
-        """Count the messages of a half sent chunk that are sent whole, and cut them off."""
+        """Count the messages of a half sent chunk that are sent as a whole, and cut them off."""
         if not self._offset:
             return
         chunk, messages = self._chunks.popleft()

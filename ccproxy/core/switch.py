@@ -1,8 +1,8 @@
 """The switch: asks handlers once per type, passes runs of messages on, counts every fate.
 
-It is wired to the outside by calls alone: the classes of `core.ingress` bring the bytes of a peer
-or a link, `take` a whole message, outboxes take what goes out, `Notices` hears what a log should
-say. It must never do I/O, look at a clock, or lose a message without naming its fate.
+Bytes of a peer or a link come in through the classes of `core.ingress`, whole messages of other
+protocols through `take`. What goes out is put into outboxes, what belongs in a log goes to
+`Notices`. It must never do I/O, read a clock, or lose a message without naming its fate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK, Ledger
-from ccproxy.core.message import Action, Actions, Answer, Codec, Message, Send
+from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
@@ -22,23 +22,23 @@ from ccproxy.wire.zmtp.frames import pack
 
 
 class Decider(Receiver, Protocol):
-    """A handler, as far as the switch has to know it."""
+    """The part of a handler that the switch uses."""
 
     def decide(self, type: str) -> Verdict:
-        """Say once where messages of a type go."""
+        """Say where messages of a type go; asked once for each type."""
 
 
 class Notices(Protocol):
-    """Who hears what happened, to log it at a bearable rate."""
+    """Is told what went wrong with messages, and logs it at a limited rate."""
 
     def unrouted(self, type: str, messages: int) -> None:
-        """Messages no route matches."""
+        """No route matches these messages."""
 
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
-        """Messages that are none; `raw` is the first of them on the wire."""
+        """These messages are malformed; `raw` holds the bytes of the first."""
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
-        """A handler raised, or refused a message."""
+        """A handler raised an exception, or refused a message."""
 
 
 class Switch:
@@ -61,16 +61,19 @@ class Switch:
         handlers: Mapping[str, Decider],
         receivers: Mapping[int, Receiver],
     ) -> None:
-        """New routes, the handlers they name, and who handles for a handler, by its `id`."""
+        """Apply new routes and the handlers they name.
+
+        `receivers` maps the `id` of a handler to the object that handles messages in its place.
+        """
         self._routes, self._handlers, self._receivers = routes, handlers, receivers
         self.table.clear()
 
     def miss(self, type: bytes) -> Flow:
-        """The flow of a type that is not in the table; the one of malformed messages for none."""
+        """The flow of a type that is not in the table; `malformed` if the type is invalid."""
         return self.table.miss(type) or self.malformed
 
     def take(self, message: Message) -> str:
-        """Deal with a message of a protocol that is not ZMTP; the fate it ended in."""
+        """Deal with a message of a protocol that is not ZMTP; return its fate."""
         name = message.type.encode("utf-8", "replace")
         flow = self.table.flows.get(name) or self.miss(name)
         target, size = flow.target, message.size
@@ -86,14 +89,14 @@ class Switch:
         return fate
 
     def too_big(self) -> None:
-        """Count a message that its peer was closed for: larger than it may be."""
+        """Count a message that was larger than allowed, for which its peer was closed."""
         self.ledger.receive(1, 0)
         self.ledger.end("too-big", 1, 0)
 
     def inject(self, handler: Decider, message: Message) -> str:
-        """Give a message that was held back to a handler: what became of it this time.
+        """Give a message that was held back to a handler; return what became of it now.
 
-        Its fate was counted when it came in, and stays what it was.
+        The ledger does not change: it counted the message's fate when the message came in.
         """
         place = self._ask(handler, message.type)
         fates = [place.fate, *self._forward(place.boxes, message)]
@@ -101,11 +104,11 @@ class Switch:
         return min(fates, key=RANK.__getitem__)
 
     def waits(self, handler: Decider, type: str) -> bool:
-        """True while an outbox that a handler forwards this type to wants its senders to wait."""
+        """True while senders must wait for an outbox that the handler forwards this type to."""
         return any(box.blocked for box in self._ask(handler, type).blocking)
 
     def deliver(self, receiver: Receiver, message: Message) -> str:
-        """Let one handler see one message; the fate it gave it is returned."""
+        """Let one handler see one message; return the fate that the handler gave it."""
         try:
             actions = receiver.handle(message)
             if actions is None:
@@ -115,14 +118,14 @@ class Switch:
             return self.fault(receiver.name, message.type, error)
 
     def fault(self, name: str, type: str, error: BaseException) -> str:
-        """The fate of a message that made its handler raise; somebody is told."""
+        """The fate of a message whose handler raised `error`; `Notices` is told."""
         self.notices.failed(name, type, error)
         if isinstance(error, Refuse):
             return error.fate if error.fate in RANK else "refused"
         return "refused" if isinstance(error, Refused) else "failed"
 
     def act(self, actions: Actions, message: Message | None) -> str:
-        """Carry out actions; the best fate among them is returned."""
+        """Carry out actions; return the best fate among them."""
         if isinstance(actions, Action):
             return self._act(actions, message)
         fates = [self._act(action, message) for action in actions or ()]
@@ -137,7 +140,7 @@ class Switch:
             raise ValueError("an answer needs a message that came from a peer")
         if message.origin is not None:
             return message.origin.answer(message, action)
-        if isinstance(action, Answer):
+        if isinstance(action, NativeAnswer):
             raise ValueError("a CC message is answered by a Reply")
         payload = message.codec.encode(action.type, action.value, action.blob)
         box = self.peers.get(message.route[0])
@@ -147,7 +150,7 @@ class Switch:
         return "replied" if taken else "full"
 
     def _forward(self, boxes: Sequence[Outbox], message: Message) -> list[str]:
-        """Put a message on links, as CC whatever it came as; the fate, if there are links."""
+        """Put a message on links, as CC whatever its protocol was; its fate, if there are links."""
         if not boxes:
             return []
         payload = message.payload
@@ -181,7 +184,7 @@ class Switch:
         return Target(tuple(boxes), tuple(receivers), fate, type)
 
     def _ask(self, handler: Decider, type: str) -> Target:
-        """Where one handler wants messages of a type; one that cannot say so fails them."""
+        """Where one handler wants messages of a type to go; "failed" if `decide` fails."""
         try:
             verdict = handler.decide(type)
             if isinstance(verdict, Forward):

@@ -1,4 +1,4 @@
-"""What `Handler.decide` may answer, as values; and who a message is delivered to. Pure."""
+"""What `Handler.decide` may return, and the receivers of a message. Values only: no I/O."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ccproxy.core.outbox import Outbox
 
 
 class Receiver(Protocol):
-    """Who sees each message of a type: a handler, as far as the switch has to know it."""
+    """An object that sees each message of a type: the part of a handler that the switch uses."""
 
     name: str
 
     @property
     def exclusive(self) -> bool:
-        """True if of several such only the one of the longest prefix gets a message."""
+        """True if of all exclusive receivers only that of the longest prefix gets a message."""
 
     def handle(self, message: Message) -> Actions:
-        """Take one message and say what to do."""
+        """Take one message; return the actions to carry out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Forward:
 
     @property
     def boxes(self) -> tuple[Outbox, ...]:
-        """The outboxes; TypeError if they are none."""
+        """The outboxes; TypeError if there is none, or something that is not an outbox."""
         boxes = (self.outboxes,) if isinstance(self.outboxes, Outbox) else tuple(self.outboxes)
         if not boxes or not all(isinstance(box, Outbox) for box in boxes):
             raise TypeError(f"Forward of {self.outboxes!r:.80}, expected outboxes")
@@ -42,10 +42,10 @@ class Deliver:
     """Verdict: `handle` wants to see every message of this type."""
 
     handlers: tuple[Receiver, ...] = ()
-    """Who sees it; empty means the handler that was asked."""
+    """The handlers that see it; empty means the handler that was asked."""
 
     def receivers(self, asked: Receiver) -> tuple[Receiver, ...]:
-        """Who sees it; TypeError if they cannot."""
+        """The handlers that see it; TypeError if one has no method `handle`."""
         found = tuple(self.handlers) or (asked,)
         if not all(callable(getattr(one, "handle", None)) for one in found):
             raise TypeError(f"Deliver to {self.handlers!r:.80}, expected handlers")
@@ -63,7 +63,7 @@ Verdict = Forward | Deliver | Discard
 
 
 class Refuse(Exception):
-    """Raised by `handle`: this message is not accepted, for a reason its sender is to blame for."""
+    """Raised by `handle`: the message is not accepted, because of a mistake of its sender."""
 
     fate = "refused"
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions
-from ccproxy.core.message import Action, Actions, Answer, Codec, Message, Send
+from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Forward
 from ccproxy.handler import Flushable, Handler, WireOwner
@@ -258,7 +258,7 @@ class FakeContext:
             return
         if message is None:
             raise ValueError("an answer needs the message it answers")
-        if isinstance(action, Answer):
+        if isinstance(action, NativeAnswer):
             self.answers.append((message, action.content))
             return
         payload = message.codec.encode(action.type, action.value, action.blob)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ccproxy import Answer, Context, Handler, Message, Plan, Problem, Reply
+from ccproxy import Context, Handler, Message, NativeAnswer, Plan, Problem, Reply
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
 from ccproxy.protocols.jolie.sodep import Passed, respond
@@ -110,7 +110,7 @@ class Redirect(Handler):
             respond(message, answer)
             return
         if message.origin is not None:
-            message.origin.answer(message, Answer(answer))
+            message.origin.answer(message, NativeAnswer(answer))
             return
         type = cccall.reply_type(message.type)
         for one in (answer, io_fault("cc cannot carry the answer")):

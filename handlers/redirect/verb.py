@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccproxy.client import Answer, Client, Limits
+from ccproxy.client import Answer, Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.protocols.jolie.cc_calls import answer_of
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
     if not address:
         return common.BAD_CONFIGURATION
     try:
-        with Client(address, limits=Limits(linger=0.0)) as client:
+        with Client(address, limits=ClientLimits(linger=0.0)) as client:
             answer = client.request(type, fields_of(args), timeout=args.timeout)
     except (ValueError, ConnectionError, TimeoutError) as error:
         return common.fail(str(error))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.core.flows import SIZE, Flow, FlowTable, Target
+from ccproxy.core.flows import TYPE_SIZE, Flow, FlowTable, Target
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 
@@ -133,7 +133,7 @@ def test_types_are_bounded_in_bytes_too():
     table = FlowTable(100, lambda type: Target())
     for number in range(1000):
         table.miss(b"%04d" % number + b"x" * 1000)
-        assert table.bytes == sum(map(len, table.flows)) <= SIZE * 100
+        assert table.bytes == sum(map(len, table.flows)) <= TYPE_SIZE * 100
     assert 10 < len(table.flows) < 14
     table.clear()
     assert table.bytes == 0

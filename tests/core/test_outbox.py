@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ccproxy.core import outbox as module
-from ccproxy.core.outbox import MERGE, Limits, Outbox
+from ccproxy.core.outbox import MERGE_COUNT, Limits, Outbox
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
 
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
             excess = self.model.size - self.model.limits.bytes
             assert excess < sum(map(len, chunk)) or before > self.model.limits.bytes
 
-    @rule(count=st.integers(1, 2 * MERGE + 3))
+    @rule(count=st.integers(1, 2 * MERGE_COUNT + 3))
     def offer_singles(self, count: int) -> None:
         for _ in range(count):
             self.offer_one()
@@ -246,7 +246,7 @@ class Patient:
 
     @pytest.fixture(autouse=True)
     def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "ATTEMPTS", 1 << 30)
+        monkeypatch.setattr(module, "MAX_BROKEN_SENDS", 1 << 30)
 
 
 class TestMachine(Patient, Machine.TestCase):  # type: ignore[misc, name-defined]
@@ -265,7 +265,7 @@ def cut_in_the_middle(box: Outbox) -> None:
 def test_a_message_that_breaks_the_connection_again_and_again_is_given_up() -> None:
     box = Outbox("box", Limits())
     box.offer(numbered(0, 5) + numbered(1, 5), 2)
-    for _ in range(module.ATTEMPTS - 1):
+    for _ in range(module.MAX_BROKEN_SENDS - 1):
         cut_in_the_middle(box)
         assert box.waiting == 2
     cut_in_the_middle(box)
@@ -395,10 +395,12 @@ def test_what_went_out_before_a_clear_is_sent_not_dropped() -> None:
     assert (box.sent, box.waiting, box.bytes, box.dropped) == (1, 0, 0, {"gone": 2})
 
 
-@pytest.mark.parametrize("count", [MERGE - 1, MERGE, MERGE + 1, 2 * MERGE, 5 * MERGE + 3])
+@pytest.mark.parametrize(
+    "count", [MERGE_COUNT - 1, MERGE_COUNT, MERGE_COUNT + 1, 2 * MERGE_COUNT, 5 * MERGE_COUNT + 3]
+)
 def test_small_chunks_are_merged_and_nothing_else_changes(count: int) -> None:
     box = filled(Limits(), *[5] * count)
-    assert len(box.peek(10**9)) <= max(MERGE, count // MERGE + 2 * MERGE)
+    assert len(box.peek(10**9)) <= max(MERGE_COUNT, count // MERGE_COUNT + 2 * MERGE_COUNT)
     assert numbers(content(box)) == list(range(count))
     box.advance(box.bytes)
     assert (box.sent, box.waiting) == (count, 0)
@@ -407,11 +409,11 @@ def test_small_chunks_are_merged_and_nothing_else_changes(count: int) -> None:
 def test_a_half_sent_chunk_is_not_merged() -> None:
     box = filled(Limits(), 50)
     box.advance(7)
-    for number in range(1, 3 * MERGE):
+    for number in range(1, 3 * MERGE_COUNT):
         box.offer(numbered(number, 5), 1)
     assert len(box.peek(1)[0]) == len(numbered(0, 50)) - 7
     box.rewind()
-    assert numbers(content(box)) == list(range(3 * MERGE))
+    assert numbers(content(box)) == list(range(3 * MERGE_COUNT))
 
 
 def test_peek_gives_no_more_buffers_than_asked_for() -> None:

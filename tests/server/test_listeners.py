@@ -11,7 +11,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions, SocketOptions
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions
-from ccproxy.core.message import Answer
+from ccproxy.core.message import NativeAnswer
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.net.sockets import connect
@@ -210,7 +210,7 @@ async def test_calls_under_way_are_answered_when_their_listener_goes(calling, un
     again = listeners.prepare(before)
     await listeners.commit(again, before)
     [message] = service.messages
-    assert message.origin.answer(message, Answer(Result(Tree(7)))) == "replied"
+    assert message.origin.answer(message, NativeAnswer(Result(Tree(7)))) == "replied"
     answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer
     writer.close()
@@ -250,7 +250,7 @@ async def test_a_server_that_stops_waits_no_longer_than_it_may(calling):
 
 
 def answer(message):
-    message.origin.answer(message, Answer(Result(Tree(7))))
+    message.origin.answer(message, NativeAnswer(Result(Tree(7))))
 
 
 async def test_each_lingers_as_long_as_it_says_and_the_server_does(open_ones, monkeypatch):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
-from ccproxy.core.message import Answer, Message, Reply
+from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.net.sockets import quiet
 from ccproxy.net.stream import Stream
 from ccproxy.protocols.jolie import cc_calls as cccall
@@ -135,9 +135,9 @@ class Caller:
         if way.timeout <= self._listener.options.timeout:
             form.pass_on(message.payload[0], path, way, Straight(flow, self._kit.switch.ledger))
 
-    def answer(self, message: Message, answer: Reply | Answer) -> str:
+    def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
         """Answer a call; the fate is `gone` if it is answered already or the caller is gone."""
-        if isinstance(answer, Answer):
+        if isinstance(answer, NativeAnswer):
             return self.give(message.route[1], answer.content)
         [content] = self._codec.encode(answer.type, answer.value, answer.blob)
         return self.give(message.route[1], content)

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from typing import Any
 
-from ccproxy.core.message import Answer, Message, Reply
+from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.net.stream import Stream
 from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocols.ssmmp import (
@@ -75,12 +75,12 @@ class TextPeer:
 
     # Origin of its messages
 
-    def answer(self, message: Message, answer: Reply | Answer) -> str:
-        """Write to the peer; `Answer` has the text of a message, in any framing, or the bytes for
+    def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
+        """Write to the peer; `NativeAnswer` holds the text of a message, or bytes for
         this very peer; empty: it is closed when what waits is written."""
         if self.stream.closed:
             return "gone"
-        if isinstance(answer, Answer):
+        if isinstance(answer, NativeAnswer):
             if not answer.content:
                 self._finish("closed by a handler")
                 return "replied"

@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy import (
-    Answer,
     Context,
     Deliver,
     Discard,
     Handler,
     Message,
+    NativeAnswer,
     Plan,
     Problem,
     Reply,
@@ -255,7 +255,7 @@ class SsmmpAgent(Handler):
             return
         peer = self._peers.pop(conn, None)
         if peer is not None and peer.origin is not None:
-            peer.origin.answer(peer, Answer(b""))
+            peer.origin.answer(peer, NativeAnswer(b""))
 
 
 _KNOWN = frozenset(

@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any
 
 from ccproxy import (
-    Answer,
     Context,
     Deliver,
     Discard,
     Full,
     Handler,
     Message,
+    NativeAnswer,
     Plan,
     Problem,
     Reply,
@@ -219,17 +219,17 @@ class SsmmpManager(Handler):
             self.ctx.act(Reply(ssmmp.type_of(message), value), to)
             return
         text = ssmmp.format(message, replace(to.codec.dialect, edition=edition))
-        if to.origin.answer(to, Answer(text)) == "full":
+        if to.origin.answer(to, NativeAnswer(text)) == "full":
             # What is lost would never be asked for again: it has to register anew.
             self.ctx.count("told.full")
-            to.origin.answer(to, Answer(b""))
+            to.origin.answer(to, NativeAnswer(b""))
 
     def _close(self, peer: str) -> None:
         to = self._peers.find(peer)
         if to is None:
             return
         if to.origin is not None:
-            to.origin.answer(to, Answer(b""))
+            to.origin.answer(to, NativeAnswer(b""))
             return
         self._gone(peer)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ccproxy.client import Client, Limits
+from ccproxy.client import Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.commands.columns import columns
 from ccproxy.commands.send import address_of
@@ -169,7 +169,7 @@ def main(args: argparse.Namespace) -> int:
         "operations": operations, "cancel": cancel,
     }  # fmt: skip
     try:
-        with Client(address, limits=Limits(linger=0.0)) as client:
+        with Client(address, limits=ClientLimits(linger=0.0)) as client:
             return does.get(args.what, operate)(client, args)
     except Refused as refusal:
         return common.fail(str(refusal))

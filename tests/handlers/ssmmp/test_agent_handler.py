@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy import Answer, Plan
+from ccproxy import NativeAnswer, Plan
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
 from ccproxy_handlers.ssmmp.agent import Record
@@ -297,4 +297,4 @@ def test_it_hangs_up_on_instances_when_it_stops(options):
             "instance_hello_request", 1, service_name="job", service_instance_id=1
         )
         running.give(replace(message(ssmmp.type_of(made), ssmmp.value_of(made)), origin=Origin()))
-    assert told[-1] == Answer(b"")
+    assert told[-1] == NativeAnswer(b"")

@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.server import ListenOptions
-from ccproxy.core.message import Answer, Message, Reply
+from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
 from ccproxy.net import stream_listener as streaming
@@ -41,7 +41,7 @@ class Service:
 
 def double(message):
     [call] = message.payload
-    return Answer(Result(Tree(2 * call.value.tree().payload)))
+    return NativeAnswer(Result(Tree(2 * call.value.tree().payload)))
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_who_is_not_answered_in_time_is_told(make, monkeypatch):
     client.ask(1)
     assert "no answer within 0.02 s" in fault_of(await client.answer())
     [message] = service.messages
-    assert message.origin.answer(message, Answer(Result(Tree(1)))) == "gone"
+    assert message.origin.answer(message, NativeAnswer(Result(Tree(1)))) == "gone"
     await end(listener, client)
 
 
@@ -155,7 +155,7 @@ async def test_an_answer_can_come_later_as_a_reply_and_only_once(make, until):
     client = await Client(listener).connect()
     client.ask(1)
     [message] = await until(lambda: service.messages)
-    fault = Answer(Fault("TooLate", Tree("no")))
+    fault = NativeAnswer(Fault("TooLate", Tree("no")))
     assert message.origin.answer(message, fault) == "replied"
     assert "TooLate" in fault_of(await client.answer())
     reply = Reply("reply.calc.Sum.add", {"data": 1})
@@ -184,7 +184,7 @@ async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monke
     """No more of its calls are read while its answers fill the kernel's buffers and ours."""
     monkeypatch.setattr(callers, "UNREAD", 1000)
     text = "x" * 500_000
-    listener, service, _ = make(lambda message: Answer(Result(Tree(text))))
+    listener, service, _ = make(lambda message: NativeAnswer(Result(Tree(text))))
     client = await Client(listener).connect()
     total = 40
     for number in range(total):
@@ -236,7 +236,7 @@ def keeps(message):
 
 
 def answer(message, payload=1):
-    return message.origin.answer(message, Answer(Result(Tree(payload))))
+    return message.origin.answer(message, NativeAnswer(Result(Tree(payload))))
 
 
 async def test_no_more_is_read_while_many_calls_are_under_way(make, until, monkeypatch):
@@ -273,7 +273,7 @@ async def test_who_sends_far_ahead_is_answered_all_the_same(make, until):
         client.ask(text)
     await until(lambda: any(not peer.stream._reading for peer in listener.peers))
     answer(service.messages[0])
-    service.does = lambda message: Answer(Result(Tree(len(service.messages))))
+    service.does = lambda message: NativeAnswer(Result(Tree(len(service.messages))))
     for number in range(1, total + 1):
         status, body = await client.answer()
         assert (status, body["$"]) == (200, number)
@@ -327,7 +327,7 @@ async def test_with_block_it_is_waited_for(make, until, caplog):
 
 
 async def test_one_answer_may_be_larger_than_the_queue(make):
-    listener, _, _ = make(lambda message: Answer(Result(Tree(BIG))), peer_queue=1024)
+    listener, _, _ = make(lambda message: NativeAnswer(Result(Tree(BIG))), peer_queue=1024)
     client = await Client(listener).connect()
     for number in range(3):
         client.ask(number)

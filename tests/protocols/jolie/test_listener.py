@@ -7,7 +7,7 @@ import pytest
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.server import ListenOptions
-from ccproxy.core.message import Answer
+from ccproxy.core.message import NativeAnswer
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.protocols.jolie.http import Limits as HttpLimits
@@ -31,7 +31,7 @@ class Service:
         return Deliver()
 
     def handle(self, message):
-        return None if self.silent else Answer(Result(Tree(message.type)))
+        return None if self.silent else NativeAnswer(Result(Tree(message.type)))
 
 
 @pytest.fixture

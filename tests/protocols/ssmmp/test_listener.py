@@ -6,7 +6,7 @@ import pytest
 
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.message import Answer, Reply
+from ccproxy.core.message import NativeAnswer, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.protocols import ssmmp
@@ -76,13 +76,13 @@ async def test_messages_and_answers(make, until, request_, begins):
     assert message.type == "ssmmp.initiation_request"
     assert message.value() == {"text": request_.decode().strip()}
     assert message.payload[-1] == ssmmp.parse(request_.strip())
-    for answer in (Reply("ssmmp.initiation_response", {"text": WELCOME}), Answer(WELCOME)):
+    for answer in (Reply("ssmmp.initiation_response", {"text": WELCOME}), NativeAnswer(WELCOME)):
         assert message.origin.answer(message, answer) == "replied"
         line = await reader.readline()
         assert (b" ~ " in line) == (request_ is TILDE)
         if request_ is REQUEST:
             await reader.readuntil(b"\n\n")
-    assert message.origin.answer(message, Answer(b"as it is\n")) == "replied"
+    assert message.origin.answer(message, NativeAnswer(b"as it is\n")) == "replied"
     assert await reader.readline() == b"as it is\n"
     await finish(listener, writer)
 
@@ -95,12 +95,12 @@ async def test_an_empty_answer_closes_behind_what_waits(make, until):
     writer.write(REQUEST)
     await until(lambda: handler.messages)
     [message] = handler.messages
-    message.origin.answer(message, Answer(b"last\n"))
-    message.origin.answer(message, Answer(b""))
+    message.origin.answer(message, NativeAnswer(b"last\n"))
+    message.origin.answer(message, NativeAnswer(b""))
     assert await reader.read() == b"last\n"
     await until(lambda: gone)
     assert gone == [message.route[0]]
-    assert message.origin.answer(message, Answer(b"more\n")) == "gone"
+    assert message.origin.answer(message, NativeAnswer(b"more\n")) == "gone"
     await finish(listener, writer)
 
 
@@ -111,8 +111,8 @@ async def test_a_peer_that_is_to_be_closed_and_reads_nothing(make, until, monkey
     writer.write(REQUEST)
     await until(lambda: handler.messages)
     [message] = handler.messages
-    message.origin.answer(message, Answer(b"x" * 20_000_000))
-    message.origin.answer(message, Answer(b""))
+    message.origin.answer(message, NativeAnswer(b"x" * 20_000_000))
+    message.origin.answer(message, NativeAnswer(b""))
     await until(lambda: not listener.peers)
     await finish(listener, writer)
 

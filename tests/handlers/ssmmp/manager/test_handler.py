@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy import Answer, Deliver, Discard, Full, Message, Plan
+from ccproxy import Deliver, Discard, Full, Message, NativeAnswer, Plan
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
 from ccproxy_handlers.ssmmp.manager import writer as turns
@@ -38,7 +38,7 @@ class Peer:
         self.fate = "replied"
 
     def answer(self, message, answer):
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, NativeAnswer)
         self.heard.append((answer.content, self.kept()))
         return self.fate
 
