@@ -39,7 +39,7 @@ from .engine.actions import (
     ToManager,
     WatchPorts,
 )
-from .engine.engine import Agent
+from .engine.engine import Engine
 from .engine.state import Identity
 from .engine.tables import LinkState
 from .manager_link import Hears, line_to
@@ -62,7 +62,7 @@ class SsmmpAgent(Handler):
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
-        self.agent: Agent
+        self.agent: Engine
         self._file = RepositoryFile(options.repository)
         self._peers: dict[str, Message] = {}
         self._started = False
@@ -82,7 +82,7 @@ class SsmmpAgent(Handler):
         records, known = self._keep.read()
         options = self.options
         identity = Identity(options.address, options.node, options.instances)
-        self.agent = Agent.restore(records, identity, repository, options, _token)
+        self.agent = Engine.restore(records, identity, repository, options, _token)
         self.hosting = Hosting(ctx, self.agent, self._keep, options.output, self._do)
         self._hears = Hears(self._linked, self._unlinked, self._told)
         self._line = line_to(options.manager, ctx, self._hears)
@@ -90,7 +90,7 @@ class SsmmpAgent(Handler):
         alive = await self.hosting.adopt(known)
         self._started = True
         ctx.log.info("instances running=%d ended=%d", len(alive),
-                     len(self.agent.house.rows) - len(alive))  # fmt: skip
+                     len(self.agent.state.rows) - len(alive))  # fmt: skip
         self._do(lambda now: self.agent.resume(now, alive))
         self.hosting.resume()
         ctx.on_departure(self._departed)
@@ -117,15 +117,15 @@ class SsmmpAgent(Handler):
 
     def status(self) -> dict[str, Any]:
         """The link to the Manager, instances by state, sessions."""
-        house = self.agent.house
-        states = Counter(str(row.state) for row in house.rows.values())
+        state = self.agent.state
+        states = Counter(str(row.state) for row in state.rows.values())
         return {
             "manager": self._where,
-            "link": str(house.link.state),
-            "instances": len(house.rows),
+            "link": str(state.link),
+            "instances": len(state.rows),
             **{f"instances {state}": count for state, count in sorted(states.items())},
             "processes": len(self.hosting.children),
-            "sessions": len(house.connections),
+            "sessions": len(state.sessions),
         }
 
     async def stop(self) -> None:
@@ -146,7 +146,7 @@ class SsmmpAgent(Handler):
         self._do(self.agent.linked)
 
     def _unlinked(self, reason: str) -> None:
-        if self.agent.house.link.state is not LinkState.DISCONNECTED:
+        if self.agent.state.link is not LinkState.DISCONNECTED:
             self.ctx.log.warning("no Manager at=%s: %s", self._where, reason)
         self._do(self.agent.unlinked)
 
@@ -174,7 +174,7 @@ class SsmmpAgent(Handler):
         if self.agent.next_deadline() <= now:
             self._do(self.agent.tick)
         silent = self._probed and now - self._heard > self.options.manager_silence
-        if silent and self.agent.house.link.state is LinkState.REGISTERED:
+        if silent and self.agent.state.link is LinkState.REGISTERED:
             self._line.close()
             self._unlinked(f"silent for {now - self._heard:.0f} s")
 
@@ -203,7 +203,7 @@ class SsmmpAgent(Handler):
         if isinstance(one, ToManager):
             self._line.send(one.message)
         elif isinstance(one, ToInstance):
-            self._tell(one.conn, one.message)
+            self._tell(one.connection, one.message)
         elif isinstance(one, Count):
             self.ctx.count(one.name)
         elif isinstance(one, Notice):
@@ -212,7 +212,7 @@ class SsmmpAgent(Handler):
         elif isinstance(one, Connect):
             self._connect(one)
         elif isinstance(one, Disconnect):
-            self._disconnect(one.conn)
+            self._disconnect(one.connection)
         else:
             self._host(one)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ccproxy import kinds, option
 from ccproxy.protocols import ssmmp
 
-from .engine.settings import Settings
+from .engine.settings import AgentSettings
 
 PLAIN = "ssmmp://"
 """In front of the address of a Manager that is spoken to in plain text."""
@@ -30,7 +30,7 @@ NODE = kinds.checked("IP address", _node_address)
 
 
 @dataclass(frozen=True, slots=True)
-class Options(Settings):
+class Options(AgentSettings):
     """`repository`, `state` and `output` are paths."""
 
     manager: str = option(

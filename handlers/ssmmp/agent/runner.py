@@ -21,7 +21,7 @@ from ..repository import NOTIFY, filled
 from . import probes, proc
 from .children import Children
 from .engine.actions import Action, Kill, Spawn, WatchPorts
-from .engine.engine import Agent
+from .engine.engine import Engine
 from .engine.rows import Process
 from .engine.tables import ProcessState
 from .forward import Ports
@@ -36,7 +36,7 @@ class Hosting:
     """`do` lets the agent take a step and carries out what it answers."""
 
     def __init__(
-        self, ctx: Context, agent: Agent, keep: Keep, output: str, do: Callable[[Step], None]
+        self, ctx: Context, agent: Engine, keep: Keep, output: str, do: Callable[[Step], None]
     ) -> None:
         self._ctx = ctx
         self._agent = agent
@@ -51,7 +51,7 @@ class Hosting:
     async def adopt(self, known: dict[int, Known]) -> set[int]:
         """The instances of an earlier agent that still run; all are watched from now on."""
         alive = set()
-        for key, row in self._agent.house.rows.items():
+        for key, row in self._agent.state.rows.items():
             mark = known.get(key, Known(key))
             if not row.pid:
                 row = await self._search(row)
@@ -68,12 +68,12 @@ class Hosting:
         pid = 0
         if row.token:
             pid = await self._ctx.run_blocking(proc.find, "SSMMP_TOKEN", row.token)
-        self._agent.house.rows[row.key] = replace(row, pid=pid)
-        return self._agent.house.rows[row.key]
+        self._agent.state.rows[row.key] = replace(row, pid=pid)
+        return self._agent.state.rows[row.key]
 
     def resume(self) -> None:
         """Go on with those that are not ready yet, and speak for those that cannot."""
-        for key, row in list(self._agent.house.rows.items()):
+        for key, row in list(self._agent.state.rows.items()):
             if row.state in (ProcessState.SPAWNED, ProcessState.ATTACHED):
                 self._listen(key, row)
                 self._do(partial(self._agent.spawned, instance=key, pid=row.pid))
@@ -115,7 +115,7 @@ class Hosting:
 
     async def _spawn(self, wanted: Spawn) -> None:
         key = wanted.instance
-        row = self._agent.house.rows.get(key)
+        row = self._agent.state.rows.get(key)
         try:
             if row is not None:
                 wanted = await self._prepare(wanted, row)
@@ -135,7 +135,7 @@ class Hosting:
 
     async def _prepare(self, wanted: Spawn, row: Process) -> Spawn:
         """With the ports of its stand-in, and the name of its notice socket."""
-        program = self._agent.house.repository.programs.get(row.program)
+        program = self._agent.state.repository.programs.get(row.program)
         env = dict(wanted.env)
         values: dict[str, str] = {}
         if program is not None and program.forward:
@@ -155,18 +155,18 @@ class Hosting:
         return stand
 
     async def _watch(self, wanted: WatchPorts) -> None:
-        key, house = wanted.instance, self._agent.house
+        key, state = wanted.instance, self._agent.state
 
         def starting() -> bool:
-            row = house.rows.get(key)
+            row = state.rows.get(key)
             return row is not None and row.state in (ProcessState.SPAWNED, ProcessState.ATTACHED)
 
-        if await probes.accepting(house.identity.address, wanted.ports, starting):
+        if await probes.accepting(state.identity.address, wanted.ports, starting):
             self._do(lambda now: self._agent.ready(now, key))
 
     def _listen(self, key: int, row: Process) -> str:
         """Hear what a program says of itself; the name of the socket, empty if it need not."""
-        program = self._agent.house.repository.programs.get(row.program)
+        program = self._agent.state.repository.programs.get(row.program)
         if program is None or program.ready != NOTIFY:
             return ""
         notices = self._notices[key] = NoticeSocket(f"ssmmp-{key}-{row.token}")
@@ -187,12 +187,12 @@ class Hosting:
     def _said(self, name: str, data: bytes) -> None:
         """A stand-in speaks."""
         for message in _messages(data):
-            self._do(partial(self._agent.from_instance, conn=name, message=message))
+            self._do(partial(self._agent.from_instance, connection=name, message=message))
 
     def _stop(self, instance: int) -> None:
         """A stand-in was asked to have its program end."""
-        row = self._agent.house.rows.get(instance)
-        program = self._agent.house.repository.programs.get(row.program) if row else None
+        row = self._agent.state.rows.get(instance)
+        program = self._agent.state.repository.programs.get(row.program) if row else None
         self.children.kill(instance, program.stop_signal if program else "TERM")
 
     def _ended(self, key: int, status: int) -> None:

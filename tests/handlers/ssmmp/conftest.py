@@ -14,17 +14,17 @@ import pytest
 
 from ccproxy.protocols import ssmmp
 from ccproxy_handlers.ssmmp import graphfile, repository
-from ccproxy_handlers.ssmmp.agent import (
-    Agent,
+from ccproxy_handlers.ssmmp.agent.engine import (
     Connect,
     Disconnect,
+    Engine,
     Identity,
     Kill,
     Spawn,
     ToInstance,
     ToManager,
 )  # fmt: skip
-from ccproxy_handlers.ssmmp.agent import Record as AgentRecord
+from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
 from ccproxy_handlers.ssmmp.manager import Close, Count, Manager, Notice, Record, Settings, Tell
 from ccproxy_handlers.ssmmp.manager.engine.tables import CONNECTED, LIVE, InstanceState
 
@@ -254,7 +254,7 @@ class Node:
         self.name = name
         self.programs = repository_of(REPOSITORY, *names)
         self.identity = Identity(address, name, "127.0.0.1:55556")
-        self.agent = Agent(self.identity, self.programs)
+        self.agent = Engine(self.identity, self.programs)
         self.journal: list[AgentRecord] = []
         self.processes: dict[int, Process] = {}
         self.peer = ""
@@ -277,7 +277,7 @@ class Node:
                 self.world.soon(lambda one=one: self.kill(one.instance))
             elif isinstance(one, Connect):
                 self.world.later(one.delay, self.connect)
-            elif isinstance(one, Disconnect) and not one.conn:
+            elif isinstance(one, Disconnect) and not one.connection:
                 self.world.cut(self.peer)
 
     def connect(self) -> None:
@@ -291,7 +291,7 @@ class Node:
 
     def deliver(self, one: ToInstance) -> None:
         for process in list(self.processes.values()):
-            if process.conn == one.conn and process.alive:
+            if process.conn == one.connection and process.alive:
                 process.hear(self.world.through(one.message, ssmmp.Actor.INSTANCE))
 
     def hear(self, process: Process, message: ssmmp.Message) -> None:
@@ -306,7 +306,7 @@ class Node:
     def spawn(self, one: Spawn) -> None:
         if not self.alive:
             return
-        program = self.agent.house.rows[one.instance].program
+        program = self.agent.state.rows[one.instance].program
         if program in self.broken_programs:
             self.act(self.agent.unspawned(self.world.now, one.instance, "broken"))
             return
@@ -334,7 +334,7 @@ class Node:
     def restart(self) -> None:
         """The agent's process is killed and started again; its instances live on."""
         self.world.cut(self.peer)
-        self.agent = Agent.restore(self.journal, self.identity, self.programs)
+        self.agent = Engine.restore(self.journal, self.identity, self.programs)
         self.act(self.agent.resume(self.world.now, list(self.processes)))
         for process in self.processes.values():
             process.hello()

@@ -11,7 +11,7 @@ import pytest
 from ccproxy import NativeAnswer, Plan
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
-from ccproxy_handlers.ssmmp.agent import Record
+from ccproxy_handlers.ssmmp.agent.engine import Record
 from ccproxy_handlers.ssmmp.agent.handler import SsmmpAgent
 from ccproxy_handlers.ssmmp.agent.manager_link import LOOK, PATIENCE
 
@@ -90,7 +90,7 @@ def node(options):
     with run_handler(SsmmpAgent, options) as running:
         node = Node(running)
         yield node
-        for key in list(node.agent.house.rows):
+        for key in list(node.agent.state.rows):
             running.handler.hosting.children.kill(key, "KILL")
 
 
@@ -174,7 +174,7 @@ def test_hello_and_end(node):
     asked = node.connect()
     node.tell("initiation_response", asked.id, status=200)
     node.execute()
-    token = node.agent.house.rows[7].token
+    token = node.agent.state.rows[7].token
     fields = {"service_name": "job", "service_instance_id": 7}
     refused = ssmmp.parse(node.instance("instance_hello_request", 1, **fields)[0].value()["text"])
     assert refused.status == 403, "the token is missing"
@@ -185,9 +185,9 @@ def test_hello_and_end(node):
     assert ssmmp.parse(answer.value()["text"]).status == 200
     assert node.said("execution_response").status == 200
     node.ctx.departures[0](b"client")
-    assert not node.agent.house.conns
+    assert not node.agent.state.controls
     node.running.handler.hosting.children.kill(7, "TERM")
-    until(node, lambda: 7 not in node.agent.house.rows)
+    until(node, lambda: 7 not in node.agent.state.rows)
     assert node.said("health_control_response").status == 502
 
 
@@ -220,7 +220,7 @@ def test_the_repository_is_read_again(node, tmp_path):
     assert node.said("initiation_request").items("service_repository") == ("other",)
     reload("[program other]\nexc = x\n")
     assert "the old repository stays" in node.ctx.lines[-1]
-    assert list(node.agent.house.repository.programs) == ["other"]
+    assert list(node.agent.state.repository.programs) == ["other"]
 
 
 def test_a_successor_knows_what_runs(options):
@@ -229,13 +229,13 @@ def test_a_successor_knows_what_runs(options):
         asked = node.connect()
         node.tell("initiation_response", asked.id, status=200)
         node.execute()
-        pid = node.agent.house.rows[7].pid
+        pid = node.agent.state.rows[7].pid
     with run_handler(SsmmpAgent, options) as running:
         node = Node(running)
-        assert list(node.agent.house.rows) == [7]
+        assert list(node.agent.state.rows) == [7]
         assert 7 in running.handler.hosting.children
         os.killpg(pid, signal.SIGKILL)
-        until(node, lambda: not node.agent.house.rows)
+        until(node, lambda: not node.agent.state.rows)
 
 
 def test_another_process_with_the_same_id_is_none_of_ours(options):
@@ -244,13 +244,13 @@ def test_another_process_with_the_same_id_is_none_of_ours(options):
         asked = node.connect()
         node.tell("initiation_response", asked.id, status=200)
         node.execute()
-        house, keep = node.agent.house, running.handler._keep
-        pid = house.rows[7].pid
+        state, keep = node.agent.state, running.handler._keep
+        pid = state.rows[7].pid
         # As if the process had ended and this one had got its id.
-        row = replace(house.rows[7], pid=os.getpid())
+        row = replace(state.rows[7], pid=os.getpid())
         keep.write([Record("process", 7, row)])
     with run_handler(SsmmpAgent, options) as running:
-        assert not running.handler.agent.house.rows
+        assert not running.handler.agent.state.rows
     os.killpg(pid, signal.SIGKILL)
 
 

@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from ccproxy.protocols import ssmmp
-from ccproxy_handlers.ssmmp.agent import Agent, Identity, Kill, Spawn, ToInstance, ToManager
-from ccproxy_handlers.ssmmp.agent import Record as AgentRecord
+from ccproxy_handlers.ssmmp.agent.engine import (
+    Engine,
+    Identity,
+    Kill,
+    Spawn,
+    ToInstance,
+    ToManager,
+)  # fmt: skip
+from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
 from ccproxy_handlers.ssmmp.agent.engine.rows import Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.manager import Manager, Migrate, Record, Settings, Stop, Tell
@@ -116,13 +123,13 @@ class Stage:
         self.agents = {address: self.agent(address, instances, flow) for address in (HERE, THERE)}
         self.now = NOW
 
-    def agent(self, address: str, instances: list[Instance], flow: str) -> Agent:
+    def agent(self, address: str, instances: list[Instance], flow: str) -> Engine:
         from ccproxy_handlers.ssmmp import repository
 
         programs, problems = repository.parse("r.ini", REPOSITORY)
         assert not problems
-        made = Agent(Identity(address), programs)
-        made.house._number = 16
+        made = Engine(Identity(address), programs)
+        made.state._number = 16
         made.linked(0.001)
         if flow != "register":
             welcome = ssmmp.MANAGER_TO_AGENT.make("initiation_response", 1, status=200)
@@ -130,11 +137,11 @@ class Stage:
         for one in instances:
             if one.agent == address:
                 row = Process(one.key, one.service, ProcessState.READY, 100, one.sockets)
-                made.house.rows[one.key] = row
-                made.house.conns[one.key] = f"instance {one.key}"
-                made.house.owners[f"instance {one.key}"] = one.key
-        made.house._number = 70
-        made.house.checks.next = 1e9
+                made.state.rows[one.key] = row
+                made.state.controls[one.key] = f"instance {one.key}"
+                made.state.owners[f"instance {one.key}"] = one.key
+        made.state._number = 70
+        made.health.next = 1e9
         return made
 
     def act(self, who: str, actions) -> None:
@@ -144,7 +151,7 @@ class Stage:
             elif isinstance(one, ToManager):
                 self.said.append((who, "Manager", one.message))
             elif isinstance(one, ToInstance):
-                self.said.append((who, one.conn, one.message))
+                self.said.append((who, one.connection, one.message))
             elif not isinstance(one, (Record, AgentRecord)):
                 self.done.append(one)
 
@@ -190,9 +197,9 @@ class Stage:
         elif flow == "migrate":
             self.act("Manager", self.manager.execute(self.now, Migrate(2, HERE))[1])
         elif flow.startswith("health"):
-            checks = self.agents[THERE].house.checks
+            checks = self.agents[THERE].health
             checks.next = 0.0
-            self.agents[THERE].house.conns.pop(1, None)
+            self.agents[THERE].state.controls.pop(1, None)
             self.act(f"agent {THERE}", self.agents[THERE].tick(0.01))
 
     def action(self, who: str, what: str) -> None:
@@ -223,7 +230,7 @@ class Stage:
 
     def exit(self, key: int) -> None:
         for address, agent in self.agents.items():
-            if key in agent.house.rows:
+            if key in agent.state.rows:
                 self.act(f"agent {address}", agent.exited(self.now, key, 0))
 
 
@@ -256,10 +263,10 @@ def test_flow(parse_graph, name):
     assert len(rest) <= len(after.get(name, [])) and set(rest) <= set(after.get(name, []))
 
 
-def fresh_agent(stage: Stage) -> Agent:
+def fresh_agent(stage: Stage) -> Engine:
     agent = stage.agents[HERE]
     agent.unlinked(1.0)
-    agent.house._number = 16
+    agent.state._number = 16
     stage.act(f"agent {HERE}", agent.linked(0.001))
     return agent
 

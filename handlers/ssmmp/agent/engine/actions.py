@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from ccproxy.protocols.ssmmp import Message
 
 from ...notices import Count, Notice
-from .rows import Connection, Process
+from .rows import OpenSession, Process
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Row `key` of `table` (process, connection) is `row` now; None = it is forgotten."""
+    """From now on `row` is the row `key` of `table` (process, connection); None = forgotten."""
 
     table: str
     key: int | str
-    row: Process | Connection | None
+    row: Process | OpenSession | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class ToManager:
 
 @dataclass(frozen=True, slots=True)
 class ToInstance:
-    """Send a message on the control connection `conn`."""
+    """Send a message on a control connection."""
 
-    conn: str
+    connection: str
     message: Message
 
 
@@ -72,9 +72,9 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Close the connection to the Manager (`conn` empty) or a control connection."""
+    """Close a control connection, or the one to the Manager if `connection` is empty."""
 
-    conn: str
+    connection: str
     why: str
 
 

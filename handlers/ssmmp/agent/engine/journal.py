@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from .actions import Record
-from .rows import Connection, Process
+from .rows import OpenSession, Process
 from .tables import ProcessState
 
-_TABLES: dict[str, type[Process] | type[Connection]] = {
+_TABLES: dict[str, type[Process] | type[OpenSession]] = {
     "process": Process,
-    "connection": Connection,
+    "connection": OpenSession,
 }
 
 

@@ -1,4 +1,7 @@
-"""What an agent must not forget when it restarts: its processes, and their open sessions."""
+"""What an agent must not forget when it restarts: its processes, and their open sessions.
+
+Values only. Both are journalled by their fields in order, so a new field goes to the end.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from .tables import ProcessState
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One instance. `pid` is also its process group; `start`, `stop`, `kill` are the ids of the
-    Manager's requests that wait for an answer, 0 = none; `left` = it said that it would end."""
+    """One instance. `pid` is also its process group; `start`, `stop` and `kill` are the ids of the
+    Manager's requests that wait for an answer, 0 = none; `kills` = how often KILL was sent to it
+    because an earlier signal did not end it; `left` = it has said that it would end."""
 
     key: int
     program: str
@@ -21,7 +25,7 @@ class Process:
     start: int = 0
     stop: int = 0
     kill: int = 0
-    answered: bool = False
+    kills: int = 0
     left: bool = False
     health: int = 0
     since: float = 0.0
@@ -29,8 +33,8 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """One open session of an instance here, as its source knows it."""
+class OpenSession:
+    """One open session whose source is an instance here, as that instance knows it."""
 
     key: str
     source: int

@@ -10,7 +10,7 @@ _TIME = kinds.duration("s")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AgentSettings:
     """Times in seconds."""
 
     initiation_timeout: float = option(_TIME, default=5.0, help="wait for the Manager's welcome")

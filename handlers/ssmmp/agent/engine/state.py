@@ -1,49 +1,43 @@
-"""What the parts of one agent share: rows, repository, settings, the time, the actions so far."""
+"""What the parts of one agent share: rows, repository, settings, the time, the actions so far.
+
+It is the lowest floor of the engine: every part gets it and it knows none of them. It must never
+decide what a message or an event means.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ccproxy.protocols import ssmmp
 
 from ...notices import Count, Notice
 from ...repository import Repository
 from .actions import Action, Record, ToInstance, ToManager
-from .rows import Connection, Process
-from .settings import Settings
+from .rows import OpenSession, Process
+from .settings import AgentSettings
 from .tables import PROCESS, LinkState
-
-if TYPE_CHECKING:
-    from .health import Checks
-    from .link import Link
-    from .processes import Processes
-    from .relay import Relay
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the agent is: its address and node name towards the Manager, and where it listens."""
+    """The agent's address and node name as the Manager knows them, and where instances reach it."""
 
     address: str
     node: str = ""
     listens: str = ""
 
 
-class House:
-    """`conns` are the control connections by instance; they are not journalled."""
-
-    checks: Checks
-    link: Link
-    processes: Processes
-    relay: Relay
+class State:
+    """`rows` and `sessions` are journalled. `controls` (control connection by instance), `owners`
+    (instance by control connection) and `link` last only as long as the connections."""
 
     def __init__(
         self,
         identity: Identity,
         repository: Repository,
-        settings: Settings,
+        settings: AgentSettings,
         token: Callable[[], str],
     ) -> None:
         self.identity = identity
@@ -51,34 +45,40 @@ class House:
         self.settings = settings
         self.token = token
         self.rows: dict[int, Process] = {}
-        self.connections: dict[str, Connection] = {}
-        self.conns: dict[int, str] = {}
+        self.sessions: dict[str, OpenSession] = {}
+        self.controls: dict[int, str] = {}
         self.owners: dict[str, int] = {}
+        self.link = LinkState.DISCONNECTED
         self.log: list[Action] = []
         self.now = 0.0
         self._number = 0
 
+    @property
+    def registered(self) -> bool:
+        """True while the Manager knows this agent."""
+        return self.link is LinkState.REGISTERED
+
     def number(self) -> int:
-        """An id for a message of the agent's own; unused by this agent since its start."""
+        """A message id that this agent has not used since its start."""
         self._number = max(self._number + 1, int(self.now * 1000))
         return self._number
 
-    def put(self, row: Process | Connection) -> None:
-        """`row` is the row of its key from now on."""
+    def put(self, row: Process | OpenSession) -> None:
+        """From now on `row` is the row of its key."""
         if isinstance(row, Process):
             self.rows[row.key] = row
             self.log.append(Record("process", row.key, row))
             return
-        self.connections[row.key] = row
+        self.sessions[row.key] = row
         self.log.append(Record("connection", row.key, row))
 
-    def drop(self, row: Process | Connection) -> None:
-        """There is no such row any more."""
+    def drop(self, row: Process | OpenSession) -> None:
+        """Forget a row."""
         if isinstance(row, Process):
             self.rows.pop(row.key, None)
             self.log.append(Record("process", row.key, None))
             return
-        if self.connections.pop(row.key, None):
+        if self.sessions.pop(row.key, None):
             self.log.append(Record("connection", row.key, None))
 
     def step(self, row: Process, event: str, **changes: Any) -> tuple[str, ...] | None:
@@ -97,29 +97,28 @@ class House:
         return rule.does
 
     def answer(self, type: str, id: int, status: int, **fields: ssmmp.Value) -> None:
-        """Answer a request of the Manager; nothing if there is none."""
+        """Answer a request of the Manager; `id` 0 means that there is no request to answer."""
         if id:
             made = ssmmp.AGENT_TO_MANAGER.make(type, id, status=status, **fields)
             self.to_manager(ssmmp.trimmed(made, ssmmp.Edition.BASE))
 
     def to_manager(self, message: ssmmp.Message) -> None:
         """Send a message to the Manager; counted and dropped while there is no registration."""
-        registering = message.type == "initiation_request"
-        if self.link.state is not LinkState.REGISTERED and not registering:
+        if not self.registered and message.type != "initiation_request":
             self.count(f"unlinked.{message.type}")
             return
         self.log.append(ToManager(message))
 
     def to_instance(self, instance: int, message: ssmmp.Message) -> bool:
         """Send a message to an instance; False if it is not attached."""
-        conn = self.conns.get(instance)
-        if conn is None:
+        connection = self.controls.get(instance)
+        if connection is None:
             return False
-        self.log.append(ToInstance(conn, message))
+        self.log.append(ToInstance(connection, message))
         return True
 
     def count(self, name: str) -> None:
-        """Count something that went unanswered."""
+        """Count something that had no effect."""
         self.log.append(Count(name))
 
     def notice(self, what: str, subject: object, detail: str = "", *, alarm: bool = False) -> None:

@@ -1,10 +1,10 @@
-from ccproxy_handlers.ssmmp.agent import Record
-from ccproxy_handlers.ssmmp.agent.engine.rows import Connection, Process
+from ccproxy_handlers.ssmmp.agent.engine import Record
+from ccproxy_handlers.ssmmp.agent.engine.rows import OpenSession, Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.agent.state_file import Keep, Known
 
 PROCESS = Process(7, "job", ProcessState.READY, 4711, (("api", 54001),), "secret")
-CONNECTION = Connection("7 1 ::1 2", 7, "plug", 1, "::1", 2, 2)
+CONNECTION = OpenSession("7 1 ::1 2", 7, "plug", 1, "::1", 2, 2)
 KNOWN = Known(7, "12345", (("SSMMP_AGENT", "tcp://[::1]:1"),), (("plug", 40001),))
 
 

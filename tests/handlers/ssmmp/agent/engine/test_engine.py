@@ -1,15 +1,15 @@
 import pytest
 
 from ccproxy.protocols import ssmmp
-from ccproxy_handlers.ssmmp.agent import (
-    Agent,
+from ccproxy_handlers.ssmmp.agent.engine import (
+    AgentSettings,
     Connect,
     Count,
     Disconnect,
+    Engine,
     Identity,
     Kill,
     Record,
-    Settings,
     Spawn,
     ToInstance,
     ToManager,
@@ -42,8 +42,8 @@ class Stand:
 
     def __init__(self, programs, settings=None, token=lambda: "secret"):
         self.programs = programs
-        self.settings = settings or Settings()
-        self.agent = Agent(
+        self.settings = settings or AgentSettings()
+        self.agent = Engine(
             Identity("fd00::1", "one", "127.0.0.1:5"), programs, self.settings, token
         )
         self.now = 100.0
@@ -176,8 +176,8 @@ def test_a_repeated_start_is_quiet(stand):
 def test_full(stand, parse_repository):
     stand.execute("job", 1)
     assert stand.short(stand.execute("job", 2)) == [("execution_response", 429)]
-    stand.settings = Settings(most=1)
-    crowded = Stand(stand.programs, Settings(most=1))
+    stand.settings = AgentSettings(most=1)
+    crowded = Stand(stand.programs, AgentSettings(most=1))
     crowded.up(1)
     assert crowded.short(crowded.execute(key=2)) == [("execution_response", 429)]
 
@@ -197,7 +197,7 @@ def test_it_dies_at_start_or_cannot_be_started(stand):
     assert stand.short(stand.do("exited", 2, 1)) == [("execution_response", 502)]
     stand.execute(key=3)
     assert stand.short(stand.do("unspawned", 3, "no such file")) == [("execution_response", 500)]
-    assert not stand.agent.house.rows
+    assert not stand.agent.state.rows
 
 
 def test_it_never_attaches(stand):
@@ -296,7 +296,7 @@ def test_a_session_goes_both_ways(stand):
     assert response.sub_type == "agent_to_service"
     (ack,) = stand.messages(stand.ack())
     assert ack.sub_type == "agent_to_Manager"
-    assert [one.port for one in stand.agent.house.connections.values()] == [40000]
+    assert [one.port for one in stand.agent.state.sessions.values()] == [40000]
 
 
 def test_an_instance_speaks_for_itself_only(stand):
@@ -331,7 +331,7 @@ def test_without_hello_the_first_message_tells_who_it_is(stand):
     stand.execute()
     stand.do("spawned", 2, 77)
     assert ("execution_response", 200) in stand.short(stand.ask())
-    strict = Stand(stand.programs, Settings(token_required=True))
+    strict = Stand(stand.programs, AgentSettings(token_required=True))
     strict.execute()
     strict.do("spawned", 2, 77)
     assert strict.short(strict.ask()) == [("session_response", 403)]
@@ -360,7 +360,7 @@ def test_close_requests(stand, side):
     assert passed.sub_type == f"agent_to_{side}_service"
     (back,) = stand.messages(stand.said("c2", answer, 7, status=200))
     assert (back.sub_type, back.status) == ("agent_to_Manager", 200)
-    assert bool(stand.agent.house.connections) == (side == "dest")
+    assert bool(stand.agent.state.sessions) == (side == "dest")
     close_request(stand, side, 8)
     assert (answer, 504) in stand.short(stand.wait(8.1))
     stand.do("detached", "c2")
@@ -411,7 +411,7 @@ def test_the_manager_is_gone_for_a_minute(stand):
         one.delay for _ in range(8) for one in stand.do("unlinked") if isinstance(one, Connect)
     ]
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
-    assert 2 in stand.agent.house.rows
+    assert 2 in stand.agent.state.rows
     (hello,) = stand.messages(stand.do("linked"))
     assert hello.extra("x_running") == "((orders, 2, 54002))"
     stand.welcome(208)
@@ -426,10 +426,10 @@ def test_the_manager_is_gone_for_a_minute(stand):
 )  # fmt: skip
 def test_welcomes(stand, status, state, delays):
     stand.do("unlinked")
-    stand.agent.house.link.wait = 0.5
+    stand.agent.link.wait = 0.5
     stand.do("linked")
     actions = stand.welcome(status, (("x_manager", "[::2]:5"),))
-    assert stand.agent.house.link.state == state
+    assert stand.agent.state.link == state
     connects = [one for one in actions if isinstance(one, Connect)]
     assert [one.delay for one in connects] == delays
     assert [one.address for one in connects if status == 307] == ["[::2]:5"] * (status == 307)
@@ -457,7 +457,7 @@ def test_a_restarted_agent_takes_its_processes_up(stand):
     stand.ack()
     records = [from_text(*to_text(one)) for one in stand.journal]
     assert records == stand.journal
-    stand.agent = Agent.restore(records, Identity("fd00::1"), stand.programs)
+    stand.agent = Engine.restore(records, Identity("fd00::1"), stand.programs)
     actions = stand.do("resume", [2])
     assert not [one for one in actions if isinstance(one, Kill)]
     (hello,) = stand.messages(stand.do("linked"))
@@ -470,7 +470,7 @@ def test_a_restarted_agent_takes_its_processes_up(stand):
 def test_a_new_repository_is_told_at_once(stand, parse_repository):
     (hello,) = stand.messages(stand.do("reload", parse_repository("[program job]\nexec = job")))
     assert hello.items("service_repository") == ("job",)
-    assert stand.welcome(208) is not None and stand.agent.house.link.state == "REGISTERED"
+    assert stand.welcome(208) is not None and stand.agent.state.link == "REGISTERED"
 
 
 def test_strangers_and_the_unexpected(stand):

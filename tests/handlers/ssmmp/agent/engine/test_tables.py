@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.agent import Agent, Count, Identity
+from ccproxy_handlers.ssmmp.agent.engine import Count, Engine, Identity
 from ccproxy_handlers.ssmmp.agent.engine.rows import Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import (
     LINK,
@@ -40,7 +40,7 @@ SPECIFIED = {
 
 @pytest.fixture
 def agent(parse_repository):
-    made = Agent(Identity("fd00::1"), parse_repository())
+    made = Engine(Identity("fd00::1"), parse_repository())
     made._at(50.0)
     return made
 
@@ -55,8 +55,8 @@ def test_a_table_has_the_rows_of_the_specification(table):
 
 def fire_process(agent, state, event):
     """Let a process take one event: the effects that were done."""
-    agent.house.rows[1] = Process(1, "orders", state)
-    machine = agent.house.processes
+    agent.state.rows[1] = Process(1, "orders", state)
+    machine = agent.processes
     done = []
     machine.effects = {word: lambda row, word=word: done.append(word) for word in machine.effects}
     machine.fire(1, event)
@@ -64,8 +64,8 @@ def fire_process(agent, state, event):
 
 
 def fire_link(agent, state, event):
-    link = agent.house.link
-    link.state = state
+    link = agent.link
+    agent.state.link = state
     done = []
     link.effects = {word: lambda word=word: done.append(word) for word in link.effects}
     link.fire(event)
@@ -74,25 +74,25 @@ def fire_link(agent, state, event):
 
 def test_a_process_does_what_its_table_says(agent):
     assert fire_process(agent, "SPAWNED", "timeout") == ["answer_start", "kill"]
-    assert agent.house.rows[1].state == "KILLED"
+    assert agent.state.rows[1].state == "KILLED"
     assert fire_process(agent, "READY", "stop") == ["pass_stop"]
-    assert agent.house.rows[1].state == "STOPPING"
+    assert agent.state.rows[1].state == "STOPPING"
 
 
 def test_the_link_does_what_its_table_says(agent):
     assert fire_link(agent, "REGISTERED", "unlinked") == ["drop_pending", "retry"]
-    assert agent.house.link.state == "DISCONNECTED"
+    assert agent.state.link == "DISCONNECTED"
     assert fire_link(agent, "CONNECTED", "disowned") == ["kill_all"]
-    assert agent.house.link.state == "REGISTERED"
+    assert agent.state.link == "REGISTERED"
 
 
 def test_an_event_without_a_rule_changes_nothing_and_is_counted(agent):
     assert fire_process(agent, "READY", "attach") == []
-    assert agent.house.rows[1] == Process(1, "orders", "READY")
+    assert agent.state.rows[1] == Process(1, "orders", "READY")
     assert fire_link(agent, "DISCONNECTED", "welcomed") == []
-    assert agent.house.link.state == "DISCONNECTED"
+    assert agent.state.link == "DISCONNECTED"
     ignored = ["ignored.process.READY.attach", "ignored.link.DISCONNECTED.welcomed"]
-    assert agent.house.log == [Count(name) for name in ignored]
+    assert agent.state.log == [Count(name) for name in ignored]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -101,8 +101,8 @@ def test_tables_are_whole(agent, table):
     rules = table.rules.values()
     assert {one.state for one in rules} | {one.next for one in rules} <= states
     assert {one.event for one in rules} == set(table.events)
-    machine = agent.house.link if table is LINK else agent.house.processes
+    machine = agent.link if table is LINK else agent.processes
     assert {word for one in rules for word in one.does} == set(machine.effects)
     for state, timer in table.timers.items():
         assert (state, "timeout") in table.rules
-        assert getattr(agent.house.settings, timer) > 0
+        assert getattr(agent.state.settings, timer) > 0

@@ -1,7 +1,7 @@
 """What an agent tells of itself fits into lines, however much it is."""
 
 from ccproxy.protocols import ssmmp
-from ccproxy_handlers.ssmmp.agent.engine.link import IN_LINE, _lines
+from ccproxy_handlers.ssmmp.agent.engine.link import ITEMS_PER_LINE, _lines
 
 
 def test_an_empty_list_is_one_line():
@@ -16,4 +16,4 @@ def test_a_long_list_goes_on_in_numbered_lines_below_the_limit():
     ]  # fmt: skip
     assert max(len(text) for _, text in lines) < ssmmp.Limits().line
     told = [one for _, text in lines for one in ssmmp.tuples(text)]
-    assert len(told) == len(items) and IN_LINE == 100
+    assert len(told) == len(items) and ITEMS_PER_LINE == 100
