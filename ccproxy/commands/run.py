@@ -20,7 +20,11 @@ from ccproxy.commands import common
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.plugins import Plugins
-from ccproxy.process import daemon, logs
+from ccproxy.process import logs
+from ccproxy.process.background import go_to_background
+from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
+from ccproxy.process.signals import ProcessSignals
+from ccproxy.process.systemd import notify
 
 EXAMPLES = """\
 examples:
@@ -91,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     if not args.file:
         return common.fail("need config file, use --help for help.")
     if args.signal:
-        return send_signal(Path(args.file), overrides, args.signal)
+        return signal_server(Path(args.file), overrides, args.signal)
     return start(Path(args.file), overrides, args)
 
 
@@ -116,7 +120,7 @@ def uvloop() -> Any:
         return None
 
 
-def send_signal(file: Path, overrides: Mapping[str, str], number: int) -> int:
+def signal_server(file: Path, overrides: Mapping[str, str], number: int) -> int:
     """Signal the running server; that there is none is worth a warning only.
 
     Who is told to stop is waited for, so that a new one can be started at once.
@@ -126,14 +130,14 @@ def send_signal(file: Path, overrides: Mapping[str, str], number: int) -> int:
         return common.BAD_CONFIGURATION
     if not pidfile:
         return common.fail("no pidfile in config, nothing to do", status=0)
-    held = daemon.PidFile(Path(pidfile))
+    held = PidFile(Path(pidfile))
     try:
-        warning = daemon.send_signal(held, number)
+        warning = send_signal(held, number)
         if warning:
             return common.fail(warning, status=0)
-        if number == signal.SIGHUP or daemon.wait_for_end(held, END):
+        if number == signal.SIGHUP or wait_for_end(held, END):
             return 0
-    except daemon.PidFileError as error:
+    except PidFileError as error:
         return common.fail(str(error))
     return common.fail(f"the server of {pidfile} was told to stop, but runs on after {END:g} s")
 
@@ -151,7 +155,7 @@ def start(file: Path, overrides: Mapping[str, str], args: argparse.Namespace) ->
     if not plan.server.pidfile:
         common.print_problems(problems)
         return common.fail(f"{file}: -d needs the option pidfile in [ccserver]")
-    line = daemon.go_to_background()
+    line = go_to_background()
     if isinstance(line, int):
         return line
     process.started = line.ready
@@ -176,7 +180,7 @@ class Process:
         self.overrides = overrides
         self.level = level
         self.plugins = plugins
-        self.signals = daemon.HeldSignals()
+        self.signals = ProcessSignals()
         self.log: logs.Log | None = None
 
     def run(self, plan: Plan, problems: list[Problem]) -> int:
@@ -196,12 +200,12 @@ class Process:
         """Run until the server ends; the pid file, if there is to be one, exists for that time."""
         if not plan.server.pidfile:
             return self.serve(plan)
-        pidfile = daemon.PidFile(Path(plan.server.pidfile))
+        pidfile = PidFile(Path(plan.server.pidfile))
         try:
             if pidfile.take():
                 common.LOG.warning("ignoring stale pid file %s", pidfile.path)
             return self.serve(plan)
-        except daemon.PidFileError as error:
+        except PidFileError as error:
             common.LOG.error("%s", error)
             return common.FAILED
         finally:
@@ -221,11 +225,11 @@ class Process:
         """Tell who started us."""
         self.signals.release()
         self.started()
-        daemon.notify("READY=1")
+        notify("READY=1")
 
     def reload(self) -> tuple[Plan | None, list[Problem]]:
         """Read the configuration again, and open the log of a new plan."""
-        daemon.notify("RELOADING=1")
+        notify("RELOADING=1")
         plan, problems = common.load(self.file, self.overrides, self.plugins)
         if plan is not None:
             try:
@@ -240,7 +244,7 @@ class Process:
         log, self.log = self.log, None
         if log is not None:
             (log.begin if adopted else log.abandon)()
-        daemon.notify("READY=1")
+        notify("READY=1")
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:

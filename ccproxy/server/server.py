@@ -25,20 +25,22 @@ from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
-from ccproxy.process.daemon import notify
 from ccproxy.process.memory import keep_some
+from ccproxy.process.signals import ProcessSignals
+from ccproxy.process.systemd import notify
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.statistics import Statistics
 from ccproxy.wire.cc import CcCodec
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POLL_INTERVAL = 1.0
 """Seconds between two looks at what was dropped."""
 
 
 class Owner(Protocol):
-    """Who runs the server: the process around it."""
+    """The process around the server."""
+
+    signals: ProcessSignals
 
     def ready(self) -> None:
         """Called once, when every listener accepts."""
@@ -53,15 +55,22 @@ class Owner(Protocol):
 async def serve(plan: Plan, owner: Owner) -> int:
     """Run a plan until SIGTERM or SIGINT; the exit status. Nothing is left half started."""
     server = Server(plan)
-    try:
-        await server.start()
-    except Exception as error:
-        server.refused("cannot start", error)
+    with owner.signals.obeyed(
+        {
+            signal.SIGTERM: server.ask_to_stop,
+            signal.SIGINT: server.ask_to_stop,
+            signal.SIGHUP: server.ask_to_reload,
+        }
+    ):
+        try:
+            await server.start()
+        except Exception as error:
+            server.refused("cannot start", error)
+            await server.stop()
+            return 1
+        owner.ready()
+        await server.run(owner)
         await server.stop()
-        return 1
-    owner.ready()
-    await server.run(owner)
-    await server.stop()
     return 0
 
 
@@ -83,11 +92,16 @@ class Server:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Event()
 
+    def ask_to_stop(self) -> None:
+        """Stop, also while the start or a reload is under way."""
+        self._stopping.set()
+
+    def ask_to_reload(self) -> None:
+        """Read the configuration again, as soon as a reload under way is done."""
+        self._reloading.set()
+
     async def start(self) -> None:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stopping.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
         _raise_file_limit()
         keep_some()
         await self._unless_stopped(self.handlers.apply(self.plan))
@@ -136,12 +150,6 @@ class Server:
         for box in self.outboxes():
             self.log.info("outbox %s", box.line())
         self.log.info("ledger %s", self.switch.ledger.line())
-        # Who is asked to stop again must not die of it: a loop that lets go sets the default.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        for number in SIGNALS:
-            self._loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def refused(self, what: str, error: Exception) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""

@@ -5,12 +5,12 @@ import signal
 
 import pytest
 
-from ccproxy.process.daemon import HeldSignals
+from ccproxy.process.signals import ProcessSignals
 
 
 @pytest.fixture(autouse=True)
 def _restored():
-    before = {number: signal.getsignal(number) for number in HeldSignals.NUMBERS}
+    before = {number: signal.getsignal(number) for number in ProcessSignals.NUMBERS}
     level = logging.getLogger().level
     yield
     for number, handler in before.items():

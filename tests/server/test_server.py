@@ -7,7 +7,8 @@ import pytest
 from ccproxy.config.build import build
 from ccproxy.config.problems import Problem
 from ccproxy.plugins import Plugins
-from ccproxy.server.server import SIGNALS, Server, serve
+from ccproxy.process.signals import ProcessSignals
+from ccproxy.server.server import Server, serve
 from ccproxy.testing import free_ports
 
 INI = """
@@ -27,7 +28,7 @@ handler = echo
 @pytest.fixture(autouse=True)
 def signals():
     """A server leaves them ignored, because its process is at its end."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in ProcessSignals.NUMBERS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -61,9 +62,11 @@ class Owner:
         self.answers = list(answers)
         self.is_ready = False
         self.adopted = []
+        self.signals = ProcessSignals()
 
     def ready(self):
         self.is_ready = True
+        self.signals.release()
 
     def reload(self):
         answer = self.answers.pop(0)

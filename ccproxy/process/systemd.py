@@ -1,0 +1,28 @@
+"""What systemd is told about the state of the process.
+
+It sends one datagram, and must never wait for systemd or fail because of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+
+
+def notify(state: str) -> None:
+    """Send READY=1, RELOADING=1 or STOPPING=1 to systemd, if it set NOTIFY_SOCKET.
+
+    Source: sd_notify(3); an address that starts with @ is an abstract one.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("@", "/")):
+        return
+    if state == "RELOADING=1":
+        state += f"\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.sendto(state.encode(), address)

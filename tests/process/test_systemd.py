@@ -1,0 +1,41 @@
+"""What systemd is told."""
+
+import os
+import socket
+
+import pytest
+
+from ccproxy.process.systemd import notify
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listener
+
+
+def test_systemd_hears(systemd):
+    notify("READY=1")
+    assert systemd.recv(100) == b"READY=1"
+    notify("RELOADING=1")
+    first, second = systemd.recv(100).split(b"\n")
+    assert first == b"RELOADING=1"
+    assert int(second.removeprefix(b"MONOTONIC_USEC=")) > 0
+
+
+def test_an_abstract_address(monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0ccproxy-test-{os.getpid()}")
+        listener.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@ccproxy-test-{os.getpid()}")
+        notify("STOPPING=1")
+        assert listener.recv(100) == b"STOPPING=1"
+
+
+@pytest.mark.parametrize("address", ["", "/nonexistent/notify", "relative"])
+def test_nobody_listens(address, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    notify("READY=1")
