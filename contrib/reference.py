@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Prints the reference part of README.md: every option and every fate, from where it is declared.
+"""Prints the generated parts of the documentation: options and fates, from where they are declared.
 
-    python contrib/reference.py            print it
-    python contrib/reference.py --write    put it into README.md
+    python contrib/reference.py            print them
+    python contrib/reference.py --write    put them into docs/config.md and docs/mesh.md
 
-A test fails when README.md says something else.
+A test fails when one of these pages says something else.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -20,16 +20,20 @@ from ccproxy.config.options import Option, options_of
 from ccproxy.config.server import ListenOptions, ServerOptions
 from ccproxy.core.ledger import FATES
 from ccproxy.plugins import Plugins
+from ccproxy_handlers.ssmmp.graphfile import AppOptions, ServiceOptions
+from ccproxy_handlers.ssmmp.repository import Program
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN = "<!-- reference: begin, made by contrib/reference.py -->"
 END = "<!-- reference: end -->"
 REFUSED = "not supported yet"
 """The help of options that are refused."""
+TAKEN = "taken from the section"
+"""The help of fields that no option of a file sets."""
 
 
-def reference() -> str:
-    """The whole reference as Markdown."""
+def configuration() -> str:
+    """The options of a server's configuration and the fates, as Markdown."""
     parts = [
         *table("### `[ccserver]`", own(ServerOptions, ListenerOptions)),
         *table("### `[listen:NAME]`", own(ListenOptions, ListenerOptions)),
@@ -44,6 +48,20 @@ def reference() -> str:
     return "\n".join(parts).strip() + "\n"
 
 
+def mesh() -> str:
+    """The options of graph and repository files, as Markdown."""
+    parts = [
+        *table("### Graph: `[app]`", options_of(AppOptions)),
+        *table("### Graph: `[service NAME]`", options_of(ServiceOptions)),
+        *table("### Repository: `[program NAME]`", options_of(Program)),
+    ]
+    return "\n".join(parts).strip() + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"config.md": configuration, "mesh.md": mesh}
+"""Page -> what makes its generated part."""
+
+
 def own(declared: type, base: type) -> list[Option]:
     """The options a table adds to the one it inherits from."""
     inherited = {one.name for one in options_of(base)}
@@ -52,7 +70,7 @@ def own(declared: type, base: type) -> list[Option]:
 
 def table(title: str, options: Iterable[Option]) -> Iterator[str]:
     """A title and a row for each option."""
-    listed = list(options)
+    listed = [one for one in options if one.help != TAKEN]
     yield title + "\n"
     yield from ("| option | default | meaning |", "|---|---|---|")
     refused = [one for one in listed if one.help == REFUSED]
@@ -113,13 +131,12 @@ def fates() -> Iterator[str]:
     yield from (f"| `{fate}` | {meaning} |" for fate, meaning in FATES.items())
 
 
-def within(text: str) -> str:
-    """The reference a text holds between its marks; ValueError without them."""
-    head, mark, rest = text.partition(BEGIN)
-    body, end, _ = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"no marks {BEGIN} ... {END}")
-    return body.strip() + "\n"
+def written(page: str) -> str:
+    """A page with its generated part made anew; ValueError if it has no place for one."""
+    head, begin, rest = (DOCS / page).read_text("utf-8").partition(BEGIN)
+    if not begin or END not in rest:
+        raise ValueError(f"no marks {BEGIN} ... {END} in {page}")
+    return f"{head}{BEGIN}\n{PAGES[page]()}{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:
@@ -127,13 +144,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", action="store_true", help="put it into README.md")
+    parser.add_argument("--write", action="store_true", help="put them into the pages")
     if not parser.parse_args().write:
-        print(reference(), end="")
+        print("\n".join(make() for make in PAGES.values()), end="")
         return
-    text = README.read_text()
-    old, new = f"{BEGIN}\n{within(text)}{END}", f"{BEGIN}\n{reference()}{END}"
-    README.write_text(text.replace(old, new))
+    for page in PAGES:
+        (DOCS / page).write_text(written(page), "utf-8")
 
 
 if __name__ == "__main__":

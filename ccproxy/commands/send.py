@@ -16,8 +16,9 @@ from ccproxy.wire import cc
 
 EXAMPLES = """\
 examples:
-  ccserver send tcp://127.0.0.1:22632 log.info '{"log_msg": "hello"}'
   ccserver send conf/src.ini echo.request '{"target": "me"}' --wait 2 --timeout 3
+  ccserver send tcp://127.0.0.1:22632 log.info '{"log_level": "INFO", "log_time": 1700000000,
+      "job_name": "me", "log_msg": "hello"}'
   ccserver send conf/src.ini pub.infofile - picture.png < fields.json
 
 A reply is one line: its type, its JSON, and the size of its blob if there is one.

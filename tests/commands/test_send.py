@@ -2,13 +2,16 @@
 
 import io
 import json
+import re
 import socket
 import threading
 
 import pytest
 import zmq
 
+from ccproxy import cli
 from ccproxy.testing import running_server
+from ccproxy_handlers.locallogger import line
 
 
 @pytest.fixture
@@ -146,3 +149,11 @@ def test_the_server_of_a_configuration(call, ini):
         status, out, _ = call("send", file, "echo.request", '{"target": "me"}', "--wait", "1")
     assert status == 0
     assert out.startswith("echo.response ") and '"orig_target": "me"' in out
+
+
+def test_the_log_message_of_the_help_is_one_that_a_logger_understands():
+    help = cli.parser_of("send").format_help()
+    body = re.search(r"log\.info '(\{[^']*\})'", help)
+    assert body
+    value = {"hostname": "here", **json.loads(body[1])}
+    assert re.fullmatch(r"\[me@here\] [\d:]+,\d{3} INFO hello", line(value))
