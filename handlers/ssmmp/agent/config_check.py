@@ -9,11 +9,14 @@ from collections.abc import Iterator
 
 from ccproxy import Plan, Problem
 
+from ..repository import Repository
+from ..watched_file import WatchedFile
 from .options import Options
-from .reload import RepositoryFile
 
 
-def problems(name: str, options: Options, plan: Plan, file: RepositoryFile) -> Iterator[Problem]:
+def problems(
+    name: str, options: Options, plan: Plan, file: WatchedFile[Repository]
+) -> Iterator[Problem]:
     """The problems of section `name`, and of its repository file."""
     found = plan.handler(name)
     line = found.line if found else 0

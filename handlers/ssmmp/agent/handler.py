@@ -26,14 +26,16 @@ from ccproxy import (
 )
 from ccproxy.protocols import ssmmp
 
+from ..journal import Record
 from ..notices import Count, Notice
+from ..repository import parse
+from ..watched_file import WatchedFile
 from . import config_check as section
 from .engine.actions import (
     Action,
     Connect,
     Disconnect,
     Kill,
-    Record,
     Spawn,
     ToInstance,
     ToManager,
@@ -44,7 +46,6 @@ from .engine.state import Identity
 from .engine.tables import LinkState
 from .manager_link import Hears, line_to
 from .options import PLAIN, Options
-from .reload import RepositoryFile
 from .runner import Hosting
 from .state_file import Keep
 
@@ -63,7 +64,7 @@ class SsmmpAgent(Handler):
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self.agent: Engine
-        self._file = RepositoryFile(options.repository)
+        self._file = WatchedFile(options.repository, parse)
         self._peers: dict[str, Message] = {}
         self._started = False
         self._heard = 0.0
@@ -121,7 +122,7 @@ class SsmmpAgent(Handler):
         states = Counter(str(row.state) for row in state.rows.values())
         return {
             "manager": self._where,
-            "link": str(state.link),
+            "link": str(state.link.state),
             "instances": len(state.rows),
             **{f"instances {state}": count for state, count in sorted(states.items())},
             "processes": len(self.hosting.children),
@@ -146,7 +147,7 @@ class SsmmpAgent(Handler):
         self._do(self.agent.linked)
 
     def _unlinked(self, reason: str) -> None:
-        if self.agent.state.link is not LinkState.DISCONNECTED:
+        if self.agent.state.link.state is not LinkState.DISCONNECTED:
             self.ctx.log.warning("no Manager at=%s: %s", self._where, reason)
         self._do(self.agent.unlinked)
 
@@ -174,7 +175,7 @@ class SsmmpAgent(Handler):
         if self.agent.next_deadline() <= now:
             self._do(self.agent.tick)
         silent = self._probed and now - self._heard > self.options.manager_silence
-        if silent and self.agent.state.link is LinkState.REGISTERED:
+        if silent and self.agent.state.link.state is LinkState.REGISTERED:
             self._line.close()
             self._unlinked(f"silent for {now - self._heard:.0f} s")
 

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..journal import Record
 from ..store_file import StateFile
-from .engine.actions import Record
-from .engine.journal import from_text, to_text
+from .engine.rows import JOURNAL
 
 _CHILD = "child"
 
@@ -44,12 +44,12 @@ class Keep:
                 found = _known(int(key), row)
                 known[found.instance] = found
             elif table != _CHILD:
-                records.append(from_text(table, key, row))
+                records.append(JOURNAL.from_text(table, key, row))
         return records, known
 
     def write(self, records: Iterable[Record]) -> None:
         """Rows of the agent; with a process its mark goes."""
-        texts = [to_text(one) for one in records]
+        texts = [JOURNAL.to_text(one) for one in records]
         if self._file is None or not texts:
             return
         gone = [(_CHILD, key, None) for table, key, row in texts if table == "process" and not row]

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import pytest
 
-from ccproxy_handlers.ssmmp.agent.engine.rows import Connection, Process
+from ccproxy_handlers.ssmmp.agent.engine.rows import OpenSession, Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.journal import Journal, Record, last
 
@@ -100,9 +100,9 @@ OLD_AGENT_FILE = [
 
 
 def test_a_state_file_of_an_older_agent_is_read():
-    journal = Journal({"process": Process, "connection": Connection})
+    journal = Journal({"process": Process, "connection": OpenSession})
     process, connection = (journal.from_text(*one).row for one in OLD_AGENT_FILE)
-    assert connection == Connection("7 40000 ::1 1", 7, "p", 40000, "::1", 1, 2)
+    assert connection == OpenSession("7 40000 ::1 1", 7, "p", 40000, "::1", 1, 2)
     assert (process.key, process.state, process.pid) == (7, ProcessState.READY, 4711)
     assert process.sockets == (("api", 54001),)
     assert (process.start, process.stop, process.kill) == (1, 2, 3)

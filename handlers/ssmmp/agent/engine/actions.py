@@ -6,17 +6,8 @@ from dataclasses import dataclass
 
 from ccproxy.protocols.ssmmp import Message
 
+from ...journal import Record
 from ...notices import Count, Notice
-from .rows import OpenSession, Process
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """From now on `row` is the row `key` of `table` (process, connection); None = forgotten."""
-
-    table: str
-    key: int | str
-    row: Process | OpenSession | None
 
 
 @dataclass(frozen=True, slots=True)

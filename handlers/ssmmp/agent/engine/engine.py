@@ -4,22 +4,26 @@ Pure: no sockets, no processes, no clock, no log. Each call gets the time in sec
 what is to be done, in order. After a restart `Engine.restore` and `resume` take up the processes
 that still run: the agent kills nothing because it restarts itself.
 
-The parts stand one above the other: state, then relay and health, then processes, then attachments
-and link. A part calls only those below it, which it got when it was made. Nothing has to go up:
-what two parts need, such as whether the agent is registered, is in the state.
+The parts stand one above the other: state, then launches, relay and health, then processes, then
+attachments and link. A part calls only those below it, which it got when it was made. No part has
+to tell one above it anything: what both need, such as whether the agent is registered, is in the
+state. Which part gets a message is said here, in one table for each sender.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ccproxy.protocols import ssmmp
 
+from ...journal import Record
 from ...repository import Repository
-from .actions import Action, Connect, Record
+from .actions import Action, Connect
 from .attachments import Attachments
 from .health import HealthChecks
+from .launches import Launches
 from .link import Registration
 from .processes import Processes
 from .relay import Relay
@@ -45,6 +49,7 @@ class Engine:
         state = self.state = State(identity, repository, settings or AgentSettings(), token)
         self.relay = Relay(state)
         self.health = HealthChecks(state)
+        self.launches = Launches(state)
         self.processes = Processes(state, self.relay)
         self.attachments = Attachments(state, self.processes, self.relay)
         self.link = Registration(state, self.processes, self.relay)
@@ -56,7 +61,7 @@ class Engine:
         return {
             "session_response": self.relay.respond,
             "agent_health_control_request": self._healthy,
-            "execution_request": self.processes.execute,
+            "execution_request": self.launches.execute,
             "graceful_shutdown_request": self.processes.stop,
             "hard_shutdown_request": self.processes.kill,
             "source_service_session_close_request": self.relay.pass_on,
@@ -88,12 +93,16 @@ class Engine:
     ) -> Engine:
         """The agent with the rows that the records of a journal tell."""
         made = cls(identity, repository, settings, token)
+        tables: Mapping[str, Any] = {
+            "process": made.state.rows,
+            "connection": made.state.sessions,
+        }
         for record in records:
-            table = made.state.rows if record.table == "process" else made.state.sessions
+            rows = tables[record.table]
             if record.row is None:
-                table.pop(record.key, None)  # type: ignore[arg-type]
+                rows.pop(record.key, None)
             else:
-                table[record.key] = record.row  # type: ignore[index,assignment]
+                rows[record.key] = record.row
         return made
 
     def start(self, now: float) -> list[Action]:
@@ -125,7 +134,7 @@ class Engine:
     def unlinked(self, now: float) -> list[Action]:
         """The connection to the Manager has ended, or could not be made."""
         self._at(now)
-        if self.state.link is LinkState.DISCONNECTED:
+        if self.state.link.state is LinkState.DISCONNECTED:
             self.link.retry()
         else:
             self.link.fire("unlinked")
@@ -191,7 +200,7 @@ class Engine:
         """Another repository; the Manager is told at once."""
         self._at(now)
         self.state.repository = repository
-        if self.state.link is not LinkState.DISCONNECTED:
+        if self.state.link.state is not LinkState.DISCONNECTED:
             self.link.fire("reload")
         return self.state.log
 
@@ -206,7 +215,7 @@ class Engine:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""
-        times = [self.link.deadline]
+        times = [self.state.link.deadline]
         times += [row.deadline for row in self.state.rows.values()]
         times += [one.deadline for one in self.relay.forwarded.values()]
         times += [deadline for _, deadline in self.health.open.values()]

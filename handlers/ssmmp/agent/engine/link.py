@@ -6,14 +6,17 @@ never open a connection itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import Rule, StateMachine
 
 from .actions import Connect, Disconnect
 from .processes import Processes
 from .relay import Relay
+from .rows import LinkRow
 from .state import State
 from .tables import LINK, UP, LinkState
 
@@ -23,39 +26,46 @@ _EVENTS = {200: "welcomed", 205: "disowned", 208: "welcomed", 307: "redirected",
 
 
 class Registration:
-    """`deadline` is that of the welcome, 0 = none; `wait` is the time before the next attempt to
-    connect, which grows until a registration succeeds."""
+    """`wait` is the time before the next attempt to connect, which grows until a registration
+    succeeds. It holds the one row of its machine, `state.link`."""
 
     def __init__(self, state: State, processes: Processes, relay: Relay) -> None:
         self.state = state
         self.relay = relay
-        self.deadline = 0.0
         self.wait = state.settings.reconnect_first
         self.message = ssmmp.Message("", 0)
-        self.effects: dict[str, Callable[[], None]] = {
-            "register": self._register,
-            "kill_all": processes.kill_all,
-            "hang_up": self._hang_up,
-            "retry": self.retry,
-            "retry_slowly": self._retry_slowly,
-            "redirect": self._redirect,
-            "drop_pending": relay.drop_pending,
-        }
+        self.machine = StateMachine[LinkRow](
+            LINK,
+            {
+                "register": lambda row: self._register(),
+                "kill_all": lambda row: processes.kill_all(),
+                "hang_up": lambda row: self._hang_up(),
+                "retry": lambda row: self.retry(),
+                "retry_slowly": lambda row: self._retry_slowly(),
+                "redirect": lambda row: self._redirect(),
+                "drop_pending": lambda row: relay.drop_pending(),
+            },
+            self,
+        )
 
     def fire(self, event: str) -> bool:
         """One event; False if the table has no rule for it in this state."""
-        rule = LINK.rule(self.state.link, event)
-        if rule is None:
-            self.state.count(f"ignored.link.{self.state.link}.{event}")
-            return False
-        if rule.next != self.state.link:
-            timer = LINK.timers.get(rule.next)
-            settings: Any = self.state.settings
-            self.deadline = self.state.now + getattr(settings, timer) if timer else 0.0
-        self.state.link = LinkState(rule.next)
-        for effect in rule.does:
-            self.effects[effect]()
-        return True
+        return self.machine.fire(self.state.link, event)
+
+    def enter(self, row: LinkRow, rule: Rule, changes: Mapping[str, Any]) -> LinkRow:
+        """Put the link into the next state; in another state the time begins anew."""
+        if rule.next != row.state:
+            deadline = rule.deadline(self.state.now, self.state.settings)
+            self.state.link = LinkRow(LinkState(rule.next), deadline)
+        return self.state.link
+
+    def current(self, row: LinkRow) -> LinkRow:
+        """The link as the effects before have left it."""
+        return self.state.link
+
+    def ignored(self, name: str) -> None:
+        """Count an event without a rule."""
+        self.state.count(name)
 
     def welcomed(self, message: ssmmp.Message) -> None:
         """initiation_response."""
@@ -66,7 +76,7 @@ class Registration:
             event = "busy"
         self.fire(event)
         if event == "unfit":
-            self.deadline = 0.0
+            self._wait_no_longer()
         if self.state.registered:
             self.wait = self.state.settings.reconnect_first
         else:
@@ -74,9 +84,12 @@ class Registration:
 
     def tick(self) -> None:
         """The time for the welcome may be over."""
-        if self.deadline and self.deadline <= self.state.now:
-            self.deadline = 0.0
+        if self.state.link.deadline and self.state.link.deadline <= self.state.now:
+            self._wait_no_longer()
             self.fire("timeout")
+
+    def _wait_no_longer(self) -> None:
+        self.state.link = replace(self.state.link, deadline=0.0)
 
     def _register(self) -> None:
         state = self.state

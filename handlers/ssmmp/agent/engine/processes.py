@@ -1,18 +1,19 @@
-"""The processes of an agent: start, readiness, end; each answer to the Manager about them.
+"""The processes of an agent, once started: readiness, end, each answer to the Manager about them.
 
 When a process has ended, the relay is told. This module must never know the link to the Manager.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
+from ccproxy.protocols.ssmmp.state_table import Rule, StateMachine
 
-from ...repository import HELLO, PORT, SPAWN, Program, filled
-from .actions import Disconnect, Kill, Spawn, WatchPorts
+from ...repository import HELLO, PORT, SPAWN
+from .actions import Disconnect, Kill, WatchPorts
 from .relay import Relay
 from .rows import Process
 from .state import State
@@ -22,97 +23,50 @@ _ENDED, _LATE, _DONE = 502, 504, 200
 
 
 class Processes:
-    """`fire` takes one cell of the table for a process."""
+    """It holds the rows of its machine, `state.rows`."""
 
     def __init__(self, state: State, relay: Relay) -> None:
         self.state = state
         self.relay = relay
-        self.effects: dict[str, Callable[[Process], None]] = {
-            "answer_start": self._answer_start,
-            "pass_stop": self._pass_stop,
-            "answer_stop": self._answer_stop,
-            "answer_stop_late": self._answer_stop_late,
-            "kill": self._kill,
-            "kill_harder": self._kill_harder,
-            "answer_kill": self._answer_kill,
-            "report_end": self._report_end,
-            "forget": self._forget,
-        }
+        self.machine = StateMachine[Process](
+            PROCESS,
+            {
+                "answer_start": self._answer_start,
+                "pass_stop": self._pass_stop,
+                "answer_stop": self._answer_stop,
+                "answer_stop_late": self._answer_stop_late,
+                "kill": self._kill,
+                "kill_harder": self._kill_harder,
+                "answer_kill": self._answer_kill,
+                "report_end": self._report_end,
+                "forget": self._forget,
+            },
+            self,
+        )
 
     def fire(self, key: int, event: str, **changes: Any) -> bool:
         """One event; False if the table has no rule for it in this state."""
-        does = self.state.step(self.state.rows[key], event, **changes)
-        for effect in does or ():
-            row = self.state.rows.get(key)
-            if row:
-                self.effects[effect](row)
-        return does is not None
+        return self.machine.fire(self.state.rows[key], event, **changes)
 
-    def execute(self, message: ssmmp.Message) -> None:
-        """execution_request."""
-        known = self.state.rows.get(message.number("service_instance_id"))
-        if known and known.start == message.id:
-            self.state.count("repeated.execution_request")
-            return
-        status = self._refusal(message)
-        if status:
-            self.state.answer("execution_response", message.id, status)
-            return
-        program = self.state.repository.programs[message.text("service_name")]
-        row = Process(
-            key=message.number("service_instance_id"), program=program.name,
-            state=ProcessState.SPAWNED,
-            sockets=tuple((name, port) for name, port in message.items("socket_configuration")),
-            token=self.state.token(), start=message.id, since=self.state.now,
-            deadline=self.state.now + program.ready_timeout,
-        )  # fmt: skip
-        self.state.put(row)
-        self.state.log.append(self._spawn(row, program, message))
+    def enter(self, row: Process, rule: Rule, changes: Mapping[str, Any]) -> Process:
+        """Put a process into the next state; in another state the time begins anew, unless the
+        changes say otherwise."""
+        if rule.next != row.state:
+            deadline = rule.deadline(self.state.now, self.state.settings)
+            entered = {"state": rule.next, "since": self.state.now}
+            changes = {"deadline": deadline, **changes, **entered}
+        if changes:
+            row = replace(row, **changes)
+            self.state.put(row)
+        return row
 
-    def _refusal(self, message: ssmmp.Message) -> int:
-        """The status of the refusal, 0 if the request can be carried out."""
-        state = self.state
-        if message.text("agent_network_address") != state.identity.address:
-            return 412
-        program = state.repository.programs.get(message.text("service_name"))
-        if program is None:
-            return 404
-        if message.number("service_instance_id") in state.rows:
-            return 409
-        sockets = message.items("socket_configuration")
-        plugs = {one.name for one in message.items("plug_configuration")}
-        if {one.name for one in sockets} != set(program.sockets) or plugs != set(program.plugs):
-            return 422
-        return self._no_room(program, [port for _, port in sockets])
+    def current(self, row: Process) -> Process | None:
+        """The row as the effects before have left it; None once it is forgotten."""
+        return self.state.rows.get(row.key)
 
-    def _no_room(self, program: Program, ports: Iterable[int]) -> int:
-        rows = self.state.rows.values()
-        taken = {port for row in rows for _, port in row.sockets}
-        if taken & set(ports):
-            return 423
-        same = sum(row.program == program.name for row in rows)
-        most = self.state.settings.most
-        full = (program.most and same >= program.most) or (most and len(rows) >= most)
-        return 429 if full else 0
-
-    def _spawn(self, row: Process, program: Program, message: ssmmp.Message) -> Spawn:
-        state = self.state
-        sockets = ssmmp.write_tuples(message.items("socket_configuration"))
-        plugs = message.items("plug_configuration")
-        values = {
-            "name": row.program, "service": row.program, "id": str(row.key), "token": row.token,
-            "address": state.identity.address, "agent": state.identity.listens,
-        }  # fmt: skip
-        values.update({f"port:{name}": str(port) for name, port in row.sockets})
-        env = {name: filled(text, values) for name, text in program.env}
-        env.update(
-            SSMMP_AGENT=state.identity.listens, SSMMP_SERVICE_NAME=row.program,
-            SSMMP_INSTANCE_ID=str(row.key), SSMMP_ADDRESS=state.identity.address,
-            SSMMP_SOCKETS=sockets, SSMMP_TOKEN=row.token,
-            SSMMP_PLUGS=ssmmp.write_tuples([_edge(one, program) for one in plugs]),
-        )  # fmt: skip
-        command = tuple(filled(word, values) for word in program.exec)
-        return Spawn(row.key, command, tuple(env.items()), program.user, program.directory)
+    def ignored(self, name: str) -> None:
+        """Count an event without a rule."""
+        self.state.count(name)
 
     def spawned(self, key: int, pid: int) -> None:
         """The process runs; `pid` is also its group."""
@@ -289,9 +243,3 @@ class Processes:
             self.state.log.append(Disconnect(connection, "its process has ended"))
         self.relay.ended(row.key)
         self.state.drop(row)
-
-
-def _edge(plug: ssmmp.Plug, program: Program) -> tuple[str, ...]:
-    """A plug as its program is told of it, with the socket if the Manager or the file says one."""
-    socket = plug.socket or dict(program.plug_sockets).get(plug.name, "")
-    return (plug.name, socket, plug.service) if socket else (plug.name, plug.service)

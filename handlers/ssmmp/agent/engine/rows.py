@@ -1,13 +1,15 @@
-"""What an agent must not forget when it restarts: its processes, and their open sessions.
+"""What an agent must not forget when it restarts: its processes, and their open sessions; and the
+link to the Manager, which begins anew with every start.
 
-Values only. Both are journalled by their fields in order, so a new field goes to the end.
+Values only. The journal writes rows by their fields in order, so a new field goes to the end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .tables import ProcessState
+from ...journal import Journal
+from .tables import LinkState, ProcessState
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,15 @@ class OpenSession:
     to_address: str
     to_port: int
     new_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """The link to the Manager; `deadline` is that of the welcome, 0 = none."""
+
+    state: LinkState = LinkState.DISCONNECTED
+    deadline: float = 0.0
+
+
+JOURNAL = Journal({"process": Process, "connection": OpenSession})
+"""The text form of the journalled rows, by table."""

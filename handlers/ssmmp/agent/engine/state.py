@@ -7,17 +7,17 @@ decide what a message or an event means.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from ccproxy.protocols import ssmmp
 
+from ...journal import Record
 from ...notices import Count, Notice
 from ...repository import Repository
-from .actions import Action, Record, ToInstance, ToManager
-from .rows import OpenSession, Process
+from .actions import Action, ToInstance, ToManager
+from .rows import LinkRow, OpenSession, Process
 from .settings import AgentSettings
-from .tables import PROCESS, LinkState
+from .tables import LinkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class State:
         self.sessions: dict[str, OpenSession] = {}
         self.controls: dict[int, str] = {}
         self.owners: dict[str, int] = {}
-        self.link = LinkState.DISCONNECTED
+        self.link = LinkRow()
         self.log: list[Action] = []
         self.now = 0.0
         self._number = 0
@@ -56,7 +56,7 @@ class State:
     @property
     def registered(self) -> bool:
         """True while the Manager knows this agent."""
-        return self.link is LinkState.REGISTERED
+        return self.link.state is LinkState.REGISTERED
 
     def number(self) -> int:
         """A message id that this agent has not used since its start."""
@@ -80,21 +80,6 @@ class State:
             return
         if self.sessions.pop(row.key, None):
             self.log.append(Record("connection", row.key, None))
-
-    def step(self, row: Process, event: str, **changes: Any) -> tuple[str, ...] | None:
-        """Take the cell of the table of processes; None if it has no rule, which is counted."""
-        rule = PROCESS.rule(row.state, event)
-        if rule is None:
-            self.count(f"ignored.process.{row.state}.{event}")
-            return None
-        if rule.next != row.state:
-            timer = PROCESS.timers.get(rule.next)
-            deadline = self.now + getattr(self.settings, timer) if timer else 0.0
-            changes.setdefault("deadline", deadline)
-            changes.update(state=rule.next, since=self.now)
-        if changes:
-            self.put(replace(row, **changes))
-        return rule.does
 
     def answer(self, type: str, id: int, status: int, **fields: ssmmp.Value) -> None:
         """Answer a request of the Manager; `id` 0 means that there is no request to answer."""

@@ -14,9 +14,8 @@ from ccproxy_handlers.ssmmp.agent.engine import (
     ToInstance,
     ToManager,
     WatchPorts,
-    from_text,
-    to_text,
 )  # fmt: skip
+from ccproxy_handlers.ssmmp.agent.engine.rows import JOURNAL
 
 PROGRAMS = """
 [program orders]
@@ -429,7 +428,7 @@ def test_welcomes(stand, status, state, delays):
     stand.agent.link.wait = 0.5
     stand.do("linked")
     actions = stand.welcome(status, (("x_manager", "[::2]:5"),))
-    assert stand.agent.state.link == state
+    assert stand.agent.state.link.state == state
     connects = [one for one in actions if isinstance(one, Connect)]
     assert [one.delay for one in connects] == delays
     assert [one.address for one in connects if status == 307] == ["[::2]:5"] * (status == 307)
@@ -455,7 +454,7 @@ def test_a_restarted_agent_takes_its_processes_up(stand):
     stand.ask()
     stand.offer()
     stand.ack()
-    records = [from_text(*to_text(one)) for one in stand.journal]
+    records = [JOURNAL.from_text(*JOURNAL.to_text(one)) for one in stand.journal]
     assert records == stand.journal
     stand.agent = Engine.restore(records, Identity("fd00::1"), stand.programs)
     actions = stand.do("resume", [2])
@@ -470,7 +469,7 @@ def test_a_restarted_agent_takes_its_processes_up(stand):
 def test_a_new_repository_is_told_at_once(stand, parse_repository):
     (hello,) = stand.messages(stand.do("reload", parse_repository("[program job]\nexec = job")))
     assert hello.items("service_repository") == ("job",)
-    assert stand.welcome(208) is not None and stand.agent.state.link == "REGISTERED"
+    assert stand.welcome(208) is not None and stand.agent.state.link.state == "REGISTERED"
 
 
 def test_strangers_and_the_unexpected(stand):

@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy_handlers.ssmmp.agent.engine import Count, Engine, Identity
-from ccproxy_handlers.ssmmp.agent.engine.rows import Process
+from ccproxy_handlers.ssmmp.agent.engine.rows import LinkRow, Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import (
     LINK,
     TABLES,
@@ -56,19 +56,19 @@ def test_a_table_has_the_rows_of_the_specification(table):
 def fire_process(agent, state, event):
     """Let a process take one event: the effects that were done."""
     agent.state.rows[1] = Process(1, "orders", state)
-    machine = agent.processes
+    machine = agent.processes.machine
     done = []
     machine.effects = {word: lambda row, word=word: done.append(word) for word in machine.effects}
-    machine.fire(1, event)
+    machine.fire(agent.state.rows[1], event)
     return done
 
 
 def fire_link(agent, state, event):
-    link = agent.link
-    agent.state.link = state
+    agent.state.link = LinkRow(state)
+    machine = agent.link.machine
     done = []
-    link.effects = {word: lambda word=word: done.append(word) for word in link.effects}
-    link.fire(event)
+    machine.effects = {word: lambda row, word=word: done.append(word) for word in machine.effects}
+    machine.fire(agent.state.link, event)
     return done
 
 
@@ -81,16 +81,16 @@ def test_a_process_does_what_its_table_says(agent):
 
 def test_the_link_does_what_its_table_says(agent):
     assert fire_link(agent, "REGISTERED", "unlinked") == ["drop_pending", "retry"]
-    assert agent.state.link == "DISCONNECTED"
+    assert agent.state.link.state == "DISCONNECTED"
     assert fire_link(agent, "CONNECTED", "disowned") == ["kill_all"]
-    assert agent.state.link == "REGISTERED"
+    assert agent.state.link.state == "REGISTERED"
 
 
 def test_an_event_without_a_rule_changes_nothing_and_is_counted(agent):
     assert fire_process(agent, "READY", "attach") == []
     assert agent.state.rows[1] == Process(1, "orders", "READY")
     assert fire_link(agent, "DISCONNECTED", "welcomed") == []
-    assert agent.state.link == "DISCONNECTED"
+    assert agent.state.link.state == "DISCONNECTED"
     ignored = ["ignored.process.READY.attach", "ignored.link.DISCONNECTED.welcomed"]
     assert agent.state.log == [Count(name) for name in ignored]
 
@@ -101,7 +101,7 @@ def test_tables_are_whole(agent, table):
     rules = table.rules.values()
     assert {one.state for one in rules} | {one.next for one in rules} <= states
     assert {one.event for one in rules} == set(table.events)
-    machine = agent.link if table is LINK else agent.processes
+    machine = agent.link.machine if table is LINK else agent.processes.machine
     assert {word for one in rules for word in one.does} == set(machine.effects)
     for state, timer in table.timers.items():
         assert (state, "timeout") in table.rules
