@@ -14,7 +14,7 @@ from ccproxy.config.problems import Problem
 
 EXAMPLES = """\
 examples:
-  ccserver check conf/*.ini
+  ccserver check conf/src.ini conf/dst.ini
   ccserver check --json /etc/ccserver/src.ini
 
 A mistake is one line: FILE:LINE: what is wrong; a hint.

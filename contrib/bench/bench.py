@@ -21,7 +21,7 @@ from pathlib import Path
 
 import zmq
 
-PATIENCE = 30.0
+SINK_TIMEOUT = 30.0
 """Seconds without a message after which a sink gives up."""
 WARM_UP = 1.0
 """Seconds for links to connect."""
@@ -65,7 +65,7 @@ def receive(count: int) -> None:
         router.rcvhwm = 100_000
         print(router.bind_to_random_port("tcp://127.0.0.1"), flush=True)
         begin = 0
-        while len(taken) < count and router.poll(int(1000 * PATIENCE)):
+        while len(taken) < count and router.poll(int(1000 * SINK_TIMEOUT)):
             stamp = router.recv_multipart()[-1]
             now = time.monotonic_ns()
             begin = begin or now
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> None:
         server, port = start_server(stack, ports, folder)
         before = cpu_seconds(server)
         send(port, args)
-        seen = [json.loads(sink.communicate(timeout=10 * PATIENCE)[0]) for sink in sinks]
+        seen = [json.loads(sink.communicate(timeout=10 * SINK_TIMEOUT)[0]) for sink in sinks]
         used = cpu_seconds(server) - before
     got = min(one["got"] for one in seen)
     print(

@@ -34,8 +34,8 @@ MASTERS = ("master-log", "master-info", "master-task")
 ROUTES = {"log.info": "master-log", "pub.infofile.web": "master-info", "task.send": "master-task"}
 MESSAGES = 100
 """Messages of each type."""
-PATIENCE = 20.0
-"""Seconds that anything may take."""
+TIMEOUT = 20.0
+"""Seconds that each step may take."""
 
 
 class Masters:
@@ -46,7 +46,7 @@ class Masters:
         self.ports: dict[tuple[str, str], int] = {}
         self._names: dict[zmq.Socket[bytes], tuple[str, str]] = {}
         self._poller = zmq.Poller()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._end = threading.Event()
         for name in [(site, master) for site in SITES for master in MASTERS]:
             router = zmq.Context.instance().socket(zmq.ROUTER)
@@ -64,9 +64,9 @@ class Masters:
         self._thread.join()
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many messages have arrived, or for PATIENCE."""
-        with self._news:
-            self._news.wait_for(lambda: self.arrived.total() >= count, PATIENCE)
+        """Wait until so many messages have arrived, or for TIMEOUT."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.arrived.total() >= count, TIMEOUT)
 
     def _work(self) -> None:
         while not self._end.is_set():
@@ -89,9 +89,9 @@ class Masters:
             router.send_multipart([*route, *message("task.reply", answer)])
         if kind == "pub.infofile.web" and frames[-1] != blob(fields["number"]):
             return
-        with self._news:
+        with self._changed:
             self.arrived[site, kind, fields["number"]] += ROUTES.get(kind) == master
-            self._news.notify()
+            self._changed.notify()
 
 
 class Server:
@@ -115,7 +115,7 @@ class Server:
 
     def wait_ready(self) -> None:
         """Wait until it listens; RuntimeError with its log if it does not."""
-        self._ready.wait(PATIENCE)
+        self._ready.wait(TIMEOUT)
         if not any(" ready " in line for line in self.lines):
             raise RuntimeError(f"{self.name} does not start:\n" + "\n".join(self.lines))
 
@@ -124,7 +124,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
@@ -132,7 +132,7 @@ class Server:
         return status == 0
 
     def ledger(self) -> str:
-        """Its last word."""
+        """The counts of all messages, from the last line of its log."""
         found = [line.partition("ledger ")[2] for line in self.lines if "ledger " in line]
         return found[-1] if found else "no ledger; its log:\n" + "\n".join(self.lines)
 
@@ -153,7 +153,7 @@ def message(kind: str, fields: dict[str, object], *more: bytes) -> list[bytes]:
 
 
 def blob(number: int) -> bytes:
-    """What an infofile carries."""
+    """The bytes of an infofile."""
     return bytes([number % 256]) * 1000
 
 
@@ -184,7 +184,7 @@ def produce(address: str) -> tuple[Counter[str], Counter[str]]:
     """Send everything; the types sent, and the answers that came back."""
     sent: Counter[str] = Counter()
     with closing(zmq.Context.instance().socket(zmq.DEALER)) as dealer:
-        dealer.linger = int(1000 * PATIENCE)
+        dealer.linger = int(1000 * TIMEOUT)
         dealer.connect(address)
         for number in range(MESSAGES):
             fields = {"number": number, "task_id": str(number), "log_msg": f"line {number}"}
@@ -199,7 +199,7 @@ def produce(address: str) -> tuple[Counter[str], Counter[str]]:
 def answers(dealer: zmq.Socket[bytes], count: int) -> Counter[str]:
     """Wait for so many answers; what came, by type and site."""
     came: Counter[str] = Counter()
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while came.total() < count and dealer.poll(max(0, int(1000 * (end - time.monotonic())))):
         frames = dealer.recv_multipart()
         cut = frames.index(b"")

@@ -1,4 +1,4 @@
-"""An example courier: stands around the calls to a service, as couriers of Jolie do.
+"""An example courier: sees each call before and each answer after a service, as in Jolie.
 
 [h:sum]
 handler  = redirect
@@ -9,8 +9,8 @@ couriers = h:guard
 handler = guard
 token   = 0123-4567
 
-A call has to carry the child `token`, which the service never sees; what the service says when it
-fails, its callers never see. Both are written to the log.
+A call has to carry the child `token`, which is taken out before the service gets the call. When the
+service fails, its callers are told only that it failed. Both are written to the log.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ccproxy_handlers.redirect.couriers import Courier
 
 
 class Guard(Courier, Handler):
-    """Lets calls with the right `token` through, and keeps what goes wrong inside."""
+    """Lets calls with the right `token` through, and hides the reasons of failures."""
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """Who may call."""
+        """The token that a call has to carry."""
 
         token: str = option(kinds.text, secret=True, help="what a call has to carry as its token")
 
@@ -47,7 +47,7 @@ class Guard(Courier, Handler):
         return call._replace(value=Tree(value.payload, children))
 
     def after(self, call: Call, answer: Answer) -> Answer:
-        """The answer, but of a failure only that there was one."""
+        """The answer; of a failure only that the service failed."""
         if isinstance(answer, Fault) and answer.name == "IOException":
             text = answer.value.tree().payload
             self.ctx.log.warning("failed operation=%.60r: %.200r", call.operation, text)

@@ -16,7 +16,7 @@ from ccproxy import Actions, Handler, Message, Reply, kinds, option
 
 
 class Hello(Handler):
-    """Greets whoever asks, by the `name` of the request."""
+    """Greets every asker by the `name` of the request."""
 
     @dataclass(frozen=True, slots=True)
     class Options:
