@@ -16,7 +16,7 @@ from ccproxy import __version__, cli
 from ccproxy.testing import running_server
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 20
+PATIENCE = 60
 INI = """[ccserver]
 cc-socket = tcp://127.0.0.1:{port}
 cc-role = remote

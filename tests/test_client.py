@@ -13,7 +13,7 @@ from ccproxy.client import HIGH_WATER_MARK, Client, ClientLimits
 from ccproxy.wire import cc
 
 CODEC = cc.CcCodec("server", lambda: 2.0)
-SOON = 10.0
+SOON = 60.0
 """Seconds after which a test gives up; nothing takes that long."""
 
 

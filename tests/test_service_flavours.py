@@ -14,7 +14,7 @@ from ccproxy.service import Configuration, Service, SessionRefused, Settings
 from ccproxy.service.aio import Service as AsyncService
 from ccproxy.testing import free_ports
 
-SECONDS = 10.0
+SECONDS = 60.0
 FAST = Settings(attach_first=0.01, attach_most=0.05, retry_first=0.01, retry_most=0.05)
 
 

@@ -29,8 +29,8 @@ from ccproxy.wire.zmtp import (
     Transmit,
 )
 
-SECONDS = 15
-"""No single wait is longer, except where a test says so."""
+SECONDS = 60
+"""No single wait is longer. A wait ends with its event, so that only a failure lasts so long."""
 
 _NAME = r"name=(?P<name>.*?) queued=(?P<queued>\d+) sent=(?P<sent>\d+) waiting=(?P<waiting>\d+)"
 OUTBOX = re.compile(rf"outbox {_NAME}(?P<dropped>( dropped-\w+=\d+)*)$")
@@ -58,6 +58,12 @@ class Server(RunningServer):
     tracebacks = False
     """True if a stack trace in the log is what the test is about."""
     killed = False
+
+    def wait_for(self, text: str, timeout: float = SECONDS) -> str:
+        return super().wait_for(text, timeout)
+
+    def stop(self, timeout: float = SECONDS) -> int:
+        return super().stop(timeout)
 
     def count(self, text: str) -> int:
         """How many lines of the log hold this text."""

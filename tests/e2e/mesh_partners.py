@@ -7,7 +7,7 @@ from typing import Any
 
 from ccproxy.protocols import ssmmp
 
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 class HandManager:

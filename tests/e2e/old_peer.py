@@ -6,7 +6,7 @@ import sys
 
 import zmq
 
-SECONDS = 15
+SECONDS = 60
 REQUEST = {"req": "echo.request", "time": 1.5, "hostname": "h", "blob_hash": "", "target": "t"}
 ASK = [b"echo.request", json.dumps(REQUEST).encode("ascii"), b""]
 SIZES = [0, 1, 255, 256, 65536, 1 << 20]

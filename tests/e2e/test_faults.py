@@ -267,13 +267,13 @@ def test_a_far_side_that_talks_nonsense_or_nothing(start, ports, make, there, he
         None,
     ):
         with socket.create_server(("127.0.0.1", ports["PORT2"])) as listener:
-            listener.settimeout(5)
+            listener.settimeout(60)
             accepted, _ = listener.accept()
             if answer:
                 accepted.sendall(answer)
             if answer is not None:
                 accepted.shutdown(socket.SHUT_WR)
-            accepted.settimeout(5)
+            accepted.settimeout(60)
             while accepted.recv(4096):
                 pass
             accepted.close()

@@ -270,7 +270,7 @@ def grant(manager, port):
 def test_unmodified_programs(agent, manager, tmp_path):
     agent(unmodified(tmp_path))
     back, front = both(manager)
-    with socket.create_connection(("127.0.0.1", front), 10) as user:
+    with socket.create_connection(("127.0.0.1", front), 60) as user:
         user.sendall(b"hello")
         ack = grant(manager, back)
         assert ack.status == 200
@@ -284,7 +284,7 @@ def test_unmodified_programs(agent, manager, tmp_path):
 def test_a_forwarded_session_is_closed_on_request(agent, manager, tmp_path, until):
     agent(unmodified(tmp_path))
     back, front = both(manager)
-    with socket.create_connection(("127.0.0.1", front), 10) as user:
+    with socket.create_connection(("127.0.0.1", front), 60) as user:
         user.sendall(b"hello")
         ack = grant(manager, back)
         assert user.recv(100) == b"HELLO"
@@ -307,7 +307,7 @@ def test_a_forwarder_is_back_on_its_port_after_a_restart(agent, manager, tmp_pat
     first.kill()
     second = agent(text, "second")
     assert "(client, 81" in second.registered.extra("x_running")
-    with socket.create_connection(("127.0.0.1", front), 10) as user:
+    with socket.create_connection(("127.0.0.1", front), 60) as user:
         user.sendall(b"again")
         assert grant(manager, back).status == 200
         assert user.recv(100) == b"AGAIN"
@@ -353,7 +353,7 @@ def test_a_hand_written_instance(agent, manager, tmp_path, ports, until):
     agent(program("job", SLEEP, ready="hello", env=f"TEST={tmp_path}"))
     id = manager.execute("job", 96)
     until(lambda: processes(tmp_path))
-    with socket.create_connection(("127.0.0.1", ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", ports["PORT2"]), 60) as sock:
         sock.sendall(
             b"type: session_request ~ message_id: 5 ~ sub_type: service_to_agent ~ "
             b"source_service_name: job ~ source_service_instance_id: 96 ~ source_plug_name: p ~ "

@@ -61,7 +61,7 @@ def test_no_connection_stays_behind_a_reset(start, port, pause):
     before = server.descriptors
     for data in FIRST[port]:
         for _ in range(CLIENTS):
-            client = socket.create_connection(("127.0.0.1", server.ports[port]), 10)
+            client = socket.create_connection(("127.0.0.1", server.ports[port]), 60)
             client.sendall(data[:-1])
             time.sleep(pause)
             client.sendall(data[-1:])
@@ -99,7 +99,7 @@ def test_no_connection_stays_when_the_write_fails_before_the_read(start, port):
     server = start(ECHO)
     before = server.descriptors
     for _ in range(CLIENTS):
-        client = socket.create_connection(("127.0.0.1", server.ports[port]), 10)
+        client = socket.create_connection(("127.0.0.1", server.ports[port]), 60)
         client.settimeout(0.2)
         with suppress(TimeoutError, ConnectionError):
             client.sendall(ANSWERED[port])

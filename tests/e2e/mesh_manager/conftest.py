@@ -18,7 +18,7 @@ import pytest
 
 from ccproxy.client import Client
 
-SECONDS = 10.0
+SECONDS = 60.0
 """No single wait is longer."""
 
 GRAPH = """

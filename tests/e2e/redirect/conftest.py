@@ -21,7 +21,7 @@ from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answer, Call, Fault, Form, Result, Tree
 
 FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds a client waits."""
 
 

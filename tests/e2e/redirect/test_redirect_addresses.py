@@ -74,9 +74,9 @@ def far(tmp_path):
 def connect(where):
     """A raw socket to a port or a path."""
     if isinstance(where, int):
-        return socket.create_connection(("127.0.0.1", where), 10)
+        return socket.create_connection(("127.0.0.1", where), 60)
     made = socket.socket(socket.AF_UNIX)
-    made.settimeout(10)
+    made.settimeout(60)
     made.connect(str(where))
     return made
 

@@ -98,7 +98,7 @@ def test_as_many_as_there_may_be(server, web):
 
 def test_a_caller_that_leaves_in_the_middle_harms_nobody(server, web):
     body = json.dumps([request("slow", 1), request("sum", 2, x=1, y=1)]).encode()
-    with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 60) as sock:
         head = f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
         sock.sendall(head.encode() + body)
         while not server.places["Slow"].calls:
@@ -117,7 +117,7 @@ def test_what_is_sent_behind_no_request_is_answered_as_well(server, first):
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(one), one)
         for one in parts
     )
-    with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 3) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 60) as sock:
         sock.sendall(data)
         found = b""
         while b'"result":3' not in found:

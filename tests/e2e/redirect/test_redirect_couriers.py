@@ -154,7 +154,7 @@ def test_hundreds_of_calls_at_once_are_all_answered(start_with, add, caller, val
         b"\0\0\0\1" + name + b"\0\0\0\1\2\0\0\0" + bytes([number]) + bytes(4)
         for name, number in ((b"x", 5), (b"y", 3))
     )
-    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as sock:
         for id, name in enumerate(names):
             operation = len(name).to_bytes(4, "big") + name.encode()
             sock.sendall(message(id, b"/Sum", operation + b"\0" + value))

@@ -42,7 +42,7 @@ def asking(service, start, ini, caller):
         slow = Slow(seconds)
         server = start(ini(Sum={"location": service(behave=slow).location, **options}))
         one = caller(kind)
-        one.sock.settimeout(8)
+        one.sock.settimeout(60)
         for _ in range(2):
             assert one.ask("/Sum").value.tree() == Tree(8)
         found = []
@@ -163,7 +163,7 @@ def test_no_answer_is_lost_of_a_caller_that_calls_without_a_pause(start, ini, se
     """It sends until the end, so unread calls are there when its connection is closed."""
     far = service(behave=lambda call: Result(Tree(8)))
     server = start(ini(Sum={"location": far.location}))
-    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as sock:
         going, found = threading.Event(), []
         threads = [
             threading.Thread(target=pump, args=(sock, going)),

@@ -136,7 +136,7 @@ def test_a_reset_while_many_wait(start, ini, service, caller, value_of):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         server = start(ini(Bad={"location": place}, Good={"location": service().location}))
-        with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as client:
+        with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as client:
             request = message(7, b"/Bad", b"\0\0\0\3sum\0" + VOID)
             client.sendall(request * 50)
             accepted, _ = listener.accept()
@@ -181,7 +181,7 @@ def test_a_hostile_client_is_answered_or_closed(start, ini, service, caller, val
     before = server.memory
     port = server.ports[{"sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4"}[kind]]
     for _ in range(5):
-        with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        with socket.create_connection(("127.0.0.1", port), 60) as sock:
             try:
                 sock.sendall(data)
                 answer = read_all(sock)
@@ -195,7 +195,7 @@ def test_a_hostile_client_is_answered_or_closed(start, ini, service, caller, val
 def test_a_client_that_floods_a_silent_service_takes_bounded_memory(behind, caller, value_of):
     server = behind(behave=lambda call: None, queue="1 MiB", calls="100", timeout="60 s")
     one = message(1, b"/Bad", b"\0\0\0\3sum\0\1\0\0\x20\0" + b"x" * 8192 + bytes(4))
-    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as sock:
         before = server.memory
         for _ in range(20):
             sock.sendall(one * 200)

@@ -29,7 +29,7 @@ def world(start, ini, service):
 
 def exchange(port, data):
     """Send all of it, whether anybody reads it or not; what comes back until the end."""
-    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", port), 60) as sock:
         sock.sendall(data)
         parts = []
         while part := sock.recv(1 << 16):

@@ -123,7 +123,7 @@ def test_a_shorter_timeout_holds_although_an_older_call_waits(start, ini, servic
     silent = service("sodep", lambda call: None)
     text = ini(Sum={"location": silent.location})
     server = start(text)
-    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as sock:
         sock.sendall(message(1, b"/Sum", b"\0\0\0\4wait\0" + bytes(5)))
         while not silent.calls:
             time.sleep(0.005)

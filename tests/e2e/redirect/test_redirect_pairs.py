@@ -134,11 +134,11 @@ def test_bytes_of_real_programs_pass_untouched(start, ini, file):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         server = start(ini(Sum={"location": place}))
-        with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as client:
+        with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as client:
             (first, _), *_ = exchanges(file)
             client.sendall(first)
             with listener.accept()[0] as service:
-                service.settimeout(10)
+                service.settimeout(60)
                 replay(client, service, exchanges(file))
 
 

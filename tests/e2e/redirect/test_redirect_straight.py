@@ -34,9 +34,9 @@ class Far:
         self.side = Sodep().caller()
 
     def accept(self) -> None:
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
         self.sock, _ = self.listener.accept()
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.side = Sodep().caller()
 
     def calls(self, count: int) -> list:
@@ -64,7 +64,7 @@ class Near:
     """A client that has many calls under way."""
 
     def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.sock = socket.create_connection(("127.0.0.1", port), 60)
         self.side = Sodep().service()
 
     def ask(self, *ids: int, path: bytes = b"/Sum") -> None:
@@ -200,7 +200,7 @@ def test_a_half_closed_http_client_gets_its_answer(start, ini, service, ports):
 
     start(ini(Sum={"location": service(behave=slowly).location}))
     body = b'{"x":5,"y":3}'
-    with socket.create_connection(("127.0.0.1", ports["PORT3"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", ports["PORT3"]), 60) as sock:
         head = b"POST /!/Sum!/sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
         sock.sendall(head + body)
         sock.shutdown(socket.SHUT_WR)

@@ -25,7 +25,7 @@ def caller_of(start, ini, service):
         server = start(text.replace("type = calc", f"type = calc\n{listen}", 1))
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
-        sock.settimeout(10)
+        sock.settimeout(60)
         sock.connect(("127.0.0.1", server.ports["PORT2"]))
         made.append(sock)
         sock.sendall(b"".join(message(id, b"/Sum", SUM + VOID) for id in range(CALLS)))
@@ -83,7 +83,7 @@ def test_the_calls_of_one_connection_are_bounded(start, ini, service):
     server = start(ini(Sum={"location": far.location}))
     one = SUM + b"\1\0\0\x10\0" + b"x" * 4096 + bytes(4)
     total = 30_000
-    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 10) as sock:
+    with socket.create_connection(("127.0.0.1", server.ports["PORT2"]), 60) as sock:
         data = b"".join(message(id, b"/Sum", one) for id in range(total))
         before = server.memory
         sending = threading.Thread(target=sock.sendall, args=(data,))

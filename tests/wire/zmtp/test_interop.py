@@ -14,7 +14,7 @@ from ccproxy.wire.zmtp.connection import CommandReceived, Connection, Event, Mes
 from ccproxy.wire.zmtp.frames import COMMAND
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, Ready, Transmit
 
-SECONDS = 10
+SECONDS = 60
 Make = Callable[..., Any]
 
 
