@@ -84,6 +84,9 @@ def main() -> int:
             print(f"expected data path {args.path}, found: {version}", file=sys.stderr)
             return 1
         output_of(folder, ccserver, "examples", ".")
+        if strange := [*folder.glob("contrib/**/__pycache__"), *folder.glob("*.md")]:
+            print(f"no examples: {strange}", file=sys.stderr)
+            return 1
         output_of(folder, ccserver, "check", "conf/echo.ini", "conf/src.ini", "conf/redirect.ini")
         answer = ask_echo(ccserver, folder)
         if not re.match(r'echo\.response .*"orig_target": "me"', answer):

@@ -25,9 +25,11 @@ A file that is there already stays as it is, and the exit status is 1; --force w
 DISTRIBUTION = "ccserver"
 SHARE = PurePosixPath("share/ccserver")
 """Where a wheel puts them, below the environment."""
+CHANGELOG = "CHANGELOG.md"
+"""Lies there as well, and is no example."""
 PATTERNS = (
     "conf/*.ini", "contrib/plugins/*.py", "contrib/redirect/*.py", "contrib/shop/*.py",
-    "contrib/systemd/*.service", "CHANGELOG.md",
+    "contrib/systemd/*.service",
 )  # fmt: skip
 """The same files of a checkout."""
 
@@ -78,14 +80,13 @@ def sources() -> Iterator[tuple[PurePosixPath, Path]]:
 
 
 def installed() -> Iterator[tuple[PurePosixPath, Path]]:
-    """The files of the installed distribution, by its own record of them."""
+    """The files of the installed distribution, by its own record of them, which also has the
+    compiled forms of the Python files."""
     try:
         recorded = distribution(DISTRIBUTION).files or []
     except PackageNotFoundError:
         return
     for one in recorded:
-        parts = one.parts
-        for at in range(len(parts) - len(SHARE.parts)):
-            if parts[at : at + len(SHARE.parts)] == SHARE.parts:
-                yield PurePosixPath(*parts[at + len(SHARE.parts) :]), Path(str(one.locate()))
-                break
+        _, shared, name = one.as_posix().partition(f"{SHARE}/")
+        if shared and one.suffix != ".pyc" and name != CHANGELOG:
+            yield PurePosixPath(name), Path(str(one.locate()))

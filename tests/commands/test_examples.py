@@ -50,6 +50,10 @@ class Installed:
         self.files = [
             PackagePath("../../../share/ccserver/conf/echo.ini"),
             PackagePath("../../../share/ccserver/CHANGELOG.md"),
+            PackagePath("../../../share/ccserver/contrib/plugins/hello.py"),
+            PackagePath(
+                "../../../share/ccserver/contrib/plugins/__pycache__/hello.cpython-311.pyc"
+            ),
             PackagePath("ccproxy/cli.py"),
             PackagePath("../../../bin/ccserver"),
         ]
@@ -68,7 +72,7 @@ def test_an_installed_wheel_knows_its_examples_by_its_record(tmp_path, monkeypat
     share = tmp_path / "share" / "ccserver"
     assert {(str(name), one.resolve()) for name, one in examples.sources()} == {
         ("conf/echo.ini", share / "conf" / "echo.ini"),
-        ("CHANGELOG.md", share / "CHANGELOG.md"),
+        ("contrib/plugins/hello.py", share / "contrib" / "plugins" / "hello.py"),
     }
 
 
@@ -84,6 +88,6 @@ def test_a_wheel_carries_what_a_checkout_offers(pattern):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     carried = project["tool"]["setuptools"]["data-files"]
     folder = Path(pattern).parent.as_posix()
-    place = "share/ccserver" if folder == "." else f"share/ccserver/{folder}"
-    assert carried[place] == [pattern]
+    assert carried[f"share/ccserver/{folder}"] == [pattern]
+    assert carried["share/ccserver"] == ["CHANGELOG.md"]
     assert [*ROOT.glob(pattern)]
