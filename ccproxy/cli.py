@@ -1,40 +1,29 @@
-"""The command line: finds the verb that is meant, and its parser and help.
+"""The command line: finds the verb that is meant, and its parser and help. Verbs are plugins.
 
 `ccserver x.ini` means `ccserver run x.ini`. Exit status: 0 done, 1 failed, 2 wrong usage, 78 bad
-configuration. It must never import a verb that is not asked for, so that a verb starts quickly.
+configuration. Only the overview imports verbs that are not asked for: a verb starts quickly.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, cast
 
-from ccproxy.config.problems import did_you_mean
+from ccproxy.config import kinds
+from ccproxy.config.ini import SERVER, read
+from ccproxy.config.problems import Problem, did_you_mean
+from ccproxy.plugins import VERB, Plugins
+from ccproxy.verb import Verb
 
-VERBS = {
-    "run": "start the server, or signal a running one",
-    "check": "report every mistake of a configuration, start nothing",
-    "explain": "show where messages of a type would go, and why",
-    "send": "send one message and print the replies",
-    "relocate": "point a redirect to another place while calls go on",
-    "mesh": "show and operate the services that a Manager runs",
-    "examples": "write out example configurations and plugins",
-    "completion": "print a completion script for bash, zsh or fish",
-}
-"""Verb -> what it does; the module `ccproxy.commands.VERB` does it."""
-
-ELSEWHERE = {
-    "relocate": "ccproxy_handlers.redirect.verb",
-    "mesh": "ccproxy_handlers.ssmmp.verbs.mesh",
-}
+DEFAULT = "run"
+"""The verb that is meant when none is given."""
 
 OVERVIEW = """\
 verbs (run is meant when none is given):
+    "examples": "write out example configurations and plugins",
 {verbs}
 
 examples:
@@ -49,32 +38,67 @@ examples:
 exit status: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"""
 
 
-class Verb(Protocol):
-    """What a module of `ccproxy.commands` offers."""
+class Verbs:
+    """The verbs of one command line; drop-in folders are those of the INI files it names."""
 
-    EXAMPLES: str
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self.plugins = Plugins()
+        self.folders = drop_in_folders(words)
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare options and arguments."""
+    @property
+    def names(self) -> list[str]:
+        """Every verb that is installed, `run` first; the others by name."""
+        found = self.plugins.words(VERB)
+        return sorted(found, key=lambda name: (name != DEFAULT, name))
 
-    def main(self, args: argparse.Namespace) -> int:
-        """Do it; the exit status is returned."""
+    def known(self, word: str) -> bool:
+        """True if there is such a verb, installed or in a drop-in folder."""
+        return word in self.plugins.words(VERB, self.folders)
+
+    def load(self, name: str) -> Verb:
+        """One of them; ValueError says why there is none."""
+        found = self.plugins.verb(name, self.folders)
+        if isinstance(found, Problem):
+            raise ValueError(f"{found.what}; {found.hint}".rstrip("; "))
+        return found()
+
+    def table(self) -> dict[str, str]:
+        """Every installed verb with what it does; of a broken one, what is wrong with it."""
+        rows = {}
+        for name in self.names:
+            found = self.plugins.verb(name)
+            rows[name] = found.what if isinstance(found, Problem) else found.about
+        return rows
 
 
-def load_verb(name: str) -> Verb:
-    """The module of a verb."""
-    return cast(Verb, import_module(ELSEWHERE.get(name, f"ccproxy.commands.{name}")))
+def drop_in_folders(words: Iterable[str]) -> tuple[str, ...]:
+    """The plugin folders of the INI files among some words, as far as they can be read."""
+    folders: list[str] = []
+    for word in words:
+        if not word.endswith(".ini") or not Path(word).is_file():
+            continue
+        ini, _ = read(word, {})
+        section = ini.section(SERVER) if ini else None
+        entry = section.entry("plugins") if section else None
+        if entry is not None and entry.fault is None:
+            here = Path(word).parent
+            folders += [str(here / one) for one in kinds.folders.parse(entry.text)]
+    return tuple(folders)
 
 
-def parser_of(name: str, overview: bool = False) -> argparse.ArgumentParser:
+def parser_of(name: str, overview: bool = False, verbs: Verbs | None = None) -> ArgumentParser:
     """The parser of a verb; with `overview` its help also lists all verbs."""
-    verb = load_verb(name)
-    listed = "\n".join(f"  {verb:<11} {about}" for verb, about in VERBS.items())
-    parser = argparse.ArgumentParser(
+    verbs = verbs or Verbs()
+    verb = verbs.load(name)
+    epilog = verb.examples
+    if overview:
+        rows = [f"  {one:<11} {about}" for one, about in verbs.table().items()]
+        epilog = OVERVIEW.format(verbs="\n".join(rows))
+    parser = ArgumentParser(
         prog="ccserver" if overview else f"ccserver {name}",
-        description=VERBS[name][0].upper() + VERBS[name][1:] + ".",
-        epilog=OVERVIEW.format(verbs=listed) if overview else verb.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=verb.about[:1].upper() + verb.about[1:] + ".",
+        epilog=epilog,
+        formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     if overview:
@@ -83,34 +107,42 @@ def parser_of(name: str, overview: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
+def split_verb(words: Sequence[str], verbs: Verbs) -> tuple[str | None, list[str]]:
     """The verb, None if none is given, and the other words."""
     for at, word in enumerate(words):
-        if word in VERBS:
+        if verbs.known(word):
             return word, [*words[:at], *words[at + 1 :]]
         if not word.startswith("-"):
             break
     return None, list(words)
 
 
-def misspelt(words: Sequence[str]) -> str:
+def misspelt(words: Sequence[str], verbs: Verbs) -> str:
     """An error text if the first word is no file but nearly a verb; otherwise empty."""
     word = next((one for one in words if not one.startswith("-")), "")
     if not word.isalpha() or Path(word).exists():
         return ""
-    hint = did_you_mean(word, VERBS)
+    hint = did_you_mean(word, verbs.names)
     return f'unknown verb "{word}"; {hint}' if hint else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` is without the program's name. SystemExit on wrong usage."""
-    verb, words = split_verb(sys.argv[1:] if argv is None else argv)
-    parser = parser_of(verb or "run", overview=verb is None)
-    if verb is None and (meant := misspelt(words)):
-        parser.error(meant)
-    args = parser.parse_args(words)
+    given = sys.argv[1:] if argv is None else argv
+    verbs = Verbs(given)
+    name, words = split_verb(given, verbs)
+    # The overview loads every verb to list it, so it is made only when it is printed.
+    overview = name is None and not {"-h", "--help"}.isdisjoint(words)
     try:
-        return load_verb(verb or "run").main(args)
+        parser = parser_of(name or DEFAULT, overview, verbs)
+    except ValueError as error:
+        print(f"ccserver: {error}", file=sys.stderr)
+        return 1
+    if name is None and (meant := misspelt(words, verbs)):
+        parser.error(meant)
+    options = parser.parse_args(words)
+    try:
+        return verbs.load(name or DEFAULT).run(options)
     except BrokenPipeError:
         # The reader of our output has ended. Send the rest to /dev/null, or the flush at exit
         # would raise the same error again.

@@ -1,8 +1,9 @@
-"""Finds the handler class for the word the INI asks for; built-in ones come in like strangers'.
+"""Finds the class for a word: handlers, protocols and verbs, built-in ones like strangers'.
 
-A word is looked for among the entry points of the group `ccproxy.handlers` and in the drop-in
-folders (`hello.py` provides `hello`). Only what is asked for is imported. This module must never
-pick one of two plugins with the same word, nor let a broken one harm another.
+A word is looked for among the entry points of its kind's group and in the drop-in folders
+(`hello.py` provides `hello`, as any kind whose class it holds). Only what is asked for is imported.
+This module must never pick one of two plugins with the same word, nor let a broken one harm
+another.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
 from ccproxy import hookspecs
+from ccproxy.config.links import ListenerOptions
 from ccproxy.config.options import options_of
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import suggest
 from ccproxy.handler import Handler
-
-GROUP = "ccproxy.handlers"
-"""The entry-point group; the name of an entry point is the word in the INI."""
+from ccproxy.protocol import MessageProtocol
+from ccproxy.verb import Verb
 
 OLD_PREFIX = "cc.handler."
 OLD_NAMES = {"dbhandler": "database"}
@@ -40,6 +41,60 @@ def plain_word(word: str) -> str:
     """The word as plugins register it: `cc.handler.echo` and `echo` are the same."""
     word = word.removeprefix(OLD_PREFIX)
     return OLD_NAMES.get(word, word)
+
+
+Base = TypeVar("Base")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginKind(Generic[Base]):
+    """One kind of plugin: its name for people, where it is found, what its classes inherit from.
+
+    `check` names what is wrong with a class, "" if nothing is.
+    """
+
+    name: str
+    group: str
+    hook: str
+    base: type[Base]
+    check: Callable[[Any], str]
+    plain: Callable[[str], str] = str
+    """The word as plugins register it, of a word of the INI."""
+
+
+def _no_check(found: Any) -> str:
+    return ""
+
+
+def _bad_options(base: type, taken: frozenset[str]) -> Callable[[Any], str]:
+    """Whether the option table of a class can be read, inherits from `base`, and has names of its
+    own beside those `taken` by the kernel."""
+
+    def check(found: Any) -> str:
+        table = found.Options
+        if not (inspect.isclass(table) and is_dataclass(table)):
+            return "Options is no dataclass; decorate it with @dataclass"
+        if not issubclass(table, base):
+            return f"Options does not inherit from {base.__name__}"
+        try:
+            names = [name for one in options_of(table) for name in (one.name, *one.aliases)]
+        except KeyError:
+            return "a field of Options is not declared with option(...)"
+        twice = {name for name in names if names.count(name) > 1} | ({*taken} & {*names})
+        return f"option name taken twice: {', '.join(sorted(twice))}" if twice else ""
+
+    return check
+
+
+HANDLER = PluginKind(
+    "handler", "ccproxy.handlers", "ccproxy_handler", Handler,
+    _bad_options(object, frozenset({"handler", "plugin"})), plain_word,
+)  # fmt: skip
+PROTOCOL = PluginKind(
+    "protocol", "ccproxy.protocols", "ccproxy_protocol", MessageProtocol,
+    _bad_options(ListenerOptions, frozenset({"protocol", "address"})),
+)  # fmt: skip
+VERB = PluginKind("verb", "ccproxy.verbs", "ccproxy_verb", Verb, _no_check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,62 +111,119 @@ class Plugins:
     """All plugins that can be asked for; each is imported once, when it is first asked for."""
 
     def __init__(self, installed: Iterable[EntryPoint] | None = None) -> None:
-        points = entry_points(group=GROUP) if installed is None else installed
-        self._installed = tuple(_installed(points))
-        self._loaded: dict[tuple[str, int], Any] = {}
+        """`installed` are the entry points to know; None: those of the Python that runs."""
+        self._given = None if installed is None else tuple(installed)
+        self._installed: dict[str, tuple[Source, ...]] = {}
+        self._files: dict[Path, tuple[int, ModuleType]] = {}
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
 
-    def words(self, folders: Iterable[str] = ()) -> list[str]:
-        """Every word there is, without importing anything."""
-        return sorted({source.word for source in self._sources(folders)})
+    def handler(self, word: str, folders: tuple[str, ...] = ()) -> type[Handler] | Problem:
+        """The class for `handler = WORD`; a Problem without file and line if there is none."""
+        return self.find(HANDLER, word, folders)
 
-    def find(self, word: str, folders: tuple[str, ...] = ()) -> type[Handler] | Problem:
-        """The class for a word of the INI; a Problem without file and line if there is none."""
-        sources = list(self._sources(folders))
-        found = [source for source in sources if source.word == plain_word(word)]
+    def protocol(self, word: str, folders: tuple[str, ...] = ()) -> type[MessageProtocol] | Problem:
+        """The class for `protocol = WORD`."""
+        return self.find(PROTOCOL, word, folders)
+
+    def verb(self, word: str, folders: tuple[str, ...] = ()) -> type[Verb] | Problem:
+        """The class for `ccserver WORD`."""
+        return self.find(VERB, word, folders)
+
+    def protocols(self, folders: tuple[str, ...] = ()) -> list[str]:
+        """Every word that names a protocol, or a drop-in file that may hold one."""
+        return self.words(PROTOCOL, folders)
+
+    def words(self, kind: PluginKind[Any], folders: Iterable[str] = ()) -> list[str]:
+        """Every word there is of a kind, without importing anything; of drop-in files all."""
+        return sorted({source.word for source in self._sources(kind, folders)})
+
+    def find(
+        self, kind: PluginKind[Base], word: str, folders: tuple[str, ...] = ()
+    ) -> type[Base] | Problem:
+        """The class of a kind for a word, or a Problem."""
+        sources = list(self._sources(kind, folders))
+        found = [source for source in sources if source.word == kind.plain(word)]
         if not found:
-            hint = suggest(plain_word(word), {source.word for source in sources})
-            return Problem("", 0, f'no handler "{" ".join(word.split())}"', hint)
+            known = sorted({source.word for source in sources})
+            hint = suggest(kind.plain(word), known)
+            return Problem("", 0, f'no {kind.name} "{" ".join(word.split())}"', hint)
         if len(found) > 1:
             places = " and ".join(source.place for source in found)
-            what = f'handler "{word}" is there more than once: {places}'
+            what = f'{kind.name} "{word}" is there more than once: {places}'
             return Problem("", 0, what, "remove or rename all but one")
-        return self._load(found[0])
+        return self._load(kind, found[0])
 
-    def _sources(self, folders: Iterable[str]) -> Iterator[Source]:
-        yield from self._installed
+    def _sources(self, kind: PluginKind[Any], folders: Iterable[str]) -> Iterator[Source]:
+        if kind.group not in self._installed:
+            given = self._given if self._given is not None else entry_points(group=kind.group)
+            self._installed[kind.group] = tuple(_installed(kind, given))
+        yield from self._installed[kind.group]
         for folder in dict.fromkeys(map(Path, folders)):
             for file in sorted(folder.glob("[!_]*.py")):
                 yield Source(file.stem, str(file), file=file)
 
-    def _load(self, source: Source) -> type[Handler] | Problem:
+    def _load(self, kind: PluginKind[Base], source: Source) -> type[Base] | Problem:
         try:
-            loaded = self._import(source)
-            return self._handler(source, loaded)
-        except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
-            return _broken(source, error)
+            found = list(self._classes(kind, source))
+        except BaseException as error:  # a plugin may raise anything when it is imported
+            return _broken(kind, source, error)
+        if len(found) != 1:
+            names = ", ".join(getattr(one, "__name__", repr(one)) for one in found) or "none"
+            what = (
+                f'{source.place} should provide one {kind.base.__name__} class for "{source.word}"'
+            )
+            return Problem("", 0, f"{what}, found {names}", f"see the hook {kind.hook}")
+        what = f'{source.place} for {kind.name} "{source.word}"'
+        if not (inspect.isclass(found[0]) and issubclass(found[0], kind.base)):
+            return Problem("", 0, f"{what} is no subclass of ccproxy.{kind.base.__name__}")
+        wrong = kind.check(found[0])
+        return Problem("", 0, f"{what}: {wrong}") if wrong else found[0]
+
+    def _classes(self, kind: PluginKind[Any], source: Source) -> Iterator[Any]:
+        """The classes a plugin offers for its word: itself, its hooks' answers, or its own."""
+        loaded = self._import(source)
+        if not isinstance(loaded, ModuleType):
+            yield loaded
+            return
+        callers = self._register(loaded)
+        if callers:
+            others = [one for one in self._manager.get_plugins() if one is not loaded]
+            hook = self._manager.subset_hook_caller(kind.hook, others)
+            yield from hook(word=source.word)
+            return
+        for value in vars(loaded).values():
+            own = inspect.isclass(value) and value.__module__ == loaded.__name__
+            if own and issubclass(value, kind.base):
+                yield value
+
+    def _register(self, module: ModuleType) -> list[pluggy.HookCaller]:
+        """The hooks that a module implements."""
+        if not self._manager.is_registered(module):
+            self._manager.register(module)
+            self._manager.check_pending()
+        return self._manager.get_hookcallers(module) or []
 
     def _import(self, source: Source) -> Any:
         if source.file is None:
             assert source.entry_point is not None
             return source.entry_point.load()
-        key = str(source.file.resolve()), source.file.stat().st_mtime_ns
-        if key not in self._loaded:  # a changed file is imported anew, for reload
-            self._loaded[key] = _import_file(source.file)
-        return self._loaded[key]
-
-    def _handler(self, source: Source, loaded: Any) -> type[Handler] | Problem:
-        found = list(_classes(source.word, loaded))
-        if len(found) != 1:
-            names = ", ".join(getattr(one, "__name__", repr(one)) for one in found) or "none"
-            what = f'{source.place} should provide one Handler class for "{source.word}"'
-            return Problem("", 0, f"{what}, found {names}", "see the hook ccproxy_handler")
-        return _checked(source, found[0])
+        file, changed = source.file.resolve(), source.file.stat().st_mtime_ns
+        known = self._files.get(file)
+        if known is not None and known[0] == changed:
+            return known[1]
+        if known is not None and self._manager.is_registered(known[1]):
+            self._manager.unregister(known[1])
+        module = _import_file(source.file)  # a changed file is imported anew, for reload
+        self._files[file] = changed, module
+        return module
 
 
-def _installed(points: Iterable[EntryPoint]) -> Iterator[Source]:
+def _installed(kind: PluginKind[Any], points: Iterable[EntryPoint]) -> Iterator[Source]:
     seen: set[tuple[str, str]] = set()
     for point in points:
-        if (point.name, point.value) in seen:  # one package, found on two paths
+        # One package may be found on two paths.
+        if point.group != kind.group or (point.name, point.value) in seen:
             continue
         seen.add((point.name, point.value))
         package = f" of {point.dist.name}" if point.dist else ""
@@ -134,46 +246,10 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
-def _classes(word: str, loaded: Any) -> Iterator[Any]:
-    """The classes a loaded thing offers for a word: itself, its hooks' answers, or its own."""
-    if not isinstance(loaded, ModuleType):
-        yield loaded
-        return
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(loaded)
-    manager.check_pending()
-    if manager.get_hookcallers(loaded):
-        yield from manager.hook.ccproxy_handler(word=word)
-        return
-    for value in vars(loaded).values():
-        own = inspect.isclass(value) and value.__module__ == loaded.__name__
-        if own and issubclass(value, Handler):
-            yield value
-
-
-def _checked(source: Source, found: Any) -> type[Handler] | Problem:
-    """A class whose option table can be read."""
-    what = f'{source.place} for handler "{source.word}"'
-    if not (inspect.isclass(found) and issubclass(found, Handler)):
-        return Problem("", 0, f"{what} is no subclass of ccproxy.Handler")
-    table = found.Options
-    if not (inspect.isclass(table) and is_dataclass(table)):
-        return Problem("", 0, f"{what}: Options is no dataclass", "decorate it with @dataclass")
-    try:
-        names = [name for one in options_of(table) for name in (one.name, *one.aliases)]
-    except KeyError:
-        return Problem("", 0, f"{what}: a field of Options is not declared with option(...)")
-    twice = {name for name in names if names.count(name) > 1} | ({"handler", "plugin"} & {*names})
-    if twice:
-        return Problem("", 0, f"{what}: option name taken twice: {', '.join(sorted(twice))}")
-    return found
-
-
-def _broken(source: Source, error: BaseException) -> Problem:
+def _broken(kind: PluginKind[Any], source: Source, error: BaseException) -> Problem:
     place = _place(source, error)
     text = str(error).partition("\n")[0]
-    what = f'handler "{source.word}" cannot be loaded: {place}: {type(error).__name__}: {text}'
+    what = f'{kind.name} "{source.word}" cannot be loaded: {place}: {type(error).__name__}: {text}'
     hint = ""
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install what provides the module {error.name}"

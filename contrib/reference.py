@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ccproxy import Handler, LinkOptions
-from ccproxy.config.links import ListenerOptions, SocketOptions
+from ccproxy import Handler, LinkOptions, Problem
+from ccproxy.config.links import ListenerOptions, SocketOptions, ZmtpListenerOptions
 from ccproxy.config.options import Option, options_of
-from ccproxy.config.server import ListenOptions, ServerOptions
+from ccproxy.config.server import ListenSection, ServerOptions
 from ccproxy.core.ledger import FATES
-from ccproxy.plugins import Plugins
+from ccproxy.plugins import HANDLER, PROTOCOL, Plugins
 from ccproxy_handlers.ssmmp.graphfile import AppOptions, ServiceOptions
 from ccproxy_handlers.ssmmp.repository import Program
 
@@ -35,11 +35,12 @@ TAKEN = "taken from the section"
 def configuration() -> str:
     """The options of a server's configuration and the fates, as Markdown."""
     parts = [
-        *table("### `[ccserver]`", own(ServerOptions, ListenerOptions)),
-        *table("### `[listen:NAME]`", own(ListenOptions, ListenerOptions)),
+        *table("### `[ccserver]`", own(ServerOptions, ZmtpListenerOptions)),
+        *table("### `[listen:NAME]`", options_of(ListenSection)),
         *table(
             "### Listeners: `[ccserver]` and `[listen:NAME]`", own(ListenerOptions, SocketOptions)
         ),
+        *protocols(),
         *table("### Links: handlers that connect to somewhere", own(LinkOptions, SocketOptions)),
         *table("### Connections: listeners and links", options_of(SocketOptions)),
         *handlers(),
@@ -108,8 +109,8 @@ def handlers() -> Iterator[str]:
     """A table for each handler; the options of links are not repeated."""
     points = entry_points(group="ccproxy.handlers")
     plugins = Plugins(one for one in points if one.module.startswith("ccproxy_handlers."))
-    for word in plugins.words():
-        found = plugins.find(word)
+    for word in plugins.words(HANDLER):
+        found = plugins.handler(word)
         assert isinstance(found, type) and issubclass(found, Handler), found
         about = (found.__doc__ or "").partition("\n")[0]
         link = issubclass(found.Options, LinkOptions)
@@ -121,6 +122,21 @@ def handlers() -> Iterator[str]:
             yield from table(title, options)
         else:
             yield f"{title} No options.\n"
+
+
+def protocols() -> Iterator[str]:
+    """A table for each protocol; the options of all listeners are not repeated."""
+    points = entry_points(group=PROTOCOL.group)
+    plugins = Plugins(one for one in points if one.module.startswith("ccproxy.protocols."))
+    for word in plugins.words(PROTOCOL):
+        found = plugins.protocol(word)
+        assert not isinstance(found, Problem), found
+        options = own(found.Options, ListenerOptions)
+        title = f"### `protocol = {word}`\n\n{found.about[0].upper()}{found.about[1:]}."
+        if options:
+            yield from table(title, options)
+        else:
+            yield f"{title} No further options.\n"
 
 
 def fates() -> Iterator[str]:

@@ -94,7 +94,12 @@ def test_the_script_is_installed():
 
 
 def test_help(call):
-    for words in (["-h"], ["--help"], ["run", "-h"], *([verb, "--help"] for verb in cli.VERBS)):
+    for words in (
+        ["-h"],
+        ["--help"],
+        ["run", "-h"],
+        *([verb, "--help"] for verb in cli.Verbs().names),
+    ):
         status, out, err = call(*words)
         assert (status, err) == (0, "")
         assert "examples:" in out
@@ -131,10 +136,11 @@ def test_what_does_not_start_says_why(words, status, text, call, folder):
 
 
 def test_a_verb_is_found_between_options():
-    assert cli.split_verb(["-v", "run", "x.ini"]) == ("run", ["-v", "x.ini"])
-    assert cli.split_verb(["--set", "a=b", "x.ini"]) == (None, ["--set", "a=b", "x.ini"])
-    assert cli.split_verb(["x.ini", "check"]) == (None, ["x.ini", "check"])
-    assert cli.split_verb([]) == (None, [])
+    verbs = cli.Verbs()
+    assert cli.split_verb(["-v", "run", "x.ini"], verbs) == ("run", ["-v", "x.ini"])
+    assert cli.split_verb(["--set", "a=b", "x.ini"], verbs) == (None, ["--set", "a=b", "x.ini"])
+    assert cli.split_verb(["x.ini", "check"], verbs) == (None, ["x.ini", "check"])
+    assert cli.split_verb([], verbs) == (None, [])
 
 
 def test_who_reads_our_output_may_go(folder):

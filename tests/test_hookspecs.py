@@ -16,7 +16,7 @@ def manager():
 
 def test_hooks_are_documented():
     specified = [name for name in vars(hookspecs) if name.startswith("ccproxy_")]
-    assert specified == ["ccproxy_handler"]
+    assert specified == ["ccproxy_handler", "ccproxy_protocol", "ccproxy_verb"]
     assert all(getattr(hookspecs, name).__doc__ for name in specified)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy import Handler
 from ccproxy.config.problems import Problem
-from ccproxy.plugins import GROUP, Plugins, plain_word
+from ccproxy.plugins import HANDLER, Plugins, plain_word
 
 HELLO = """from ccproxy import Handler
 
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 
 def point(word, value):
-    return EntryPoint(word, value, GROUP)
+    return EntryPoint(word, value, HANDLER.group)
 
 
 def problem_of(found):
@@ -62,9 +62,9 @@ def test_words_of_the_original(word, plain):
 
 def test_entry_points_are_found_by_every_spelling():
     plugins = Plugins([point("echo", "ccproxy_handlers.echo:Echo")])
-    echo = plugins.find("echo")
+    echo = plugins.handler("echo")
     assert issubclass(echo, Handler)
-    assert plugins.find("cc.handler.echo") is echo
+    assert plugins.handler("cc.handler.echo") is echo
 
 
 def test_all_eleven_short_names_of_the_original_are_words():
@@ -76,12 +76,12 @@ def test_all_eleven_short_names_of_the_original_are_words():
 
 def test_an_entry_point_may_name_a_module():
     plugins = Plugins([point("echo", "ccproxy_handlers.echo")])
-    assert plugins.find("echo").__name__ == "Echo"
+    assert plugins.handler("echo").__name__ == "Echo"
 
 
 def test_a_drop_in_file_provides_the_word_of_its_name(folder):
     where = folder("hello.py", HELLO)
-    found = Plugins([]).find("hello", (where,))
+    found = Plugins([]).handler("hello", (where,))
     assert (found.__name__, found.__mro__[1]) == ("Hello", Handler)
 
 
@@ -96,56 +96,56 @@ def test_a_drop_in_can_have_option_tables_with_postponed_annotations(folder):
         "    class Options:\n"
         "        greeting: str = option(kinds.text, default='hi', help='what to say')\n",
     )
-    assert Plugins([]).find("hello", (where,)).Options().greeting == "hi"
+    assert Plugins([]).handler("hello", (where,)).Options().greeting == "hi"
 
 
 def test_nothing_is_imported_before_it_is_asked_for(folder):
     folder("hello.py", HELLO)
     where = folder("broken.py", "raise RuntimeError('imported')")
     plugins = Plugins([point("gone", "no_such_module_at_all:Gone")])
-    assert plugins.words((where,)) == ["broken", "gone", "hello"]
-    assert issubclass(plugins.find("hello", (where,)), Handler)
+    assert plugins.words(HANDLER, (where,)) == ["broken", "gone", "hello"]
+    assert issubclass(plugins.handler("hello", (where,)), Handler)
 
 
 def test_the_same_file_gives_the_same_class_and_a_changed_one_a_new_one(folder, tmp_path):
     where = folder("hello.py", HELLO)
     plugins = Plugins([])
-    first = plugins.find("hello", (where,))
-    assert plugins.find("hello", (where,)) is first
+    first = plugins.handler("hello", (where,))
+    assert plugins.handler("hello", (where,)) is first
     folder("hello.py", HELLO.replace("Says", "Sings"))
     os.utime(tmp_path / "plugins" / "hello.py", ns=(1, 1))
-    second = plugins.find("hello", (where,))
+    second = plugins.handler("hello", (where,))
     assert second is not first
     assert second.__doc__ == "Sings hello."
 
 
 def test_unknown_words_hint():
     plugins = Plugins([point("proxy", "ccproxy_handlers.proxy:Proxy")])
-    assert problem_of(plugins.find("porxy")) == 'no handler "porxy"; did you mean "proxy"?'
-    assert problem_of(plugins.find("zebra")) == 'no handler "zebra"'
+    assert problem_of(plugins.handler("porxy")) == 'no handler "porxy"; did you mean "proxy"?'
+    assert problem_of(plugins.handler("zebra")) == 'no handler "zebra"'
 
 
 @pytest.mark.parametrize("word", ["", "..", "../plugins/hello", "hello.py", "_private", "a\nb"])
 def test_words_are_no_paths(folder, word):
     folder("hello.py", HELLO)
     where = folder("_private.py", HELLO)
-    assert problem_of(Plugins([]).find(word, (where,))).startswith("no handler")
+    assert problem_of(Plugins([]).handler(word, (where,))).startswith("no handler")
 
 
 def test_a_word_found_twice_is_a_problem_and_no_winner(folder, tmp_path):
     where = folder("echo.py", HELLO)
     plugins = Plugins([point("echo", "ccproxy_handlers.echo:Echo")])
-    text = problem_of(plugins.find("echo", (where,)))
+    text = problem_of(plugins.handler("echo", (where,)))
     assert text == (
         'handler "echo" is there more than once: ccproxy_handlers.echo:Echo and '
         f"{where}/echo.py; remove or rename all but one"
     )
-    assert issubclass(plugins.find("echo"), Handler)
+    assert issubclass(plugins.handler("echo"), Handler)
     other = tmp_path / "other"
     other.mkdir()
     (other / "hello.py").write_text(HELLO)
     folder("hello.py", HELLO)
-    text = problem_of(plugins.find("hello", (where, str(other))))
+    text = problem_of(plugins.handler("hello", (where, str(other))))
     assert f"{where}/hello.py and {other}/hello.py" in text
 
 
@@ -153,12 +153,12 @@ def test_one_place_named_twice_is_one_place(folder):
     where = folder("hello.py", HELLO)
     points = [point("echo", "ccproxy_handlers.echo:Echo")] * 2
     plugins = Plugins(points)
-    assert issubclass(plugins.find("hello", (where, where)), Handler)
-    assert issubclass(plugins.find("echo"), Handler)
+    assert issubclass(plugins.handler("hello", (where, where)), Handler)
+    assert issubclass(plugins.handler("echo"), Handler)
 
 
 def test_a_folder_that_is_missing_has_no_plugins(tmp_path):
-    assert problem_of(Plugins([]).find("hello", (str(tmp_path / "no"),))) == 'no handler "hello"'
+    assert problem_of(Plugins([]).handler("hello", (str(tmp_path / "no"),))) == 'no handler "hello"'
 
 
 BROKEN = {
@@ -176,30 +176,30 @@ def test_a_broken_plugin_names_its_line(folder, name):
     where = folder(f"{name}.py", text)
     folder("hello.py", HELLO)
     plugins = Plugins([])
-    found = problem_of(plugins.find(name, (where,)))
+    found = problem_of(plugins.handler(name, (where,)))
     assert found.startswith(f'handler "{name}" cannot be loaded: {where}/{name}.py{expected}')
     assert "\n" not in found
-    assert issubclass(plugins.find("hello", (where,)), Handler)
+    assert issubclass(plugins.handler("hello", (where,)), Handler)
     assert not [module for module in sys.modules if module.startswith(f"ccproxy_plugin_{name}_")]
 
 
 def test_what_a_plugin_needs_is_named(folder):
     where = folder("needs.py", "import ccproxy_no_such_thing\n")
-    text = problem_of(Plugins([]).find("needs", (where,)))
+    text = problem_of(Plugins([]).handler("needs", (where,)))
     assert text.endswith("install what provides the module ccproxy_no_such_thing")
 
 
 def test_a_broken_entry_point_names_its_line(tmp_path, monkeypatch, folder):
     (tmp_path / "drop_in_broken.py").write_text("import json\n\njson.nosuch\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = problem_of(Plugins([point("x", "drop_in_broken:X")]).find("x"))
+    text = problem_of(Plugins([point("x", "drop_in_broken:X")]).handler("x"))
     assert f'handler "x" cannot be loaded: {tmp_path}/drop_in_broken.py:3: AttributeError' in text
 
 
 def test_an_entry_point_to_nowhere_names_itself():
-    text = problem_of(Plugins([point("x", "ccproxy_no_such_thing:X")]).find("x"))
+    text = problem_of(Plugins([point("x", "ccproxy_no_such_thing:X")]).handler("x"))
     assert text.startswith('handler "x" cannot be loaded: ccproxy_no_such_thing:X: ModuleNotFound')
-    text = problem_of(Plugins([point("x", "json:Nosuch")]).find("x"))
+    text = problem_of(Plugins([point("x", "json:Nosuch")]).handler("x"))
     assert text.startswith('handler "x" cannot be loaded: json:Nosuch: AttributeError')
 
 
@@ -228,12 +228,12 @@ UNFIT = {
 def test_what_is_no_handler_is_a_problem(folder, name):
     text, expected = UNFIT[name]
     where = folder(f"{name}.py", text)
-    assert expected in problem_of(Plugins([]).find(name, (where,)))
+    assert expected in problem_of(Plugins([]).handler(name, (where,)))
 
 
 @pytest.mark.parametrize("value", ["json:loads", "json:JSONDecoder", "string:digits"])
 def test_what_is_no_handler_class_is_a_problem(value):
-    text = problem_of(Plugins([point("x", value)]).find("x"))
+    text = problem_of(Plugins([point("x", value)]).handler("x"))
     assert text == f'{value} for handler "x" is no subclass of ccproxy.Handler'
 
 
@@ -261,21 +261,21 @@ def test_a_module_with_the_hook_can_provide_several_words(folder):
     folder("list.py", HOOKED)
     where = folder("three.py", HOOKED)
     plugins = Plugins([])
-    assert plugins.find("one", (where,)).__name__ == "One"
-    assert plugins.find("two", (where,)).__name__ == "Two"
-    assert "found none" in problem_of(plugins.find("three", (where,)))
-    assert "is no subclass" in problem_of(plugins.find("list", (where,)))
+    assert plugins.handler("one", (where,)).__name__ == "One"
+    assert plugins.handler("two", (where,)).__name__ == "Two"
+    assert "found none" in problem_of(plugins.handler("three", (where,)))
+    assert "is no subclass" in problem_of(plugins.handler("list", (where,)))
 
 
 def test_a_misspelled_hook_is_named(folder):
     where = folder("one.py", HOOKED.replace("def ccproxy_handler", "def ccproxy_handlr"))
-    assert "unknown hook 'ccproxy_handlr'" in problem_of(Plugins([]).find("one", (where,)))
+    assert "unknown hook 'ccproxy_handlr'" in problem_of(Plugins([]).handler("one", (where,)))
 
 
 def test_the_installed_plugins_are_the_default():
-    assert isinstance(Plugins().words(), list)
+    assert isinstance(Plugins().words(HANDLER), list)
 
 
 def test_the_example_plugin_is_found():
     where = str(Path(__file__).parents[1] / "contrib" / "plugins")
-    assert issubclass(Plugins([]).find("hello", (where,)), Handler)
+    assert issubclass(Plugins([]).handler("hello", (where,)), Handler)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ccproxy.commands import common
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
+from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
@@ -21,22 +22,27 @@ A mistake is one line: FILE:LINE: what is wrong; a hint.
 exit status: 0 all files are valid (warnings are no mistakes), 78 one is not"""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the files."""
-    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="an INI file")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+class CheckVerb(Verb):
+    """`ccserver check`."""
 
+    about = "report every mistake of a configuration, start nothing"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Check each file; the exit status is returned."""
-    results = [(file, *common.load(file)) for file in args.files]
-    if args.json:
-        print(json.dumps([as_json(*result) for result in results], indent=2))
-    else:
-        for result in results:
-            print("\n".join(as_text(*result)))
-    valid = all(plan is not None for _, plan, _ in results)
-    return 0 if valid else common.BAD_CONFIGURATION
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the files."""
+        parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="an INI file")
+        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Check each file; the exit status is returned."""
+        results = [(file, *common.load(file)) for file in options.files]
+        if options.json:
+            print(json.dumps([as_json(*result) for result in results], indent=2))
+        else:
+            for result in results:
+                print("\n".join(as_text(*result)))
+        valid = all(plan is not None for _, plan, _ in results)
+        return 0 if valid else common.BAD_CONFIGURATION
 
 
 def as_text(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> list[str]:

@@ -31,7 +31,7 @@ def load(
 
     `overrides` are options of `[ccserver]` that come from the command line.
     """
-    return build(str(file), overrides or {}, (plugins or Plugins()).find)
+    return build(str(file), overrides or {}, plugins or Plugins())
 
 
 def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ccproxy import cli
+from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
@@ -39,16 +40,21 @@ autoload -U +X bashcompinit && bashcompinit
 {bash}"""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the shell."""
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
+class CompletionVerb(Verb):
+    """`ccserver completion`."""
 
+    about = "print a completion script for bash, zsh or fish"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Print the script."""
-    scripts = {"bash": bash, "zsh": lambda: ZSH.format(bash=bash()), "fish": fish}
-    print(scripts[args.shell](), end="")
-    return 0
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the shell."""
+        parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Print the script."""
+        scripts = {"bash": bash, "zsh": lambda: ZSH.format(bash=bash()), "fish": fish}
+        print(scripts[options.shell](), end="")
+        return 0
 
 
 def options_of(verb: str) -> list[tuple[list[str], str]]:
@@ -60,10 +66,10 @@ def options_of(verb: str) -> list[tuple[list[str], str]]:
 def bash() -> str:
     """The script for bash."""
     cases = []
-    for verb in cli.VERBS:
+    for verb in cli.Verbs().names:
         words = " ".join(word for strings, _ in options_of(verb) for word in strings)
         cases.append(f'        {verb}) options="{words}" ;;')
-    names = list(cli.VERBS)
+    names = list(cli.Verbs().names)
     return BASH.format(alternatives="|".join(names), cases="\n".join(cases), verbs=" ".join(names))
 
 
@@ -72,12 +78,12 @@ def fish() -> str:
     first = "__fish_is_first_token"
     lines = [
         f"complete -c ccserver -n {first} -a {verb} -d '{about}'"
-        for verb, about in cli.VERBS.items()
+        for verb, about in cli.Verbs().table().items()
     ]
-    for verb in cli.VERBS:
+    for verb in cli.Verbs().names:
         seen = f"'__fish_seen_subcommand_from {verb}'"
         if verb == "run":
-            others = " ".join(name for name in cli.VERBS if name != "run")
+            others = " ".join(name for name in cli.Verbs().names if name != "run")
             seen = f"'not __fish_seen_subcommand_from {others}'"
         for strings, about in options_of(verb):
             flags = " ".join(fish_flag(one) for one in strings)

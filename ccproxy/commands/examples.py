@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import ccproxy
 from ccproxy.commands import common
+from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
@@ -34,38 +35,45 @@ PATTERNS = (
 """The same files of a checkout."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the folder."""
-    parser.add_argument(
-        "folder", metavar="DIR", nargs="?", type=Path, default=Path(),
-        help="folder to write into; made if it is missing (default: this one)",
-    )  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="write over files that are there")
-    parser.add_argument("--list", action="store_true", help="print the names, write nothing")
+class ExamplesVerb(Verb):
+    """`ccserver examples`."""
 
+    about = "write out example configurations and plugins"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Write or list; 1 if there is nothing to write or a file is in the way."""
-    files = sorted(sources())
-    if not files:
-        return common.fail("no examples here: neither an installed ccserver nor a checkout of it")
-    if args.list:
-        print("\n".join(str(name) for name, _ in files))
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the folder."""
+        parser.add_argument(
+            "folder", metavar="DIR", nargs="?", type=Path, default=Path(),
+            help="folder to write into; made if it is missing (default: this one)",
+        )  # fmt: skip
+        parser.add_argument("--force", action="store_true", help="write over files that are there")
+        parser.add_argument("--list", action="store_true", help="print the names, write nothing")
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Write or list; 1 if there is nothing to write or a file is in the way."""
+        files = sorted(sources())
+        if not files:
+            return common.fail(
+                "no examples here: neither an installed ccserver nor a checkout of it"
+            )
+        if options.list:
+            print("\n".join(str(name) for name, _ in files))
+            return 0
+        folder: Path = options.folder
+        there = [name for name, _ in files if (folder / name).exists()]
+        if there and not options.force:
+            names = " ".join(map(str, there[:3])) + (" ..." if there[3:] else "")
+            return common.fail(f"there already in {folder}: {names}; nothing written, --force does")
+        try:
+            for name, source in files:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(source.read_bytes())
+        except OSError as error:
+            return common.fail(str(error))
+        print(f"{len(files)} files written; begin with: ccserver {folder / 'conf' / 'echo.ini'}")
         return 0
-    folder: Path = args.folder
-    there = [name for name, _ in files if (folder / name).exists()]
-    if there and not args.force:
-        names = " ".join(map(str, there[:3])) + (" ..." if there[3:] else "")
-        return common.fail(f"there already in {folder}: {names}; nothing written, --force does")
-    try:
-        for name, source in files:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-    except OSError as error:
-        return common.fail(str(error))
-    print(f"{len(files)} files written; begin with: ccserver {folder / 'conf' / 'echo.ini'}")
-    return 0
 
 
 def sources() -> Iterator[tuple[PurePosixPath, Path]]:

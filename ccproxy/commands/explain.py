@@ -12,6 +12,7 @@ from pathlib import Path
 from ccproxy.commands import common
 from ccproxy.commands.explanation import Asked, Destination, Explanation, explain
 from ccproxy.commands.nearmiss import repaired
+from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
@@ -22,26 +23,33 @@ The handlers of the configuration are asked, but nothing is opened or sent.
 exit status: 0 every type has a way, 1 one is unrouted or malformed, 78 bad configuration"""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is explained."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="configuration, an INI file")
-    parser.add_argument("types", metavar="TYPE", nargs="+", help="message type, such as log.info")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+class ExplainVerb(Verb):
+    """`ccserver explain`."""
 
+    about = "show where messages of a type would go, and why"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Explain each type; the exit status is returned."""
-    plan, problems = common.load(args.file)
-    common.print_problems(problems)
-    if plan is None:
-        return common.BAD_CONFIGURATION
-    explanations = asyncio.run(explain(plan, args.types))
-    if args.json:
-        print(json.dumps([as_json(one) for one in explanations], indent=2))
-    else:
-        print("\n\n".join("\n".join(lines(one, str(args.file))) for one in explanations))
-    lost = any(one.fate in ("unrouted", "malformed") for one in explanations)
-    return common.FAILED if lost else 0
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what is explained."""
+        parser.add_argument("file", metavar="FILE", type=Path, help="configuration, an INI file")
+        parser.add_argument(
+            "types", metavar="TYPE", nargs="+", help="message type, such as log.info"
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Explain each type; the exit status is returned."""
+        plan, problems = common.load(options.file)
+        common.print_problems(problems)
+        if plan is None:
+            return common.BAD_CONFIGURATION
+        explanations = asyncio.run(explain(plan, options.types))
+        if options.json:
+            print(json.dumps([as_json(one) for one in explanations], indent=2))
+        else:
+            print("\n\n".join("\n".join(lines(one, str(options.file))) for one in explanations))
+        lost = any(one.fate in ("unrouted", "malformed") for one in explanations)
+        return common.FAILED if lost else 0
 
 
 def as_json(one: Explanation) -> dict[str, object]:

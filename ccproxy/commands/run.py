@@ -25,6 +25,7 @@ from ccproxy.process.background import go_to_background
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
+from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
@@ -36,31 +37,60 @@ examples:
 signals: INT and TERM stop, HUP reads the configuration again; a bad one changes nothing."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the original."""
-    parser.add_argument("file", metavar="FILE", nargs="?", help="configuration, an INI file")
-    parser.add_argument(
-        "-d", "--daemon", action="store_true", help="go to the background; needs pidfile"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
-    parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="log more; -v -v logs single pings too"
-    )
-    parser.add_argument(
-        "--set", metavar="NAME=VALUE", type=setting, action="append", default=[],
-        help="override an option of [ccserver]; may be repeated",
-    )  # fmt: skip
-    word = parser.add_mutually_exclusive_group()
-    for flag, name, number, what in SIGNALS:
-        word.add_argument(
-            flag, name, dest="signal", action="store_const", const=number,
-            help=f"{what} the server of the pid file ({number.name})",
+class RunVerb(Verb):
+    """`ccserver run`."""
+
+    about = "start the server, or signal a running one"
+    examples = EXAMPLES
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options of the original."""
+        parser.add_argument("file", metavar="FILE", nargs="?", help="configuration, an INI file")
+        parser.add_argument(
+            "-d", "--daemon", action="store_true", help="go to the background; needs pidfile"
+        )
+        parser.add_argument(
+            "-q", "--quiet", action="store_true", help="log warnings and errors only"
+        )
+        parser.add_argument(
+            "-v",
+            "--verbose",
+            action="count",
+            default=0,
+            help="log more; -v -v logs single pings too",
+        )
+        parser.add_argument(
+            "--set", metavar="NAME=VALUE", type=setting, action="append", default=[],
+            help="override an option of [ccserver]; may be repeated",
         )  # fmt: skip
-    word.add_argument("--ini", action="store_true", help="print a sample configuration")
-    word.add_argument(
-        "-V", "--version", action="store_true",
-        help="print the version, how the data path was made, Python and uvloop",
-    )  # fmt: skip
+        word = parser.add_mutually_exclusive_group()
+        for flag, name, number, what in SIGNALS:
+            word.add_argument(
+                flag, name, dest="signal", action="store_const", const=number,
+                help=f"{what} the server of the pid file ({number.name})",
+            )  # fmt: skip
+        word.add_argument("--ini", action="store_true", help="print a sample configuration")
+        word.add_argument(
+            "-V", "--version", action="store_true",
+            help="print the version, how the data path was made, Python and uvloop",
+        )  # fmt: skip
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do what the options say; without one of them, start."""
+        overrides = dict(options.set)
+        if options.version:
+            print(about())
+            return 0
+        if options.ini:
+            from ccproxy.commands.sample import sample
+
+            print(sample(overrides), end="")
+            return 0
+        if not options.file:
+            return common.fail("need config file, use --help for help.")
+        if options.signal:
+            return signal_server(Path(options.file), overrides, options.signal)
+        return start(Path(options.file), overrides, options)
 
 
 SIGNALS = (
@@ -79,24 +109,6 @@ def setting(text: str) -> tuple[str, str]:
     if not separator or not name.strip():
         raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=VALUE")
     return name.strip(), value.strip()
-
-
-def main(args: argparse.Namespace) -> int:
-    """Do what the options say; without one of them, start."""
-    overrides = dict(args.set)
-    if args.version:
-        print(about())
-        return 0
-    if args.ini:
-        from ccproxy.commands.sample import sample
-
-        print(sample(overrides), end="")
-        return 0
-    if not args.file:
-        return common.fail("need config file, use --help for help.")
-    if args.signal:
-        return signal_server(Path(args.file), overrides, args.signal)
-    return start(Path(args.file), overrides, args)
 
 
 def about() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.options import Option, options_of
 from ccproxy.config.server import ServerOptions
 
@@ -32,7 +32,7 @@ def sample(overrides: Mapping[str, str]) -> str:
 
 
 def _lines(given: Mapping[str, str]) -> Iterator[str]:
-    inherited = {one.name for one in options_of(ListenerOptions)}
+    inherited = {one.name for one in options_of(ZmtpListenerOptions)}
     known = [one for one in options_of(ServerOptions) if not one.ignored]
     known.sort(key=lambda one: one.name in inherited)  # the server's own first
     for one in known:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ccproxy.client import Answer, Client, ClientLimits
 from ccproxy.commands import common
+from ccproxy.verb import Verb
 from ccproxy.wire import cc
 
 EXAMPLES = """\
@@ -28,46 +29,55 @@ ROUNDING = 0.01
 """Seconds; libzmq is told in whole milliseconds how long it may go on sending."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is sent, where to, and how long to wait."""
-    parser.add_argument(
-        "to", metavar="ADDRESS|FILE", help="tcp://HOST:PORT, or the INI of a server on this host"
-    )
-    parser.add_argument("type", metavar="TYPE", help="message type, such as log.info")
-    parser.add_argument(
-        "body",
-        metavar="JSON",
-        nargs="?",
-        default="{}",
-        help="a JSON object; - = read stdin",
-    )
-    parser.add_argument("blob", metavar="BLOB", nargs="?", type=Path, help="file to send as blob")
-    parser.add_argument(
-        "--wait", metavar="N", type=int, default=0, help="print up to N replies (default: 0)"
-    )
-    parser.add_argument(
-        "--timeout", metavar="S", type=float, default=5.0,
-        help="seconds to wait for the connection and for each reply (default: 5)",
-    )  # fmt: skip
+class SendVerb(Verb):
+    """`ccserver send`."""
 
+    about = "send one message and print the replies"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Send; 1 if the message could not be sent or fewer replies came than were asked for."""
-    address = address_of(args.to)
-    if not address:
-        return common.BAD_CONFIGURATION
-    try:
-        cc.frames((), args.type, ())
-        value = body_of(args.body)
-        blob = args.blob.read_bytes() if args.blob else None
-    except (OSError, ValueError) as error:
-        return common.fail(str(error), common.WRONG_USAGE)
-    try:
-        if args.wait > 0:
-            return ask(address, args, value, blob)
-        return publish(address, args, value, blob)
-    except (ValueError, ConnectionError) as error:
-        return common.fail(str(error))
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what is sent, where to, and how long to wait."""
+        parser.add_argument(
+            "to",
+            metavar="ADDRESS|FILE",
+            help="tcp://HOST:PORT, or the INI of a server on this host",
+        )
+        parser.add_argument("type", metavar="TYPE", help="message type, such as log.info")
+        parser.add_argument(
+            "body",
+            metavar="JSON",
+            nargs="?",
+            default="{}",
+            help="a JSON object; - = read stdin",
+        )
+        parser.add_argument(
+            "blob", metavar="BLOB", nargs="?", type=Path, help="file to send as blob"
+        )
+        parser.add_argument(
+            "--wait", metavar="N", type=int, default=0, help="print up to N replies (default: 0)"
+        )
+        parser.add_argument(
+            "--timeout", metavar="S", type=float, default=5.0,
+            help="seconds to wait for the connection and for each reply (default: 5)",
+        )  # fmt: skip
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Send; 1 if the message could not be sent or fewer replies came than were asked for."""
+        address = address_of(options.to)
+        if not address:
+            return common.BAD_CONFIGURATION
+        try:
+            cc.frames((), options.type, ())
+            value = body_of(options.body)
+            blob = options.blob.read_bytes() if options.blob else None
+        except (OSError, ValueError) as error:
+            return common.fail(str(error), common.WRONG_USAGE)
+        try:
+            if options.wait > 0:
+                return ask(address, options, value, blob)
+            return publish(address, options, value, blob)
+        except (ValueError, ConnectionError) as error:
+            return common.fail(str(error))
 
 
 def address_of(to: str) -> str:

@@ -1,39 +1,27 @@
 """Turns an INI file into a Plan, or into a list of every problem in the file.
 
-The handler classes come through the `find` argument. Only their constructor and their `check` run
+The classes of plugins come through the `finder`. Only their constructor and their `check` run
 here. This module must never start or open anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ccproxy.config.address import Address
 from ccproxy.config.handlers import Handlers, Role, is_handler
 from ccproxy.config.ini import SERVER, Ini, Section, read
-from ccproxy.config.links import ListenerOptions
-from ccproxy.config.plan import ListenerPlan, Plan
+from ccproxy.config.listeners import LISTEN, ListenerSections
+from ccproxy.config.options import names_of
+from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve, suggest
 from ccproxy.config.routes import Routes, read_routes
-from ccproxy.config.server import (
-    CALLS,
-    MEANINGFUL,
-    MEANINGLESS,
-    PROTOCOLS,
-    ListenOptions,
-    ServerOptions,
-    plain,
-)
-
-Find = Callable[[str, tuple[str, ...]], type[Any] | Problem]
-"""Finds the handler class for a word of the INI in the given plugin folders. A Problem in its place
-says in `what` and `hint` why there is none; this module sets its file and line."""
+from ccproxy.config.server import ListenSection, ServerOptions
 
 ROUTES = "routes"
-LISTEN = "listen:"
 
 DAEMONS = frozenset({
     "infofile_collector", "infoscript", "logfile_tailer", "pg_logforward", "skylog", "task_runner",
@@ -44,11 +32,24 @@ _DAEMON_OPTIONS = ("module", "script")
 _DAEMON_PREFIXES = ("d:", "t:", "p:")
 
 
+class Finder(Protocol):
+    """Where classes come from; `folders` are the plugin folders of the configuration.
+
+    A Problem says why there is no class; its file and line are set here.
+    """
+
+    def handler(self, word: str, folders: tuple[str, ...]) -> type[Any] | Problem:
+        """The Handler class for `handler = WORD`."""
+
+    def protocol(self, word: str, folders: tuple[str, ...]) -> type[Any] | Problem:
+        """The MessageProtocol class for `protocol = WORD`."""
+
+    def protocols(self, folders: tuple[str, ...]) -> list[str]:
+        """Every word that names a protocol."""
+
+
 def build(
-    path: str,
-    overrides: Mapping[str, str],
-    find: Find,
-    protocols: Iterable[str] = tuple(PROTOCOLS),
+    path: str, overrides: Mapping[str, str], finder: Finder
 ) -> tuple[Plan | None, list[Problem]]:
     """Read `path` into a Plan; `overrides` are options of `[ccserver]` from the command line.
 
@@ -57,7 +58,7 @@ def build(
     ini, problems = read(path, overrides)
     if ini is None:
         return None, problems
-    builder = _Builder(ini, find, tuple(protocols))
+    builder = _Builder(ini, finder)
     plan = builder.build()
     problems += builder.problems
     sound = all(problem.warning for problem in problems)
@@ -65,32 +66,34 @@ def build(
 
 
 class _Builder:
-    def __init__(self, ini: Ini, find: Find, protocols: tuple[str, ...]) -> None:
+    def __init__(self, ini: Ini, finder: Finder) -> None:
         self.ini = ini
-        self.find = find
-        self.protocols = protocols
+        self.finder = finder
         self.problems: list[Problem] = []
 
     def build(self) -> Plan:
         """The plan as far as it can be made; a problem stands for each part that is missing."""
         server = self.server()
-        listeners = [*self.default_listener(server), *self.listeners()]
-        self.problems += clashes(listeners, self.ini.file)
-        routes = self.routes()
         folders = self.folders(server)
-        handlers = Handlers(self.ini, lambda word: self.find(word, folders), self.role(server))
+        listeners = ListenerSections(self.ini, partial(self.finder.protocol, folders=folders))
+        listeners.collect(server, partial(self.finder.protocols, folders))
+        self.problems += listeners.problems
+        routes = self.routes()
+        find = partial(self.finder.handler, folders=folders)
+        handlers = Handlers(self.ini, find, self.role(server))
         handlers.collect(routes.uses)
-        self.problems += [*handlers.problems, *self.other_sections(routes), *self.leaks(handlers)]
+        self.problems += [*handlers.problems, *self.other_sections(routes)]
+        self.problems += self.leaks(handlers.option_names | listeners.option_names)
         plan = Plan(
             file=self.ini.file,
             job_name=server.values.get("job_name") or self.ini.job_name,
             server=server.options,
-            listeners=tuple(listeners),
+            listeners=tuple(listeners.plans),
             routes=routes.routes,
             handlers=tuple(handlers.plans.values()),
         )
         sound = all(problem.warning for problem in self.problems)
-        self.problems += handlers.check(plan, sound)
+        self.problems += [*listeners.check(sound), *handlers.check(plan, sound)]
         return plan
 
     def server(self) -> Resolved:
@@ -115,44 +118,6 @@ class _Builder:
         """The plugin folders; a relative path starts at the folder of the INI file."""
         here = Path(self.ini.file).parent
         return tuple(str(here / folder) for folder in server.values.get("plugins", ()))
-
-    def default_listener(self, server: Resolved) -> Iterator[ListenerPlan]:
-        section = self.ini.section(SERVER)
-        entry = section.entry("cc-socket") if section else None
-        if entry is not None and "cc_socket" in server.values:
-            options = server.options.listener() if server.options else ListenerOptions()
-            yield ListenerPlan(SERVER, "cc", server.values["cc_socket"], options, entry.line)
-
-    def listeners(self) -> Iterator[ListenerPlan]:
-        for section in self.ini.sections:
-            if not section.name.startswith(LISTEN):
-                continue
-            resolved = resolve(section, ListenOptions)
-            self.problems += [*resolved.problems, *self.listener_problems(section)]
-            one = resolved.options
-            if isinstance(one, ListenOptions):
-                entry = section.entry("address")
-                line = entry.line if entry else section.line
-                options = plain(one) if one.protocol == "cc" else one
-                yield ListenerPlan(section.name, one.protocol, one.address, options, line, one.type)
-
-    def listener_problems(self, section: Section) -> Iterator[Problem]:
-        if section.name == LISTEN:
-            yield section.problem(f"section [{LISTEN}] has no name", "write [listen:NAME]")
-        entry = section.entry("protocol")
-        if entry is None or entry.fault:
-            return
-        if entry.text not in self.protocols:
-            what = f'unknown protocol "{entry.text}" in [{section.name}]'
-            hint = suggest(entry.text, self.protocols) or f"known: {', '.join(self.protocols)}"
-            yield entry.problem(what, hint)
-            return
-        yield from meaningless(section, entry.text)
-        typed = section.entry("type")
-        if entry.text in CALLS and not (typed and (typed.text or typed.fault)):
-            what = f'[{section.name}] lacks "type", the first part of the types of its messages'
-            hint = "calls of /!/Sum become type.Sum.OPERATION"
-            yield section.problem(what, hint)
 
     def routes(self) -> Routes:
         section = self.ini.section(ROUTES)
@@ -183,31 +148,16 @@ class _Builder:
             hint = suggest(section.name, meant) or f"known: {', '.join(kinds)}"
             yield section.problem(what, hint)
 
-    def leaks(self, handlers: Handlers) -> Iterator[Problem]:
+    def leaks(self, names: set[str]) -> Iterator[Problem]:
         """Options of [DEFAULT] that no section has and no other option refers to."""
         sections = (*self.ini.sections, self.ini.defaults)
         used = {name for section in sections for name in section.references}
-        known = handlers.option_names | handlers.names_of(ServerOptions, ListenOptions)
+        known = names | names_of(ServerOptions, ListenSection)
         for entry in self.ini.defaults.entries:
             if entry.name not in used and entry.name not in known:
                 what = f'"{entry.name}" in [DEFAULT] is used by no section'
                 hint = suggest(entry.name, known) or "[DEFAULT] never makes routes or sections"
                 yield entry.problem(what, hint)
-
-
-def meaningless(section: Section, protocol: str) -> Iterator[Problem]:
-    """Options of a listener, and values of options, that have no meaning with its protocol."""
-    for entry in section.entries:
-        if protocol not in MEANINGFUL.get(entry.name, (protocol,)):
-            what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
-            typed = entry.name == "type"
-            hint = "its messages carry their type" if typed else ""
-            yield entry.problem(what, hint, warning=not typed)
-        protocols, instead = MEANINGLESS.get((entry.name, entry.text), ((), ""))
-        if protocol in protocols:
-            given = f"{entry.name} = {entry.text}"
-            what = f'"{given}" in [{section.name}] has no meaning with protocol = {protocol}'
-            yield entry.problem(what, instead, warning=True)
 
 
 def is_daemon(section: Section) -> bool:
@@ -217,20 +167,6 @@ def is_daemon(section: Section) -> bool:
     if any(section.own(name) for name in _DAEMON_OPTIONS):
         return True
     return "." in section.name and ":" not in section.name  # a task: the name of its module
-
-
-def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
-    """Problems for listeners whose address an earlier listener has already."""
-    seen: list[tuple[ListenerPlan, Address]] = []
-    for listener in listeners:
-        address = Address.parse(listener.address)
-        for other, taken in seen:
-            if address.clashes(taken):
-                what = f"[{listener.section}] listens on {address}"
-                hint = f"[{other.section}] in line {other.line} has {taken}"
-                yield Problem(file, listener.line, what, hint)
-                break
-        seen.append((listener, address))
 
 
 def missing_folders(section: Section, folders: Iterable[str]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
-from ccproxy.config.options import options_of
+from ccproxy.config.options import names_of
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
@@ -87,7 +87,7 @@ class Handlers:
             self.place(section, word, factory)
 
     def place(self, section: Section, word: Entry, factory: type[Any]) -> None:
-        self.option_names |= self.names_of(factory.Options)
+        self.option_names |= names_of(factory.Options)
         self.check_role(section, word, factory)
         resolved = resolve(section, factory.Options, WORDS)
         self.problems += resolved.problems
@@ -168,7 +168,7 @@ class Handlers:
 
         Its file starts all the same, as it always did.
         """
-        self.option_names |= self.names_of(factory.Options)
+        self.option_names |= names_of(factory.Options)
         resolved = resolve(section, factory.Options, WORDS)
         self.problems += [replace(one, warning=True) for one in resolved.problems]
 
@@ -177,15 +177,6 @@ class Handlers:
         unread = [one for name in self.begun - set(self.plans) if (one := self.ini.section(name))]
         texts = [entry.text for section in unread for entry in section.entries]
         return {part.strip() for text in texts for part in text.split(",")}
-
-    def names_of(self, *tables: type) -> set[str]:
-        """All INI names of some option tables."""
-        return {
-            name
-            for table in tables
-            for option in options_of(table)
-            for name in (option.name, *option.aliases)
-        }
 
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
         """Ask each handler; `sound` tells that the plan has no problems so far."""

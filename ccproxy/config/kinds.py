@@ -186,7 +186,7 @@ def _pattern(text: str) -> str:
 
 
 def _type(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
         raise wrong(text, "a message type: A-Z a-z 0-9 _ - between single dots")
     return text
 

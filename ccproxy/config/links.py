@@ -58,9 +58,31 @@ class HeartbeatTimes:
     ttl: float
 
 
+def handshake_timeout() -> float:
+    """The option `handshake-timeout`, for the tables of protocols with a handshake."""
+    return option(  # type: ignore[no-any-return]
+        kinds.duration("s", least=0.001), default=10.0,
+        help="time a new connection has to finish its handshake",
+    )  # fmt: skip
+
+
+def max_message(what: str = "in bytes on the wire") -> int:
+    """The option `max-message`, for the tables of protocols that limit messages."""
+    return option(  # type: ignore[no-any-return]
+        kinds.size_between(1, _LONGEST), default=64 * MIB,
+        help=f"longest message that is taken, {what}",
+    )  # fmt: skip
+
+
+def _max_frames() -> int:
+    return option(  # type: ignore[no-any-return]
+        kinds.between(1), default=65_536, help="most frames of one message that is taken"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SocketOptions:
-    """What links and listeners have in common: buffers, keep-alive, limits of the protocol."""
+    """What links and listeners have in common: buffers of the kernel and TCP keep-alive."""
 
     zmq_rcvbuf: int = option(
         _BUFFER, default=0, name="zmq_rcvbuf",
@@ -85,23 +107,6 @@ class SocketOptions:
         kinds.between(1, 127), default=4, name="zmq_tcp_keepalive_cnt",
         help="lost keep-alive probes after which a connection is gone",
     )  # fmt: skip
-    handshake_timeout: float = option(
-        kinds.duration("s", least=0.001), default=10.0,
-        help="time a new connection has to finish its handshake",
-    )  # fmt: skip
-    max_message: int = option(
-        kinds.size_between(1, _LONGEST),
-        default=64 * MIB,
-        help="longest message that is taken, in bytes on the wire; of HTTP, a body",
-    )
-    max_frames: int = option(
-        kinds.between(1), default=65_536, help="most frames of one message that is taken"
-    )
-
-    @property
-    def frame_limits(self) -> tuple[int, int]:
-        """Bytes and frames of the largest message."""
-        return self.max_message, self.max_frames
 
     @property
     def keepalive(self) -> KeepAlive | None:
@@ -121,6 +126,9 @@ class LinkOptions(SocketOptions):
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "queue-messages"),)
 
+    handshake_timeout: float = handshake_timeout()
+    max_message: int = max_message()
+    max_frames: int = _max_frames()
     queue: int = option(_QUEUE, default=64 * MIB, help="bytes that may wait for the far side")
     queue_messages: int = option(
         kinds.natural, default=0, help="messages that may wait for the far side; 0 = no limit"
@@ -157,6 +165,11 @@ class LinkOptions(SocketOptions):
     )  # fmt: skip
 
     @property
+    def frame_limits(self) -> tuple[int, int]:
+        """Bytes and frames of the largest message."""
+        return self.max_message, self.max_frames
+
+    @property
     def limits(self) -> Limits:
         """The limits of the link's outbox."""
         messages = self.queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
@@ -171,11 +184,7 @@ class LinkOptions(SocketOptions):
 
 @dataclass(frozen=True, slots=True)
 class ListenerOptions(SocketOptions):
-    """The options of every listener; options named `peer-...` apply to each accepted connection.
-
-    A plain `heartbeat` is not among them: in `[ccserver]` the original server has an option of
-    this name, which has lost its effect.
-    """
+    """The options of every listener; options named `peer-...` apply to each accepted connection."""
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "peer-queue-messages"),)
 
@@ -191,18 +200,6 @@ class ListenerOptions(SocketOptions):
         help="what happens when a peer's queue is full; block stops reading from the senders; "
         "a caller is closed, unless it is block",
     )  # fmt: skip
-    heartbeat: float = option(
-        kinds.duration("s"), default=0.0, name="peer-heartbeat",
-        help="time between two ZMTP pings to each peer; 0 = none",
-    )  # fmt: skip
-    heartbeat_timeout: float = option(
-        kinds.duration("s"), default=0.0, name="peer-heartbeat-timeout",
-        help="time to wait for a peer's answer to a ping; 0 = as peer-heartbeat",
-    )  # fmt: skip
-    heartbeat_ttl: float = option(
-        kinds.duration("s", most=_TTL_MOST), default=0.0, name="peer-heartbeat-ttl",
-        help="time after which a peer may give us up; 0 = not said",
-    )  # fmt: skip
     linger: float = option(
         kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
         help="time at stop to send what still waits for the peers; that of [ccserver] is the most",
@@ -215,16 +212,56 @@ class ListenerOptions(SocketOptions):
         default=1024,
         help="connections the kernel keeps until they are accepted",
     )
-    identity_conflict: str = option(
-        kinds.choice("refuse", "handover"), default="refuse",
-        help="a second peer with the same identity is refused, or takes the place of the first",
-    )  # fmt: skip
 
     @property
     def limits(self) -> Limits:
         """The limits of each peer's outbox."""
         messages = self.peer_queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
         return Limits(bytes=self.peer_queue, messages=messages, policy=self.peer_on_full)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedListenerOptions(ListenerOptions):
+    """The options of listeners whose messages carry no type: the section gives it."""
+
+    type: str = option(
+        kinds.message_type,
+        help="the first part of the types of its messages; a protocol may append more",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ZmtpListenerOptions(ListenerOptions):
+    """The options of listeners that speak ZMTP, the native format of the kernel.
+
+    A plain `heartbeat` is not among them: in `[ccserver]` the original server has an option of
+    this name, which has lost its effect.
+    """
+
+    handshake_timeout: float = handshake_timeout()
+    max_message: int = max_message()
+    max_frames: int = _max_frames()
+    heartbeat: float = option(
+        kinds.duration("s"), default=0.0, name="peer-heartbeat",
+        help="time between two ZMTP pings to each peer; 0 = none",
+    )  # fmt: skip
+    heartbeat_timeout: float = option(
+        kinds.duration("s"), default=0.0, name="peer-heartbeat-timeout",
+        help="time to wait for a peer's answer to a ping; 0 = as peer-heartbeat",
+    )  # fmt: skip
+    heartbeat_ttl: float = option(
+        kinds.duration("s", most=_TTL_MOST), default=0.0, name="peer-heartbeat-ttl",
+        help="time after which a peer may give us up; 0 = not said",
+    )  # fmt: skip
+    identity_conflict: str = option(
+        kinds.choice("refuse", "handover"), default="refuse",
+        help="a second peer with the same identity is refused, or takes the place of the first",
+    )  # fmt: skip
+
+    @property
+    def frame_limits(self) -> tuple[int, int]:
+        """Bytes and frames of the largest message."""
+        return self.max_message, self.max_frames
 
     @property
     def pings(self) -> HeartbeatTimes:

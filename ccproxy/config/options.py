@@ -79,6 +79,13 @@ def options_of(declared: type) -> Iterator[Option]:
         yield Option(field=one.name, name=name, default=one.default, **about)
 
 
+def names_of(*tables: type) -> set[str]:
+    """All INI names of some option tables, aliases included."""
+    return {
+        name for table in tables for one in options_of(table) for name in (one.name, *one.aliases)
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """The options of a handler that has none."""

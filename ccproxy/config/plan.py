@@ -7,11 +7,13 @@ must never open, start or import anything itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ccproxy.config.address import Address
+from ccproxy.config.links import TypedListenerOptions
+from ccproxy.config.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,28 @@ class HandlerPlan:
 class ListenerPlan:
     """One listening address: `cc-socket` (section `ccserver`) or a `[listen:NAME]` section.
 
-    `type` is the first part of message types, for protocols whose messages carry no type.
+    `protocol` is the word of the INI, `factory` the MessageProtocol class that was found for it;
+    `lines` are the lines of its options by their names.
     """
 
     section: str
     protocol: str
+    factory: type
     address: str
     options: Any
     line: int = field(compare=False)
-    type: str = ""
+    file: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def type(self) -> str:
+        """The first part of the types of its messages; "" where messages carry their type."""
+        return self.options.type if isinstance(self.options, TypedListenerOptions) else ""
+
+    def problem(self, option: str, what: str, hint: str = "", warning: bool = False) -> Problem:
+        """A problem with an option of this section, at its line if the INI gives it."""
+        line = self.lines.get(option, self.line)
+        return Problem(self.file, line, f"[{self.section}]: {what}", hint, warning)
 
     def reached_by(self, address: str) -> bool:
         """True if a client on this machine that connects to `address` reaches this listener."""
@@ -88,7 +103,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-_SPELLING = frozenset({"file", "line", "word"})
+_SPELLING = frozenset({"file", "line", "lines", "word"})
 
 
 def _parts(path: str, value: Any) -> Iterator[str]:

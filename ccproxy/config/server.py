@@ -1,4 +1,4 @@
-"""The options of `[ccserver]` and of `[listen:NAME]`.
+"""The options of `[ccserver]`, and those that every `[listen:NAME]` has.
 
 All options of the original server are known here. An option that has lost its effect is accepted
 with one warning. Signing and encryption are refused, because to ignore them would drop a
@@ -8,45 +8,11 @@ protection that the user asked for. This module declares options; it must never 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ccproxy.config import kinds
-from ccproxy.config.links import MIB, ListenerOptions
+from ccproxy.config.links import MIB, ZmtpListenerOptions
 from ccproxy.config.options import Kind, option
-
-PROTOCOLS = {
-    "cc": "CC messages over ZMTP; the type is the dest frame",
-    "ssmmp": "SSMMP as plain text; the type is ssmmp.MESSAGE-TYPE",
-    "sodep": "calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION",
-    "http": "the same calls as HTTP with JSON bodies, as Jolie has them",
-    "jsonrpc": "the same calls as JSON-RPC 2.0 over HTTP",
-}
-"""The protocols a listener can speak."""
-
-CALLS = frozenset({"sodep", "http", "jsonrpc"})
-"""The protocols whose messages get their type from the option `type` of the listener."""
-_CC = frozenset({"cc"})
-MEANINGFUL: Mapping[str, frozenset[str]] = {
-    "type": CALLS,
-    "timeout": CALLS,
-    "max-message": CALLS | _CC,
-    "max-frames": _CC,
-    "handshake-timeout": _CC,
-    "peer-heartbeat": _CC,
-    "peer-heartbeat-timeout": _CC,
-    "peer-heartbeat-ttl": _CC,
-    "identity-conflict": _CC,
-}
-"""Options of a listener that have a meaning with some protocols only, and these protocols."""
-MEANINGLESS: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
-    ("peer-on-full", "drop-old"): (
-        CALLS,
-        "no answer is ever dropped; it is taken as drop-new, which ends the connection instead",
-    ),
-}
-"""Values of options that have no meaning with some protocols: these protocols, and what happens
-with them instead."""
 
 ROLES = ("local", "remote", "insecure")
 
@@ -89,7 +55,7 @@ def _refused(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerOptions(ListenerOptions):
+class ServerOptions(ZmtpListenerOptions):
     """`[ccserver]`: the default listener, the role, statistics, files and plugins of a server."""
 
     cc_socket: str = option(kinds.listen_address, help="address the server listens on")
@@ -182,32 +148,19 @@ class ServerOptions(ListenerOptions):
         name="cms-time-window", help="not supported yet",
     )  # fmt: skip
 
-    def listener(self) -> ListenerOptions:
-        """The options of the listener `cc-socket`, without those of the server."""
-        return plain(self)
+    def listener(self) -> ZmtpListenerOptions:
+        """The options of the listener `cc-socket`, without those of the server, so that two
+        listeners compare by them."""
+        names = [one.name for one in fields(ZmtpListenerOptions)]
+        return ZmtpListenerOptions(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
-class ListenOptions(ListenerOptions):
-    """`[listen:NAME]`: one more address, with the protocol that is spoken there."""
+class ListenSection:
+    """The options of every `[listen:NAME]` section; all others are those of its protocol."""
 
-    protocol: str = option(kinds.text, help="protocol spoken there, such as cc")
+    protocol: str = option(kinds.text, help="the word of the protocol spoken there, such as cc")
     address: str = option(
         kinds.any_listen_address,
         help="address to listen on; socket://HOST:PORT and localsocket:/PATH are taken as well",
     )  # fmt: skip
-    type: str = option(
-        kinds.message_type, default="",
-        help="first part of the types of messages; sodep, http and jsonrpc need it",
-    )  # fmt: skip
-    timeout: float = option(
-        kinds.duration("s", least=0.001), default=60.0,
-        help="time after which a call without an answer is answered with a fault",
-    )  # fmt: skip
-
-
-def plain(options: ListenerOptions) -> ListenerOptions:
-    """Only the listener options of a larger table, so that two listeners can be compared."""
-    return ListenerOptions(
-        **{one.name: getattr(options, one.name) for one in fields(ListenerOptions)}
-    )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import SocketOptions
+from ccproxy.config.links import LinkOptions, SocketOptions
 
 DRAIN_SIZE = 256 * 1024
 """Bytes read at a time to be thrown away."""
@@ -99,7 +99,7 @@ def quiet(sock: socket.socket) -> bool:
     return not any(map(any, counts))
 
 
-async def connect(address: Address, options: SocketOptions) -> socket.socket:
+async def connect(address: Address, options: LinkOptions) -> socket.socket:
     """A connected socket; every address a name resolves to is tried, the last error raised."""
     if address.scheme == "ipc":
         return await _dial(socket.AF_UNIX, address.unix, options)
@@ -115,7 +115,7 @@ async def connect(address: Address, options: SocketOptions) -> socket.socket:
     raise error
 
 
-async def _dial(family: int, where: str | tuple[Any, ...], options: SocketOptions) -> socket.socket:
+async def _dial(family: int, where: str | tuple[Any, ...], options: LinkOptions) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         prepare(sock, options)

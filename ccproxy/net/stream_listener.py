@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
@@ -84,7 +84,7 @@ class StreamListener(Generic[Peer]):
         for peer in list(self.peers):
             peer.stream.close(reason)
 
-    def reconfigure(self, options: ListenerOptions) -> None:
+    def reconfigure(self, options: Any) -> None:
         """New options: limits hold at once, the rest for connections to come."""
         self.options = options
         self.acceptor.reconfigure(options)

@@ -6,17 +6,14 @@ It must never hold a listener that is half open: all of a plan can be had, or no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from collections.abc import Collection
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import drained
-from ccproxy.net.zmtp.listener import Listener
+from ccproxy.protocol import Listener
 
 ANSWER_TIMEOUT = 2.0
 """Seconds calls under way have to be answered once no more are read: after a reload, at the end."""
@@ -24,59 +21,7 @@ POLL_INTERVAL = 0.005
 """Seconds between two looks whether they are."""
 
 
-class Listening(Protocol):
-    """What a listener of any protocol can do; a reload may change its section's name."""
-
-    name: str
-    acceptor: Acceptor
-
-    @property
-    def options(self) -> ListenerOptions:
-        """As the plan has them."""
-
-    @property
-    def calls(self) -> int:
-        """Calls of its peers that are not answered yet; 0 where messages are no calls."""
-
-    def stop_reading(self) -> None:
-        """Read no more; what waits is still written, and calls under way are answered."""
-
-    async def close_peers(self, reason: str, seconds: float) -> None:
-        """Close every connection, in peace if it takes at most `seconds`.
-
-        Calls that are still under way are answered with a fault.
-        """
-
-    def reconfigure(self, options: ListenerOptions) -> None:
-        """New options: limits hold at once, the rest for connections to come."""
-
-    def outboxes(self) -> list[Outbox]:
-        """The outboxes of all peers, those that are gone summed up in one."""
-
-
-def _text(plan: ListenerPlan, kit: Kit) -> Listening:
-    from ccproxy.protocols.ssmmp.listener import TextListener
-
-    return TextListener(plan, kit)
-
-
-def _calls(plan: ListenerPlan, kit: Kit) -> Listening:
-    from ccproxy.protocols.jolie.listener import CallListener
-
-    return CallListener(plan, kit)
-
-
-MAKERS: Mapping[str, Callable[[ListenerPlan, Kit], Listening]] = {
-    "cc": Listener,
-    "ssmmp": _text,
-    "sodep": _calls,
-    "http": _calls,
-    "jsonrpc": _calls,
-}
-"""The listener of each protocol of `ccproxy.config.server.PROTOCOLS`; what speaks a protocol is
-imported when a listener asks for it, because a switch of CC alone would carry 2 MiB for nothing."""
-
-Open = dict[str, Listening]
+Open = dict[str, Listener]
 
 
 class Listeners:
@@ -85,9 +30,9 @@ class Listeners:
     def __init__(self, kit: Kit) -> None:
         self.open: Open = {}
         self._kit = kit
-        self._shut: list[Listening] = []
+        self._shut: list[Listener] = []
         self._past = Outbox("listeners gone", Limits())
-        self._retired: dict[Listening, asyncio.Task[None]] = {}
+        self._retired: dict[Listener, asyncio.Task[None]] = {}
         self._most: float | None = None
         """Seconds anybody may linger once the server stops."""
 
@@ -156,14 +101,14 @@ class Listeners:
         boxes = [box for one in (*self.open.values(), *self._retired) for box in one.outboxes()]
         return [self._past, *boxes] if self._past.queued else boxes
 
-    async def _retire(self, listener: Listening) -> None:
+    async def _retire(self, listener: Listener) -> None:
         await self._settled([listener])
         await self._close_peers(listener, "its listener is no longer configured")
         for box in listener.outboxes():
             self._past.absorb(box)
         del self._retired[listener]
 
-    async def _settled(self, listeners: Collection[Listening]) -> None:
+    async def _settled(self, listeners: Collection[Listener]) -> None:
         """Calls under way are answered, or have had their time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + ANSWER_TIMEOUT
@@ -172,7 +117,7 @@ class Listeners:
                 return
             await asyncio.sleep(POLL_INTERVAL)
 
-    async def _close_peers(self, listener: Listening, reason: str) -> None:
+    async def _close_peers(self, listener: Listener, reason: str) -> None:
         """Send what waits, then close every connection."""
         linger = listener.options.linger
         if self._most is not None:
@@ -190,8 +135,8 @@ class Listeners:
                 acceptor.close()
                 self._shut.append(listener)
 
-    def _bind(self, plan: ListenerPlan) -> Listening:
-        listener = MAKERS[plan.protocol](plan, self._kit)
+    def _bind(self, plan: ListenerPlan) -> Listener:
+        listener: Listener = plan.factory(plan.protocol).listener(plan, self._kit)
         try:
             listener.acceptor.open(plan.options)
         except OSError as error:

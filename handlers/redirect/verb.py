@@ -13,6 +13,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.protocols.jolie.cc_calls import answer_of
 from ccproxy.protocols.jolie.json_values import json_of
 from ccproxy.protocols.jolie.values import Fault
+from ccproxy.verb import Verb
 from ccproxy.wire.cc import valid_type
 
 EXAMPLES = """\
@@ -28,43 +29,50 @@ old place, later ones go to the new one. Exit status 1 says that nothing moved, 
 PREFIX = "relocate"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what moves and where to."""
-    parser.add_argument(
-        "to", metavar="FILE|ADDRESS", help="INI of a server on this host, or tcp://HOST:PORT"
-    )
-    parser.add_argument("name", metavar="NAME", help="last part of the route relocate.NAME")
-    parser.add_argument(
-        "location", metavar="LOCATION", nargs="?",
-        help="the new place, such as socket://HOST:PORT; without it only the present one is shown",
-    )  # fmt: skip
-    parser.add_argument(
-        "--protocol", metavar="P", help="what is spoken there (default: as at the present place)"
-    )
-    parser.add_argument("--save", action="store_true", help="keep it over a restart")
-    parser.add_argument(
-        "--timeout", metavar="S", type=float, default=5.0,
-        help="seconds to wait for the answer (default: 5)",
-    )  # fmt: skip
+class RelocateVerb(Verb):
+    """`ccserver relocate`."""
 
+    about = "point a redirect to another place while calls go on"
+    examples = EXAMPLES
 
-def main(args: argparse.Namespace) -> int:
-    """Send and print the answer; 1 if it is a refusal, or none comes."""
-    type = f"{PREFIX}.{args.name.removeprefix('h:')}"
-    if not valid_type(type.encode("utf-8", "replace")):
-        return common.fail(f"{args.name!r:.60} is no name", common.WRONG_USAGE)
-    try:
-        address = address_of(args.to, type)
-    except ValueError as error:
-        return common.fail(str(error))
-    if not address:
-        return common.BAD_CONFIGURATION
-    try:
-        with Client(address, limits=ClientLimits(linger=0.0)) as client:
-            answer = client.request(type, fields_of(args), timeout=args.timeout)
-    except (ValueError, ConnectionError, TimeoutError) as error:
-        return common.fail(str(error))
-    return said(answer)
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what moves and where to."""
+        parser.add_argument(
+            "to", metavar="FILE|ADDRESS", help="INI of a server on this host, or tcp://HOST:PORT"
+        )
+        parser.add_argument("name", metavar="NAME", help="last part of the route relocate.NAME")
+        parser.add_argument(
+            "location", metavar="LOCATION", nargs="?",
+            help="the new place, such as socket://HOST:PORT; without it the present one is shown",
+        )  # fmt: skip
+        parser.add_argument(
+            "--protocol",
+            metavar="P",
+            help="what is spoken there (default: as at the present place)",
+        )
+        parser.add_argument("--save", action="store_true", help="keep it over a restart")
+        parser.add_argument(
+            "--timeout", metavar="S", type=float, default=5.0,
+            help="seconds to wait for the answer (default: 5)",
+        )  # fmt: skip
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Send and print the answer; 1 if it is a refusal, or none comes."""
+        type = f"{PREFIX}.{options.name.removeprefix('h:')}"
+        if not valid_type(type.encode("utf-8", "replace")):
+            return common.fail(f"{options.name!r:.60} is no name", common.WRONG_USAGE)
+        try:
+            address = address_of(options.to, type)
+        except ValueError as error:
+            return common.fail(str(error))
+        if not address:
+            return common.BAD_CONFIGURATION
+        try:
+            with Client(address, limits=ClientLimits(linger=0.0)) as client:
+                answer = client.request(type, fields_of(options), timeout=options.timeout)
+        except (ValueError, ConnectionError, TimeoutError) as error:
+            return common.fail(str(error))
+        return said(answer)
 
 
 def fields_of(args: argparse.Namespace) -> dict[str, Any]:

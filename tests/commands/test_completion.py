@@ -12,7 +12,7 @@ from ccproxy import cli
 def test_every_verb_and_long_option_is_in_the_script(shell, call):
     status, out, _ = call("completion", shell)
     assert status == 0
-    for verb in cli.VERBS:
+    for verb in cli.Verbs().names:
         assert verb in out
         for action in cli.parser_of(verb)._actions:
             for option in action.option_strings:

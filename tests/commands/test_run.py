@@ -204,7 +204,7 @@ def test_formats_of_the_configuration(ini):
 @pytest.mark.parametrize(("flag", "number"), [("-s", 2), ("-k", 15), ("-r", 1)])
 def test_signals(flag, number):
     parser = argparse.ArgumentParser()
-    run.arguments(parser)
+    run.RunVerb().arguments(parser)
     assert parser.parse_args([flag, "x.ini"]).signal == number
 
 

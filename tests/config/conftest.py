@@ -7,27 +7,30 @@ from pathlib import Path
 import pytest
 
 from ccproxy.config.build import build
-from ccproxy.plugins import GROUP, Plugins
+from ccproxy.plugins import HANDLER, PROTOCOL, Plugins
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def find():
-    """Finds built-in handlers, whether or not the project is installed."""
+def finder():
+    """Finds built-in handlers and protocols, whether or not the project is installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    words = project["entry-points"][GROUP].items()
-    return Plugins(EntryPoint(word, value, GROUP) for word, value in words).find
+    return Plugins(
+        EntryPoint(word, value, kind.group)
+        for kind in (HANDLER, PROTOCOL)
+        for word, value in project["entry-points"][kind.group].items()
+    )
 
 
 @pytest.fixture
-def build_ini(tmp_path, monkeypatch, find):
+def build_ini(tmp_path, monkeypatch, finder):
     """Builds the text of an x.ini, with `--set` options: the plan and the problems as texts."""
     monkeypatch.chdir(tmp_path)
 
-    def made(text, overrides=None, protocols=("cc",)):
+    def made(text, overrides=None):
         Path("x.ini").write_text(text)
-        plan, problems = build("x.ini", overrides or {}, find, protocols)
+        plan, problems = build("x.ini", overrides or {}, finder)
         return plan, [str(problem) for problem in problems]
 
     return made

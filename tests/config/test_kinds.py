@@ -36,7 +36,7 @@ ROUND_TRIPS = [
     (kinds.listen_address, st.integers(0, 65535).map(lambda port: f"tcp://*:{port}")),
     (kinds.choice("drop-new", "drop-old", "block"), st.sampled_from(["drop-old", "block"])),
     (kinds.patterns, st.lists(TYPES | st.just("log.*") | st.just("[a-z]?"), max_size=3).map(tuple)),
-    (kinds.message_type, st.just("") | TYPES),
+    (kinds.message_type, TYPES),
     (kinds.section, WORDS),
     (kinds.sections, st.lists(WORDS, max_size=3).map(tuple)),
     (kinds.daemon_sections, st.lists(WORDS, max_size=3).map(tuple)),

@@ -3,7 +3,13 @@
 import pytest
 
 from ccproxy.config.ini import parse
-from ccproxy.config.links import KeepAlive, LinkOptions, ListenerOptions, SocketOptions
+from ccproxy.config.links import (
+    KeepAlive,
+    LinkOptions,
+    ListenerOptions,
+    SocketOptions,
+    ZmtpListenerOptions,
+)
 from ccproxy.config.options import options_of
 from ccproxy.config.resolve import resolve
 from ccproxy.core.outbox import Limits
@@ -88,12 +94,14 @@ def test_keepalive_is_in_whole_seconds_never_zero():
 def test_pings_wait_as_long_as_the_period_unless_told():
     options, _ = read(LinkOptions, "heartbeat = 2 s", "heartbeat-ttl = 10 s")
     assert (options.pings.interval, options.pings.timeout, options.pings.ttl) == (2.0, 2.0, 10.0)
-    options, _ = read(ListenerOptions, "peer-heartbeat = 2", "peer-heartbeat-timeout = 500 ms")
+    options, _ = read(ZmtpListenerOptions, "peer-heartbeat = 2", "peer-heartbeat-timeout = 500 ms")
     assert (options.pings.interval, options.pings.timeout, options.pings.ttl) == (2.0, 0.5, 0.0)
     assert LinkOptions().pings.interval == 0.0
 
 
-@pytest.mark.parametrize("declared", [SocketOptions, LinkOptions, ListenerOptions])
+@pytest.mark.parametrize(
+    "declared", [SocketOptions, LinkOptions, ListenerOptions, ZmtpListenerOptions]
+)
 def test_every_option_has_help_and_a_default_its_kind_can_show_and_read(declared):
     for option in options_of(declared):
         assert len(option.help) > 10, option.name
@@ -114,7 +122,7 @@ def test_every_option_has_help_and_a_default_its_kind_can_show_and_read(declared
     ],
 )
 def test_what_the_kernel_would_not_take(line):
-    options, [problem] = read(ListenerOptions, line)
+    options, [problem] = read(ZmtpListenerOptions, line)
     assert options is None
     assert "expected a" in problem
 

@@ -54,14 +54,16 @@ def test_the_digest_changes_with_what_the_server_does(plan_of, old, new):
     assert one.digest != two.digest
 
 
-def test_the_digest_is_the_same_in_every_process(plan_of, tmp_path, find):
+def test_the_digest_is_the_same_in_every_process(plan_of, tmp_path, finder):
     program = (
         "from ccproxy.config.build import build\n"
         "from ccproxy.plugins import Plugins\n"
         "from importlib.metadata import EntryPoint\n"
         "points = [EntryPoint(w, f'ccproxy_handlers.{w}:{c}', 'ccproxy.handlers')\n"
         "          for w, c in (('echo', 'Echo'), ('proxy', 'Proxy'))]\n"
-        "print(build('x.ini', {}, Plugins(points).find)[0].digest)\n"
+        "points.append(EntryPoint('cc', 'ccproxy.protocols.cc.protocol:CcProtocol',\n"
+        "                         'ccproxy.protocols'))\n"
+        "print(build('x.ini', {}, Plugins(points))[0].digest)\n"
     )
     plan = plan_of(INI)
     shown = subprocess.run(

@@ -3,10 +3,10 @@
 import pytest
 
 from ccproxy.config.ini import parse
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.options import options_of
 from ccproxy.config.resolve import resolve
-from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions, plain
+from ccproxy.config.server import ListenSection, ServerOptions
 
 ORIGINAL = [
     "cc-socket",
@@ -116,16 +116,11 @@ def test_the_listener_is_a_part_of_the_server_that_compares_by_itself():
     one, _ = read("peer-queue = 1 MiB", "logfile = /tmp/a")
     two, _ = read("peer-queue = 1 MiB", "logfile = /tmp/b")
     assert one != two
-    assert one.listener() == two.listener() == ListenerOptions(peer_queue=1 << 20)
-    assert type(one.listener()) is ListenerOptions
+    assert one.listener() == two.listener() == ZmtpListenerOptions(peer_queue=1 << 20)
+    assert type(one.listener()) is ZmtpListenerOptions
 
 
-def test_listen_options_have_a_plain_part_as_well():
-    options = ListenOptions(protocol="cc", address="tcp://*:1", backlog=5)
-    assert plain(options) == ListenerOptions(backlog=5)
-
-
-@pytest.mark.parametrize("declared", [ServerOptions, ListenOptions])
+@pytest.mark.parametrize("declared", [ServerOptions, ListenSection])
 def test_every_option_has_help_a_name_of_its_own_and_a_default_that_can_be_read(declared):
     options = list(options_of(declared))
     names = [name for option in options for name in (option.name, *option.aliases)]
@@ -134,7 +129,3 @@ def test_every_option_has_help_a_name_of_its_own_and_a_default_that_can_be_read(
         assert len(option.help) > 10, option.name
         if not option.required and option.default is not None:
             assert option.kind.parse(option.kind.show(option.default)) == option.default
-
-
-def test_protocols_are_described():
-    assert all(PROTOCOLS.values())

@@ -14,6 +14,7 @@ from ccproxy.config import kinds
 from ccproxy.config.build import build
 from ccproxy.config.ini import decode, parse
 from ccproxy.core.routes import Routes
+from ccproxy.plugins import Plugins
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "cc"
 CONFIG = json.loads((VECTORS / "config.json").read_text())
@@ -132,15 +133,16 @@ ROLES = {
 }  # fmt: skip
 
 
-def find(word, folders=()):
-    factory = ROLES.get(word.removeprefix("cc.handler."))
-    return factory or Problem("", 0, f'no handler "{word}"')
+class Finder(Plugins):
+    def handler(self, word, folders=()):
+        factory = ROLES.get(word.removeprefix("cc.handler."))
+        return factory or Problem("", 0, f'no handler "{word}"')
 
 
 def plan_of(lines, tmp_path):
     path = tmp_path / "t2.ini"
     path.write_text("\n".join(lines).replace("PORT1", "22632") + "\n")
-    return build(str(path), {}, find)
+    return build(str(path), {}, Finder())
 
 
 DIFFERENT_ROUTES = {

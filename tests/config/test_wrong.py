@@ -21,9 +21,9 @@ def lines_of(name, problems):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_all_mistakes_of_a_file_are_reported(name, find, monkeypatch):
+def test_all_mistakes_of_a_file_are_reported(name, finder, monkeypatch):
     monkeypatch.chdir(WRONG)
-    plan, problems = build(name, {}, find)
+    plan, problems = build(name, {}, finder)
     assert plan is None
     expected = Path(name).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
     assert list(lines_of(name, problems)) == expected

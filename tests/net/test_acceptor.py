@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import LinkOptions, ListenerOptions
 from ccproxy.net.acceptor import Acceptor, peer_name
 from ccproxy.net.sockets import connect
 
@@ -37,11 +37,11 @@ async def test_who_comes_is_let_in_until_there_are_too_many(kit, until, tmp_path
     acceptor = Acceptor("cc", Address.parse(text.format(tmp_path)), kit().log, on_accept)
     acceptor.open(options)
     address = Address.parse(acceptor.bound)
-    outside = [await connect(address, options)]
+    outside = [await connect(address, LinkOptions())]
     await asyncio.sleep(0.01)
     assert inside == []
     acceptor.accept()
-    outside += [await connect(address, options) for _ in range(2)]
+    outside += [await connect(address, LinkOptions()) for _ in range(2)]
     await until(lambda: acceptor.counts["too-many"])
     assert acceptor.counts == {"accepted": 3, "too-many": 1}
     assert await asyncio.get_running_loop().sock_recv(outside[2], 1) == b""
@@ -49,7 +49,7 @@ async def test_who_comes_is_let_in_until_there_are_too_many(kit, until, tmp_path
     acceptor.close()
     acceptor.close()
     with pytest.raises(OSError):  # noqa: PT011
-        await connect(address, options)
+        await connect(address, LinkOptions())
     assert list(tmp_path.iterdir()) == []
     for one in [*outside, *(sock for sock, _ in inside)]:
         one.close()

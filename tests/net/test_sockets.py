@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import SocketOptions
+from ccproxy.config.links import LinkOptions, SocketOptions
 from ccproxy.net.sockets import bind, bound, close_gracefully, connect, prepare, quiet
 
 
@@ -39,7 +39,7 @@ async def test_bind_and_connect(text, reached_at):
         port = int(bound(listener, address).rpartition(":")[2])
         assert port == listener.getsockname()[1]
         host = f"[{reached_at}]" if ":" in reached_at else reached_at
-        (await connect(Address.parse(f"tcp://{host}:{port}"), SocketOptions())).close()
+        (await connect(Address.parse(f"tcp://{host}:{port}"), LinkOptions())).close()
 
 
 def test_an_address_in_use():
@@ -57,7 +57,7 @@ async def test_paths(tmp_path):
         with pytest.raises(OSError) as error:
             bind(address, 5)
         assert error.value.errno == errno.EADDRINUSE
-        (await connect(address, SocketOptions())).close()
+        (await connect(address, LinkOptions())).close()
     # Nobody listens any more, the file stays: a server that died leaves one.
     assert stat.S_ISSOCK((tmp_path / "x").stat().st_mode)
     bind(address, 5).close()
@@ -99,7 +99,7 @@ async def test_names_without_a_file(tmp_path, monkeypatch):
     address = Address.parse(f"ipc://@{tmp_path}")
     with bind(address, 5) as listener:
         assert listener.getsockname() == f"\0{tmp_path}".encode()
-        (await connect(address, SocketOptions())).close()
+        (await connect(address, LinkOptions())).close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +127,7 @@ def test_options_reach_the_kernel(pair):
 )
 async def test_what_cannot_be_reached_is_an_os_error(text):
     with pytest.raises(OSError):  # noqa: PT011
-        await connect(Address.parse(text), SocketOptions())
+        await connect(Address.parse(text), LinkOptions())
 
 
 async def test_who_does_not_answer_is_waited_for_as_long_as_a_handshake():
@@ -140,7 +140,7 @@ async def test_who_does_not_answer_is_waited_for_as_long_as_a_handshake():
             one.connect_ex(where)
         address = Address.parse(f"tcp://127.0.0.1:{where[1]}")
         with pytest.raises(OSError, match=r"no answer within 0\.1 s"):
-            await connect(address, SocketOptions(handshake_timeout=0.1))
+            await connect(address, LinkOptions(handshake_timeout=0.1))
         for one in fillers:
             one.close()
 
@@ -183,7 +183,7 @@ async def test_a_refused_connection_says_why():
     with bind(Address.parse("tcp://127.0.0.1:0"), 5) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError) as error:
-        await connect(Address.parse(f"tcp://127.0.0.1:{port}"), SocketOptions())
+        await connect(Address.parse(f"tcp://127.0.0.1:{port}"), LinkOptions())
     assert error.value.strerror == "Connection refused"
 
 

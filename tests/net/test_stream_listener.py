@@ -9,6 +9,7 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.net import stream_listener as module
 from ccproxy.net.stream import Stream
 from ccproxy.net.stream_listener import StreamListener
+from ccproxy.protocol import MessageProtocol
 
 
 class Peer:
@@ -43,7 +44,9 @@ class Echoes(StreamListener):
 @pytest.fixture
 def make(kit):
     def make(**options):
-        plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
+        plan = ListenerPlan(
+            "listen:x", "x", MessageProtocol, "tcp://127.0.0.1:0", ListenerOptions(**options), 1
+        )
         listener = Echoes(plan, kit())
         listener.acceptor.open(plan.options)
         listener.acceptor.accept()
@@ -140,6 +143,6 @@ async def test_new_limits_hold_at_once(make, until):
 
 
 async def test_a_subclass_makes_the_peers(kit):
-    plan = ListenerPlan("listen:x", "x", "tcp://127.0.0.1:0", ListenerOptions(), 1)
+    plan = ListenerPlan("listen:x", "x", MessageProtocol, "tcp://127.0.0.1:0", ListenerOptions(), 1)
     with pytest.raises(NotImplementedError):
         StreamListener(plan, kit()).make(None, "")

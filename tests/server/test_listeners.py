@@ -8,24 +8,27 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions, SocketOptions
+from ccproxy.config.links import LinkOptions, TypedListenerOptions, ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan, Plan
-from ccproxy.config.server import PROTOCOLS, ListenOptions, ServerOptions
+from ccproxy.config.server import ServerOptions
 from ccproxy.core.message import NativeAnswer
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.net.sockets import connect
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.values import Result, Tree
 from ccproxy.server import listeners as module
-from ccproxy.server.listeners import MAKERS, Listeners
+from ccproxy.server.listeners import Listeners
 from ccproxy.testing import free_ports
 
 LOOPBACK = "tcp://127.0.0.1:{}"
+PLUGINS = Plugins()
 
 
 def listen(address, section="ccserver", protocol="cc"):
-    options = ListenerOptions() if protocol == "cc" else ListenOptions(protocol="", address="")
-    return ListenerPlan(section, protocol, address, options, 1)
+    factory = PLUGINS.protocol(protocol)
+    typed = {"type": "calc"} if issubclass(factory.Options, TypedListenerOptions) else {}
+    return ListenerPlan(section, protocol, factory, address, factory.Options(**typed), 1)
 
 
 def plan(*listeners):
@@ -34,7 +37,7 @@ def plan(*listeners):
 
 async def reaches(address):
     with suppress(OSError):
-        (await connect(Address.parse(address), SocketOptions())).close()
+        (await connect(Address.parse(address), LinkOptions())).close()
         return True
     return False
 
@@ -49,11 +52,7 @@ def open_ones(kit):
     return open_ones
 
 
-def test_every_protocol_has_a_listener():
-    assert set(MAKERS) == set(PROTOCOLS)
-
-
-@pytest.mark.parametrize("protocol", sorted(MAKERS))
+@pytest.mark.parametrize("protocol", PLUGINS.protocols())
 async def test_one_is_opened_kept_and_closed(open_ones, protocol):
     address = LOOPBACK.format(*free_ports(1))
     one = plan(listen(address, "listen:x", protocol))
@@ -190,8 +189,8 @@ def calling(kit, until):
         shared, service = kit(), Service()
         shared.switch.configure(Routes([("calc", ("h:test",))]), {"h:test": service}, {})
         address = LOOPBACK.format(*free_ports(1))
-        options = ListenOptions(protocol="", address="", linger=0.05)
-        before = plan(ListenerPlan("listen:c", "http", address, options, 1, "calc"))
+        one = listen(address, "listen:c", "http")
+        before = plan(replace(one, options=replace(one.options, linger=0.05)))
         listeners = Listeners(shared)
         await listeners.commit(listeners.prepare(before), before)
         reader, writer = await asyncio.open_connection(*address.removeprefix("tcp://").split(":"))
@@ -259,10 +258,10 @@ async def test_each_lingers_as_long_as_it_says_and_the_server_does(open_ones, mo
     async def close_peers(self, reason, seconds):
         seen.append(seconds)
 
-    monkeypatch.setattr("ccproxy.net.zmtp.listener.Listener.close_peers", close_peers)
+    monkeypatch.setattr("ccproxy.net.zmtp.listener.ZmtpListener.close_peers", close_peers)
     for own in (0.1, 0.7):
         one = listen("tcp://127.0.0.1:*")
-        listeners = await open_ones(replace(one, options=ListenerOptions(linger=own)))
+        listeners = await open_ones(replace(one, options=ZmtpListenerOptions(linger=own)))
         listeners.stop_reading()
         await listeners.close_peers(0.5)
     assert seen == [0.1, 0.5]

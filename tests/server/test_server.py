@@ -38,7 +38,7 @@ def signals():
 def plan_of(tmp_path):
     def plan_of(port, more="", options=""):
         (tmp_path / "x.ini").write_text(INI.format(port, options, more))
-        plan, problems = build(str(tmp_path / "x.ini"), {}, Plugins().find)
+        plan, problems = build(str(tmp_path / "x.ini"), {}, Plugins())
         assert plan is not None, problems
         return plan
 

@@ -10,7 +10,7 @@ import asyncio
 import socket
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.ingress import Ingress, Source
 from ccproxy.core.outbox import Outbox
@@ -22,12 +22,12 @@ from ccproxy.net.zmtp.wiring import ConnectionConfig
 from ccproxy.wire.zmtp import Handshake, Peer
 
 
-class Listener:
+class ZmtpListener:
     """One address where ZMTP is spoken, and its peers."""
 
     def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
         self.name = plan.section
-        self.options: ListenerOptions = plan.options
+        self.options: ZmtpListenerOptions = plan.options
         self.connections: dict[Connection, bytes | None] = {}
         address = Address.parse(str(plan.address))
         self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
@@ -56,7 +56,7 @@ class Listener:
                 partings.append(close_gracefully(connection.release(reason), seconds))
         await asyncio.gather(*partings)
 
-    def reconfigure(self, options: ListenerOptions) -> None:
+    def reconfigure(self, options: ZmtpListenerOptions) -> None:
         """New options: limits hold at once, the rest for connections to come."""
         self.options = options
         self.acceptor.reconfigure(options)

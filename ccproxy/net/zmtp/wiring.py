@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ccproxy.config.links import LinkOptions, ListenerOptions
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.flush import FlushQueue
 from ccproxy.wire.zmtp import Peer
@@ -40,5 +40,5 @@ class ConnectionConfig:
     """What a connection is given: the flush queue, its options, and a call for the ledger."""
 
     flush_queue: FlushQueue
-    options: LinkOptions | ListenerOptions
+    options: LinkOptions | ZmtpListenerOptions
     too_big: Callable[[], None]

@@ -1,24 +1,22 @@
-"""A listener whose peers make calls: which protocol they speak, what type a call has.
+"""A listener whose peers make calls: what type a call has, and how its connections end.
 
-What a protocol is made of is imported when a listener asks for it: a switch of CC alone would carry
-2 MiB for nothing. It must never touch a connection.
+It must never touch a connection.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.config.server import ListenOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.net.shared import Kit
 from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocols.jolie.caller import Caller
+from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.paths import memorable, names, type_of
 from ccproxy.protocols.jolie.sodep import Sodep, SodepCaller
 from ccproxy.protocols.jolie.values import io_fault
@@ -30,40 +28,18 @@ TYPES = 4096
 """Paths with operations whose message types are remembered."""
 
 
-def _sodep(message: int) -> Form:
-    from ccproxy.protocols.jolie.sodep import Limits, Sodep
-
-    return Sodep(Limits(message=message))
-
-
-def _http(message: int) -> Form:
-    from ccproxy.protocols.jolie.http import Http, Limits
-
-    return Http(limits=Limits(body=message))
-
-
-def _jsonrpc(message: int) -> Form:
-    from ccproxy.protocols.jolie.http import Limits
-    from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
-
-    return JsonRpc(limits=Limits(body=message))
-
-
-FORMS: Mapping[str, Callable[[int], Form]] = {"sodep": _sodep, "http": _http, "jsonrpc": _jsonrpc}
-"""The form of each protocol, given the bytes of the longest message; of HTTP, of a body."""
-
-
 class CallListener(StreamListener[Caller]):
     """One address where calls come in.
 
     After a reload limits hold for connections to come, timeout and prefix for calls to come.
     """
 
-    options: ListenOptions
+    options: CallListenerOptions
 
-    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
+    def __init__(self, plan: ListenerPlan, kit: Kit, form_of: Callable[[int], Form]) -> None:
+        """`form_of` makes the form that is spoken here, given the bytes of the longest message."""
         super().__init__(plan, kit)
-        self._form_of = FORMS[plan.protocol]
+        self._form_of = form_of
         self.form = self._form_of(plan.options.max_message)
         self.prefix = plan.type
         self._types: dict[tuple[str, str], str] = {}
@@ -119,7 +95,7 @@ class CallListener(StreamListener[Caller]):
         """A caller that has asked nothing yet."""
         return Caller(self, sock, peer)
 
-    def reconfigure(self, options: ListenerOptions) -> None:
+    def reconfigure(self, options: Any) -> None:
         """New options."""
         changed = options != self.options
         super().reconfigure(options)
@@ -128,11 +104,10 @@ class CallListener(StreamListener[Caller]):
         # The form stays: connections that are open share with it what they know of their ways.
         form: Any = self.form
         form.limits = self._limits(options)
-        if isinstance(options, ListenOptions):
-            self.prefix = options.type
+        self.prefix = options.type
         self._types.clear()
         self.kit.switch.table.clear()
 
-    def _limits(self, options: ListenerOptions) -> Any:
+    def _limits(self, options: CallListenerOptions) -> Any:
         made: Any = self._form_of(options.max_message)
         return made.limits

@@ -16,6 +16,7 @@ from ccproxy.client import Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.commands.columns import columns
 from ccproxy.commands.send import address_of
+from ccproxy.verb import Verb
 
 from .operate import Refused, ask, cancel, operate
 
@@ -51,26 +52,51 @@ FOLLOW = 0.5
 """Seconds between two looks at what happened."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is asked or done."""
-    parser.add_argument(
-        "to", metavar="ADDRESS|FILE", help="tcp://HOST:PORT, or the INI of the Manager's server"
-    )
-    both = argparse.ArgumentParser(add_help=False)
-    both.add_argument("--json", action="store_true", help="print JSON")
-    both.add_argument(
-        "--timeout", metavar="S", type=float, default=5.0, help="wait for answers (default: 5)"
-    )
-    doing = argparse.ArgumentParser(add_help=False, parents=[both])
-    doing.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
-    doing.add_argument("--no-wait", action="store_true", help="do not watch it being done")
-    words = parser.add_subparsers(
-        dest="what", metavar="WHAT", required=True, help="what to show or to do"
-    )
-    for word, about in ABOUT:
-        parents = [doing if word in OPERATIONS else both]
-        one = words.add_parser(word, help=about, description=about, parents=parents)
-        DECLARE.get(word, _nothing)(one)
+class MeshVerb(Verb):
+    """`ccserver mesh`."""
+
+    about = "show and operate the services that a Manager runs"
+    examples = EXAMPLES
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what is asked or done."""
+        parser.add_argument(
+            "to", metavar="ADDRESS|FILE", help="tcp://HOST:PORT, or the INI of the Manager's server"
+        )
+        both = argparse.ArgumentParser(add_help=False)
+        both.add_argument("--json", action="store_true", help="print JSON")
+        both.add_argument(
+            "--timeout", metavar="S", type=float, default=5.0, help="wait for answers (default: 5)"
+        )
+        doing = argparse.ArgumentParser(add_help=False, parents=[both])
+        doing.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
+        doing.add_argument("--no-wait", action="store_true", help="do not watch it being done")
+        words = parser.add_subparsers(
+            dest="what", metavar="WHAT", required=True, help="what to show or to do"
+        )
+        for word, about in ABOUT:
+            parents = [doing if word in OPERATIONS else both]
+            one = words.add_parser(word, help=about, description=about, parents=parents)
+            DECLARE.get(word, _nothing)(one)
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Ask or do; 1 if nobody answers, the answer is no, or an operation fails."""
+        address = address_of(options.to)
+        if not address:
+            return common.BAD_CONFIGURATION
+        does: dict[str, Callable[[Client, argparse.Namespace], int]] = {
+            "status": status, "sessions": sessions, "graph": graph, "events": events,
+            "operations": operations, "cancel": cancel,
+        }  # fmt: skip
+        try:
+            with Client(address, limits=ClientLimits(linger=0.0)) as client:
+                return does.get(options.what, operate)(client, options)
+        except Refused as refusal:
+            return common.fail(str(refusal))
+        except TimeoutError as error:
+            return common.fail(f"{error}; is there a route: mesh = h:SECTION ?")
+        except (ValueError, ConnectionError) as error:
+            return common.fail(str(error))
 
 
 OPERATIONS = ("drain", "undrain", "migrate", "scale", "update", "rebalance", "stop")
@@ -157,26 +183,6 @@ DECLARE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "rebalance": _service, "stop": _stopped, "cancel": _cancelled,
 }  # fmt: skip
 """The arguments of each word besides those of all."""
-
-
-def main(args: argparse.Namespace) -> int:
-    """Ask or do; 1 if nobody answers, the answer is no, or an operation fails."""
-    address = address_of(args.to)
-    if not address:
-        return common.BAD_CONFIGURATION
-    does: dict[str, Callable[[Client, argparse.Namespace], int]] = {
-        "status": status, "sessions": sessions, "graph": graph, "events": events,
-        "operations": operations, "cancel": cancel,
-    }  # fmt: skip
-    try:
-        with Client(address, limits=ClientLimits(linger=0.0)) as client:
-            return does.get(args.what, operate)(client, args)
-    except Refused as refusal:
-        return common.fail(str(refusal))
-    except TimeoutError as error:
-        return common.fail(f"{error}; is there a route: mesh = h:SECTION ?")
-    except (ValueError, ConnectionError) as error:
-        return common.fail(str(error))
 
 
 def rows_of(client: Client, args: argparse.Namespace, what: str) -> Iterator[Line]:

@@ -19,7 +19,7 @@ def problems(tmp_path):
     def problems(text):
         file = tmp_path / "x.ini"
         file.write_text(HEAD + text)
-        plan, found = build(str(file), {}, Plugins().find)
+        plan, found = build(str(file), {}, Plugins())
         return [str(one).partition(": ")[2] for one in found]
 
     return problems

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, scan
 from ccproxy.core.outbox import Limits, Outbox
@@ -88,7 +88,7 @@ def make(pair):
     def make(**options):
         ours, theirs = pair()
         owner = Owner()
-        limits = ListenerOptions(max_message=MESSAGE, max_frames=FRAMES, **options)
+        limits = ZmtpListenerOptions(max_message=MESSAGE, max_frames=FRAMES, **options)
         flush_queue = FlushQueue(asyncio.get_running_loop())
         config = ConnectionConfig(flush_queue, limits, lambda: owner.too_big.append(1))
         made.append(Connection(ours, "peer:1", Handshake(b"ROUTER"), owner, config))

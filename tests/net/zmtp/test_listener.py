@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Limits
-from ccproxy.net.zmtp.listener import Listener
+from ccproxy.net.zmtp.listener import ZmtpListener
+from ccproxy.protocols.cc.protocol import CcProtocol
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, pack
 
@@ -43,8 +44,10 @@ def make(kit):
     def make(name="cc", **options):
         if not shared:
             shared.append(kit())
-        plan = ListenerPlan(name, "cc", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
-        listener = Listener(plan, shared[0])
+        plan = ListenerPlan(
+            name, "cc", CcProtocol, "tcp://127.0.0.1:0", ZmtpListenerOptions(**options), 1
+        )
+        listener = ZmtpListener(plan, shared[0])
         listener.acceptor.open(plan.options)
         listener.acceptor.accept()
         return listener, shared[0].switch
@@ -113,7 +116,7 @@ async def test_limits_change_at_once_for_those_who_are_there(make, until):
     listener, switch = make()
     one = await Client().connect(listener)
     await until(lambda: switch.peers)
-    listener.reconfigure(ListenerOptions(peer_queue=1234, max_peers=1))
+    listener.reconfigure(ZmtpListenerOptions(peer_queue=1234, max_peers=1))
     [box] = switch.peers.values()
     assert box.limits == Limits(bytes=1234)
     reader, writer = await asyncio.open_connection(*one.writer.get_extra_info("peername"))

@@ -7,15 +7,15 @@ import json
 import pytest
 
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.config.server import ListenOptions
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
 from ccproxy.net import stream_listener as streaming
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie import caller as callers
 from ccproxy.protocols.jolie import listener as listener_calls
 from ccproxy.protocols.jolie.caller import UNANSWERED
-from ccproxy.protocols.jolie.listener import CallListener
+from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.sodep import Sodep, message
 from ccproxy.protocols.jolie.values import Fault, Result, Tree
 
@@ -50,9 +50,10 @@ def make(kit):
         shared = kit()
         service = Service(does)
         shared.switch.configure(Routes([("calc.Sum", ("h:test",))]), {"h:test": service}, {})
-        given = ListenOptions(protocol=protocol, address="tcp://127.0.0.1:0", **options)
-        plan = ListenerPlan("listen:c", protocol, "tcp://127.0.0.1:0", given, 1, "calc")
-        listener = CallListener(plan, shared)
+        given = CallListenerOptions(type="calc", **options)
+        factory = Plugins().protocol(protocol)
+        plan = ListenerPlan("listen:c", protocol, factory, "tcp://127.0.0.1:0", given, 1)
+        listener = factory(protocol).listener(plan, shared)
         listener.acceptor.open(given)
         listener.acceptor.accept()
         return listener, service, shared

@@ -6,16 +6,18 @@ import json
 import pytest
 
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.config.server import ListenOptions
 from ccproxy.core.message import NativeAnswer
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.http import Limits as HttpLimits
-from ccproxy.protocols.jolie.listener import FORMS, CallListener
+from ccproxy.protocols.jolie.http import protocol as http
+from ccproxy.protocols.jolie.jsonrpc import protocol as jsonrpc
+from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.sodep import Limits as SodepLimits
 from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.sodep import protocol as sodep
 from ccproxy.protocols.jolie.values import Result, Tree
-from ccproxy.server.listeners import MAKERS
 
 VOID = bytes(5)
 
@@ -41,10 +43,10 @@ def make(kit):
         service = Service()
         routes = Routes([("calc", ("h:test",)), ("other", ("h:test",))])
         shared.switch.configure(routes, {"h:test": service}, {})
-        given = listen(protocol, **options)
-        listener = CallListener(
-            ListenerPlan("listen:c", protocol, given.address, given, 1, "calc"), shared
-        )
+        given = listen(**options)
+        factory = Plugins().protocol(protocol)
+        plan = ListenerPlan("listen:c", protocol, factory, "tcp://127.0.0.1:0", given, 1)
+        listener = factory(protocol).listener(plan, shared)
         listener.acceptor.open(given)
         listener.acceptor.accept()
         return listener, service
@@ -52,9 +54,8 @@ def make(kit):
     return make
 
 
-def listen(protocol="sodep", **options):
-    options = {"type": "calc", **options}
-    return ListenOptions(protocol=protocol, address="tcp://127.0.0.1:0", **options)
+def listen(**options):
+    return CallListenerOptions(**{"type": "calc", **options})
 
 
 class Caller:
@@ -90,17 +91,19 @@ async def end(listener, *callers):
         listener._timer.cancel()
 
 
-def test_each_has_a_form_and_a_maker():
-    assert {name: FORMS[name](1).name for name in FORMS} == {name: name for name in FORMS}
-    assert set(FORMS) < set(MAKERS)
+FORMS = {"sodep": sodep, "http": http, "jsonrpc": jsonrpc}
+
+
+def test_each_form_has_the_word_of_its_protocol():
+    assert {word: FORMS[word].form(1).name for word in FORMS} == {word: word for word in FORMS}
 
 
 def test_the_longest_message_is_the_limit_of_each_form():
     default = listen().max_message
-    assert FORMS["sodep"](9).limits == SodepLimits(message=9)
-    assert FORMS["http"](9).limits == FORMS["jsonrpc"](9).limits == HttpLimits(body=9)
-    assert FORMS["sodep"](default).limits == SodepLimits()
-    assert FORMS["http"](default).limits == HttpLimits()
+    assert FORMS["sodep"].form(9).limits == SodepLimits(message=9)
+    assert FORMS["http"].form(9).limits == FORMS["jsonrpc"].form(9).limits == HttpLimits(body=9)
+    assert FORMS["sodep"].form(default).limits == SodepLimits()
+    assert FORMS["http"].form(default).limits == HttpLimits()
 
 
 async def test_the_prefix_of_a_kept_listener(make):

@@ -12,6 +12,7 @@ from ccproxy.core.verdict import Deliver
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp import listener as texts
 from ccproxy.protocols.ssmmp.listener import HOPELESS, TextListener
+from ccproxy.protocols.ssmmp.protocol import SsmmpProtocol
 
 REQUEST = (
     b"type: initiation_request\nmessage_id: 1\n"
@@ -43,7 +44,9 @@ def make(kit):
         shared = kit()
         handler = Remembering()
         shared.switch.configure(Routes([("ssmmp", ("h:test",))]), {"h:test": handler}, {})
-        plan = ListenerPlan("listen:t", "ssmmp", "tcp://127.0.0.1:0", ListenerOptions(**options), 1)
+        plan = ListenerPlan(
+            "listen:t", "ssmmp", SsmmpProtocol, "tcp://127.0.0.1:0", ListenerOptions(**options), 1
+        )
         listener = TextListener(plan, shared)
         listener.acceptor.open(plan.options)
         listener.acceptor.accept()

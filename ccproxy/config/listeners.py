@@ -1,0 +1,180 @@
+"""Which listeners there are: `cc-socket` of `[ccserver]` and every `[listen:NAME]`, with options.
+
+The class of a protocol comes from a function; this module must never import a protocol, and runs
+nothing of it but its constructor and its `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ccproxy.config.address import Address
+from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
+from ccproxy.config.links import ListenerOptions
+from ccproxy.config.options import names_of
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.problems import Problem
+from ccproxy.config.resolve import Resolved, resolve
+from ccproxy.config.server import ListenSection
+
+LISTEN = "listen:"
+"""The first part of the names of listener sections."""
+DEFAULT_PROTOCOL = "cc"
+"""What is spoken on `cc-socket`."""
+_KERNEL = ("protocol", "address")
+"""Options of a listener that belong to no protocol."""
+
+Find = Callable[[str], type[Any] | Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSection:
+    """What a listener section says: the word and class of its protocol, address and options."""
+
+    protocol: str
+    factory: type
+    address: str
+    options: Any
+
+
+class ListenerSections:
+    """Collects the listeners in the order of the file; `plans` are those that can be had."""
+
+    def __init__(self, ini: Ini, find: Find) -> None:
+        self.ini = ini
+        self.find = find
+        self.plans: list[ListenerPlan] = []
+        self.problems: list[Problem] = []
+        self.option_names: set[str] = set()
+
+    def collect(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
+        """Take `cc-socket` and every listener section; `words` are those of all protocols."""
+        self.default(server, words)
+        for section in self.ini.sections:
+            if section.name.startswith(LISTEN):
+                self.take(section, words)
+        self.problems += clashes(self.plans, self.ini.file)
+
+    def check(self, sound: bool) -> Iterator[Problem]:
+        """Ask each protocol; `sound` tells that the plan has no problems so far."""
+        for one in self.plans:
+            try:
+                yield from one.factory(one.protocol).check(one)
+            except Exception as error:
+                if sound:  # in a plan with holes the fault may not be the protocol's
+                    what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
+                    hint = f'a fault of protocol "{one.protocol}"'
+                    yield Problem(self.ini.file, one.line, what, hint)
+
+    def default(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
+        """The listener of `[ccserver]`."""
+        section = self.ini.section(SERVER)
+        entry = section.entry("cc-socket") if section else None
+        if section is None or entry is None or "cc_socket" not in server.values:
+            return
+        factory = self.factory(entry, DEFAULT_PROTOCOL, words)
+        if factory is not None:
+            # A mistake elsewhere in the section must not hide a clash of addresses.
+            options = server.options.listener() if server.options else factory.Options()
+            address = server.values["cc_socket"]
+            self.place(
+                section, "cc-socket", ListenerSection(DEFAULT_PROTOCOL, factory, address, options)
+            )
+
+    def take(self, section: Section, words: Callable[[], Sequence[str]]) -> None:
+        """One `[listen:NAME]`."""
+        if section.name == LISTEN:
+            what, hint = f"section [{LISTEN}] has no name", "write [listen:NAME]"
+            self.problems.append(section.problem(what, hint))
+        given = resolve(section, ListenSection, [one.name for one in section.entries])
+        self.problems += given.problems
+        entry = section.entry("protocol")
+        word = given.values.get("protocol")
+        factory = self.factory(entry, word, words) if entry and word is not None else None
+        if factory is None or entry is None:
+            known = (*_KERNEL, *self.names_of_all(words))
+            self.problems += resolve(section, ListenerOptions, known).problems
+            return
+        self.option_names |= names_of(factory.Options)
+        foreign = self.foreign(section, factory.Options, words)
+        self.problems += [misplaced(section, entry.text, *one) for one in foreign]
+        resolved = resolve(section, factory.Options, (*_KERNEL, *(one.name for one, _ in foreign)))
+        self.problems += resolved.problems
+        if resolved.options is not None and "address" in given.values:
+            found = ListenerSection(entry.text, factory, given.values["address"], resolved.options)
+            self.place(section, "address", found)
+
+    def place(self, section: Section, option: str, found: ListenerSection) -> None:
+        """Plan a listener; `option` is the one with its address."""
+        lines = {one.name: one.line for one in (*section.inherited, *section.entries)}
+        self.plans.append(
+            ListenerPlan(
+                section.name,
+                found.protocol,
+                found.factory,
+                found.address,
+                found.options,
+                lines[option],
+                self.ini.file,
+                lines,
+            )  # fmt: skip
+        )
+
+    def factory(
+        self, entry: Entry, word: str, words: Callable[[], Sequence[str]]
+    ) -> type[Any] | None:
+        """The class of a protocol; a problem at the line that names it if there is none."""
+        found = self.find(word)
+        if isinstance(found, Problem):
+            hint = found.hint or f"known: {', '.join(words())}"
+            self.problems.append(replace(found, file=entry.file, line=entry.line, hint=hint))
+            return None
+        return found
+
+    def names_of_all(self, words: Callable[[], Sequence[str]]) -> set[str]:
+        """The options of all protocols."""
+        found = [self.find(word) for word in words()]
+        return names_of(*(one.Options for one in found if not isinstance(one, Problem)))
+
+    def foreign(
+        self, section: Section, table: type, words: Callable[[], Sequence[str]]
+    ) -> list[tuple[Entry, list[str]]]:
+        """Options that mean nothing to the protocol of a section, and the protocols they belong to.
+
+        Only a section with an option that its own protocol does not know loads the others.
+        """
+        known = {*names_of(table), *_KERNEL, *BUILT_IN, *section.references}
+        unknown = [one for one in section.entries if one.name not in known]
+        if not unknown:
+            return []
+        tables: dict[str, set[str]] = {}
+        for word in words():
+            found = self.find(word)
+            if not isinstance(found, Problem):
+                tables[word] = names_of(found.Options)
+        owners = [(one, [word for word in tables if one.name in tables[word]]) for one in unknown]
+        return [(one, protocols) for one, protocols in owners if protocols]
+
+
+def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[str]) -> Problem:
+    """An option that belongs to other protocols. A `type` that would not be obeyed is a mistake."""
+    what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
+    if entry.name == "type":
+        return entry.problem(what, "its messages carry their type")
+    return entry.problem(what, f"it belongs to {', '.join(owners)}", warning=True)
+
+
+def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
+    """Problems for listeners whose address an earlier listener has already."""
+    seen: list[tuple[ListenerPlan, Address]] = []
+    for listener in listeners:
+        address = Address.parse(listener.address)
+        for other, taken in seen:
+            if address.clashes(taken):
+                what = f"[{listener.section}] listens on {address}"
+                hint = f"[{other.section}] in line {other.line} has {taken}"
+                yield Problem(file, listener.line, what, hint)
+                break
+        seen.append((listener, address))

@@ -1,0 +1,41 @@
+"""`protocol = http`: calls as HTTP with JSON bodies.
+
+It must never touch a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.problems import Problem
+from ccproxy.net.shared import Kit
+from ccproxy.protocol import MessageProtocol
+from ccproxy.protocols.jolie import options
+from ccproxy.protocols.jolie.http import Http, Limits
+from ccproxy.protocols.jolie.listener import CallListener
+
+
+class HttpProtocol(MessageProtocol):
+    """Calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep."""
+
+    Options = options.CallListenerOptions
+    about = "calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep"
+
+    def check(self, plan: ListenerPlan) -> Iterator[Problem]:
+        """What the options alone cannot say."""
+        return options.check(plan)
+
+    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+        """A listener of calls."""
+        return CallListener(plan, kit, form)
+
+    def service(self, location: Any, longest: int) -> Http:
+        """The form of calls to a service."""
+        return Http(location.authority, location.path, Limits(body=longest))
+
+
+def form(longest: int) -> Http:
+    """What callers speak; `longest` is the most bytes of a message's body."""
+    return Http(limits=Limits(body=longest))

@@ -1,0 +1,42 @@
+"""`protocol = jsonrpc`: calls as JSON-RPC 2.0 over HTTP.
+
+It must never touch a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.problems import Problem
+from ccproxy.net.shared import Kit
+from ccproxy.protocol import MessageProtocol
+from ccproxy.protocols.jolie import options
+from ccproxy.protocols.jolie.http import Limits
+from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+from ccproxy.protocols.jolie.listener import CallListener
+
+
+class JsonRpcProtocol(MessageProtocol):
+    """Calls as JSON-RPC 2.0 over HTTP; the type as for sodep."""
+
+    Options = options.CallListenerOptions
+    about = "calls as JSON-RPC 2.0 over HTTP; the type as for sodep"
+
+    def check(self, plan: ListenerPlan) -> Iterator[Problem]:
+        """What the options alone cannot say."""
+        return options.check(plan)
+
+    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+        """A listener of calls."""
+        return CallListener(plan, kit, form)
+
+    def service(self, location: Any, longest: int) -> JsonRpc:
+        """The form of calls to a service."""
+        return JsonRpc(location.authority, location.path, Limits(body=longest))
+
+
+def form(longest: int) -> JsonRpc:
+    """What callers speak; `longest` is the most bytes of a message's body."""
+    return JsonRpc(limits=Limits(body=longest))

@@ -1,0 +1,41 @@
+"""`protocol = sodep`: calls of Jolie programs in their binary form.
+
+It must never touch a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.problems import Problem
+from ccproxy.net.shared import Kit
+from ccproxy.protocol import MessageProtocol
+from ccproxy.protocols.jolie import options
+from ccproxy.protocols.jolie.listener import CallListener
+from ccproxy.protocols.jolie.sodep import Limits, Sodep
+
+
+class SodepProtocol(MessageProtocol):
+    """Calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION."""
+
+    Options = options.CallListenerOptions
+    about = "calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION"
+
+    def check(self, plan: ListenerPlan) -> Iterator[Problem]:
+        """What the options alone cannot say."""
+        return options.check(plan)
+
+    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+        """A listener of calls."""
+        return CallListener(plan, kit, form)
+
+    def service(self, location: Any, longest: int) -> Sodep:
+        """The form of calls to a service."""
+        return form(longest)
+
+
+def form(longest: int) -> Sodep:
+    """What callers speak; `longest` is the most bytes of a message."""
+    return Sodep(Limits(message=longest))
