@@ -11,6 +11,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from configparser import (
+    BasicInterpolation,
     ConfigParser,
     InterpolationDepthError,
     InterpolationError,
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccproxy.config.problems import Problem, did_you_mean
-from ccproxy.config.scan import DEFAULT, Scan, scan
+from ccproxy.config.scan import DEFAULT, SERVER_FILE, Grammar, Scan, scan
 
 SERVER = "ccserver"
 OVERRIDE = "--set"
@@ -68,6 +69,8 @@ class Section:
     inherited: tuple[Entry, ...] = ()
     references: frozenset[str] = frozenset()
     """Names its own entries use in `%(...)s`."""
+    variables: tuple[str, ...] = BUILT_IN
+    """Built-in names that its entries can use and set; none where `%(...)s` has no meaning."""
 
     def own(self, name: str) -> Entry | None:
         """Its own entry of that name."""
@@ -126,21 +129,28 @@ def decode(file: str, data: bytes) -> tuple[str, list[Problem]]:
 
 
 def parse(
-    file: str, text: str, overrides: Mapping[str, str], host: str
+    file: str,
+    text: str,
+    overrides: Mapping[str, str],
+    host: str,
+    grammar: Grammar = SERVER_FILE,
 ) -> tuple[Ini, list[Problem]]:
     """Text to sections. Pure: the name of the host is an argument."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    scanned = scan(file, lines)
-    reader = _Reader(file, scanned, overrides, host)
+    scanned = scan(file, lines, grammar)
+    reader = _Reader(scanned, grammar, file, overrides, host)
     sections = tuple(reader.section(name) for name in scanned.sections if name != DEFAULT)
     ini = Ini(file, Path(file).stem, sections, reader.section(DEFAULT))
     return ini, list(scanned.problems)
 
 
 class _Reader:
-    def __init__(self, file: str, scanned: Scan, overrides: Mapping[str, str], host: str) -> None:
+    def __init__(
+        self, scanned: Scan, grammar: Grammar, file: str, overrides: Mapping[str, str], host: str
+    ) -> None:
         self.file = file
         self.scanned = scanned
+        self.grammar = grammar
         self.overrides = overrides
         self.built_in = {
             "job_name": Path(file).stem,
@@ -154,9 +164,10 @@ class _Reader:
         self.parser = ConfigParser(
             delimiters=("=",),
             comment_prefixes=("#", ";"),
-            inline_comment_prefixes=(";",),
+            inline_comment_prefixes=grammar.comments,
             strict=False,
             default_section=DEFAULT,
+            interpolation=BasicInterpolation() if grammar.variables else None,
         )
         self.parser.optionxform = str  # type: ignore[assignment,method-assign]
         self.parser.read_file(scanned.lines, file)
@@ -181,6 +192,7 @@ class _Reader:
                 if one in inherited
             ),
             references=frozenset(self.references(name)),
+            variables=BUILT_IN if self.grammar.variables else (),
         )
 
     def variables(self, section: str) -> dict[str, str]:
@@ -219,6 +231,8 @@ class _Reader:
         return what, 'write "%%" for a percent sign, %(NAME)s for the value of an option'
 
     def references(self, section: str) -> Iterator[str]:
+        if not self.grammar.variables:
+            return
         for name in self.names[section]:
             raw = self.parser.get(section, name, raw=True)
             yield from _REFERENCE.findall(raw.replace("%%", ""))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy.config.ini import BUILT_IN, Entry, Section
+from ccproxy.config.ini import Entry, Section
 from ccproxy.config.options import Option, options_of
 from ccproxy.config.problems import Problem, did_you_mean
 
@@ -73,7 +73,7 @@ class _Table:
         }
 
     def unknown(self, besides: Collection[str]) -> Iterator[Problem]:
-        known = {*self.names, *besides, *BUILT_IN, *self.section.references}
+        known = {*self.names, *besides, *self.section.variables, *self.section.references}
         for entry in self.section.entries:
             if entry.name not in known:
                 what = f'unknown option "{entry.name}" in [{self.section.name}]'

@@ -19,10 +19,29 @@ _SECTION = re.compile(r"\[([^\[\]]+)\]")
 _SECTION_MEANT = re.compile(r"\[*\s*([^\[\]]*[^\[\]\s])")
 _INDENTED_SECTION = re.compile(r"\[(ccserver|routes|DEFAULT|\w+:[^\[\]]+)\]")
 _INDENTED_OPTION = re.compile(r"[\w.*-]+\s+=(\s|$)")
+_INDENTED_WORD = re.compile(r"[a-z][a-z_-]*\s*=")
 _WORD = re.compile(r"[\w.*-]+")
 _COLON = re.compile(r"([\w.*-]+)\s*:\s*(.*)")
 _COLON_FIRST = re.compile(r"[\w.*-]+\s*:(\s|$)")
 _COMMENT = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the files of a server and those that handlers read do not have in common."""
+
+    comments: tuple[str, ...] = (";",)
+    """What begins a comment behind a value, after white space."""
+    indented: bool = False
+    """True: an indented header or `name = value` is one, and a header may have more white space
+    than it needs; False: these are mistakes. Other indented lines continue the value above."""
+    variables: bool = True
+    """True: `%(NAME)s` stands for the value of an option; False: a percent sign is one."""
+    example: str = "[ccserver]"
+    """A header, for the hint that there is none."""
+
+
+SERVER_FILE = Grammar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +54,25 @@ class Scan:
     problems: tuple[Problem, ...]
 
 
-def bare(line: str) -> str:
-    """A line without its comment: all of it at `#` or `;` in front, else from ` ;` on."""
+def bare(line: str, grammar: Grammar = SERVER_FILE) -> str:
+    """A line without its comment: all of it at `#` or `;` in front, else from e.g. ` ;` on."""
     if line.lstrip().startswith(("#", ";")):
         return ""
-    return re.split(r"\s;", line, maxsplit=1)[0].rstrip()
+    return re.split(rf"\s[{''.join(grammar.comments)}]", line, maxsplit=1)[0].rstrip()
 
 
-def scan(file: str, lines: list[str]) -> Scan:
+def scan(file: str, lines: list[str], grammar: Grammar = SERVER_FILE) -> Scan:
     """Classify all lines of a file."""
-    scanner = _Scanner(file)
+    scanner = _Scanner(file, grammar)
     readable = tuple(scanner.read(number, line) for number, line in enumerate(lines, 1))
     options = {key: tuple(where) for key, where in scanner.options.items()}
     return Scan(readable, scanner.sections, options, tuple(scanner.problems))
 
 
 class _Scanner:
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, grammar: Grammar) -> None:
         self.file = file
+        self.grammar = grammar
         self.problems: list[Problem] = []
         self.sections: dict[str, int] = {}
         self.options: dict[tuple[str, str], list[int]] = {}
@@ -66,15 +86,23 @@ class _Scanner:
 
     def read(self, number: int, line: str) -> str:
         """The line as configparser may have it."""
-        text = bare(line)
+        text = bare(line, self.grammar)
         if not text:
             return _COMMENT  # a blank line too: the original does not make it part of a value
         if line[0].isspace():
-            return self.indented(number, line, text.strip())
+            if not self.begins(text.strip()):
+                return self.indented(number, line, text.strip())
+            line, text = line.strip(), text.strip()
         self.value, self.skipping = None, False
         if text.startswith("["):
             return self.header(number, text)
         return self.option(number, line, text)
+
+    def begins(self, text: str) -> bool:
+        """True if an indented text begins a section or an option in this grammar."""
+        if not self.grammar.indented:
+            return False
+        return text.startswith("[") or _INDENTED_WORD.match(text) is not None
 
     def problem(self, number: int, what: str, hint: str = "") -> str:
         self.problems.append(Problem(self.file, number, what, hint))
@@ -114,7 +142,9 @@ class _Scanner:
     def header(self, number: int, text: str) -> str:
         match = _SECTION.fullmatch(text)
         name = match[1].strip() if match else ""
-        if not match or name != match[1]:
+        if match and self.grammar.indented:
+            name = " ".join(name.split())
+        elif not match or name != match[1]:
             meant = _SECTION_MEANT.match(text)
             name = meant[1] if meant else ""
             hint = f"write [{name}]" if name else "write [NAME]"
@@ -163,9 +193,8 @@ class _Scanner:
 
     def no_section(self, number: int) -> str:
         if not self.lost:
-            self.problem(
-                number, "text before the first section", "start with a line such as [ccserver]"
-            )
+            hint = f"start with a line such as {self.grammar.example}"
+            self.problem(number, "text before the first section", hint)
         self.lost = self.skipping = True
         return _COMMENT
 

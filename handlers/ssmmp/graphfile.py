@@ -1,4 +1,4 @@
-"""The graph file: text to Graph, with every mistake and its line.
+"""The graph file: text to Graph, with every mistake and its line. It must never open the file.
 
 [app]                        [service orders]
 name = shop                  sockets = orders_api, admin:8081
@@ -9,14 +9,15 @@ ports = 54000-55554          plugs = store_client -> store.sql
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from ccproxy import Problem, kinds, option
+from ccproxy.config.resolve import suggest
 
 from .graph import EAGER, ON_DEMAND, Edge, Graph, Replicas, Service, Socket, cycle
-from .inifile import Section, Sheet, close, fill, read
+from .sections import NamedSection, read
 
 _NAME = "[A-Za-z0-9_.@-]+"
 _SOCKET = re.compile(rf"({_NAME})(?:\s*:\s*([0-9]{{1,5}}))?")
@@ -83,7 +84,9 @@ class AppOptions:
     ports: tuple[int, int] = option(
         PORTS, default=(54000, 55554), help="pool for assigned ports, per address"
     )
-    allow_cycles: bool = option(kinds.flag, default=False, help="services may form cycles")
+    allow_cycles: bool = option(
+        kinds.flag, default=False, aliases=("allow_cycles",), help="services may form cycles"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,35 +121,40 @@ class ServiceOptions:
     near: str = option(kinds.text, default="", help="service on whose node it should run")
     program: str = option(kinds.text, default="", help="program it runs; default: its own name")
     replicated: bool = option(kinds.flag, default=False, help="a baas that may run several times")
-    idle_stop: float = option(_OFF, default=0.0, help="stop after this time without sessions")
-    max_sessions: int = option(kinds.natural, default=0, help="open sessions per plug; 0: any")
-    scale_at: int = option(
-        kinds.natural, default=0, help="sessions per instance that start one more; 0: never"
+    idle_stop: float = option(
+        _OFF, default=0.0, aliases=("idle_stop",), help="stop after this time without sessions"
     )
+    max_sessions: int = option(
+        kinds.natural, default=0, aliases=("max_sessions",), help="open sessions per plug; 0: any"
+    )
+    scale_at: int = option(
+        kinds.natural, default=0, aliases=("scale_at",),
+        help="sessions per instance that start one more; 0: never",
+    )  # fmt: skip
     cooldown: float = option(_OFF, default=30.0, help="least time between two such starts")
+
+
+TABLES: Mapping[str, type] = {"[app]": AppOptions, "[service NAME]": ServiceOptions}
+"""The sections of a graph file and their options."""
 
 
 def parse(file: str, text: str) -> tuple[Graph | None, list[Problem]]:
     """The graph of a text, None if there are problems; all of them at once, in order of line."""
-    sheet = read(file, text, {"app": False, "service": True})
-    app = AppOptions()
-    for section in sheet.of("app"):
-        app = fill(sheet, section, AppOptions) or app
-    filled = [(one, fill(sheet, one, ServiceOptions)) for one in sheet.of("service")]
-    services = {one.name: _service(one, options) for one, options in filled if options}
-    graph = Graph(app.name, services, app.ports)
-    if not filled and not sheet.problems:
-        sheet.problem(0, "no [service NAME] section")
-    names = {one.name for one, _ in filled}
-    for section, options in filled:
-        if options:
-            _check(sheet, section, graph, names)
-    _check_ports(sheet, graph)
-    _check_cycles(sheet, graph, app)
-    return (None if sheet.problems else graph), sorted(sheet.problems)
+    sections, problems = read(file, text, TABLES)
+    app = next((one.options for one in sections if one.kind == "app"), None) or AppOptions()
+    services = [one for one in sections if one.kind == "service"]
+    graph = Graph(app.name, {one.name: _service(one) for one in services if one.options}, app.ports)
+    if not services and not problems:
+        problems.append(Problem(file, 0, "no [service NAME] section"))
+    checks = _Checks(graph, {one.name: one for one in services})
+    problems += checks.all()
+    if not app.allow_cycles:
+        problems += checks.cycles()
+    return (None if problems else graph), sorted(problems)
 
 
-def _service(section: Section, options: ServiceOptions) -> Service:
+def _service(section: NamedSection) -> Service:
+    options: ServiceOptions = section.options
     gateway = options.kind == "gateway"
     eager = gateway if options.start == "auto" else options.start == EAGER
     values = {one.name: getattr(options, one.name) for one in fields(ServiceOptions)}
@@ -155,62 +163,77 @@ def _service(section: Section, options: ServiceOptions) -> Service:
     return Service(section.name, line=section.line, **values)
 
 
-def _check(sheet: Sheet, section: Section, graph: Graph, names: set[str]) -> None:
-    service = graph.services[section.name]
-    at = section.line_of
-    _twice(sheet, at("sockets"), "socket", (one.name for one in service.sockets))
-    _twice(sheet, at("plugs"), "plug", (one.plug for one in service.plugs))
-    for edge in service.plugs:
-        _check_edge(sheet, at("plugs"), graph, edge, names)
-    if service.near and service.near not in names:
-        sheet.problem(at("near"), f"no service {service.near!r}", close(service.near, names))
-    if service.kind == "baas" and service.plugs:
-        sheet.problem(at("plugs"), "a baas has no plugs", "it ends the graph; use kind = regular")
-    if service.alone and service.replicas.most > 1:
-        what = f"{service.replicas.most} instances of a baas that is not replicated"
-        sheet.problem(at("replicas"), what, "write replicated = yes if its instances share state")
+class _Checks:
+    """What has to hold between the services of a graph, and between the options of one.
+
+    `sections` has the services that could not be read as well: a plug that leads to one of those
+    is no mistake of its own.
+    """
+
+    def __init__(self, graph: Graph, sections: Mapping[str, NamedSection]) -> None:
+        self.graph = graph
+        self.sections = sections
+
+    def all(self) -> Iterator[Problem]:
+        for service in self.graph.services.values():
+            section = self.sections[service.name]
+            yield from _twice(section, "sockets", [one.name for one in service.sockets])
+            yield from _twice(section, "plugs", [one.plug for one in service.plugs])
+            for edge in service.plugs:
+                yield from self.edge(section, edge)
+            yield from self.service(section, service)
+        yield from self.ports()
+
+    def service(self, section: NamedSection, service: Service) -> Iterator[Problem]:
+        near = service.near
+        if near and near not in self.sections:
+            yield section.problem("near", f"no service {near!r}", suggest(near, self.sections))
+        if service.kind == "baas" and service.plugs:
+            hint = "it ends the graph; use kind = regular"
+            yield section.problem("plugs", "a baas has no plugs", hint)
+        if service.alone and service.replicas.most > 1:
+            what = f"{service.replicas.most} instances of a baas that is not replicated"
+            hint = "write replicated = yes if its instances share state"
+            yield section.problem("replicas", what, hint)
+
+    def edge(self, section: NamedSection, edge: Edge) -> Iterator[Problem]:
+        where = f"plug {edge.plug} -> {edge.service}.{edge.socket}"
+        target = self.graph.services.get(edge.service)
+        if target is None:
+            if edge.service not in self.sections:
+                hint = suggest(edge.service, self.sections)
+                yield section.problem("plugs", f"{where}: no such service", hint)
+            return
+        if target.socket(edge.socket) is None:
+            hint = suggest(edge.socket, [one.name for one in target.sockets])
+            yield section.problem("plugs", f"{where}: no such socket", hint)
+        if target.kind == "gateway":
+            yield section.problem("plugs", f"{where}: a gateway has no incoming edge")
+
+    def ports(self) -> Iterator[Problem]:
+        """Fixed ports: one service each, since any two services may meet on one node."""
+        owners: dict[int, str] = {}
+        for service in self.graph.services.values():
+            for socket in service.sockets:
+                if not socket.port:
+                    continue
+                name = f"{service.name}.{socket.name}"
+                owner = owners.setdefault(socket.port, name)
+                if owner != name:
+                    what = f"{name} has the fixed port {socket.port} of {owner}"
+                    yield self.sections[service.name].problem("sockets", what)
+
+    def cycles(self) -> Iterator[Problem]:
+        found = cycle(self.graph)
+        if found:
+            what = f"services form a cycle: {' -> '.join(found)}"
+            hint = "[app] allow_cycles = yes allows it"
+            yield self.sections[found[0]].problem("plugs", what, hint)
 
 
-def _check_edge(sheet: Sheet, line: int, graph: Graph, edge: Edge, names: set[str]) -> None:
-    where = f"plug {edge.plug} -> {edge.service}.{edge.socket}"
-    target = graph.services.get(edge.service)
-    if target is None:
-        if edge.service not in names:
-            sheet.problem(line, f"{where}: no such service", close(edge.service, names))
-        return
-    if target.socket(edge.socket) is None:
-        sockets = [one.name for one in target.sockets]
-        sheet.problem(line, f"{where}: no such socket", close(edge.socket, sockets))
-    if target.kind == "gateway":
-        sheet.problem(line, f"{where}: a gateway has no incoming edge")
-
-
-def _twice(sheet: Sheet, line: int, what: str, names: Iterable[str]) -> None:
+def _twice(section: NamedSection, option: str, names: Iterable[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            sheet.problem(line, f"{what} {name} is given twice")
+            yield section.problem(option, f"{option.removesuffix('s')} {name} is given twice")
         seen.add(name)
-
-
-def _check_ports(sheet: Sheet, graph: Graph) -> None:
-    """Fixed ports: one service each, since any two services may meet on one node."""
-    owners: dict[int, str] = {}
-    lines = {one.name: one.line_of("sockets") for one in sheet.of("service")}
-    for service in graph.services.values():
-        for socket in service.sockets:
-            if not socket.port:
-                continue
-            name = f"{service.name}.{socket.name}"
-            if socket.port in owners:
-                what = f"{name} has the fixed port {socket.port} of {owners[socket.port]}"
-                sheet.problem(lines[service.name], what)
-            owners.setdefault(socket.port, name)
-
-
-def _check_cycles(sheet: Sheet, graph: Graph, app: AppOptions) -> None:
-    found = [] if app.allow_cycles else cycle(graph)
-    if found:
-        line = next(one for one in sheet.of("service") if one.name == found[0]).line_of("plugs")
-        trail = " -> ".join(found)
-        sheet.problem(line, f"services form a cycle: {trail}", "[app] allow_cycles = yes allows it")

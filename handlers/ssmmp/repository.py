@@ -1,5 +1,7 @@
-"""The repository file of an agent: which programs it can run, and how. Text to values, all mistakes
-with their lines. It must never start anything or look at the file system.
+"""The repository file of an agent: which programs it can run, and how.
+
+It becomes values, with the line of every mistake. This module must never start anything or look at
+the file system.
 
     [program orders]
     exec = /opt/orders/run --port {port:orders_api} --store {plug:store_client}
@@ -13,12 +15,13 @@ from __future__ import annotations
 import re
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from ccproxy import Problem, kinds, option
+from ccproxy.config.resolve import suggest
 
-from .inifile import Section, Sheet, close, fill, read
+from .sections import NamedSection, read
 
 HELLO, PORT, SPAWN, NOTIFY = "hello", "port", "spawn", "notify"
 
@@ -72,8 +75,8 @@ _TIME = kinds.duration("s")
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """The options of `[program NAME]`, and its name."""
+class ProgramOptions:
+    """The options of `[program NAME]`."""
 
     exec: tuple[str, ...] = option(
         COMMAND,
@@ -88,21 +91,32 @@ class Program:
         kinds.choice(HELLO, PORT, SPAWN, NOTIFY), default=HELLO,
         help="when it is ready: after hello, when its ports accept, when started, when it says so",
     )  # fmt: skip
-    ready_timeout: float = option(_TIME, default=25.0, help="killed if it is not ready after this")
-    stop_signal: str = option(SIGNAL, default="TERM", help="signal that ends it gracefully")
-    kill_grace: float = option(
-        _TIME, default=0.0, help="time between stop-signal and KILL when it is killed"
+    ready_timeout: float = option(
+        _TIME, default=25.0, aliases=("ready_timeout",), help="killed if it is not ready after this"
     )
+    stop_signal: str = option(
+        SIGNAL, default="TERM", aliases=("stop_signal",), help="signal that ends it gracefully"
+    )
+    kill_grace: float = option(
+        _TIME, default=0.0, aliases=("kill_grace",),
+        help="time between stop-signal and KILL when it is killed",
+    )  # fmt: skip
     most: int = option(kinds.natural, default=0, help="instances at the same time; 0: any number")
     forward: bool = option(
         kinds.flag, default=False,
         help="a local port for every plug, forwarded to its session, for unmodified programs",
     )  # fmt: skip
     plug_sockets: tuple[tuple[str, str], ...] = option(
-        FITS, default=(), help="PLUG:SOCKET ..., which socket each plug fits; for forwarded ones"
-    )
-    name: str = option(kinds.text, default="", help="taken from the section")
-    line: int = option(kinds.natural, default=0, help="taken from the section")
+        FITS, default=(), aliases=("plug_sockets",),
+        help="PLUG:SOCKET ..., which socket each plug fits; for forwarded ones",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program(ProgramOptions):
+    """One program: its name, which its section's header says, and its options."""
+
+    name: str
 
     @property
     def speaks(self) -> bool:
@@ -122,68 +136,70 @@ class Repository:
         return tuple(self.programs)
 
 
+TABLES: Mapping[str, type] = {"[program NAME]": ProgramOptions}
+"""The sections of a repository file and their options."""
+
+
 def parse(file: str, text: str) -> tuple[Repository | None, list[Problem]]:
     """The repository of a text, None if there are problems; all at once, in order of line."""
-    sheet = read(file, text, {"program": True})
+    sections, problems = read(file, text, TABLES)
     programs: dict[str, Program] = {}
-    for section in sheet.of("program"):
-        for word in ("name", "line"):
-            if word in section.entries:
-                sheet.problem(section.line_of(word), f'"{word}" is taken from the section')
-        program = fill(sheet, section, Program)
-        if program:
-            programs[section.name] = _named(program, section)
-            _check(sheet, section, program)
-    if not sheet.sections and not sheet.problems:
-        sheet.problem(0, "no [program NAME] section")
-    return (None if sheet.problems else Repository(programs)), sorted(sheet.problems)
+    for section in sections:
+        if section.options:
+            program = programs[section.name] = _program(section)
+            problems += _check(section, program)
+    if not sections and not problems:
+        problems.append(Problem(file, 0, "no [program NAME] section"))
+    return (None if problems else Repository(programs)), sorted(problems)
 
 
-def _named(program: Program, section: Section) -> Program:
-    values = {one.name: getattr(program, one.name) for one in fields(Program)}
-    return Program(**{**values, "name": section.name, "line": section.line})
+def _program(section: NamedSection) -> Program:
+    values = {one.name: getattr(section.options, one.name) for one in fields(ProgramOptions)}
+    return Program(name=section.name, **values)
 
 
-def _check(sheet: Sheet, section: Section, program: Program) -> None:
+def _check(section: NamedSection, program: Program) -> Iterator[Problem]:
     for option_, names in (("sockets", program.sockets), ("plugs", program.plugs)):
         if len(set(names)) < len(names):
-            sheet.problem(section.line_of(option_), f"{option_}: a name is given twice")
+            yield section.problem(option_, f"{option_}: a name is given twice")
     for option_, texts in (("exec", program.exec), ("env", [text for _, text in program.env])):
         for text in texts:
-            _check_fields(sheet, section.line_of(option_), program, text)
+            yield from _check_fields(section, option_, program, text)
     if program.ready == PORT and not program.sockets:
-        sheet.problem(section.line_of("ready"), "ready = port, but there are no sockets")
-    _check_fits(sheet, section, program)
+        yield section.problem("ready", "ready = port, but there are no sockets")
+    yield from _check_fits(section, program)
     if program.forward and program.speaks:
         what = "forward = yes for a program that speaks SSMMP"
-        sheet.problem(section.line_of("forward"), what, "write ready = port, spawn or notify")
+        yield section.problem("forward", what, "write ready = port, spawn or notify")
 
 
-def _check_fits(sheet: Sheet, section: Section, program: Program) -> None:
+def _check_fits(section: NamedSection, program: Program) -> Iterator[Problem]:
     fits = dict(program.plug_sockets)
     for plug in fits.keys() - set(program.plugs):
         what = f"plug-sockets: no plug {plug}"
-        sheet.problem(section.line_of("plug-sockets"), what, close(plug, program.plugs))
+        yield section.problem("plug_sockets", what, suggest(plug, program.plugs))
     missing = [one for one in program.plugs if one not in fits]
     if program.forward and missing:
         what = f"forward = yes, but nothing says which socket {', '.join(missing)} fits"
-        hint = f"add plug-sockets = {missing[0]}:SOCKET"
-        sheet.problem(section.line_of("forward"), what, hint)
+        yield section.problem("forward", what, f"add plug-sockets = {missing[0]}:SOCKET")
 
 
-def _check_fields(sheet: Sheet, line: int, program: Program, text: str) -> None:
+def _check_fields(
+    section: NamedSection, option_: str, program: Program, text: str
+) -> Iterator[Problem]:
     known = {"port": program.sockets, "plug": program.plugs}
     for match in _FIELD.finditer(text):
         kind, name = match[1], match[2]
         if kind in known and name is not None:
             if name not in known[kind]:
                 what = f"{match[0]}: no such {'socket' if kind == 'port' else 'plug'}"
-                sheet.problem(line, what, close(name, known[kind]))
+                yield section.problem(option_, what, suggest(name, known[kind]))
             elif kind == "plug" and not program.forward:
-                sheet.problem(line, f"{match[0]} needs forward = yes")
+                yield section.problem(option_, f"{match[0]} needs forward = yes")
         elif kind not in _PLAIN or name is not None:
             expected = ", ".join(f"{{{one}}}" for one in _PLAIN)
-            sheet.problem(line, f"{match[0]}, expected {{port:SOCKET}}, {{plug:PLUG}}, {expected}")
+            what = f"{match[0]}, expected {{port:SOCKET}}, {{plug:PLUG}}, {expected}"
+            yield section.problem(option_, what)
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.config.scan import bare, scan
+from ccproxy.config.scan import Grammar, bare, scan
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,18 @@ def test_faulty_lines_become_comments_with_what_continues_them():
     scanned = scan("x.ini", lines)
     assert scanned.lines == ("[a]", "b = 1", "#", "#", "c = 2", "#", "#", "d = 5")
     assert [problem.line for problem in scanned.problems] == [3, 6]
+
+
+def test_a_grammar_may_allow_more():
+    grammar = Grammar((";", "#"), indented=True, example="[thing NAME]")
+    assert bare("a = b # c", grammar) == "a = b"
+    lines = [" [ thing  a ]", "  b = 1 # c", "    2", "  c=3", "[thing d]"]
+    scanned = scan("x.ini", lines, grammar)
+    assert not scanned.problems
+    assert scanned.lines == ("[thing a]", "b = 1 # c", "    2", "c=3", "[thing d]")
+    assert scanned.options["thing a", "b"] == (2, 3)
+    (problem,) = scan("x.ini", ["b = 1"], grammar).problems
+    assert problem.hint == "start with a line such as [thing NAME]"
 
 
 def test_what_was_meant_goes_on():

@@ -279,7 +279,7 @@ def test_check_names_what_is_missing(options, tmp_path):
     assert "no listener with protocol = ssmmp is there" in whats[0]
     assert "no route leads to it" in whats[1]
     (tmp_path / "repo.ini").write_text("[program a]\n")
-    assert any("without" in one.what for one in handler.check(plan))
+    assert any("lacks" in one.what for one in handler.check(plan))
     (tmp_path / "repo.ini").unlink()
     assert any("No such file" in one.what for one in handler.check(plan))
 

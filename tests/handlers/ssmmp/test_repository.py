@@ -42,7 +42,7 @@ def test_programs():
 
 WRONG = [
     ("", 0, "no .program NAME. section"),
-    ("[program a]", 1, 'without "exec"'),
+    ("[program a]", 1, 'lacks "exec"'),
     ("[program a]\nexec =", 2, "expected a command line"),
     ("[program a]\nexec = a 'b", 2, "expected a command line"),
     ("[program a]\nexec = a {port:x}", 2, "no such socket"),
@@ -59,7 +59,7 @@ WRONG = [
     ("[program a]\nexec = a\nplugs = x\nplug-sockets = x", 4, "plugs with the sockets"),
     ("[program a]\nexec = a\nstop_signal = HUPP", 3, "expected a signal"),
     ("[program a]\nexec = a\nsockets = x, x", 3, "a name is given twice"),
-    ("[program a]\nexec = a\nname = b", 3, "taken from the section"),
+    ("[program a]\nexec = a\nname = b", 3, "unknown option .name."),
     ("[program a]\nexec = a\nplug = b", 3, 'did you mean "plugs"'),
 ]
 
