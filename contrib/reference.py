@@ -21,15 +21,13 @@ from ccproxy.config.server import ListenSection, ServerOptions
 from ccproxy.core.ledger import FATES
 from ccproxy.plugins import HANDLER, PROTOCOL, Plugins
 from ccproxy_handlers.ssmmp.graphfile import AppOptions, ServiceOptions
-from ccproxy_handlers.ssmmp.repository import Program
+from ccproxy_handlers.ssmmp.repository import ProgramOptions
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN = "<!-- reference: begin, made by contrib/reference.py -->"
 END = "<!-- reference: end -->"
 REFUSED = "not supported yet"
 """The help of options that are refused."""
-TAKEN = "taken from the section"
-"""The help of fields that no option of a file sets."""
 
 
 def configuration() -> str:
@@ -54,7 +52,7 @@ def mesh() -> str:
     parts = [
         *table("### Graph: `[app]`", options_of(AppOptions)),
         *table("### Graph: `[service NAME]`", options_of(ServiceOptions)),
-        *table("### Repository: `[program NAME]`", options_of(Program)),
+        *table("### Repository: `[program NAME]`", options_of(ProgramOptions)),
     ]
     return "\n".join(parts).strip() + "\n"
 
@@ -71,7 +69,7 @@ def own(declared: type, base: type) -> list[Option]:
 
 def table(title: str, options: Iterable[Option]) -> Iterator[str]:
     """A title and a row for each option."""
-    listed = [one for one in options if one.help != TAKEN]
+    listed = list(options)
     yield title + "\n"
     yield from ("| option | default | meaning |", "|---|---|---|")
     refused = [one for one in listed if one.help == REFUSED]
