@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 import socket
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Any
@@ -32,6 +35,20 @@ has a deadline, because its duration says how busy the machine is."""
 SECONDS = 90
 """A test of a coroutine that hangs fails after these seconds; on a machine with nothing else to do
 none takes a tenth of them. The `timeout` of pytest is longer: tasks still end in order."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Free what a failed test has left open. Its traceback holds that, and without this a later
+    test would be blamed for sockets that are not its own."""
+    done = yield
+    if hasattr(sys, "last_value"):
+        for name in {"last_exc", "last_type", "last_value", "last_traceback"} & vars(sys).keys():
+            delattr(sys, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    return done
 
 
 @pytest.hookimpl(tryfirst=True)

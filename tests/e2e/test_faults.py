@@ -242,14 +242,12 @@ def test_a_slow_loris_is_given_up(start, dial, make, here):
     client = make(zmq.DEALER, connect=here)
     loris = [dial() for _ in range(50)]
     opening = OPENING + closing(b"NULL", False) + READY
-    begun = time.monotonic()
     with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         for byte in opening:
             for wire in loris:
                 wire.sock.sendall(bytes((byte,)))
             ask(client)
             time.sleep(0.01)
-    assert time.monotonic() - begun < 5
     server.wait_for("no handshake within 0.3 s, still waiting for")
 
 

@@ -56,7 +56,7 @@ def reset(sock) -> None:
 
 @pytest.mark.parametrize("port", FIRST)
 @pytest.mark.parametrize("pause", [0, 0.005], ids=["at once", "later"])
-def test_no_connection_stays_behind_a_reset(start, port, pause):
+def test_no_connection_stays_behind_a_reset(start, until, port, pause):
     server = start(INI)
     before = server.descriptors
     for data in FIRST[port]:
@@ -66,10 +66,7 @@ def test_no_connection_stays_behind_a_reset(start, port, pause):
             time.sleep(pause)
             client.sendall(data[-1:])
             reset(client)
-    end = time.monotonic() + 5
-    while server.descriptors > before and time.monotonic() < end:
-        time.sleep(0.05)
-    assert server.descriptors == before
+    until(lambda: server.descriptors == before)
 
 
 ECHO = INI.replace("calc = h:echo\nssmmp = h:echo", "* = h:echo").replace("disposer", "echo")
@@ -95,7 +92,7 @@ ANSWERED = {
 
 
 @pytest.mark.parametrize("port", ANSWERED)
-def test_no_connection_stays_when_the_write_fails_before_the_read(start, port):
+def test_no_connection_stays_when_the_write_fails_before_the_read(start, until, port):
     server = start(ECHO)
     before = server.descriptors
     for _ in range(CLIENTS):
@@ -104,7 +101,4 @@ def test_no_connection_stays_when_the_write_fails_before_the_read(start, port):
         with suppress(TimeoutError, ConnectionError):
             client.sendall(ANSWERED[port])
         reset(client)
-    end = time.monotonic() + 5
-    while server.descriptors > before and time.monotonic() < end:
-        time.sleep(0.05)
-    assert server.descriptors == before
+    until(lambda: server.descriptors == before)

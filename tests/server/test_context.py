@@ -65,7 +65,7 @@ async def test_a_timer_that_raises_or_takes_long_is_named_and_goes_on(make, unti
     await ctx.close()
     text = caplog.text
     assert "handler failed handler=h:x type=(timer) messages=1: RuntimeError: on purpose" in text
-    assert "slow handler handler=h:x type=(timer) took=1" in text
+    assert "slow handler handler=h:x type=(timer) took=" in text
 
 
 async def test_tasks_end_with_the_handler_and_their_errors_are_said(make, until, caplog):

@@ -17,7 +17,7 @@ def server(start, ini, service):
     gate = threading.Event()
 
     def slow(call):
-        gate.wait(10)
+        gate.wait(60)
         return Result(Tree("slow"))
 
     places = {"A": service("sodep"), "B": service("http"), "Slow": service("sodep", slow)}
@@ -35,7 +35,7 @@ def server(start, ini, service):
 @pytest.fixture
 def web(server):
     """Post a body to the listener of JSON-RPC: the status and what comes back."""
-    connection = HTTPConnection("127.0.0.1", server.ports["PORT4"], timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.ports["PORT4"], timeout=60)
 
     def web(body, target="/"):
         connection.request("POST", target, json.dumps(body), {"Content-Type": "application/json"})

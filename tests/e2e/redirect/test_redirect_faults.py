@@ -71,7 +71,7 @@ def test_a_service_that_is_not_there(behind, fault_of, protocol):
     for kind in KINDS:
         assert "refused" in fault_of(kind, "/Bad").lower()
         assert "Unknown resource: /Nope" in fault_of(kind, "/Nope")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # a call may take 60 s
 
 
 @pytest.mark.parametrize("mode", ["pipelined", "pooled", "single"])
@@ -81,7 +81,7 @@ def test_a_service_that_never_answers(behind, fault_of, protocol, mode):
     for kind in KINDS:
         began = time.monotonic()
         assert "within 0.3 s" in fault_of(kind, "/Bad")
-        assert 0.25 < time.monotonic() - began < 3
+        assert 0.25 < time.monotonic() - began < 30  # without the option it is 60 s
 
 
 GARBAGE = {

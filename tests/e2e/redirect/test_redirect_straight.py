@@ -132,17 +132,17 @@ def test_a_service_that_falls_silent(world):
             far.calls(2)
         for text in near.answers(2).values():
             assert "0.3 s" in text
-        assert 0.2 < time.monotonic() - began < 3
+        assert 0.2 < time.monotonic() - began < 30  # without the option it is 60 s
 
 
 def test_a_late_answer_is_no_answer_of_another_call(world):
-    _, near, far = world(timeout="500 ms", connections="1")
+    _, near, far = world(timeout="2 s", connections="1")
     near.ask(5)
     late = far.calls(1)
     near.ask(6)
     far.answer(*far.calls(1))
     assert near.answers(1).keys() == {6}
-    assert "0.5 s" in near.answers(1)[5]
+    assert "2 s" in near.answers(1)[5]
     far.answer(*late)
     near.ask(7)
     far.answer(*(seventh := far.calls(1)))
@@ -161,7 +161,7 @@ def test_a_service_that_breaks_off_with_calls_under_way(world, how, answered):
     far.reset() if how == "reset" else far.sock.close()
     began = time.monotonic()
     found = near.answers(50)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # the timeout is 60 s
     assert [one for one in found.values() if isinstance(one, int)] == ids[:answered]
     near.ask(60)
     far.accept()
@@ -258,8 +258,8 @@ def test_a_server_that_stops_does_not_wait_for_a_handler_that_a_reload_replaced(
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     assert "stops" in near.answers(1)[5]
-    assert server.process.wait(10) == 0
-    assert time.monotonic() - began < 5
+    assert server.process.wait(60) == 0
+    assert time.monotonic() - began < 30  # the call itself may take 60 s
 
 
 def test_a_reload_that_changes_nothing_keeps_calls_under_way(world):
@@ -281,7 +281,7 @@ def test_the_timeout_of_the_listener_holds_if_it_is_the_shorter(world):
     near.ask(5)
     far.calls(1)
     assert near.answers(1) == {5: "no answer within 0.4 s"}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # the timeout of the service is 60 s
 
 
 def test_a_service_that_does_not_read(world):

@@ -76,7 +76,7 @@ def test_the_calls_of_one_connection_are_bounded(start, ini, service):
     gate = threading.Event()
 
     def behave(call):
-        gate.wait(10)
+        gate.wait(60)
         return Result(Tree(8))
 
     far = service(behave=behave)
