@@ -4,8 +4,8 @@
         client.publish("log.info", {"log_msg": "hello"})
         answer = client.request("echo.request", {"target": "me"})
 
-Any number of threads may call one client. Its socket belongs to one thread of its own; nobody
-else must ever touch it. No call waits for ever, with or without a server.
+Any number of threads may call one client. Its socket belongs to a thread of the client; no other
+thread must ever touch it. No call waits for ever, with or without a server.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import zmq
 from ccproxy.wire import cc
 
 HIGH_WATER_MARK = 100
-"""Messages libzmq may hold in either direction, besides those that wait in the client."""
-ANSWERS = 10_000
-"""Answers to one request that may wait to be read; later ones are ignored."""
+"""Messages that libzmq may hold in either direction, besides those that wait in the client."""
+MAX_ANSWERS = 10_000
+"""Answers to one request that may wait to be read; further ones are ignored."""
 
 _OPTIONS = {
     zmq.SNDHWM: HIGH_WATER_MARK,
@@ -43,7 +43,7 @@ _OPTIONS = {
 }
 
 Fields = Mapping[str, Any]
-"""What goes into the JSON object besides `req`, `time`, `hostname` and `blob_hash`."""
+"""The fields of the JSON object except `req`, `time`, `hostname` and `blob_hash`."""
 
 _Socket = zmq.Socket[bytes]
 _Answers = queue.Queue[cc.Parts | None]
@@ -73,7 +73,7 @@ class ClientLimits:
 
 
 class Client:
-    """A connection to one server that comes back by itself; a context manager."""
+    """A connection to one server, which reconnects by itself; a context manager."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Client:
         self._numbers = itertools.count()
         self._asked: dict[bytes, _Answers] = {}
         limits = limits or ClientLimits()
-        self._carrier = _Carrier(_connect(address, identity, limits), limits, self._received)
+        self._thread = _SocketThread(_connect(address, identity, limits), limits, self._received)
 
     def __enter__(self) -> Client:
         return self
@@ -103,12 +103,12 @@ class Client:
     def publish(
         self, type: str, value: Fields, blob: bytes | None = None, *, wait: float = 0.0
     ) -> None:
-        """Send a message nobody answers.
+        """Send a message to which no answer is expected.
 
         ConnectionError if the queue is still full after `wait` seconds or the client is closed,
         ValueError if CC cannot carry type or value.
         """
-        self._carrier.put(self._frames((), type, value, blob), wait)
+        self._thread.put(self._frames((), type, value, blob), wait)
 
     def request(
         self, type: str, value: Fields, blob: bytes | None = None, timeout: float | None = None
@@ -124,15 +124,15 @@ class Client:
     def stream(
         self, type: str, value: Fields, blob: bytes | None = None, timeout: float | None = None
     ) -> Generator[Answer, None, None]:
-        """Send a message at the first `next` and yield every answer, as they come.
+        """Send a message at the first `next` and yield every answer when it comes.
 
-        Ends when nothing more comes for `timeout` seconds; TimeoutError if nothing came at all.
+        Ends after `timeout` seconds without a further answer; TimeoutError if none came at all.
         """
         seconds = self.timeout if timeout is None else timeout
         deadline = time.monotonic() + seconds
         id, answers = self._ask()
         try:
-            self._carrier.put(self._frames((id,), type, value, blob), seconds)
+            self._thread.put(self._frames((id,), type, value, blob), seconds)
             answer = self._next(answers, deadline - time.monotonic())
             if answer is None:
                 raise TimeoutError(f"{self.address}: no answer to {type} in {seconds:g} s")
@@ -144,11 +144,11 @@ class Client:
                 del self._asked[id]
 
     def close(self) -> None:
-        """Send what waits, for at most `linger` seconds; what is left then is lost.
+        """Send the waiting messages, for at most `linger` seconds; those left then are lost.
 
-        Open requests get a ConnectionError.
+        Requests that still wait for an answer raise ConnectionError.
         """
-        self._carrier.close()
+        self._thread.close()
         with self._lock:
             for answers in self._asked.values():
                 _offer(answers, None)
@@ -169,8 +169,8 @@ class Client:
         return cc.frames(route, type, self._codec.encode(type, value, blob))
 
     def _ask(self) -> tuple[bytes, _Answers]:
-        """A request id that is not in use, and where its answers will be."""
-        answers: _Answers = queue.Queue(ANSWERS)
+        """A request id that is not in use, and the queue for its answers."""
+        answers: _Answers = queue.Queue(MAX_ANSWERS)
         with self._lock:
             ids = (b"Q%06d" % (number % 999_999 + 1) for number in self._numbers)
             id = next(one for one in ids if one not in self._asked)
@@ -178,7 +178,7 @@ class Client:
         return id, answers
 
     def _received(self, frames: list[bytes]) -> None:
-        """Called by the carrier's thread; what nobody waits for any more is ignored."""
+        """Take an answer, in the socket's thread; ignore it if no request waits for it."""
         with suppress(ValueError), self._lock:
             parts = cc.split(frames)
             answers = self._asked.get(parts.route[0]) if len(parts.route) == 1 else None
@@ -194,8 +194,8 @@ def _offer(answers: _Answers, parts: cc.Parts | None) -> bool:
     return False
 
 
-class _Carrier:
-    """Owns the socket; its thread sends what waits and hands over what comes."""
+class _SocketThread:
+    """Owns the socket; its thread sends the waiting messages and passes on received ones."""
 
     def __init__(
         self, socket_: _Socket, limits: ClientLimits, receive: Callable[[list[bytes]], None]
@@ -206,14 +206,14 @@ class _Carrier:
         self._waiting: deque[list[bytes]] = deque()
         self._changed = threading.Condition()
         self._deadline: float | None = None
-        self._ear, self._bell = socket.socketpair()
-        self._ear.setblocking(False)
-        self._bell.setblocking(False)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="cc client", daemon=True)
         self._thread.start()
 
     def put(self, frames: list[bytes], wait: float) -> None:
-        """Queue a message; ConnectionError if there is no room after `wait` seconds, or closed."""
+        """Queue a message; ConnectionError if it is closed or still full after `wait` seconds."""
         with self._changed:
             limit = self._limits.queue
             room = self._changed.wait_for(
@@ -224,33 +224,33 @@ class _Carrier:
             if not room:
                 raise ConnectionError(f"no room to send: {len(self._waiting)} messages wait")
             self._waiting.append(frames)
-            self._ring()
+            self._wake()
 
     def close(self) -> None:
-        """Stop the thread after what waits is sent, at most `linger` seconds; may be repeated."""
+        """Send waiting messages for at most `linger` seconds; end the thread. May be repeated."""
         with self._changed:
             if self._deadline is None:
                 self._deadline = time.monotonic() + self._limits.linger
                 self._changed.notify_all()
-                self._ring()
+                self._wake()
         self._thread.join()
         self._socket.context.term()
-        self._ear.close()
-        self._bell.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
 
-    def _ring(self) -> None:
-        with suppress(BlockingIOError):  # so many unread rings wake the thread anyway
-            self._bell.send(b"!")
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # the socket is full of unread bytes: they wake the thread
+            self._wake_writer.send(b"!")
 
     def _run(self) -> None:
         poller = zmq.Poller()
-        poller.register(self._ear, zmq.POLLIN)
+        poller.register(self._wake_reader, zmq.POLLIN)
         try:
             while not self._done():
                 poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._waiting else 0))
                 poller.poll(None if self._deadline is None else 1 + int(1000 * self._left()))
-                with suppress(BlockingIOError):  # it may be the socket that woke the thread
-                    self._ear.recv(4096)
+                with suppress(BlockingIOError):  # nothing to read if the ZeroMQ socket woke us
+                    self._wake_reader.recv(4096)
                 self._take()
         finally:
             self._socket.close(linger=int(1000 * self._left()))
@@ -259,7 +259,7 @@ class _Carrier:
                 self._changed.notify_all()
 
     def _done(self) -> bool:
-        """Send what can be sent; True if it is time to end."""
+        """Send what can be sent; True if the thread has to end."""
         self._send()
         return self._deadline is not None and not (self._waiting and self._left() > 0)
 
@@ -268,7 +268,7 @@ class _Carrier:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def _send(self) -> None:
-        """Send what waits, a bounded number so that receiving gets its turn."""
+        """Send waiting messages, a bounded number, so that receiving is not delayed."""
         with suppress(zmq.Again):
             for _ in range(min(len(self._waiting), HIGH_WATER_MARK)):
                 self._socket.send_multipart(self._waiting[0], zmq.NOBLOCK)
@@ -277,17 +277,17 @@ class _Carrier:
                     self._changed.notify()
 
     def _take(self) -> None:
-        """Hand over what came, a bounded number so that sending gets its turn."""
+        """Pass on received messages, a bounded number, so that sending is not delayed."""
         with suppress(zmq.Again):
             for _ in range(HIGH_WATER_MARK):
                 self._receive(self._socket.recv_multipart(zmq.NOBLOCK))
 
 
 def _connect(address: str, identity: bytes | None, limits: ClientLimits) -> _Socket:
-    """A DEALER, with a context of its own, on its way to `address`; ValueError if that is none."""
+    """A DEALER socket with its own context that connects to `address`; ValueError if it cannot."""
     made = zmq.Context().socket(zmq.DEALER)
     try:
-        # With IPV6 set, libzmq looks for a name such as localhost among those addresses alone.
+        # With IPV6 set, libzmq resolves a name such as localhost to IPv6 addresses only.
         own = {zmq.HEARTBEAT_IVL: int(1000 * limits.heartbeat), zmq.IPV6: int("[" in address)}
         for name, setting in (_OPTIONS | own).items():
             made.setsockopt(name, setting)

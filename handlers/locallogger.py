@@ -19,7 +19,7 @@ class LocalLogger(Handler):
         """KeyError or ValueError if a field of a log message is missing or wrong."""
         try:
             value = message.value()
-        except cc.Refused:
+        except cc.UntrustedMessage:
             self.ctx.log.info("non-log msg: None")
             raise
         self.ctx.log.info("%s", cc.one_line(line(value)))

@@ -34,7 +34,7 @@ class CheckVerb(Verb):
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def run(self, options: argparse.Namespace) -> int:
-        """Check each file; the exit status is returned."""
+        """Check each file; return the exit status."""
         results = [(file, *common.load(file)) for file in options.files]
         if options.json:
             print(json.dumps([as_json(*result) for result in results], indent=2))
@@ -55,7 +55,7 @@ def as_text(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> list[
 
 
 def as_json(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> dict[str, object]:
-    """The result of one file as JSON."""
+    """The result of one file for JSON."""
     result: dict[str, object] = {
         "file": str(file),
         "valid": plan is not None,
@@ -69,7 +69,7 @@ def as_json(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> dict[
 
 
 def contents(plan: Plan) -> str:
-    """`4 routes, 3 handlers, 1 listener`."""
+    """What a plan contains, as `4 routes, 3 handlers, 1 listener`."""
     return ", ".join(
         counted(len(getattr(plan, f"{what}s")), what) for what in ("route", "handler", "listener")
     )

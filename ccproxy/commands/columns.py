@@ -1,4 +1,4 @@
-"""Lines of values as columns of text. It must never read or print anything."""
+"""Rows of values as columns of text. It must never read or print anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ccproxy.wire import cc
 
 
 def columns(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """A head and a line for each row; numbers to the right. Nothing without rows."""
+    """A line of headings and a line for each row, numbers right-aligned; nothing without rows."""
     cells = [[cell(row.get(name)) for name in names] for row in rows]
     if not cells:
         return
@@ -25,7 +25,7 @@ def columns(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator
 
 
 def cell(value: Any) -> str:
-    """One value; no text can begin a line of its own."""
+    """One value as text without line breaks."""
     if value is None or value == "" or value == [] or value == {}:
         return "-"
     if isinstance(value, bool):

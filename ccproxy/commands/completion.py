@@ -1,4 +1,4 @@
-"""The verb `completion`: prints a script that teaches a shell the verbs, options and INI files."""
+"""The verb `completion`: prints a script with which a shell completes verbs, options and files."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ def fish() -> str:
 
 
 def fish_flag(option: str) -> str:
-    """`-x` or `--xyz` as fish wants it."""
+    """`-x` or `--xyz` in the form that fish expects."""
     return f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"

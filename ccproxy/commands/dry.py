@@ -1,7 +1,8 @@
-"""A handler's Context that only records: `explain` starts handlers on it to ask them.
+"""A handler's Context without effects: `explain` starts handlers on it in order to ask them.
 
 Links are made but not connected, timers never fire, tasks never run. It must never open, send or
-start anything; what a handler cannot do without raises, and becomes a part of the explanation.
+start anything. A call whose result a handler cannot do without raises an exception, which becomes a
+part of the explanation.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DryLink:
-    """A link as it would be if the far side were there."""
+    """A link that looks as if it were connected."""
 
     address: str
     outbox: Outbox
@@ -30,7 +31,7 @@ class DryLink:
 
 
 class DryContext:
-    """`ccproxy.handler.Context` without effects; `links` are those that were asked for."""
+    """A `ccproxy.handler.Context` without effects; `links` are those that the handler opened."""
 
     def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
         self.name = name
@@ -46,21 +47,21 @@ class DryContext:
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
     ) -> DryLink:
-        """Recorded."""
+        """Record the link."""
         self.links.append(DryLink(address, Outbox(address, options.limits)))
         return self.links[-1]
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """None: the explanation says which routes lead here."""
+        """No routes: the explanation itself names the routes of the handler."""
         return ()
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
-        """Refused."""
-        raise RuntimeError("explain connects to nobody")
+        """Refuse."""
+        raise RuntimeError("explain opens no connections")
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
-        """Nobody listens."""
+        """Open no socket."""
         return address
 
     def handler(self, section: str) -> Handler:
@@ -77,38 +78,38 @@ class DryContext:
         """Never."""
 
     def now(self) -> float:
-        """The clock stands still."""
+        """Always the same time."""
         return 0.0
 
     def time(self) -> float:
-        """The clock stands still."""
+        """Always the same time."""
         return 0.0
 
     def on_departure(self, call: Callable[[bytes], None]) -> None:
-        """Nobody comes, nobody goes."""
+        """Never call: there are no peers."""
 
     def flows_changed(self) -> None:
-        """Nothing is remembered that could be asked again."""
+        """Do nothing: there is no flow table."""
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Not counted."""
+        """Count nothing."""
 
     def dispatch(self, handler: Handler, message: Message) -> str:
-        """Not passed on."""
+        """Pass nothing on."""
         return "consumed"
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
-        """Not sent."""
+        """Send nothing."""
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Refused."""
+        """Refuse."""
         raise RuntimeError("explain runs nothing that may block")
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
-        """Refused."""
+        """Refuse."""
         raise RuntimeError("explain starts no processes")
 
     def task(self, work: Awaitable[None]) -> None:
-        """Not run."""
+        """Do not run it."""
         if isinstance(work, Coroutine):
             work.close()

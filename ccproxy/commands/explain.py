@@ -1,4 +1,4 @@
-"""The verb `explain`: shows which way the messages of a type go, and why not another one."""
+"""The verb `explain`: shows where the messages of a type go, and why not elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ccproxy.commands import common
-from ccproxy.commands.explanation import Asked, Destination, Explanation, explain
+from ccproxy.commands.explanation import Decision, Destination, Explanation, explain
 from ccproxy.commands.nearmiss import repaired
 from ccproxy.verb import Verb
 
@@ -20,7 +20,7 @@ examples:
   ccserver explain --json conf/dst.ini log.info task.send
 
 The handlers of the configuration are asked, but nothing is opened or sent.
-exit status: 0 every type has a way, 1 one is unrouted or malformed, 78 bad configuration"""
+exit status: 0 every type has a route, 1 one is unrouted or malformed, 78 bad configuration"""
 
 
 class ExplainVerb(Verb):
@@ -38,7 +38,7 @@ class ExplainVerb(Verb):
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def run(self, options: argparse.Namespace) -> int:
-        """Explain each type; the exit status is returned."""
+        """Explain each type; return the exit status."""
         plan, problems = common.load(options.file)
         common.print_problems(problems)
         if plan is None:
@@ -53,7 +53,7 @@ class ExplainVerb(Verb):
 
 
 def as_json(one: Explanation) -> dict[str, object]:
-    """An explanation as JSON; what follows from it stands beside it."""
+    """An explanation for JSON, together with what follows from it."""
     return {**asdict(one), "fate": one.fate, "static": one.static}
 
 
@@ -77,8 +77,8 @@ def lines(one: Explanation, file: str) -> Iterator[str]:
     yield f"  => {one.fate}{summary(one)}"
 
 
-def answer(asked: Asked) -> str:
-    """What a handler said, as words."""
+def answer(asked: Decision) -> str:
+    """What a handler decided, as text."""
     if asked.verdict == "forward":
         return "forwards to"
     if asked.verdict == "discard":
@@ -90,13 +90,13 @@ def answer(asked: Asked) -> str:
 
 
 def place(to: Destination) -> str:
-    """A link with its queue, as words."""
+    """A link with its queue, as text."""
     messages = f" or {to.queue_messages} messages" if to.queue_messages else ""
     return f"{to.address}, queue {common.size(to.queue)}{messages}, on-full {to.on_full}"
 
 
 def summary(one: Explanation) -> str:
-    """What a message of this type costs, as words."""
+    """What a message of this type costs, as text."""
     if not one.matches:
         return ""
     places = sum(len(asked.destinations) for asked in one.asked)

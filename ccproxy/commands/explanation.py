@@ -1,7 +1,7 @@
-"""Which way the messages of one type go, as a value: route lines, handlers, links, near misses.
+"""Where the messages of one type go, as a value: route lines, handlers, links, near misses.
 
-The real handlers are asked, started on a context that opens nothing. It must never open a socket
-or guess what a handler would say.
+It starts the real handlers on a context that opens nothing, and asks them. It must never open a
+socket or guess what a handler would decide.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ccproxy.handler import Discard, Forward, Handler, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A link messages are appended to: bytes and messages (0 = no limit) that may wait, policy."""
+    """A link that gets the messages; `queue` in bytes and `queue_messages` (0 = no limit) say how
+    much may wait."""
 
     address: str
     queue: int
@@ -30,10 +31,10 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one handler said. `verdict`: forward, deliver, discard or fails, for `reason`.
+class Decision:
+    """What one handler decided. `verdict` is forward, deliver, discard or fails, for `reason`.
 
-    `static` means that it was asked once for the type; otherwise it sees each message.
+    `static` means that it is asked once for the type; otherwise it sees each message.
     """
 
     section: str
@@ -48,16 +49,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route that fires, and its handlers in their order."""
+    """A route that matches, and the decisions of its handlers in their order."""
 
     prefix: str
     line: int
-    asked: tuple[Asked, ...]
+    asked: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything about one type; `fault` says why it is none."""
+    """Everything about one type; `fault` says why it is not a valid one."""
 
     type: str
     fault: str
@@ -65,8 +66,8 @@ class Explanation:
     near_misses: tuple[NearMiss, ...]
 
     @property
-    def asked(self) -> list[Asked]:
-        """Every handler that is asked, in order, a repeated one repeated."""
+    def asked(self) -> list[Decision]:
+        """The decisions of all handlers in order; a handler may occur several times."""
         return [one for match in self.matches for one in match.asked]
 
     @property
@@ -76,7 +77,7 @@ class Explanation:
 
     @property
     def fate(self) -> str:
-        """The fate of its messages as far as it is known before they come."""
+        """The fate of its messages, as far as it can be known in advance."""
         if self.fault:
             return "malformed"
         if not self.matches:
@@ -88,33 +89,33 @@ class Explanation:
 FATES = {
     "forward": "forwarded", "deliver": "delivered", "discard": "discarded", "fails": "failed",
 }  # fmt: skip
-"""Verdict -> fate; the first one found counts."""
+"""Verdict -> fate. The first verdict in this order that a handler gave decides."""
 
 
 async def explain(plan: Plan, types: Iterable[str]) -> list[Explanation]:
-    """The explanation of each type. The handlers are started and stopped for it."""
-    cast = Cast(plan)
-    await cast.start()
+    """The explanation of each type; starts and stops the handlers in order to ask them."""
+    handlers = AskedHandlers(plan)
+    await handlers.start()
     try:
-        return [_explain(plan, cast, type) for type in types]
+        return [_explain(plan, handlers, type) for type in types]
     finally:
-        await cast.stop()
+        await handlers.stop()
 
 
-def _explain(plan: Plan, cast: Cast, type: str) -> Explanation:
+def _explain(plan: Plan, handlers: AskedHandlers, type: str) -> Explanation:
     fault = fault_of(type)
     if fault:
         return Explanation(type, fault, (), ())
     lines = {route.prefix: route.line for route in plan.routes}
     routes = Routes((route.prefix, route.sections) for route in plan.routes)
     matches = tuple(
-        Match(prefix, lines[prefix], tuple(cast.ask(section, type) for section in sections))
+        Match(prefix, lines[prefix], tuple(handlers.ask(section, type) for section in sections))
         for prefix, sections in routes.match(type)
     )
     return Explanation(type, "", matches, tuple(near_misses(type, plan.routes)))
 
 
-class Cast:
+class AskedHandlers:
     """The handlers of a plan on contexts that open nothing; only those that decide are started."""
 
     def __init__(self, plan: Plan) -> None:
@@ -126,37 +127,37 @@ class Cast:
         self._failed: dict[str, str] = {}
 
     async def start(self) -> None:
-        """Start the handlers that decide; a failure is kept for `ask`."""
+        """Start the handlers that decide; `ask` reports a failure."""
         for section, handler in self._handlers.items():
             if not decides(handler):
                 continue
             context = self._contexts[section] = DryContext(section, self._handlers)
-            with keeping(self._failed, section, "its start failed"):
+            with recording(self._failed, section, "its start failed"):
                 await handler.start(context)
 
     async def stop(self) -> None:
-        """Stop what was started."""
+        """Stop the handlers that were started."""
         for section in self._contexts:
             await self._handlers[section].stop()
 
-    def ask(self, section: str, type: str) -> Asked:
-        """What a handler says about a type."""
+    def ask(self, section: str, type: str) -> Decision:
+        """What a handler decides about a type."""
         plan = self._plans[section]
         failed = dict(self._failed)
         if section not in failed:
-            with keeping(failed, section, "its decide failed"):
-                return self._told(plan, self._handlers[section].decide(type))
-        return Asked(plan.section, plan.word, plan.line, "fails", failed[section])
+            with recording(failed, section, "its decide failed"):
+                return self._decision(plan, self._handlers[section].decide(type))
+        return Decision(plan.section, plan.word, plan.line, "fails", failed[section])
 
-    def _told(self, plan: HandlerPlan, verdict: Verdict) -> Asked:
-        said = partial(Asked, plan.section, plan.word, plan.line)
+    def _decision(self, plan: HandlerPlan, verdict: Verdict) -> Decision:
+        decision = partial(Decision, plan.section, plan.word, plan.line)
         if isinstance(verdict, Forward):
             places = tuple(self._destination(box) for box in verdict.boxes)
-            return said("forward", destinations=places)
+            return decision("forward", destinations=places)
         if isinstance(verdict, Discard):
-            return said("discard", verdict.reason)
+            return decision("discard", verdict.reason)
         names = tuple(one.name for one in verdict.handlers) or (plan.section,)
-        return said("deliver", static=False, receivers=names)
+        return decision("deliver", static=False, receivers=names)
 
     def _destination(self, box: Outbox) -> Destination:
         addresses = [
@@ -171,13 +172,13 @@ class Cast:
 
 
 def decides(handler: Handler) -> bool:
-    """True if it has a `decide` of its own, so that it has to be started to be asked."""
+    """True if the handler defines `decide`, so that it must be started before it is asked."""
     return type(handler).decide is not Handler.decide
 
 
 @contextmanager
-def keeping(failures: dict[str, str], section: str, what: str) -> Iterator[None]:
-    """Keep the exception of a handler as a text: a plugin's mistake is part of the explanation."""
+def recording(failures: dict[str, str], section: str, what: str) -> Iterator[None]:
+    """Store a handler's exception as text: a plugin's mistake is part of the explanation."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,7 @@
-"""Why a route that looks right does not match, and what is wrong with a message type. Pure."""
+"""Why a route that looks right does not match, and what is wrong with a message type.
+
+It must never ask a handler: it compares texts only.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from operator import itemgetter
 from ccproxy.config.plan import RoutePlan
 
 _PART = re.compile(r"[A-Za-z0-9_-]")
-MOST = 5
-"""Near misses that are shown."""
-ALIKE = 0.75
-"""How similar two names must be to be taken for a slip of the pen."""
+MAX_SHOWN = 5
+"""The number of near misses that are shown."""
+MIN_SIMILARITY = 0.75
+"""From this similarity on, 0 to 1, a difference is taken for a spelling mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """A route that does not match, though its author may have meant it to."""
+    """A route that does not match, although its author may have expected it to."""
 
     prefix: str
     line: int
@@ -28,7 +31,7 @@ class NearMiss:
 
 
 def fault_of(type: str) -> str:
-    """What makes a text no message type; empty if it is one."""
+    """Why a text is not a message type; empty if it is one."""
     if not type:
         return "it is empty"
     if type.startswith(".") or type.endswith("."):
@@ -43,25 +46,25 @@ def fault_of(type: str) -> str:
 
 
 def repaired(type: str) -> str:
-    """The type that may have been meant: stray dots and blanks left out."""
+    """The type that may have been meant: without superfluous dots and blanks."""
     return ".".join(part for part in type.strip().split(".") if part)
 
 
 def near_misses(type: str, routes: tuple[RoutePlan, ...]) -> list[NearMiss]:
-    """Routes that do not match but nearly do: the nearest `MOST`, in the order of the file."""
+    """The `MAX_SHOWN` routes that come nearest to matching, in the order of the file."""
     found = []
     for route in routes:
         if not matches(route.prefix, type) and (why := _why(route.prefix, type)):
             miss = NearMiss(route.prefix, route.line, why)
             found.append((-_alike(route.prefix, type), route.line, miss))
-    return sorted((one for *_, one in nsmallest(MOST, found, _RANK)), key=lambda one: one.line)
+    return sorted((one for *_, one in nsmallest(MAX_SHOWN, found, _RANK)), key=lambda one: one.line)
 
 
 _RANK = itemgetter(0, 1)
 
 
 def matches(prefix: str, type: str) -> bool:
-    """True if a route with this prefix fires for this type."""
+    """True if a route with this prefix matches this type."""
     return prefix == "*" or type == prefix or type.startswith(prefix + ".")
 
 
@@ -73,7 +76,7 @@ def _star(prefix: str, type: str) -> str:
     bare = prefix.rstrip("*").rstrip(".")
     if prefix == bare or not bare or not matches(bare, type):
         return ""
-    return f'`*` means something only alone; write "{bare}", it matches everything below as well'
+    return f'`*` has a meaning only alone; write "{bare}", it matches everything below as well'
 
 
 def _case(prefix: str, type: str) -> str:
@@ -97,15 +100,15 @@ def _whole_parts(prefix: str, type: str) -> str:
 
 def _slip(prefix: str, type: str) -> str:
     head = _head(prefix, type)
-    # A short word in a longer one is another word, though all its letters are there.
+    # A short word inside a longer one is another word, although all its letters occur there.
     longer = abs(len(prefix) - len(head)) > max(1, len(head) // 4)
-    if longer or _alike(prefix, type) < ALIKE:
+    if longer or _alike(prefix, type) < MIN_SIMILARITY:
         return ""
     return f'spelled differently: the type has "{head}"'
 
 
 def _alike(prefix: str, type: str) -> float:
-    """How similar a prefix is to the part of a type it would have to match: 0 to 1."""
+    """The similarity of a prefix to the part of a type that it would have to match, 0 to 1."""
     return SequenceMatcher(None, prefix.lower(), _head(prefix, type).lower()).ratio()
 
 
@@ -114,4 +117,4 @@ def _head(prefix: str, type: str) -> str:
 
 
 RULES: tuple[Callable[[str, str], str], ...] = (_star, _case, _longer, _whole_parts, _slip)
-"""Asked in this order; the first that knows why answers."""
+"""Called in this order; the first that returns a reason decides."""

@@ -1,6 +1,6 @@
-"""The verb `run`: plan, log, pid file, background, then the server; and signals to a running one.
+"""The verb `run`: starts the server, with its log and its pid file, or signals a running one.
 
-Nothing is opened before the plan is known to be right. Everything taken here is let go here.
+It must never open anything before the plan is known to be right. What it opens, it closes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RunVerb(Verb):
     examples = EXAMPLES
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options of the original."""
+        """Declare the options, which are those of the original server and a few more."""
         parser.add_argument("file", metavar="FILE", nargs="?", help="configuration, an INI file")
         parser.add_argument(
             "-d", "--daemon", action="store_true", help="go to the background; needs pidfile"
@@ -99,8 +99,8 @@ SIGNALS = (
     ("-r", "--reload", signal.SIGHUP, "reload"),
 )
 
-END = 10.0
-"""Seconds `-s` and `-k` wait until the server has ended."""
+STOP_TIMEOUT = 10.0
+"""Seconds that `-s` and `-k` wait until the server has ended."""
 
 
 def setting(text: str) -> tuple[str, str]:
@@ -112,7 +112,7 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def about() -> str:
-    """One line with the versions of what runs."""
+    """One line with the versions of the server, Python and uvloop."""
     from ccproxy.core.ingress import COMPILED
 
     path = "compiled" if COMPILED else "plain Python"
@@ -133,54 +133,55 @@ def uvloop() -> Any:
 
 
 def signal_server(file: Path, overrides: Mapping[str, str], number: int) -> int:
-    """Signal the running server; that there is none is worth a warning only.
+    """Signal the running server; it is no failure if none runs.
 
-    Who is told to stop is waited for, so that a new one can be started at once.
+    After a signal to stop, wait until the server has ended, so that a new one can be started.
     """
     pidfile = common.pidfile_of(file, overrides)
     if pidfile is None:
         return common.BAD_CONFIGURATION
     if not pidfile:
         return common.fail("no pidfile in config, nothing to do", status=0)
-    held = PidFile(Path(pidfile))
+    running = PidFile(Path(pidfile))
     try:
-        warning = send_signal(held, number)
+        warning = send_signal(running, number)
         if warning:
             return common.fail(warning, status=0)
-        if number == signal.SIGHUP or wait_for_end(held, END):
+        if number == signal.SIGHUP or wait_for_end(running, STOP_TIMEOUT):
             return 0
     except PidFileError as error:
         return common.fail(str(error))
-    return common.fail(f"the server of {pidfile} was told to stop, but runs on after {END:g} s")
+    waited = f"{STOP_TIMEOUT:g} s"
+    return common.fail(f"the server of {pidfile} was told to stop, but still runs after {waited}")
 
 
 def start(file: Path, overrides: Mapping[str, str], args: argparse.Namespace) -> int:
-    """Start the server, in the background if asked; the exit status is returned."""
+    """Start the server, in the background if asked; return the exit status."""
     plugins = Plugins()
     plan, problems = common.load(file, overrides, plugins)
     if plan is None:
         common.print_problems(problems)
         return common.BAD_CONFIGURATION
-    process = Process(file, overrides, logs.level_of(args.quiet, args.verbose), plugins)
+    process = ServerProcess(file, overrides, logs.level_of(args.quiet, args.verbose), plugins)
     if not args.daemon:
         return process.run(plan, problems)
     if not plan.server.pidfile:
         common.print_problems(problems)
         return common.fail(f"{file}: -d needs the option pidfile in [ccserver]")
-    line = go_to_background()
-    if isinstance(line, int):
-        return line
-    process.started = line.ready
+    parent = go_to_background()
+    if isinstance(parent, int):
+        return parent
+    process.started = parent.ready
     status = process.run(plan, problems)
-    line.failed(status)
+    parent.failed(status)
     return status
 
 
-class Process:
-    """One life of the server process: what it was started with, and how it is read again.
+class ServerProcess:
+    """The process of a server: what it was started with, and how the configuration is read again.
 
     `plugins` found the handlers of the plan; a reload asks them again, so that a handler whose
-    file did not change stays the same. `started` is called when the server listens.
+    file did not change stays the same class. `started` is called when the server listens.
     """
 
     started: Callable[[], None] = staticmethod(lambda: None)
@@ -196,7 +197,7 @@ class Process:
         self.log: logs.Log | None = None
 
     def run(self, plan: Plan, problems: list[Problem]) -> int:
-        """Run until the server ends; the log exists for that time."""
+        """Run until the server ends; the log is open during that time."""
         self.signals.hold()
         try:
             logs.set_up(log_plan(plan, self.level))
@@ -209,7 +210,7 @@ class Process:
             logs.tear_down()
 
     def guarded(self, plan: Plan) -> int:
-        """Run until the server ends; the pid file, if there is to be one, exists for that time."""
+        """Run until the server ends; the pid file, if configured, exists during that time."""
         if not plan.server.pidfile:
             return self.serve(plan)
         pidfile = PidFile(Path(plan.server.pidfile))
@@ -224,23 +225,23 @@ class Process:
             pidfile.drop()
 
     def serve(self, plan: Plan) -> int:
-        """Run the server on its loop."""
+        """Run the server on an event loop."""
         from ccproxy.server.server import serve
 
         return run_loop(serve(plan, self))
 
     def ready(self) -> None:
-        """The server listens; said when the loop turns again, for then it obeys signals as well."""
+        """Report soon that the server listens: in its next iteration the loop handles signals."""
         asyncio.get_running_loop().call_soon(self.tell_ready)
 
     def tell_ready(self) -> None:
-        """Tell who started us."""
+        """Tell the process that started us, and systemd, that the server listens."""
         self.signals.release()
         self.started()
         notify("READY=1")
 
     def reload(self) -> tuple[Plan | None, list[Problem]]:
-        """Read the configuration again, and open the log of a new plan."""
+        """Read the configuration again, and open the log of the new plan."""
         notify("RELOADING=1")
         plan, problems = common.load(self.file, self.overrides, self.plugins)
         if plan is not None:
@@ -252,7 +253,7 @@ class Process:
         return plan, problems
 
     def reloaded(self, adopted: bool) -> None:
-        """The log of the new plan takes the place of the old one if the plan did."""
+        """Replace the log by that of the new plan if the server has adopted the plan."""
         log, self.log = self.log, None
         if log is not None:
             (log.begin if adopted else log.abandon)()
@@ -260,7 +261,7 @@ class Process:
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine under uvloop where it is installed, else under asyncio."""
+    """Run a coroutine on uvloop if it is installed, else on asyncio's loop."""
     loop = uvloop()
     factory = loop.new_event_loop if loop else None
     with asyncio.Runner(loop_factory=factory) as runner:
@@ -268,7 +269,7 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
 
 
 def log_plan(plan: Plan, level: int) -> logs.LogPlan:
-    """What is logged where, by the options of `[ccserver]`."""
+    """What is logged where, according to the options of `[ccserver]`."""
     server = plan.server
     kind = "_verbose" if level < logging.INFO else ""
 

@@ -11,7 +11,7 @@ from ccproxy.config.server import ServerOptions
 ADDRESS = "tcp://127.0.0.1:22632"
 
 HEAD = """\
-# A configuration of ccserver. An option behind `;` is not set: what stands there is its default.
+# A configuration of ccserver. An option behind `;` is not set; the value is its default.
 [ccserver]
 """
 
@@ -34,7 +34,7 @@ def sample(overrides: Mapping[str, str]) -> str:
 def _lines(given: Mapping[str, str]) -> Iterator[str]:
     inherited = {one.name for one in options_of(ZmtpListenerOptions)}
     known = [one for one in options_of(ServerOptions) if not one.ignored]
-    known.sort(key=lambda one: one.name in inherited)  # the server's own first
+    known.sort(key=lambda one: one.name in inherited)  # the options of the server first
     for one in known:
         if one.name in given:
             yield f"\n# {one.help}\n{one.name} = {given[one.name]}"

@@ -1,4 +1,4 @@
-"""The verb `send`: one message from the command line, and the replies as they come."""
+"""The verb `send`: sends one message from the command line, and prints the replies."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ examples:
   ccserver send conf/src.ini pub.infofile - picture.png < fields.json
 
 A reply is one line: its type, its JSON, and the size of its blob if there is one.
-Without --wait nobody answers: exit status 0 says that the message was handed to the connection."""
+Without --wait no reply is awaited: exit status 0 says that the connection took the message."""
 
-ROUNDING = 0.01
-"""Seconds; libzmq is told in whole milliseconds how long it may go on sending."""
+LINGER_ROUNDING = 0.01
+"""In seconds: libzmq takes the time that it may go on sending in whole milliseconds."""
 
 
 class SendVerb(Verb):
@@ -36,7 +36,7 @@ class SendVerb(Verb):
     examples = EXAMPLES
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what is sent, where to, and how long to wait."""
+        """Declare what is sent, where it is sent, and how long to wait."""
         parser.add_argument(
             "to",
             metavar="ADDRESS|FILE",
@@ -62,7 +62,7 @@ class SendVerb(Verb):
         )  # fmt: skip
 
     def run(self, options: argparse.Namespace) -> int:
-        """Send; 1 if the message could not be sent or fewer replies came than were asked for."""
+        """Send; 1 if the message could not be sent or fewer replies came than were wanted."""
         address = address_of(options.to)
         if not address:
             return common.BAD_CONFIGURATION
@@ -81,7 +81,7 @@ class SendVerb(Verb):
 
 
 def address_of(to: str) -> str:
-    """The address to connect to; empty, with its problems said, for a bad configuration."""
+    """The address to connect to; empty for a bad configuration, whose problems are printed."""
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
@@ -92,7 +92,7 @@ def address_of(to: str) -> str:
 
 
 def body_of(text: str) -> dict[str, Any]:
-    """The JSON object of the command line or of stdin; ValueError if it is none."""
+    """The JSON object of the command line or of stdin; ValueError if it is something else."""
     try:
         value = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
@@ -110,13 +110,13 @@ def publish(
     client.publish(args.type, value, blob)
     began = time.monotonic()
     client.close()
-    if time.monotonic() - began >= args.timeout - ROUNDING:
+    if time.monotonic() - began >= args.timeout - LINGER_ROUNDING:
         return common.fail(f"{address}: no connection within {args.timeout:g} s, nothing sent")
     return 0
 
 
 def ask(address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None) -> int:
-    """Send and print the replies; 1 if fewer come than were asked for."""
+    """Send and print the replies; 1 if fewer come than were wanted."""
     came = 0
     with Client(address, limits=ClientLimits(linger=0.0)) as client:
         try:

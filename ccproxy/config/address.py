@@ -1,7 +1,7 @@
-"""Addresses as the INI writes them: `tcp://HOST:PORT` and `ipc://PATH`, as frozen values.
+"""Addresses of the INI as frozen values: `tcp://HOST:PORT` and `ipc://PATH`.
 
-A listener also takes what Jolie programs call them: `socket://HOST:PORT` and `localsocket:/PATH`.
-Host names are checked for their form only; this module must never resolve a name or open a socket.
+A listener also takes the forms of Jolie programs: `socket://HOST:PORT` and `localsocket:/PATH`.
+Only the form of a host name is checked; this module must never resolve a name or open a socket.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ FORMS: Mapping[str, str] = {
 """Every scheme and how it is written."""
 
 SPELLINGS = ("socket://HOST:PORT", FORMS["tcp"], "localsocket:/PATH", FORMS["ipc"])
-"""How a listener's address may be written."""
+"""The forms in which a listener's address may be written."""
 
 ANY = frozenset({"*", "0.0.0.0", "::"})
 """Hosts that stand for every interface of the machine."""
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_PATH = 107
-"""Bytes; `sun_path` of Linux holds 108 with the zero at its end."""
+"""In bytes; `sun_path` of Linux holds 108 including the zero byte at its end."""
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
@@ -33,9 +33,9 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address. `host` is `*` for every interface, an IPv6 one has no brackets.
+    """One address. `host` is `*` for every interface; an IPv6 host is stored without brackets.
 
-    A `path` that begins with `@` is a name of Linux without a file, as libzmq has it.
+    A `path` that begins with `@` is an abstract name of Linux, which has no file, as in libzmq.
     """
 
     scheme: str
@@ -47,7 +47,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read an address of any use; ValueError says what was found and expected."""
+        """Read an address to listen on or to connect to; ValueError says what was expected."""
         text = text.strip()
         scheme, separator, rest = text.partition("://")
         if not separator:
@@ -73,7 +73,7 @@ class Address:
 
     @classmethod
     def listening(cls, text: str) -> Address:
-        """Read an address to listen on in any spelling; `text` of what is found is ours."""
+        """Read an address to listen on, in any form; `text` of the result is in tcp or ipc form."""
         text = text.strip()
         scheme, _, rest = text.partition(":")
         if scheme == "socket":
@@ -89,12 +89,12 @@ class Address:
 
     @property
     def file(self) -> str:
-        """The file of a socket that has one, else "" ."""
+        """The file of the socket; empty if it has none."""
         return "" if self.path.startswith("@") else self.path
 
     @property
     def unix(self) -> str:
-        """What the kernel calls a path; a name without a file begins with a zero."""
+        """The path as the operating system takes it: an abstract name begins with a zero byte."""
         return self.path if self.file else "\0" + self.path[1:]
 
     def __str__(self) -> str:
@@ -115,7 +115,8 @@ class Address:
         return len(hosts) == 1 or not hosts.isdisjoint(ANY) or hosts <= _LOCAL
 
     def leads_to(self, other: Address) -> bool:
-        """True if who connects here gets to who listens on `other` on the same machine, surely."""
+        """True if a client that connects here surely reaches the listener on `other`, given that
+        both are on the same machine."""
         host = self.host.lower()
         return self.clashes(other) and (
             self.scheme == "ipc" or host in _LOCAL | ANY or host == other.host.lower()
@@ -131,7 +132,7 @@ def wrong(text: str, expected: str) -> ValueError:
 
 
 def _bare(text: str, rest: str) -> str:
-    """HOST:PORT of a location of Jolie; a resource belongs into those of its callers."""
+    """HOST:PORT of a Jolie location; a listener's location names no resource, its callers' do."""
     if not rest.startswith("//"):
         raise wrong(text, "two slashes, as in socket://HOST:PORT")
     place = rest[2:].removesuffix("/")
@@ -141,7 +142,7 @@ def _bare(text: str, rest: str) -> str:
 
 
 def _file(text: str, rest: str) -> str:
-    """The path of a Unix socket of Jolie, which also writes three slashes."""
+    """The path of a Jolie location; it may begin with one slash or with three."""
     if rest.startswith(("abs:", "//abs/")):
         raise wrong(text, "localsocket:/PATH, or ipc://@NAME for a name without a file")
     path = rest.removeprefix("//")

@@ -1,6 +1,6 @@
 """The difference of two Plans: what a reload has to start, stop and replace.
 
-It compares values only; this module must never start or stop anything.
+It must never start or stop anything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Section names by what happens to them; removed ones in the old order, others in the new."""
+    """Section names by what happens to them: removed ones in the old order, others in the new."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -30,9 +30,9 @@ class Delta:
 class Change:
     """What differs between two plans; false when nothing does.
 
-    A changed handler is to be replaced; that includes handlers that refer to a replaced one.
-    `server` are INI names of changed `[ccserver]` options that are no listener options, `fixed`
-    those among them that need a restart.
+    A changed handler has to be replaced, and so has a handler that refers to a replaced one.
+    `server` are the INI names of changed `[ccserver]` options other than listener options, and
+    `fixed` the INI names of changed options that need a restart.
     """
 
     listeners: Delta
@@ -71,7 +71,7 @@ def _by_section(plans: Iterable[Any]) -> dict[str, Any]:
 
 
 def _routes(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The routes without their order in the file, which means nothing."""
+    """The routes without their order in the file, which has no meaning."""
     return {route.prefix: route.sections for route in plan.routes}
 
 
@@ -85,11 +85,11 @@ def _delta(old: Mapping[str, Any], new: Mapping[str, Any]) -> Delta:
 
 
 def _handlers(old: Plan, new: Plan) -> Delta:
-    """As for listeners, but who refers to a replaced handler is replaced as well."""
+    """As for listeners, but a handler that refers to a replaced handler is replaced as well."""
     before: dict[str, HandlerPlan] = _by_section(old.handlers)
     delta = _delta(before, _by_section(new.handlers))
     replaced = {*delta.added, *delta.changed}
-    for one in new.handlers:  # those referred to come first, so one pass is enough
+    for one in new.handlers:  # handlers come after those they refer to, so one pass is enough
         if replaced.intersection(one.refers):
             replaced.add(one.section)
     replaced -= set(delta.added)

@@ -1,7 +1,7 @@
 """Which handler sections start, with which class and options: those that routes and options name.
 
-The class of a word comes from a function; this module must never import a handler, and runs
-nothing of it but its constructor and its `check`.
+A function gives the class of a handler. This module must never import a handler, and of a handler
+it must run nothing but the constructor and `check`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
 from ccproxy.config.routes import Use
 
 WORDS = ("plugin", "handler")
-"""Options that name the handler; the first is the old name and wins."""
+"""Options that name the handler; the first is the old name and takes precedence."""
 _NOT_HANDLERS = (SERVER, "routes")
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """The `cc-role` and the line that sets it, 0 if none does."""
+    """The `cc-role` and the line that sets it; 0 if no line of the file does."""
 
     name: str
     line: int
@@ -38,7 +38,10 @@ def is_handler(section: Section) -> bool:
 
 
 class Handlers:
-    """Collects the handlers that start. `plans` is in order of first use, referred ones first."""
+    """Collects the handlers that start.
+
+    `plans` is in order of first use; a handler comes after those that its options name.
+    """
 
     def __init__(self, ini: Ini, find: Callable[[str], type[Any] | Problem], role: Role) -> None:
         self.ini = ini
@@ -150,11 +153,13 @@ class Handlers:
         self.problems.append(word.problem(what, hint))
 
     def idle(self, section: Section) -> None:
-        """A section nobody names: it starts only if its handler stands alone."""
+        """A section that no route and no option names: it starts only if its handler is one that
+        works without them."""
         entries = [entry for name in WORDS if (entry := section.entry(name)) and not entry.fault]
         found = self.find(entries[0].text) if entries else None
         if found is not None and (isinstance(found, Problem) or found.standalone):
-            self.take(section.name)  # one that cannot be loaded may be meant to stand alone
+            # If it cannot be loaded, it may be such a handler: `take` reports the reason.
+            self.take(section.name)
             return
         if found is not None:
             self.later(section, found)
@@ -164,27 +169,27 @@ class Handlers:
         self.problems.append(section.problem(what, warning=True))
 
     def later(self, section: Section, factory: type[Any]) -> None:
-        """What would be wrong with a section once it is used: said now, so that one look is enough.
+        """Warn of what would be wrong with an unused section once it is used.
 
-        Its file starts all the same, as it always did.
+        These are warnings, so that the server still starts with such a file.
         """
         self.option_names |= names_of(factory.Options)
         resolved = resolve(section, factory.Options, WORDS)
         self.problems += [replace(one, warning=True) for one in resolved.problems]
 
     def mentioned(self) -> set[str]:
-        """Whatever the options of sections name that could not be read by their handler."""
+        """All names in the options of sections whose options could not be read."""
         unread = [one for name in self.begun - set(self.plans) if (one := self.ini.section(name))]
         texts = [entry.text for section in unread for entry in section.entries]
         return {part.strip() for text in texts for part in text.split(",")}
 
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
-        """Ask each handler; `sound` tells that the plan has no problems so far."""
+        """Let each handler check the plan; `sound` is True if the plan has no mistakes so far."""
         for one in plan.handlers:
             try:
                 yield from _asked(one, plan)
             except Exception as error:
-                if sound:  # in a plan with holes the fault may not be the handler's
+                if sound:  # in an incomplete plan the fault need not be the handler's
                     what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
                     yield Problem(plan.file, one.line, what, f'a fault of handler "{one.word}"')
 
@@ -208,7 +213,7 @@ def _hint(name: str, handlers: list[str]) -> str:
 
 
 def _no_word(section: Section) -> Problem:
-    """A handler section without `handler`; perhaps it is only misspelled."""
+    """The problem of a handler section without `handler`, which may be misspelled."""
     for entry in section.entries:
         hint = suggest(entry.name, ("handler",))
         if hint:
@@ -217,7 +222,7 @@ def _no_word(section: Section) -> Problem:
 
 
 def _asked(one: HandlerPlan, plan: Plan) -> list[Problem]:
-    """The problems a handler sees in its section."""
+    """The problems that a handler finds in its section."""
     problems = list(one.factory(one.section, one.options).check(plan))
     for problem in problems:
         if not isinstance(problem, Problem):

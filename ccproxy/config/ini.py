@@ -1,8 +1,8 @@
 """An INI file as sections of entries, each of which knows its file and line.
 
-The values come from the standard library's `configparser`; the rules around it are those of the
-original server where they were good (see `scan` for the others). Problems are collected, never
-raised. This module must never know what an option means.
+The standard library's `configparser` reads the values. The rules around it are those of the
+original server, except where `scan` reports a mistake that the original let pass. Problems are
+collected, never raised. This module must never know what an option means.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from ccproxy.config.scan import DEFAULT, SERVER_FILE, Grammar, Scan, scan
 
 SERVER = "ccserver"
 OVERRIDE = "--set"
-"""What stands for the file name in problems with an option of the command line."""
+"""The file name in problems with an option that was given on the command line."""
 
 BUILT_IN = ("job_name", "service_name", "host_name", "config_dir", "config_file")
-"""Names every section can use in `%(...)s`, and can set."""
+"""Names that every section can use in `%(...)s`, and can set itself."""
 
 _REFERENCE = re.compile(r"%\(([^)]*)\)s")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One option as written: its text, or the fault that keeps it from being read."""
+    """One option as written: its text, or the problem because of which it cannot be read."""
 
     name: str
     text: str
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section: its own entries in order, and what it would get from [DEFAULT]."""
+    """One section: its own entries in order, and the entries it inherits from [DEFAULT]."""
 
     name: str
     file: str
@@ -68,7 +68,7 @@ class Section:
     entries: tuple[Entry, ...]
     inherited: tuple[Entry, ...] = ()
     references: frozenset[str] = frozenset()
-    """Names its own entries use in `%(...)s`."""
+    """Names that its own entries use in `%(...)s`."""
     variables: tuple[str, ...] = BUILT_IN
     """Built-in names that its entries can use and set; none where `%(...)s` has no meaning."""
 
@@ -87,7 +87,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Ini:
-    """A whole file. `defaults` is [DEFAULT]; it is not among the sections."""
+    """A whole file. `defaults` is [DEFAULT], which is not among `sections`."""
 
     file: str
     job_name: str
@@ -135,7 +135,7 @@ def parse(
     host: str,
     grammar: Grammar = SERVER_FILE,
 ) -> tuple[Ini, list[Problem]]:
-    """Text to sections. Pure: the name of the host is an argument."""
+    """Text to sections; `host` is the name of this machine."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     scanned = scan(file, lines, grammar)
     reader = _Reader(scanned, grammar, file, overrides, host)
@@ -196,7 +196,7 @@ class _Reader:
         )
 
     def variables(self, section: str) -> dict[str, str]:
-        """What comes besides the section's own options: built-in names, and the command line's."""
+        """The values besides those of the file: built-in names, and options of the command line."""
         own = {*self.names[section], *self.names[DEFAULT]}
         service = SERVER if section == DEFAULT else section
         built_in = {**self.built_in, "service_name": service}

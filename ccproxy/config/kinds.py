@@ -1,7 +1,7 @@
-"""The kinds of option values: each reads a text, shows a value, and says what it expected.
+"""The kinds of option values: each reads a text and shows a value.
 
-`kind.parse(kind.show(value)) == value` for every kind. A parser raises ValueError whose text says
-what was found and what was expected; it must never look at other options or at the file system.
+`kind.parse(kind.show(value)) == value` for every kind. A parser raises a ValueError that says what
+was found and what was expected. It must never look at other options or at the file system.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _integer(text: str) -> int:
 
 
 def between(least: int, most: int | None = None) -> Kind:
-    """A whole number from `least` to `most`, both included; None means no upper end."""
+    """A whole number from `least` to `most`, both included; None means no upper limit."""
     range_ = f"of {least} or more" if most is None else f"from {least} to {most}"
 
     def parse(text: str) -> int:
@@ -95,7 +95,7 @@ def _show_size(value: int) -> str:
 
 
 def size_between(least: int, most: int | None = None) -> Kind:
-    """A size in bytes from `least` to `most`, both included; None means no upper end."""
+    """A size in bytes from `least` to `most`, both included; None means no upper limit."""
     upper = "" if most is None else f" and at most {_show_size(most)}"
 
     def parse(text: str) -> int:
@@ -175,7 +175,7 @@ def _file(text: str) -> str:
         return text
     try:
         return str(Path(text).expanduser())
-    except RuntimeError:  # no such user: the text stays, as in the original
+    except RuntimeError:  # there is no such user: the text stays as it is, as in the original
         return text
 
 
@@ -223,18 +223,21 @@ def choice(*words: str) -> Kind:
 
 
 def unsupported(what: str, off: tuple[str, ...] = ("",)) -> Kind:
-    """An option whose feature is missing and must not be dropped silently; `off` texts are fine."""
+    """An option whose feature is missing, which must not be ignored silently.
+
+    Texts in `off` are accepted, because they switch the feature off.
+    """
 
     def parse(text: str) -> str:
         if text in off:
             return text
-        raise ValueError(f"{what} not supported yet; remove it only if nobody relies on it")
+        raise ValueError(f"{what} not supported yet; remove it only if no program relies on it")
 
     return Kind("not supported yet", parse)
 
 
 def checked(name: str, parse: Callable[[str], Any], show: Callable[[Any], str] = str) -> Kind:
-    """A kind of a plugin's own: `parse` raises `wrong(text, expected)`."""
+    """A kind that a plugin defines: its `parse` raises `wrong(text, expected)`."""
     return Kind(name, parse, show)
 
 

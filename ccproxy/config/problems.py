@@ -1,4 +1,7 @@
-"""A user's mistake as a value: file, line, what, hint. Never raised, always collected."""
+"""A user's mistake as a value: file, line, what is wrong, and a hint.
+
+Problems are collected and must never be raised, so that all of them are reported at once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in a configuration; line 0 means the whole file, a warning starts anyway."""
+    """One mistake in a configuration; line 0 means the whole file. The server starts in spite of a
+    warning."""
 
     file: str
     line: int

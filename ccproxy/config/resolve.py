@@ -1,6 +1,6 @@
-"""From the entries of a section to its options: a frozen dataclass, or problems.
+"""Turns the entries of a section into its options, which are a frozen dataclass, or into problems.
 
-This module reads option tables; it must never know a particular option.
+It must never know a particular option: it reads the option table of the dataclass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ccproxy.config.problems import Problem, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One section named by an option, with the option that names it."""
+    """A section that an option names, and that option."""
 
     section: str
     kind: str
@@ -27,9 +27,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The options of one section; `options` is None when a problem kept them from being made.
+    """The options of one section; `options` is None if there is a mistake in them.
 
-    `values` are those that could be read, by field, so that one mistake does not hide another.
+    `values` are the values that could be read, by field, so that one mistake hides no other.
     """
 
     options: Any
@@ -39,7 +39,7 @@ class Resolved:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that was meant; upper and lower case count as alike."""
+    """A hint with the known word that was probably meant; letter case is ignored first."""
     known = list(known)
     same = next((one for one in known if one.casefold() == word.casefold()), None)
     if same is not None:
@@ -48,7 +48,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def resolve(section: Section, declared: type, besides: Collection[str] = ()) -> Resolved:
-    """Read a section by an Options dataclass; `besides` are options somebody else reads."""
+    """Read a section into an Options dataclass; `besides` are options that other code reads."""
     table = _Table(section, tuple(options_of(declared)))
     problems = [*table.unknown(besides), *table.doubled(getattr(declared, "exclusive", ()))]
     values: dict[str, Any] = {}

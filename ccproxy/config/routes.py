@@ -1,7 +1,7 @@
 """The section `[routes]`: each option is a dotted prefix, its value a list of handler sections.
 
-Which messages a prefix matches is told in `ccproxy.core.routes`; here it is only read and checked.
-This module must never ask what a handler section is.
+`ccproxy.core.routes` says which messages a prefix matches; here the section is read and checked.
+This module must never look into a handler section.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PART = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One handler section named in a route, with the line it stands in."""
+    """One handler section that a route names, with the line of its name."""
 
     section: str
     prefix: str
@@ -29,7 +29,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All lines of `[routes]` that can be read, and every use of a section in them, in order."""
+    """All routes that can be read, and every section that they name, in order."""
 
     routes: tuple[RoutePlan, ...]
     uses: tuple[Use, ...]
@@ -56,7 +56,7 @@ def read_routes(section: Section) -> Routes:
 
 
 def prefix_problems(entry: Entry) -> Iterator[Problem]:
-    """What keeps a prefix from ever matching a message type."""
+    """Problems for a prefix that cannot match any message type."""
     prefix = entry.name
     if prefix == "*":
         return

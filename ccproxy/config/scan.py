@@ -1,8 +1,8 @@
-"""The first look at the lines of an INI file: which line holds what, and what is wrong with it.
+"""The first pass over the lines of an INI file: what each line holds, and what is wrong with it.
 
-`configparser` stops at the first faulty line and forgets line numbers. So every line is classified
-here first, in the same way as `configparser` will do it; faulty lines are reported and turned into
-comments, the rest goes on unchanged. This module must never interpret a value.
+`configparser` stops at the first faulty line and forgets line numbers. Therefore every line is
+classified here first, in the same way as `configparser` will do it. Faulty lines are reported and
+turned into comments; the others stay as they are. This module must never interpret a value.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Scan:
 
 
 def bare(line: str, grammar: Grammar = SERVER_FILE) -> str:
-    """A line without its comment: all of it at `#` or `;` in front, else from e.g. ` ;` on."""
+    """A line without its comment: empty if it begins with `#` or `;`, else up to e.g. ` ;`."""
     if line.lstrip().startswith(("#", ";")):
         return ""
     return re.split(rf"\s[{''.join(grammar.comments)}]", line, maxsplit=1)[0].rstrip()
@@ -78,17 +78,17 @@ class _Scanner:
         self.options: dict[tuple[str, str], list[int]] = {}
         self.section: str | None = None
         self.value: list[int] | None = None
-        """Lines of the option that an indented line continues."""
+        """Line numbers of the option that an indented line continues."""
         self.skipping = False
-        """The line above was faulty, and so indented lines below it say nothing."""
+        """True if the line above was faulty: indented lines below it are not reported again."""
         self.lost = False
-        """No section to put options in, and this has been said."""
+        """True if there is no section for options, and this has been reported."""
 
     def read(self, number: int, line: str) -> str:
-        """The line as configparser may have it."""
+        """The line as it is given to configparser."""
         text = bare(line, self.grammar)
         if not text:
-            return _COMMENT  # a blank line too: the original does not make it part of a value
+            return _COMMENT  # blank lines too: in the original they are not part of a value
         if line[0].isspace():
             if not self.begins(text.strip()):
                 return self.indented(number, line, text.strip())

@@ -1,4 +1,7 @@
-"""Counters over the last minutes, from samples of their totals. Pure: the caller keeps the time."""
+"""Averages of counters over the last minutes, made from samples of their totals.
+
+It must never read a clock: the caller calls `sample` at the right times.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from typing import NamedTuple
 PERIOD = 5
 """Seconds between two samples."""
 WINDOWS = (60, 300, 900)
-"""Seconds the averages are taken over."""
+"""Lengths of the time windows that averages are made for, in seconds."""
 
 
 class Average(NamedTuple):
-    """One counter in one window: its total there, per `PERIOD` seconds, per second."""
+    """One counter in one window: its total in it, and its rate per `PERIOD` and per second."""
 
     name: str
     total: float
@@ -22,17 +25,17 @@ class Average(NamedTuple):
 
 
 class Averages:
-    """The samples of the longest window; what came after the last sample is left out."""
+    """The samples of the longest window; counts after the last sample are not included."""
 
     def __init__(self) -> None:
         self._samples: deque[Counter[str]] = deque([Counter()], maxlen=max(WINDOWS) // PERIOD + 1)
 
     def sample(self, totals: Mapping[str, int]) -> None:
-        """Remember the totals since the start; to be called every `PERIOD` seconds."""
+        """Store the totals since the start; the caller does this every `PERIOD` seconds."""
         self._samples.append(Counter(totals))
 
     def over(self, window: int) -> Iterator[Average]:
-        """The counters that moved within the last `window` seconds, by name."""
+        """The counters that changed within the last `window` seconds, by name."""
         back = min(window // PERIOD, len(self._samples) - 1)
         last, first = self._samples[-1], self._samples[-1 - back]
         for name in sorted(last):

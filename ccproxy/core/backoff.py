@@ -1,4 +1,7 @@
-"""How long to wait before the next attempt: doubling, bounded, with jitter. Pure."""
+"""How long to wait before the next attempt: doubling, bounded, with jitter.
+
+It must never read a clock or wait.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from collections.abc import Callable
 class Backoff:
     """Waits in seconds: `first`, then twice as long each time up to `most`.
 
-    Each wait is cut to a random part between half and all of it, so that many links that lost
-    one server do not come back in step. `random` gives numbers from 0 to 1.
+    Each wait is reduced to a random part between half of it and all of it, so that many links
+    that lost one server do not all connect again at the same time. `random` gives numbers from 0
+    to 1.
     """
 
     __slots__ = ("_first", "_most", "_next", "_random")
@@ -27,5 +31,5 @@ class Backoff:
         return wait * (0.5 + self._random() / 2)
 
     def reset(self) -> None:
-        """The last attempt succeeded."""
+        """Start again with the first wait, because the last attempt succeeded."""
         self._next = self._first

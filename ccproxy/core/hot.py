@@ -2,13 +2,13 @@
 """The hot functions: find whole messages in a read, look up where they go, pass the bytes on.
 
 Each of the two directions is one straight-line function, longer than this project allows anywhere
-else, because a call per frame costs more than everything else together (`make bench`). The same
-file is compiled by Cython as `_hot` where a C compiler is at hand; `_hot.pxd` holds the types. It
-must never decode a payload, keep state between calls, or do anything once per message that can be
-done once per run.
+else, because one call per frame would cost more than all the rest together (`make bench`). Cython
+compiles this same file as `_hot` if there is a C compiler; `_hot.pxd` holds the types. It must
+never decode a payload, keep state between calls, or do anything once per message that can be done
+once per run.
 
-A run is a row of messages with the same target. Its bytes are joined once, behind the prefix that
-names their sender, and the one chunk goes to all outboxes of the target.
+A run is a series of messages with the same target. Their bytes are joined once, behind the prefix
+that names their sender, and this one chunk goes to all outboxes of the target.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ccproxy.core.outbox import Outbox
 Buffer = bytes | memoryview
 
 LARGE = 4096
-"""Bytes from which on a view of a message is cheaper than a copy; the join copies it anyway."""
+"""From this size on, in bytes, a view is cheaper than a copy: the join copies a message anyway."""
 
 MORE = 0
-"""Stopped because the rest is no whole message yet."""
+"""Stopped because the rest is not a whole message yet."""
 COMMAND = 1
 """Stopped in front of a ZMTP command."""
 BROKEN = 2
-"""Stopped in front of what is no plain message: a command inside, too many frames, no ZMTP."""
+"""Stopped in front of what is not ZMTP, a command inside a message, or too many frames."""
 BLOCKED = 3
-"""Stopped in front of a message whose outbox is full and whose senders have to wait."""
+"""Stopped in front of a message whose outbox is full and makes its senders wait."""
 TOO_BIG = 4
-"""Stopped in front of a message that is larger than a message may be, or says it will be."""
+"""Stopped in front of a message that is, or announces to be, larger than allowed."""
 TIRED = 5
-"""Stopped because `emit` said so: handlers took long enough, others want their turn."""
+"""Stopped because `emit` returned True: handlers have used their time, other peers wait."""
 
 
 def scan(
@@ -47,17 +47,17 @@ def scan(
 ) -> tuple[int, int, Sequence[Outbox]]:
     """Pass on the whole messages of `data` by their type.
 
-    A message is zero or more non-empty frames, an empty one, the type, any more. `flows` is the
-    flow table, `miss` makes a flow that is not in it (b"": the one for malformed messages). `emit`
-    gets a run: its target, an empty string followed by the messages, their bytes; True ends the
-    scan, where the target has handlers. `limits` are the bytes and the number of frames of the
-    largest message. Returns how many bytes are done, why it stopped, and the outboxes to wait for
-    if it is BLOCKED.
+    A message is any number of non-empty frames, an empty one, the type, and any further frames.
+    `flows` is the flow table; `miss` makes a flow that is not in it (for b"" the one of malformed
+    messages). `emit` gets a run: its target, a list of an empty string and the messages, and their
+    size in bytes. If the target has handlers, True from `emit` ends the scan. `limits` are the
+    size in bytes and the number of frames of the largest message. Returns the number of bytes that
+    are done, why the scan stopped, and the outboxes to wait for if it is BLOCKED.
     """
     size = len(data)
     last = size - 2
     limit, most = limits
-    # A frame has two bytes at least: no message shorter than this can break a limit.
+    # A frame has at least two bytes, so no message shorter than this can exceed a limit.
     small = min(LARGE, limit, 2 * most)
     start = run = begun = stop = head_size = head_more = 0
     counted = 1
@@ -101,7 +101,7 @@ def scan(
                         name = data[body:at]
                         found = flows.get(name)
                         if found is None:
-                            # A new flow may push out the one that is being counted.
+                            # `miss` may forget the flow that is being counted: add its counts now.
                             if flow is not None:
                                 flow.count += len(parts) - counted
                                 flow.bytes += start - begun
@@ -175,7 +175,7 @@ def scan(
         else:
             parts.append(view[start:at])
         start = at
-        # Who looks at each message takes time for each: one that takes long ends the scan.
+        # Handlers take time for each message. If they take too long, `emit` ends the scan.
         if seen:
             flow.count += 1
             tired = emit(target, parts, start - run)
@@ -201,8 +201,8 @@ def scan_replies(
 ) -> tuple[int, int, Sequence[Outbox]]:
     """Pass on the whole messages of `data` by the identity in their first frame.
 
-    `emit` gets a run: the identity, the messages without their first frame, their bytes on the
-    wire; it is asked for identities nobody has, too. Returns as `scan` does.
+    `emit` gets a run: the identity, the messages without their first frame, and their size on the
+    wire in bytes. It also gets runs for identities that no peer has. Returns the same as `scan`.
     """
     size = len(data)
     last = size - 2

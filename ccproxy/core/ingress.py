@@ -1,7 +1,7 @@
 """Where bytes come into the switch: from an accepted peer, or back over a link.
 
-Both find whole messages by the hot functions and account for each run. They must never keep bytes:
-what is left of a read is the caller's to remember.
+Both classes find whole messages by the hot functions and count each run in the ledger. They must
+never keep bytes: the caller keeps the rest of a read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ except ImportError:
 
 
 class Source(NamedTuple):
-    """Who sends: its identity, its address for people, the listener it came in by."""
+    """A sending peer: its identity, its address as text, the listener that accepted it."""
 
     identity: bytes
     peer: str
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 
 class Ingress:
-    """What one accepted peer sends: bytes in, runs of messages out to where they belong."""
+    """The input of one accepted peer: takes bytes, passes runs of messages to their targets."""
 
     __slots__ = ("_limits", "_source", "_switch", "_tired", "prefix")
 
@@ -47,7 +47,7 @@ class Ingress:
         limits: tuple[int, int],
         tired: Callable[[], bool] = bool,
     ) -> None:
-        """`tired` is asked after each message that handlers saw; True ends the read early."""
+        """`tired` is called after each message that handlers saw; True ends the read early."""
         self._switch = switch
         self._source = source
         self._limits = limits
@@ -83,7 +83,7 @@ class Ingress:
         return False
 
     def _drop(self, target: Target, parts: list[Buffer], size: int) -> None:
-        """Messages that go nowhere."""
+        """Count messages that have neither an outbox nor a handler."""
         messages = len(parts) - 1
         self._switch.ledger.end(target.fate, messages, size)
         if target.fate == "unrouted":
@@ -92,7 +92,7 @@ class Ingress:
             self._switch.notices.malformed(self._source.peer, parts[1], messages)
 
     def _deliver(self, target: Target, raw: Buffer, forwarded: bool) -> str:
-        """One message to handlers that see each of them, after the outboxes."""
+        """Give one message to the handlers of its target, after the outboxes; return its fate."""
         switch = self._switch
         fates = [target.fate]
         if target.boxes:
@@ -104,7 +104,7 @@ class Ingress:
 
 
 class ReplyIngress:
-    """What comes back over one link: replies to peers, or messages to the handler of the link."""
+    """The input of one link: replies for peers, or messages for the handler of the link."""
 
     __slots__ = ("_limits", "_on_message", "_switch", "name")
 
@@ -129,7 +129,7 @@ class ReplyIngress:
         ledger = switch.ledger
         messages = len(parts)
         ledger.receive(messages, size)
-        if not parts[0]:  # a bare identity, which is a run of its own
+        if not parts[0]:  # nothing but an identity: such a message is always a run of its own
             ledger.end("malformed", messages, size)
             switch.notices.malformed(self.name, frame(identity), messages)
             return
@@ -149,7 +149,7 @@ class ReplyIngress:
             ledger.end("full", messages - taken, sum(sizes))
 
     def _own(self, raw: Buffer) -> str:
-        """A message without a route: for the handler that owns the link."""
+        """Give a message without a route to the handler that owns the link; return its fate."""
         switch = self._switch
         try:
             seen = Message.cut([b"", *unpack(raw)], switch.codec, self.name)

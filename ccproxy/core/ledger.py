@@ -1,8 +1,8 @@
-"""The ledger: every received message ends in exactly one named fate, and is counted here.
+"""The ledger: counts the received messages and the one fate in which each of them ends.
 
-`received` is counted when a message is whole, the fates when it has been dealt with, by different
-lines of code; `received == sum of fates` is therefore a statement about the switch, not about
-this class. It must never be written to by anything but the switch.
+A message is counted as received when it is complete, and its fate when it has been dealt with, in
+different places. `received == sum of fates` therefore says that the switch lost nothing. Only the
+switch may write to the ledger.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ FATES: dict[str, str] = {
     "consumed": "taken by a handler that answers nothing",
     "refused": "a handler did not accept it",
     "full": "every outbox it was meant for was full",
-    "gone": "a reply whose asker is not connected any more",
-    "failed": "a handler raised and no other took it",
+    "gone": "a reply to a peer that is not connected any more",
+    "failed": "a handler raised an exception and no other handler took it",
     "discarded": "dropped because a handler says so (disposer, filter)",
     "unrouted": "no route matches its type",
-    "malformed": "no delimiter, no type, or a type that is none",
+    "malformed": "no empty frame, no type, or an invalid type",
     "too-big": "larger than max-message; the peer was closed",
 }
-"""Fate -> meaning. The order is the precedence when handlers of one message differ: what did some
-good first, then what went wrong, so that a handler that discards hides no loss."""
+"""Fate -> meaning. If the handlers of one message differ, the first of their fates in this order is
+counted: success, then loss, then what a handler discards, so that a discard never hides a loss."""
 
 RANK = {fate: rank for rank, fate in enumerate(FATES)}
 
@@ -50,10 +50,10 @@ class Ledger:
         self.fate_bytes[fate] += size
 
     def balance(self) -> int:
-        """Received minus the sum of fates; zero whenever the switch is not inside a call."""
+        """Received messages minus the sum of fates; zero unless the switch is inside a call."""
         return self.received - sum(self.fates.values())
 
     def line(self) -> str:
-        """`received=5 forwarded=4 unrouted=1`, fates that never occurred left out."""
+        """The counts as text: `received=5 forwarded=4 unrouted=1`, without the zero ones."""
         fates = " ".join(f"{fate}={self.fates[fate]}" for fate in FATES if self.fates[fate])
         return f"received={self.received} {fates}".rstrip()

@@ -1,4 +1,7 @@
-"""Routes: which prefixes of a type match, in which order. A table and a loop, nothing else."""
+"""Routes: which prefixes match a type, and in which order.
+
+It must never check a prefix or a section: `ccproxy.config.routes` has done that.
+"""
 
 from __future__ import annotations
 
@@ -30,5 +33,5 @@ class Routes:
             yield type, table[type]
 
     def sections(self, type: str) -> tuple[str, ...]:
-        """The sections that get a message of this type, in order, a repeated one repeated."""
+        """The sections that get a message of this type, in order; one may occur several times."""
         return tuple(section for _, sections in self.match(type) for section in sections)

@@ -17,7 +17,7 @@ from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, 
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
-from ccproxy.wire.cc import Refused, frames, valid_type
+from ccproxy.wire.cc import UntrustedMessage, frames, valid_type
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -122,7 +122,7 @@ class Switch:
         self.notices.failed(name, type, error)
         if isinstance(error, Refuse):
             return error.fate if error.fate in RANK else "refused"
-        return "refused" if isinstance(error, Refused) else "failed"
+        return "refused" if isinstance(error, UntrustedMessage) else "failed"
 
     def act(self, actions: Actions, message: Message | None) -> str:
         """Carry out actions; return the best fate among them."""

@@ -1,7 +1,7 @@
-"""Logging: formats, levels, the rotating file, and a limit for lines that would repeat.
+"""Logging: formats, levels, the rotating file, and a rate limit for lines that repeat.
 
-One fact is one line: line breaks in a text are escaped, so that nobody who sends messages can forge
-a line. RateLimit is pure, time comes as an argument. Nothing here may log anything itself.
+One fact is one line: line breaks in a text are escaped, so that the sender of a message cannot
+forge a line. RateLimit is pure: time is an argument. Nothing here may log anything itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any, TextIO
 TRACE = 5
 """The level below DEBUG: single pings and whole flows, never bodies."""
 
-LONG = "%(asctime)s %(process)d %(levelname)s %(name)s.%(funcName)s: %(message)s"
-SHORT = "%(asctime)s,%(msecs)03d %(levelname)s %(name)s.%(funcName)s: %(message)s"
+LONG = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+"""`name` is the section of a handler, or CCServer. Operators need no names of functions."""
+SHORT = "%(asctime)s,%(msecs)03d %(levelname)s %(name)s: %(message)s"
 SHORT_TIME = "%H:%M:%S"
 
 _CONTROLS = {
@@ -50,16 +51,16 @@ class LogPlan:
 
 
 def level_of(quiet: bool, verbose: int) -> int:
-    """The level for `-q` and the number of `-v`; verbose wins."""
+    """The level for `-q` and the number of `-v`; `-v` takes precedence."""
     if verbose:
         return TRACE if verbose > 1 else logging.DEBUG
     return logging.WARNING if quiet else logging.INFO
 
 
 def set_up(plan: LogPlan) -> None:
-    """Log to stderr and to the file of the plan, instead of whatever was set up before.
+    """Log to stderr and to the file of the plan, instead of where was logged before.
 
-    OSError if the file cannot be opened, ValueError for a format that is none.
+    OSError if the file cannot be opened, ValueError for an invalid format.
     """
     Log(plan).begin()
 
@@ -88,7 +89,7 @@ class Log:
             rotating.setFormatter(formatter(plan.filed, verbose))
 
     def begin(self) -> None:
-        """Log to it, instead of whatever was set up before."""
+        """Log to it, instead of to the log that was set up before."""
         logging.addLevelName(TRACE, "TRACE")
         tear_down()
         root = logging.getLogger()
@@ -97,29 +98,29 @@ class Log:
             root.addHandler(handler)
 
     def abandon(self) -> None:
-        """It will not be needed."""
+        """Close it unused."""
         for handler in self._handlers:
             _close(handler)
 
 
 def _close(handler: logging.Handler) -> None:
-    """A full disk does not keep a file from being closed."""
+    """Close a handler, even if it cannot write what it holds because the disk is full."""
     with contextlib.suppress(OSError, ValueError):
         handler.close()
 
 
-class Modest(logging.Handler):
-    """A handler that says seldom, and in one line, what it cannot write."""
+class ReportingHandler(logging.Handler):
+    """A handler that reports lines it cannot write on stderr, in one line and at a limited rate."""
 
     place = "stderr"
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._complaints = RateLimit()
+        self._reports = RateLimit()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Tell stderr why, and how many lines are lost."""
-        lost = self._complaints.ask("lost", time.monotonic())
+        """Write to stderr why the line could not be written, and how many lines are lost."""
+        lost = self._reports.ask("lost", time.monotonic())
         if lost is None:
             return
         error = sys.exception()
@@ -128,88 +129,89 @@ class Modest(logging.Handler):
             sys.stderr.write(f"ccserver: cannot log to {self.place}: {why}, lines lost: {lost}\n")
 
 
-class Console(Modest, logging.StreamHandler[TextIO]):
+class Console(ReportingHandler, logging.StreamHandler[TextIO]):
     """Logs to stderr."""
 
 
-class File(Modest, logging.handlers.RotatingFileHandler):
+class File(ReportingHandler, logging.handlers.RotatingFileHandler):
     """Logs to a file that is rotated by size."""
 
     @property
     def place(self) -> str:  # type: ignore[override]
-        """The file."""
+        """The path of the file."""
         return self.baseFilename
 
 
 def formatter(formats: Formats, verbose: bool) -> OneLineFormatter:
-    """The formatter for a place: the operator's formats, else ours; short ones when verbose."""
+    """The formatter with the operator's formats, or else with ours: the short ones if verbose."""
     line = formats.line or (SHORT if verbose else LONG)
     default_time = SHORT_TIME if verbose and not formats.line else None
     return OneLineFormatter(line, formats.time or default_time)
 
 
 class OneLineFormatter(logging.Formatter):
-    """A formatter whose output cannot be mistaken for two entries."""
+    """A formatter that writes each record in one line, and indents the lines of a stack trace."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line, control characters of the text escaped."""
+        """The line, with the control characters of the text escaped."""
         record.message = record.message.translate(_ESCAPES)
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:
-        """The stack trace, each line indented, because an exception's text may be anybody's."""
+        """The stack trace with each line indented, because its text may come from a message."""
         text = super().formatException(ei)  # type: ignore[arg-type]
         return "\n".join(f"    | {line.translate(_ESCAPES)}" for line in text.splitlines())
 
 
 @dataclass(slots=True)
-class _Said:
+class _Reported:
     at: float
-    unsaid: int = 0
+    unreported: int = 0
 
 
 class RateLimit:
-    """Decides whether a line is written: at most once per key in `seconds`, the others summed.
+    """Decides whether a line is written: at most once per key in `seconds`; others are summed up.
 
-    At most `keys` keys are remembered; while all of them are fresh, a new one has to wait and is
-    counted in `overflow`, so that hostile keys fill neither the memory nor the log.
+    At most `keys` keys are remembered. While all of them are younger than `seconds`, a line with a
+    new key is only counted in `overflow`, so that a sender who invents keys fills neither the
+    memory nor the log.
     """
 
     def __init__(self, seconds: float = 10.0, keys: int = 1024) -> None:
         self.seconds = seconds
         self.keys = keys
         self.overflow = 0
-        self._said: dict[Hashable, _Said] = {}
+        self._reported: dict[Hashable, _Reported] = {}
 
     def ask(self, key: Hashable, now: float, amount: int = 1) -> int | None:
-        """The amount to report now, what went unsaid before included; None = say nothing."""
-        said = self._said.get(key)
-        if said is None:
+        """The amount to report now, including what was not reported before; None = no line."""
+        reported = self._reported.get(key)
+        if reported is None:
             return self._first(key, now, amount)
-        if now - said.at < self.seconds:
-            said.unsaid += amount
+        if now - reported.at < self.seconds:
+            reported.unreported += amount
             return None
-        del self._said[key]  # the order of the table is the order of time
-        self._said[key] = _Said(now)
-        return said.unsaid + amount
+        del self._reported[key]  # insert it again at the end: the table is in order of time
+        self._reported[key] = _Reported(now)
+        return reported.unreported + amount
 
     def expire(self, now: float) -> list[tuple[Hashable, int]]:
-        """Forget keys whose time is over; those with something unsaid are returned with the sum."""
+        """Forget keys whose time is over; return those with unreported amounts, and these."""
         over = []
-        for key, said in list(self._said.items()):
-            if now - said.at < self.seconds:
+        for key, reported in list(self._reported.items()):
+            if now - reported.at < self.seconds:
                 break
-            del self._said[key]
-            if said.unsaid:
-                over.append((key, said.unsaid))
+            del self._reported[key]
+            if reported.unreported:
+                over.append((key, reported.unreported))
         return over
 
     def _first(self, key: Hashable, now: float, amount: int) -> int | None:
-        if len(self._said) >= self.keys:
-            oldest = next(iter(self._said))
-            if now - self._said[oldest].at < self.seconds:
+        if len(self._reported) >= self.keys:
+            oldest = next(iter(self._reported))
+            if now - self._reported[oldest].at < self.seconds:
                 self.overflow += amount
                 return None
-            self.overflow += self._said.pop(oldest).unsaid
-        self._said[key] = _Said(now)
+            self.overflow += self._reported.pop(oldest).unreported
+        self._reported[key] = _Reported(now)
         return amount

@@ -5,8 +5,8 @@
         assert answer.value()["text"] == "Hi, Ann!"
         hello.ctx.advance(60.0)
 
-An exception of the handler comes out of the call that caused it. The clock stands still unless the
-test moves it; nothing here sleeps, except `running_server`, which waits for a process.
+The call that caused an exception of the handler raises it. The clock does not move unless the test
+moves it. Nothing here may sleep, except `running_server`, which waits for a process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ccproxy.testing.context import CODEC, TIME, FakeContext, FakeLink, message
 from ccproxy.testing.server import RunningServer, free_ports, running_server
 
 
-class RunningHandler:
+class HandlerUnderTest:
     """A started handler and its context, made by `run_handler`."""
 
     def __init__(self, handler: Handler, ctx: FakeContext) -> None:
@@ -33,11 +33,11 @@ class RunningHandler:
     def send(
         self, type: str, value: Mapping[str, Any] | None = None, blob: bytes | None = None
     ) -> list[Message]:
-        """Give it a message as the switch would; the replies are returned."""
+        """Give the handler a message, as the switch would; return its replies."""
         return self.give(message(type, value, blob))
 
     def give(self, message: Message) -> list[Message]:
-        """The same with a message of the test's own making."""
+        """Give the handler a message that the test has made; return its replies."""
         before = len(self.ctx.replies)
         self.ctx.deliver(self.handler, message)
         self.ctx.settle()
@@ -49,17 +49,18 @@ def run_handler(
     factory: type[Handler],
     options: Mapping[str, Any] | str = "",
     handlers: Mapping[str, Handler] | None = None,
-) -> Iterator[RunningHandler]:
-    """Start a handler as section `h:test`, stop it at the end.
+) -> Iterator[HandlerUnderTest]:
+    """Start a handler as section `h:test`, and stop it at the end.
 
-    `options` are lines of an INI section, or a dict by the names of the INI whose texts are parsed
-    and whose other values are taken as they are; ValueError if one is unknown, missing or wrong.
+    `options` are the lines of an INI section, or a dict by the names of the INI. Texts in the dict
+    are parsed, other values are taken as they are. ValueError if an option is unknown, missing or
+    wrong.
     """
     handler = factory("h:test", options_for(factory, options))
     with closing(FakeContext("h:test", handlers)) as ctx:
         try:
             ctx.run(handler.start(ctx))
-            yield RunningHandler(handler, ctx)
+            yield HandlerUnderTest(handler, ctx)
         finally:
             ctx.run(handler.stop())
 
@@ -87,6 +88,6 @@ def _read(text: str) -> dict[str, str]:
 
 
 __all__ = [
-    "CODEC", "TIME", "FakeContext", "FakeLink", "RunningHandler", "RunningServer", "free_ports",
+    "CODEC", "TIME", "FakeContext", "FakeLink", "HandlerUnderTest", "RunningServer", "free_ports",
     "message", "options_for", "run_handler", "running_server",
 ]  # fmt: skip

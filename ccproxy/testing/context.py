@@ -1,7 +1,7 @@
-"""The fake context handlers are tested with; import it from `ccproxy.testing`.
+"""The fake context that handlers are tested with; import it from `ccproxy.testing`.
 
-The clock stands still unless the test moves it. Nothing here opens a socket or sleeps; an exception
-of a handler is never caught, it comes out of the call that caused it.
+The clock does not move unless the test moves it. Nothing here may open a socket, sleep, or catch an
+exception of a handler: the call that caused it raises it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
 TIME = 1_700_000_000.0
-"""What the clock shows at the start, seconds since 1970."""
+"""The time at the start, in seconds since 1970."""
 CODEC = cc.CcCodec("testhost", lambda: TIME)
-"""The codec of the messages `message` makes."""
+"""The codec of the messages that `message` makes."""
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def message(
@@ -38,12 +38,12 @@ def message(
     route: tuple[bytes, ...] = (b"client",),
     codec: Codec = CODEC,
 ) -> Message:
-    """A message as a handler would see it; `route` starts with the sender's identity."""
+    """A message as a handler sees it; `route` starts with the sender's identity."""
     return Message(type, route, codec.encode(type, value or {}, blob), codec, "test")
 
 
 class FakeLink:
-    """A link that leads nowhere: the test takes what was sent and gives what comes back."""
+    """A link without a connection: the test takes what was sent and gives what comes back."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class FakeLink:
         self._on_message = on_message
 
     def take(self) -> list[Message]:
-        """Everything that waits to be sent, in order; it counts as sent then."""
+        """Take all messages that wait to be sent, in order; they count as sent then."""
         taken = []
         while waiting := self.outbox.peek(1):
             taken += [Message.cut(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
@@ -66,14 +66,14 @@ class FakeLink:
         return taken
 
     def receive(self, message: Message) -> None:
-        """Let a message without a route come from the far side."""
+        """Act as if a message without a route came from the far side."""
         if self._on_message is None:
             raise AssertionError(f"the handler does not listen to {self.address}")
         self._on_message(message)
 
 
 class FakeWire:
-    """A connection that was dialled; the test says what happens through `owner`."""
+    """A dialled connection; the test tells `owner` what happens to it."""
 
     def __init__(self, address: str, owner: WireOwner) -> None:
         self.address = address
@@ -82,24 +82,24 @@ class FakeWire:
         self.closed = False
 
     def write(self, data: bytes) -> bool:
-        """Recorded, unless it is closed."""
+        """Record the bytes, unless it is closed."""
         if not self.closed:
             self.written.append(data)
         return not self.closed
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """The same as `write`."""
+        """Record the joined pieces, as `write` does."""
         return self.write(b"".join(pieces))
 
     def close(self) -> None:
-        """Remembered."""
+        """Record that it is closed."""
         self.closed = True
 
 
 class FakeContext:
-    """`ccproxy.handler.Context` with a clock that the test moves, and everything recorded.
+    """A `ccproxy.handler.Context` whose clock the test moves, and which records everything.
 
-    links, listeners, counters, replies, processes and log lines are there to look at; `handlers`
+    The test can read its links, listeners, counters, replies, processes and log lines; `handlers`
     are those that `handler(section)` finds.
     """
 
@@ -125,7 +125,7 @@ class FakeContext:
         self._order = itertools.count()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock; calls that fall due are made at their time, in order."""
+        """Move the clock; make the calls that become due, each at its time and in order."""
         end = self._passed + seconds
         while self._due and self._due[0][0] <= end:
             at, _, call = heapq.heappop(self._due)
@@ -142,17 +142,17 @@ class FakeContext:
             self._tasks.remove(task)
             task.result()
 
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Run a coroutine of the handler to its end."""
         return self._loop.run_until_complete(work)
 
     def close(self) -> None:
-        """End the tasks and processes that are left; what every test with a context does last."""
+        """End the tasks and processes that are left; the last call of every test."""
         self.run(self._end())
         self._loop.close()
 
     def deliver(self, handler: Handler, message: Message) -> None:
-        """Ask for the verdict on a message and carry it out."""
+        """Ask the handler for its verdict on a message, and carry it out."""
         verdict = handler.decide(message.type)
         if isinstance(verdict, Forward):
             chunk = pack(cc.frames(message.route, message.type, message.payload))
@@ -173,12 +173,12 @@ class FakeContext:
         return self.links[-1]
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> FakeWire:
-        """Recorded in `wires`; the test calls `owner.opened`, `received` and `closed`."""
+        """See `Context`; recorded in `wires`, and the test calls the methods of `owner`."""
         self.wires.append(FakeWire(address, owner))
         return self.wires[-1]
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
-        """See `Context`; nobody listens, the factory is kept in `listeners`."""
+        """See `Context`; opens no socket, stores the factory in `listeners`."""
         self.listeners[address] = factory
         return address
 
@@ -200,7 +200,7 @@ class FakeContext:
         heapq.heappush(self._due, (self._passed + seconds, next(self._order), call))
 
     def flush_later(self, one: Flushable) -> None:
-        """See `Context`; here every moment is the end of a turn."""
+        """See `Context`; flushes at once."""
         one.flush()
 
     def now(self) -> float:
@@ -212,7 +212,7 @@ class FakeContext:
         return TIME + self._passed
 
     def on_departure(self, call: Callable[[bytes], None]) -> None:
-        """See `Context`; the test calls what stands in `departures`."""
+        """See `Context`; the test makes the calls in `departures`."""
         self.departures.append(call)
 
     def flows_changed(self) -> None:
@@ -224,7 +224,7 @@ class FakeContext:
         self.counters[name] += amount
 
     def dispatch(self, handler: Handler, message: Message) -> str:
-        """See `Context`; what the other handler raises comes out here."""
+        """See `Context`; raises what the other handler raises."""
         verdict = handler.decide(message.type)
         if isinstance(verdict, Forward) and any(box.blocked for box in verdict.boxes):
             return "waits"
@@ -232,23 +232,23 @@ class FakeContext:
         return "forwarded" if isinstance(verdict, Forward) else "consumed"
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
-        """See `Context`; a reply is encoded and kept in `replies`."""
+        """See `Context`; a reply is encoded and stored in `replies`."""
         if actions is None:
             return
         for action in actions if isinstance(actions, Iterable) else (actions,):
             self._act(action, message)
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
-        """See `Context`; called at once, in the same thread."""
+        """See `Context`; makes the call at once, in the same thread."""
         return call(*args)
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
-        """See `Context`; a real process, kept in `processes`."""
+        """See `Context`; starts a real process, and stores it in `processes`."""
         self.processes.append(await asyncio.create_subprocess_exec(*command))
         return self.processes[-1]
 
     def task(self, work: Awaitable[None]) -> None:
-        """See `Context`; an exception in it comes out of `advance` or `settle`."""
+        """See `Context`; `advance` and `settle` raise an exception of the task."""
         self._tasks.append(asyncio.ensure_future(work, loop=self._loop))
 
     def _act(self, action: Action, message: Message | None) -> None:
@@ -282,7 +282,7 @@ def _cut(data: bytes | memoryview) -> Iterator[bytes]:
 
 
 def _recorder(name: str, lines: list[str]) -> logging.LoggerAdapter[logging.Logger]:
-    """A log of its own that keeps `LEVEL text` of every line, whatever the level."""
+    """A log that stores `LEVEL text` of every line in `lines`, whatever the level."""
 
     class Recorder(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

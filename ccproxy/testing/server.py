@@ -1,6 +1,6 @@
 """A real server process for end-to-end tests; import it from `ccproxy.testing`.
 
-It never waits longer than it is told, and ends the process by its id, whatever the test did.
+It must never wait longer than it is told, and it ends the process whatever the test did.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 READY = "ready"
-"""A line of the log with this word says that the server takes messages."""
+"""A log line with this word says that the server accepts messages."""
 
 
 class RunningServer:
@@ -41,7 +41,7 @@ class RunningServer:
         self._reader.start()
 
     def address(self, port: str = "PORT1") -> str:
-        """Where to connect to the port that stands for this word in the INI."""
+        """The address of the port that replaced this word in the INI."""
         return f"tcp://127.0.0.1:{self.ports[port]}"
 
     def wait_for(self, text: str, timeout: float = 10.0) -> str:
@@ -55,7 +55,7 @@ class RunningServer:
         raise TimeoutError(f"the server did not log {text!r} in {timeout:g} s")
 
     def stop(self, timeout: float = 10.0) -> int:
-        """End it by SIGTERM, after `timeout` seconds by SIGKILL; its exit status is returned."""
+        """End it by SIGTERM, after `timeout` seconds by SIGKILL; return its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -83,10 +83,10 @@ class RunningServer:
 
 @contextmanager
 def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServer]:
-    """Start a server and wait until it takes messages; stop it at the end.
+    """Start a server and wait until it accepts messages; stop it at the end.
 
     Each word PORT1, PORT2 ... in the text becomes a free port. RuntimeError if the server ends
-    instead, TimeoutError if it is not ready in time; the log is added to any exception as a note.
+    instead, TimeoutError if it is not ready in time. The log is added to every exception as a note.
     """
     with TemporaryDirectory(prefix="ccproxy-") as name:
         words = sorted(set(re.findall(r"\bPORT\d+\b", ini_text)))
@@ -105,7 +105,7 @@ def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServ
 
 
 def free_ports(count: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that nobody used a moment ago."""
+    """Different TCP ports of 127.0.0.1 that no process used a moment ago."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

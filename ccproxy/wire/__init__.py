@@ -1,4 +1,4 @@
-"""Pure codecs, one package or module a protocol: bytes in, values out, bytes out.
+"""Pure codecs of the kernel, one package or module for each: bytes in, values out, bytes out.
 
-Nothing here opens a socket, reads a clock, logs, or imports anything of ccproxy outside `wire`.
+Nothing here may open a socket, read a clock, log, or import any other package of ccproxy.
 """

@@ -2,9 +2,9 @@
 
     route frames ... | empty | type | JSON | signature | blob | more
 
-It holds the syntax of types, the reading and checking of payloads as a server without keys does
-it, the `CcCodec`, and readers for the loosely typed fields of CC. It must never open a socket,
-read a clock or ask for the host's name: both come in as arguments.
+It holds the syntax of types, the reading and checking of payloads as in a server without keys, the
+`CcCodec`, and readers for the loosely typed fields of CC. It must never open a socket, read a
+clock or ask for the host's name: time and name are arguments.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from hashlib import sha1
 from typing import Any, NamedTuple
 
 ENCRYPTED = b"ENC1"
-"""Stands in the JSON frame when the signature frame holds an encrypted message."""
+"""The content of the JSON frame if the signature frame holds an encrypted message."""
 
 _TYPE = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class Refused(ValueError):
+class UntrustedMessage(ValueError):
     """A payload that can be read but must not be trusted: hijacked, wrong hash, encrypted."""
 
 
 class Parts(NamedTuple):
-    """One message cut at its delimiter; `payload` is what stands behind the type."""
+    """One message, cut at its empty frame; `payload` are the frames behind the type."""
 
     route: tuple[bytes, ...]
     type: str
@@ -41,7 +41,7 @@ def valid_type(type: bytes) -> bool:
 
 
 def split(frames: Sequence[bytes]) -> Parts:
-    """Cut frames at the first empty one; ValueError without a delimiter or a valid type."""
+    """Cut frames at the first empty one; ValueError without one or without a valid type."""
     try:
         cut = frames.index(b"")
     except ValueError:
@@ -62,17 +62,20 @@ def frames(route: Sequence[bytes], type: str, payload: Sequence[bytes]) -> list[
 def decode(type: str, payload: Sequence[bytes]) -> dict[str, Any]:
     """Read the JSON of a payload and check it against its type and blob.
 
-    Raises Refused for what a server without keys refuses, ValueError for what is not readable.
+    Raises UntrustedMessage for what a server without keys refuses, ValueError for what cannot be
+    read.
     """
     if not payload:
         raise ValueError("no JSON frame behind the message type")
     if payload[0] == ENCRYPTED:
-        raise Refused("encrypted message, but no key to decrypt it")
+        raise UntrustedMessage("encrypted message, but no key to decrypt it")
     value = _object(payload[0])
     if "req" not in value:
         raise ValueError("no key 'req' in the JSON")
     if value["req"] != type:
-        raise Refused(f"hijacked message: 'req' is {value['req']!r:.80}, the type is {type!r:.80}")
+        raise UntrustedMessage(
+            f"hijacked message: 'req' is {value['req']!r:.80}, the type is {type!r:.80}"
+        )
     _check_blob(value, payload)
     return value
 
@@ -119,7 +122,7 @@ def blob(payload: Sequence[bytes]) -> bytes | None:
 
 
 def text(value: Mapping[str, Any], key: str) -> str:
-    """A text field, converted as CC makers do it; KeyError if absent, ValueError if null."""
+    """A text field; any value is converted to text. KeyError if absent, ValueError if null."""
     return str(_present(value, key))
 
 
@@ -153,7 +156,7 @@ def _encoded(type: str) -> bytes:
 def _object(frame: bytes) -> dict[str, Any]:
     try:
         value = json.loads(str(frame, "utf-8"))
-        # The original's reader takes a list of pairs for an object, so somebody may send it.
+        # The original server reads a list of pairs as an object, so programs may send one.
         value = dict(value) if isinstance(value, list) else value
     except UnicodeDecodeError as reason:
         raise ValueError(f"JSON is not UTF-8: {reason.reason} at byte {reason.start}") from None
@@ -170,20 +173,20 @@ def _check_blob(value: Mapping[str, Any], payload: Sequence[bytes]) -> None:
     found = blob(payload)
     if found is None:
         if value.get("blob_hash"):
-            raise Refused("blob hash exists without blob")
+            raise UntrustedMessage("blob hash exists without blob")
         return
     if "blob_hash" not in value:
         raise ValueError("no key 'blob_hash' in the JSON of a message with a blob")
-    # Only a signature vouches for the hash; the original does not look at it without one.
+    # The hash proves something only if it is signed: without a signature the original ignores it.
     if payload[1]:
         _check_hash(value["blob_hash"], found)
 
 
 def _check_hash(claimed: Any, blob: bytes) -> None:
     if not claimed:
-        raise Refused("blob hash missing")
+        raise UntrustedMessage("blob hash missing")
     kind, _, digest = str(claimed).partition(":")
     if kind != "SHA-1":
-        raise Refused(f"unsupported hash type: {kind!r:.80}")
+        raise UntrustedMessage(f"unsupported hash type: {kind!r:.80}")
     if digest != sha1(blob, usedforsecurity=False).hexdigest():
-        raise Refused(f"blob hash does not match: {digest!r:.80}")
+        raise UntrustedMessage(f"blob hash does not match: {digest!r:.80}")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.commands.nearmiss import MOST, fault_of, matches, near_misses, repaired
+from ccproxy.commands.nearmiss import MAX_SHOWN, fault_of, matches, near_misses, repaired
 from ccproxy.config.plan import RoutePlan
 from ccproxy.core.routes import Routes
 from ccproxy.wire.cc import valid_type
@@ -61,7 +61,7 @@ def test_they_come_in_the_order_of_the_file():
 def test_only_the_nearest_are_shown():
     routes = [RoutePlan(f"data{number}", ("h:x",), number) for number in range(1, 10_000)]
     found = near_misses("data77x", tuple(routes))
-    assert len(found) == MOST
+    assert len(found) == MAX_SHOWN
     assert "data77" in [one.prefix for one in found]
     assert found == sorted(found, key=lambda one: one.line)
 

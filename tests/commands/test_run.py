@@ -99,7 +99,7 @@ def test_mistakes_start_nothing(ini, call, serve):
 def test_warnings_go_to_the_log(ini, call, serve):
     assert call(ini(INI.replace("cc-role = remote", "zmq_nthreads = 1")))[0] == 0
     text = Path("x.log").read_text()
-    assert text.count("WARNING CCServer.log_problems: x.ini:") == 2
+    assert text.count("WARNING CCServer: x.ini:") == 2
 
 
 def test_a_pid_file_of_a_live_process(ini, call, serve):
@@ -119,9 +119,9 @@ def test_who_is_stopped_is_waited_for(ini, call, monkeypatch):
     other.take()
     sent = []
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    monkeypatch.setattr(run, "END", 0.01)
+    monkeypatch.setattr(run, "STOP_TIMEOUT", 0.01)
     status, _, err = call("-s", "x.ini")
-    assert (status, "was told to stop, but runs on" in err) == (1, True)
+    assert (status, "was told to stop, but still runs" in err) == (1, True)
     assert call("-r", "x.ini") == (0, "", "")
     monkeypatch.setattr(os, "kill", lambda pid, number: other.drop())
     assert call("-k", "x.ini") == (0, "", "")

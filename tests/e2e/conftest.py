@@ -22,11 +22,11 @@ from ccproxy.testing import free_ports
 from ccproxy.testing.server import RunningServer
 from ccproxy.wire.zmtp import (
     CommandReceived,
-    Connection,
     Handshake,
     MessageReceived,
     Ready,
     Transmit,
+    WireConnection,
 )
 
 SECONDS = 60
@@ -221,7 +221,7 @@ class Wire:
     def __init__(self, sock: socket.socket, kind: bytes = b"DEALER", identity: bytes = b"") -> None:
         sock.settimeout(SECONDS)
         self.sock = sock
-        self.connection = Connection(Handshake(kind, identity))
+        self.connection = WireConnection(Handshake(kind, identity))
         self.waiting: list[Any] = []
 
     def greet(self) -> Wire:

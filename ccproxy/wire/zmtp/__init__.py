@@ -9,7 +9,7 @@ from ccproxy.wire.zmtp.commands import (
     parse,
     parse_frame,
 )
-from ccproxy.wire.zmtp.connection import CommandReceived, Connection, MessageReceived
+from ccproxy.wire.zmtp.connection import CommandReceived, MessageReceived, WireConnection
 from ccproxy.wire.zmtp.frames import (
     COMMAND,
     LONG,
@@ -23,16 +23,16 @@ from ccproxy.wire.zmtp.frames import (
     unpack,
 )
 from ccproxy.wire.zmtp.gather import Gather, TooBig
-from ccproxy.wire.zmtp.handshake import Event, Failed, Handshake, Peer, Ready, Transmit
+from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 from ccproxy.wire.zmtp.mechanism import Mechanism, Null
 from ccproxy.wire.zmtp.metadata import Properties
 from ccproxy.wire.zmtp.sockets import generated_identity
 
 __all__ = [
-    "COMMAND", "LONG", "MORE", "Command", "CommandReceived", "Connection", "Error", "Event",
-    "Failed", "Gather", "Handshake", "Heartbeat", "Mechanism", "MessageReceived", "Null", "Other",
-    "Peer", "Ping", "Pong", "Properties", "Ready", "TooBig", "Transmit", "ZmtpError",
-    "boundaries", "command", "frame", "generated_identity", "pack", "parse", "parse_frame", "span",
-    "unpack",
+    "COMMAND", "LONG", "MORE", "Command", "CommandReceived", "Error", "Failed", "Gather",
+    "Handshake", "HandshakeEvent", "Heartbeat", "Mechanism", "MessageReceived", "Null", "Other",
+    "Peer", "Ping", "Pong", "Properties", "Ready", "TooBig", "Transmit", "WireConnection",
+    "ZmtpError", "boundaries", "command", "frame", "generated_identity", "pack", "parse",
+    "parse_frame", "span", "unpack",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""The commands of ZMTP 3.x as values: PING, PONG, ERROR, and every other by its name.
+"""The commands of ZMTP 3.x as values: PING, PONG, ERROR, and every other command by its name.
 
 Wire facts: rfc.zeromq.org/spec/37. A body given to `parse` is the body of a command frame, so it
-starts with the length of the command's name. Nothing here decides what a command leads to.
+starts with the length of the command's name. Nothing here may decide what a command leads to.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from ccproxy.wire.zmtp.frames import COMMAND, ZmtpError, command, span
 
 COMMAND_MAX = 8192
-"""Limit of the body of one command, bytes; libzmq's READY has under 400."""
+"""Limit of the body of one command, in bytes; libzmq's READY has fewer than 400."""
 CONTEXT_MAX = 16
 TTL_MAX = 0xFFFF
 REFUSED = frozenset({b"SUBSCRIBE", b"CANCEL"})
-"""Commands we know and cannot serve: they belong to publishers' sockets."""
+"""Commands that we know but cannot serve: only PUB and XPUB sockets understand them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A peer asks for a PONG; `ttl` is in tenths of a second (0: none), `context` comes back."""
+    """A peer asks for a PONG; `ttl` is in tenths of a second (0: none), the PONG repeats
+    `context`."""
 
     ttl: int = 0
     context: bytes = b""
@@ -35,21 +36,21 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A peer ends the handshake; `reason` is its own word."""
+    """A peer ends the handshake; `reason` is the text that it gives."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Any other command: READY, SUBSCRIBE, those of a mechanism, unknown ones."""
+    """Any other command: READY, SUBSCRIBE, a command of a mechanism, an unknown one."""
 
     name: bytes
     body: bytes = b""
 
     @property
     def refused(self) -> bool:
-        """True for a command that asks a ROUTER or DEALER for what only a publisher has."""
+        """True for a command that only a publishing socket can serve, not a ROUTER or DEALER."""
         return self.name in REFUSED
 
 
@@ -57,9 +58,9 @@ Command = Ping | Pong | Error | Other
 
 
 def parse(frame_body: bytes) -> Command:
-    """The command in the body of a command frame; ZmtpError if its name or TTL is cut.
+    """The command in the body of a command frame; ZmtpError if its name or TTL is cut off.
 
-    A context over 16 bytes is shortened, as libzmq does.
+    A context over 16 bytes is shortened, as in libzmq.
     """
     name, body = split(frame_body)
     if name == b"PING":
@@ -82,7 +83,7 @@ def parse_frame(unit: bytes) -> Command:
 
 
 def split(frame_body: bytes) -> tuple[bytes, bytes]:
-    """Name and body of a command; ZmtpError if the name is empty or cut."""
+    """Name and body of a command; ZmtpError if the name is empty or cut off."""
     size = frame_body[0] if frame_body else 0
     if not size or len(frame_body) <= size:
         raise ZmtpError(f"command name of {size} bytes in a frame of {len(frame_body)}")

@@ -1,7 +1,7 @@
-"""A whole ZMTP connection in one object: handshake, messages, commands, PONG by itself.
+"""A whole ZMTP connection without a socket: handshake, messages, commands, and the PONG to a PING.
 
-For tests, tools and small users; the switch walks its read buffers itself. It must never touch a
-socket or a clock: heartbeats of our own are its owner's, with `Heartbeat`.
+It is for tests, tools and small programs; the switch walks its read buffers itself. It must never
+touch a socket or a clock: a program that wants to send PINGs itself uses `Heartbeat`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from ccproxy.wire.zmtp.commands import Command, Ping, parse_frame, pong
 from ccproxy.wire.zmtp.frames import COMMAND, ZmtpError, pack, unpack
 from ccproxy.wire.zmtp.gather import Gather
-from ccproxy.wire.zmtp.handshake import Event as HandshakeEvent
-from ccproxy.wire.zmtp.handshake import Failed, Handshake, Peer, Ready, Transmit
+from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
 
 MAX_MESSAGE = 64 * 1024 * 1024
 MAX_FRAMES = 10_000
@@ -28,28 +27,28 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class CommandReceived:
-    """A command after the handshake; the PONG for a PING is already in a Transmit before it."""
+    """A command after the handshake; a PING follows the Transmit that holds its PONG."""
 
     command: Command
 
 
-Event = HandshakeEvent | MessageReceived | CommandReceived
+ConnectionEvent = HandshakeEvent | MessageReceived | CommandReceived
 
 
-class Connection:
-    """Feed it what comes, send what Transmit and Failed carry and what `send` returns."""
+class WireConnection:
+    """One side of a connection: the caller sends what Transmit, Failed and `send` give it."""
 
     def __init__(
         self, handshake: Handshake, max_message: int = MAX_MESSAGE, max_frames: int = MAX_FRAMES
     ) -> None:
-        """Limits as in Gather."""
+        """The limits are those of Gather."""
         self._handshake = handshake
         self._gather = Gather(max_message, max_frames)
-        self._take: Callable[[bytes], list[Event]] = self._open
+        self._take: Callable[[bytes], list[ConnectionEvent]] = self._open
         self.peer: Peer | None = None
 
     def start(self) -> bytes:
-        """What to send first."""
+        """The bytes to send first."""
         return self._handshake.start()
 
     def send(self, frames: Sequence[bytes]) -> bytes:
@@ -58,20 +57,20 @@ class Connection:
             raise RuntimeError("the handshake is not over")
         return pack(frames)
 
-    def receive(self, data: bytes) -> list[Event]:
-        """What the bytes, cut anywhere, lead to; after Failed everything is ignored."""
+    def receive(self, data: bytes) -> list[ConnectionEvent]:
+        """The events of these bytes, which may be cut anywhere; none after Failed."""
         return self._take(data)
 
-    def _open(self, data: bytes) -> list[Event]:
-        events: list[Event] = list(self._handshake.receive(data))
+    def _open(self, data: bytes) -> list[ConnectionEvent]:
+        events: list[ConnectionEvent] = list(self._handshake.receive(data))
         if events and isinstance(events[-1], Ready):
             self.peer = events[-1].peer
             self._take = self._traffic
             events += self._traffic(self._handshake.rest)
         return events
 
-    def _traffic(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
+    def _traffic(self, data: bytes) -> list[ConnectionEvent]:
+        events: list[ConnectionEvent] = []
         try:
             self._collect(data, events)
         except ZmtpError as problem:
@@ -79,7 +78,7 @@ class Connection:
             self._take = _ignore
         return events
 
-    def _collect(self, data: bytes, events: list[Event]) -> None:
+    def _collect(self, data: bytes, events: list[ConnectionEvent]) -> None:
         at = 0
         while at < len(data):
             end = 0 if self._gather.size else self._gather.whole(data, at)
@@ -96,7 +95,7 @@ class Connection:
             data, at = found[1], 0
 
 
-def _add(unit: bytes, events: list[Event]) -> None:
+def _add(unit: bytes, events: list[ConnectionEvent]) -> None:
     if not unit[0] & COMMAND:
         events.append(MessageReceived(unpack(unit)))
         return
@@ -106,5 +105,5 @@ def _add(unit: bytes, events: list[Event]) -> None:
     events.append(CommandReceived(command))
 
 
-def _ignore(data: bytes) -> list[Event]:
+def _ignore(data: bytes) -> list[ConnectionEvent]:
     return []

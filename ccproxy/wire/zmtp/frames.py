@@ -1,8 +1,8 @@
 """The frames of ZMTP 2.0 and 3.x: build them, find where they end, take a whole message apart.
 
-A frame is a flags octet, its length (1 octet, or 8 when LONG is set) and the body; a message is
-all frames up to one without MORE; a command is one frame with COMMAND set.
-Nothing here keeps state between calls or allocates by a length that a peer only claims.
+A frame is a flags octet, its length (1 octet, or 8 if LONG is set) and the body. A message is all
+frames up to and including one without MORE. A command is one frame with COMMAND set.
+Nothing here may keep state between calls, or allocate memory by a length that a peer only claims.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ MORE = 1
 LONG = 2
 COMMAND = 4
 SHORT_MAX = 255
-"""The longest body, in bytes, whose length fits the short header."""
+"""The longest body, in bytes, whose length fits into the short header."""
 
-Buffer = bytes | bytearray | memoryview
+BytesLike = bytes | bytearray | memoryview
 
 
 class ZmtpError(ValueError):
@@ -45,10 +45,10 @@ def command(name: bytes, body: bytes = b"") -> bytes:
     return _header(COMMAND, 1 + len(name) + len(body)) + bytes((len(name),)) + name + body
 
 
-def span(data: Buffer, at: int) -> tuple[int, int, int] | None:
-    """Flags, start and end of the body of the frame at this offset; None if its header is cut.
+def span(data: BytesLike, at: int) -> tuple[int, int, int] | None:
+    """Flags, start and end of the body of the frame at this offset; None if its header is cut off.
 
-    The end may lie beyond the data. ZmtpError if the flags are none of ZMTP's.
+    The end may be behind the end of the data. ZmtpError if the flags are not those of ZMTP.
     """
     left = len(data) - at
     if left < 1:
@@ -63,10 +63,10 @@ def span(data: Buffer, at: int) -> tuple[int, int, int] | None:
     return flags, at + 2, at + 2 + data[at + 1]
 
 
-def boundaries(data: Buffer, start: int = 0) -> Iterator[int]:
-    """End offset of each message in data made of whole messages; ZmtpError if it is not.
+def boundaries(data: BytesLike, start: int = 0) -> Iterator[int]:
+    """End offset of each message in data that consists of whole messages; ZmtpError otherwise.
 
-    A command counts as a unit of its own.
+    A command counts as a message.
     """
     at, size = start, len(data)
     while at < size:
@@ -80,7 +80,7 @@ def boundaries(data: Buffer, start: int = 0) -> Iterator[int]:
             raise ZmtpError(f"the message is cut after the frame that ends at offset {at}")
 
 
-def unpack(data: Buffer) -> list[bytes]:
+def unpack(data: BytesLike) -> list[bytes]:
     """The frames of exactly one whole message; ZmtpError if it is anything else."""
     frames: list[bytes] = []
     at, flags = 0, MORE

@@ -1,31 +1,31 @@
-"""One message, or one command, that does not lie whole in one read, put together piece by piece.
+"""Puts together a message, or a command, that arrives in several reads.
 
     gather.feed(data) -> None: all of it is held | (one whole message or command, what follows it)
 
-A command may stand between the frames of a message: libzmq sends PING and PONG when their time
-comes, also when it is half way through a message [seen: 4.3.5, slow reader]. Such commands are
-kept apart, for `take_commands`.
-It must never allocate by a length that a peer only announces, or look at a byte twice.
+A command may come between two frames of one message: libzmq sends PING and PONG when their time
+comes, even in the middle of a message [seen: 4.3.5, slow reader]. Such commands are collected
+separately, for `take_commands`.
+It must never allocate memory by a length that a peer only announces, or look at a byte twice.
 """
 
 from __future__ import annotations
 
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
-from ccproxy.wire.zmtp.frames import COMMAND, MORE, Buffer, ZmtpError, span
+from ccproxy.wire.zmtp.frames import COMMAND, MORE, BytesLike, ZmtpError, span
 
 COMMANDS_HELD = 65536
-"""Bytes of commands inside one message that may wait for `take_commands`."""
+"""Limit, in bytes, of the commands inside one message that wait for `take_commands`."""
 
 
 class TooBig(ZmtpError):
-    """A message is, or announces to become, larger than it may be."""
+    """A message is larger than allowed, or announces that it will be."""
 
 
 class Gather:
     """Collects one message at a time; after an error it is of no further use."""
 
     def __init__(self, max_message: int, max_frames: int) -> None:
-        """Limits of one message: bytes on the wire, frame headers included; number of frames."""
+        """Limits of one message: bytes on the wire including frame headers; number of frames."""
         self._max_message = max_message
         self._max_frames = max_frames
         self._buffer = bytearray()
@@ -39,7 +39,7 @@ class Gather:
         """Bytes held; 0 between two messages."""
         return len(self._buffer) + self._held
 
-    def feed(self, data: Buffer) -> tuple[bytes, bytes] | None:
+    def feed(self, data: BytesLike) -> tuple[bytes, bytes] | None:
         """One whole message or command and what follows it; None if more is needed.
 
         TooBig as soon as a frame is announced that exceeds the limit, ZmtpError for broken frames.
@@ -53,14 +53,15 @@ class Gather:
         return self._split(end - cut) if end else None
 
     def take_commands(self) -> list[bytes]:
-        """The command frames met inside messages since the last call."""
+        """The command frames found inside messages since the last call."""
         commands, self._commands, self._held = self._commands, [], 0
         return commands
 
-    def whole(self, data: Buffer, at: int) -> int:
-        """End of the message or command at this offset of data never fed; same limits and errors.
+    def whole(self, data: BytesLike, at: int) -> int:
+        """End of the message or command at this offset of `data`, which must not be fed before.
 
-        0 if it is cut off, or has a command inside: then it is one for `feed`.
+        0 if it is cut off or has a command inside: then give it to `feed`. Limits and errors are
+        those of `feed`.
         """
         frames, end = 0, at
         while found := span(data, end):
@@ -74,7 +75,7 @@ class Gather:
         return 0
 
     def _walk(self, inside: list[tuple[int, int]]) -> int:
-        """Step over whole frames; the end of the message, or 0. Commands met go into `inside`."""
+        """Step over whole frames; return the end of the message, or 0. Add commands to `inside`."""
         buffer, at, cut = self._buffer, self._walked, 0
         while found := span(buffer, at):
             flags, _, end = found
@@ -101,7 +102,7 @@ class Gather:
             raise ZmtpError(f"message of more than {self._max_frames} frames")
 
     def _cut(self, inside: list[tuple[int, int]]) -> int:
-        """Take the commands out of the buffer; how many bytes they were."""
+        """Take the commands out of the buffer; return their size in bytes."""
         first, buffer = inside[0][0], self._buffer
         kept, at = bytearray(), first
         for start, end in inside:

@@ -1,18 +1,19 @@
-"""The 64 bytes that open a ZMTP connection, and a name for whatever else may come.
+"""The 64 bytes that open a ZMTP connection, and names for other protocols' first bytes.
 
 signature (10) | major (1) | minor (1) | mechanism (20) | as-server (1) | filler (31)
-A ZMTP 2.0 peer sends its socket type where minor stands, and nothing after it. That is why our
-own greeting leaves in two parts, the second one when the peer's major version is known.
+A ZMTP 2.0 peer sends its socket type in the place of the minor version, and nothing after it.
+Therefore our own greeting is sent in two parts, the second one when the peer's major version is
+known.
 """
 
 from __future__ import annotations
 
 SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"
-"""As libzmq sends it for an empty identity; read by ZMTP 1.0 it announces one byte."""
+"""As libzmq sends it for an empty identity; a ZMTP 1.0 peer reads it as a length of one byte."""
 MAJOR = 3
 MINOR = 1
 OPENING = SIGNATURE + bytes((MAJOR,))
-SIZE = 64
+GREETING_SIZE = 64
 AS_SERVER_AT = 32
 
 FOREIGN: tuple[tuple[bytes, str], ...] = (
@@ -41,10 +42,10 @@ def closing(mechanism: bytes, as_server: bool) -> bytes:
 
 
 def unversioned(data: bytes) -> str | None:
-    """What a stream that does not open like ZMTP 2.0 or later is.
+    """A description of a stream that does not begin like ZMTP 2.0 or later.
 
-    Empty while it may still be ZMTP, None while more bytes could tell. The answer depends on the
-    stream only, not on how it was cut.
+    Empty if it does begin like ZMTP, None if more bytes are needed to decide. The answer depends
+    on the stream only, not on how it was cut.
     """
     if data[:1] != b"\xff":
         answers = (_foreign(data[:size]) for size in range(1, len(data) + 1))

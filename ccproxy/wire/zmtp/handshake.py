@@ -1,12 +1,12 @@
-"""The opening of a ZMTP connection, as a machine: bytes in, events out.
+"""The handshake of a ZMTP connection as a state machine: bytes in, events out.
 
     signature -> version -+-> greeting -> commands of the mechanism -> Ready     ZMTP 3.x
                           +-> socket type -> identity frame -> Ready             ZMTP 2.0
     anywhere ------------------------------------------------------> Failed
 
-It holds at most one greeting or one command of the peer. It must never touch a socket or a
-clock: who feeds it also limits the time it may take.
-Wire facts: rfc.zeromq.org/spec/37 and /spec/15; where they leave a choice, libzmq's behaviour.
+It holds at most one greeting or one command of the peer. It must never touch a socket or a clock:
+the caller limits the time that the handshake may take.
+Wire facts: rfc.zeromq.org/spec/37 and /spec/15; where these leave a choice, it does as libzmq does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ccproxy.wire.zmtp import greeting
 from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Ping, Pong, error, parse
 from ccproxy.wire.zmtp.frames import COMMAND, LONG, ZmtpError, frame, span
-from ccproxy.wire.zmtp.mechanism import Mechanism, Null, Step
+from ccproxy.wire.zmtp.mechanism import Mechanism, MechanismStep, Null
 from ccproxy.wire.zmtp.metadata import Properties, encode
 from ccproxy.wire.zmtp.sockets import (
     COMPATIBLE,
@@ -31,16 +31,16 @@ from ccproxy.wire.zmtp.sockets import (
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end."""
+    """What the peer has told us about itself."""
 
     version: tuple[int, int]
-    """As announced: (3, 1), (3, 0), (2, 0)."""
+    """The version that it announced: (3, 1), (3, 0), (2, 0)."""
     socket_type: bytes
     identity: bytes
-    """Empty if it gave none."""
+    """Empty if the peer gave none."""
     mechanism: bytes = b"NULL"
     properties: Properties = field(default_factory=Properties, hash=False)
-    """All of its READY; empty for ZMTP 2.0."""
+    """All properties of its READY; empty for ZMTP 2.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,20 @@ class Transmit:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The handshake is over, traffic may flow."""
+    """The handshake is over: messages may be sent and received."""
 
     peer: Peer
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The connection is to be closed, after `transmit` was sent if it is not empty."""
+    """Close the connection; if `transmit` is not empty, send it before."""
 
     reason: str
     transmit: bytes = b""
 
 
-Event = Transmit | Ready | Failed
+HandshakeEvent = Transmit | Ready | Failed
 
 
 class Handshake:
@@ -79,7 +79,7 @@ class Handshake:
         properties: Mapping[bytes, bytes] | None = None,
         max_command: int = COMMAND_MAX,
     ) -> None:
-        """ValueError for a socket type, identity or property of ours that ZMTP cannot carry."""
+        """ValueError if ZMTP cannot carry our socket type, identity or properties."""
         if socket_type not in COMPATIBLE:
             raise ValueError(f"unknown socket type {socket_type!r}")
         check_identity(identity)
@@ -89,7 +89,7 @@ class Handshake:
         self._properties = self._described(properties or {})
         self._max_command = max_command
         self._buffer = bytearray()
-        self._events: list[Event] = []
+        self._events: list[HandshakeEvent] = []
         self._stage: Callable[[], bool] | None = self._signature
         self._version = (0, 0)
         self._peer_socket_type = b""
@@ -97,20 +97,20 @@ class Handshake:
 
     @property
     def rest(self) -> bytes:
-        """What followed the handshake in the data fed; meaningful after Ready."""
+        """The bytes behind the handshake in the data fed so far; has a meaning after Ready."""
         return bytes(self._buffer)
 
     @property
     def waiting_for(self) -> str:
-        """What the peer has not sent yet, for the message about a handshake that took too long."""
+        """What the peer has not sent yet, for the log line about a handshake that took too long."""
         return self._stage.__name__.strip("_").replace("_", " ") if self._stage else ""
 
     def start(self) -> bytes:
         """What to send first: signature and major version."""
         return greeting.OPENING
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Take bytes of the peer, cut anywhere. After Failed everything is ignored."""
+    def receive(self, data: bytes) -> list[HandshakeEvent]:
+        """Take bytes of the peer, cut anywhere; ignores everything after Failed."""
         if self._stage is None:
             return []
         self._buffer += data
@@ -175,7 +175,7 @@ class Handshake:
         return True
 
     def _greeting(self) -> bool:
-        if len(self._buffer) < greeting.SIZE:
+        if len(self._buffer) < greeting.GREETING_SIZE:
             return False
         self._version = (self._buffer[10], self._buffer[11])
         name = bytes(self._buffer[12:32]).rstrip(b"\0")
@@ -183,7 +183,7 @@ class Handshake:
         if name != ours:
             found = name.decode("ascii", "backslashreplace") or "none"
             raise ZmtpError(f"security mechanism {found}; {ours.decode()} expected")
-        del self._buffer[: greeting.SIZE]
+        del self._buffer[: greeting.GREETING_SIZE]
         self._tells_errors = True
         self._stage = self._command
         self._take(self._mechanism.start(self._properties))
@@ -194,7 +194,7 @@ class Handshake:
         if found is None:
             return False
         flags, start, end = found
-        # libzmq does not ask for COMMAND here either, only that no message follows.
+        # COMMAND need not be set: libzmq too checks only that MORE is not set.
         if flags & ~(COMMAND | LONG):
             raise ZmtpError(f"frame flags 0x{flags:02x} where a command was expected")
         if end - start > self._max_command:
@@ -215,7 +215,7 @@ class Handshake:
             raise ZmtpError(f"{type(command).__name__.upper()} before the handshake was over")
         self._take(self._mechanism.receive(command))
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: MechanismStep) -> None:
         if step.transmit:
             self._events.append(Transmit(step.transmit))
         if step.metadata is None:

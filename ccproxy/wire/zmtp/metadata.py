@@ -1,8 +1,8 @@
-"""The properties two peers tell each other in READY: name-value pairs, as bytes.
+"""The properties that two peers tell each other in READY: name-value pairs, as bytes.
 
 On the wire each is the length of the name (1 octet), the name, the length of the value
-(4 octets, network order), the value (ZMTP 3.1, "metadata"). Nothing here knows what any property
-means.
+(4 octets, network order), the value (ZMTP 3.1, "metadata"). Nothing here may depend on the meaning
+of a property.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VALUE_MAX = 0x7FFFFFFF
 
 
 class Properties(Mapping[bytes, bytes]):
-    """Properties by name; names are found in any case and listed as they were given."""
+    """Properties by name; a name is found in any letter case and listed as it was given."""
 
     __slots__ = ("_items",)
 
@@ -38,7 +38,7 @@ class Properties(Mapping[bytes, bytes]):
 
 
 def encode(properties: Mapping[bytes, bytes]) -> bytes:
-    """The properties as they stand in READY; ValueError for a name or value ZMTP cannot carry."""
+    """The properties as READY carries them; ValueError if ZMTP cannot carry a name or value."""
     parts: list[bytes] = []
     for name, value in properties.items():
         if not 0 < len(name) <= 255 or not NAME_CHARACTERS.issuperset(name):
@@ -50,9 +50,9 @@ def encode(properties: Mapping[bytes, bytes]) -> bytes:
 
 
 def decode(data: bytes) -> Properties:
-    """The properties in the body of READY; ZmtpError if one is cut.
+    """The properties in the body of READY; ZmtpError if one is cut off.
 
-    As in libzmq, the characters of names are not checked and the last of two alike counts.
+    As in libzmq, the characters of names are not checked, and of two equal names the last counts.
     """
     found: dict[bytes, bytes] = {}
     at = 0

@@ -1,4 +1,4 @@
-"""Socket types and identities: who may talk to whom, and under which name.
+"""Socket types and identities: which socket types can be connected, and which names are allowed.
 
 Wire facts: rfc.zeromq.org/spec/37 ("socket-type", "identity"), spec/15 (numbers of ZMTP 2.0).
 """
@@ -29,7 +29,7 @@ COMPATIBLE: Mapping[bytes, frozenset[bytes]] = {
     b"PUSH": frozenset({b"PULL"}),
 }
 NAMED = frozenset({b"REQ", b"DEALER", b"ROUTER"})
-"""Socket types that tell their identity in READY."""
+"""Socket types that send their identity in READY."""
 
 IDENTITY_MAX = 255
 
@@ -44,12 +44,12 @@ def check_socket_type(ours: bytes, theirs: bytes) -> None:
 
 
 def check_identity(identity: bytes) -> None:
-    """ZmtpError if a peer may not call itself that; an empty identity is fine."""
+    """ZmtpError if a peer may not have this identity; an empty one is allowed."""
     if len(identity) > IDENTITY_MAX:
         raise ZmtpError(f"identity of {len(identity)} bytes; at most {IDENTITY_MAX} are allowed")
     if identity[:1] == b"\0":
         raise ZmtpError(
-            f"identity {identity[:16].hex()} starts with a zero byte; those are generated"
+            f"identity {identity[:16].hex()} starts with a zero byte; only generated ones may"
         )
 
 

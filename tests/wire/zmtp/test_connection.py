@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ccproxy.wire.zmtp.commands import Error, Other, Ping, Pong, error, ping, pong
 from ccproxy.wire.zmtp.connection import (
     CommandReceived,
-    Connection,
-    Event,
+    ConnectionEvent,
     MessageReceived,
+    WireConnection,
 )
 from ccproxy.wire.zmtp.frames import command, frame, pack
 from ccproxy.wire.zmtp.greeting import OPENING, closing
@@ -31,18 +31,18 @@ UNITS = st.one_of(
 )
 
 
-def router() -> Connection:
-    return Connection(Handshake(b"ROUTER"), max_message=2000, max_frames=10)
+def router() -> WireConnection:
+    return WireConnection(Handshake(b"ROUTER"), max_message=2000, max_frames=10)
 
 
-def opened() -> Connection:
+def opened() -> WireConnection:
     connection = router()
     assert isinstance(connection.receive(OPEN)[-1], Ready)
     return connection
 
 
 def test_two_wired_together() -> None:
-    one, other = Connection(Handshake(b"ROUTER")), Connection(Handshake(b"DEALER", b"d"))
+    one, other = WireConnection(Handshake(b"ROUTER")), WireConnection(Handshake(b"DEALER", b"d"))
     wires = {0: other.start(), 1: one.start()}
     while any(wires.values()):
         incoming, wires = wires, {0: b"", 1: b""}
@@ -109,7 +109,7 @@ def test_any_split_leads_to_the_same_events(units: list[bytes], at: list[int]) -
     data = OPEN + b"".join(units)
     cuts = [0, *sorted(min(cut, len(data)) for cut in at), len(data)]
     split = router()
-    found: list[Event] = []
+    found: list[ConnectionEvent] = []
     for start, end in zip(cuts, cuts[1:], strict=False):
         found += split.receive(data[start:end])
     assert found == router().receive(data)
@@ -123,7 +123,7 @@ def test_mutated_streams_fail_or_wait(units: list[bytes], draw: st.DataObject) -
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     step = draw.draw(st.sampled_from([1, 7, 5000]))
     connection = router()
-    events: list[Event] = []
+    events: list[ConnectionEvent] = []
     for at in range(0, len(data), step):
         events += connection.receive(bytes(data[at : at + step]))
     assert sum(isinstance(event, Failed) for event in events) <= 1
@@ -133,7 +133,7 @@ def test_mutated_streams_fail_or_wait(units: list[bytes], draw: st.DataObject) -
 @settings(max_examples=200)
 def test_random_traffic_fails_or_waits(data: bytes) -> None:
     connection = opened()
-    events: list[Event] = []
+    events: list[ConnectionEvent] = []
     for octet in data:
         events += connection.receive(bytes((octet,)))
     whole = opened().receive(data)

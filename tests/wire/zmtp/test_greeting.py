@@ -13,7 +13,7 @@ def test_64_bytes() -> None:
     whole = g.OPENING + g.closing(b"NULL", False)
     assert whole.hex() == "ff00000000000000017f" + "0301" + "4e554c4c" + "00" * 48
     curve = g.OPENING + g.closing(b"CURVE", True)
-    assert len(curve) == g.SIZE
+    assert len(curve) == g.GREETING_SIZE
     assert (curve[12:32].rstrip(b"\0"), curve[g.AS_SERVER_AT]) == (b"CURVE", 1)
 
 

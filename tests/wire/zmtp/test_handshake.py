@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ccproxy.wire.zmtp.commands import Error, Other, error, ping, ready
 from ccproxy.wire.zmtp.frames import command, frame, pack
 from ccproxy.wire.zmtp.greeting import OPENING, SIGNATURE, closing
-from ccproxy.wire.zmtp.handshake import Event, Failed, Handshake, Peer, Ready, Transmit
-from ccproxy.wire.zmtp.mechanism import Step
+from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
+from ccproxy.wire.zmtp.mechanism import MechanismStep
 from ccproxy.wire.zmtp.metadata import Properties, decode, encode
 
 GREETING = OPENING + closing(b"NULL", False)
@@ -24,7 +24,7 @@ def hello(socket_type: bytes = b"DEALER", identity: bytes = b"", **more: bytes) 
     return ready(encode(properties | {name.encode(): value for name, value in more.items()}))
 
 
-def feed(handshake: Handshake, chunks: Iterable[bytes]) -> list[Event]:
+def feed(handshake: Handshake, chunks: Iterable[bytes]) -> list[HandshakeEvent]:
     return [event for chunk in chunks for event in handshake.receive(chunk)]
 
 
@@ -32,7 +32,7 @@ def bytewise(data: bytes) -> list[bytes]:
     return [bytes((octet,)) for octet in data]
 
 
-def last(data: bytes, socket_type: bytes = b"ROUTER") -> Event:
+def last(data: bytes, socket_type: bytes = b"ROUTER") -> HandshakeEvent:
     handshake = Handshake(socket_type)
     whole = handshake.receive(data)
     assert whole == feed(Handshake(socket_type), bytewise(data))
@@ -182,9 +182,9 @@ def test_our_own_mistakes_raise(arguments: dict[str, bytes]) -> None:
         Handshake(**({"socket_type": b"ROUTER"} | arguments))  # type: ignore[arg-type]
 
 
-def wire_up(one: Handshake, other: Handshake) -> tuple[list[Event], list[Event]]:
+def wire_up(one: Handshake, other: Handshake) -> tuple[list[HandshakeEvent], list[HandshakeEvent]]:
     """Two machines, back to back: what happened on either side, without the transmits."""
-    happened: tuple[list[Event], list[Event]] = ([], [])
+    happened: tuple[list[HandshakeEvent], list[HandshakeEvent]] = ([], [])
     to_one, to_other = other.start(), one.start()
     while to_one or to_other:
         outs = [b"", b""]
@@ -222,15 +222,19 @@ class Riddle:
         self.as_server = as_server
         self._properties = Properties()
 
-    def start(self, properties: Properties) -> Step:
+    def start(self, properties: Properties) -> MechanismStep:
         self._properties = properties
-        return Step() if self.as_server else Step(command(b"ASK", encode(properties)))
+        return (
+            MechanismStep()
+            if self.as_server
+            else MechanismStep(command(b"ASK", encode(properties)))
+        )
 
-    def receive(self, command_: Error | Other) -> Step:
+    def receive(self, command_: Error | Other) -> MechanismStep:
         assert isinstance(command_, Other)
         metadata = decode(command_.body)
         answer = command(b"TELL", encode(self._properties)) if self.as_server else b""
-        return Step(answer, metadata)
+        return MechanismStep(answer, metadata)
 
 
 def test_another_mechanism() -> None:
@@ -263,7 +267,7 @@ def test_any_split_leads_to_the_same_events(data: bytes, at: list[int]) -> None:
     cuts = [0, *sorted(min(cut, len(data)) for cut in at), len(data)]
     whole, split = Handshake(b"ROUTER"), Handshake(b"ROUTER")
     expected = whole.receive(data)
-    found: list[Event] = []
+    found: list[HandshakeEvent] = []
     rest = b""
     for start, end in zip(cuts, cuts[1:], strict=False):
         if any(isinstance(event, Ready) for event in found):
@@ -281,7 +285,7 @@ def test_mutated_streams_fail_or_wait(data: bytes, draw: st.DataObject) -> None:
     for _ in range(draw.draw(st.integers(1, 4))):
         mutated[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     events = Handshake(b"ROUTER").receive(bytes(mutated))
-    assert all(isinstance(event, Event) for event in events)
+    assert all(isinstance(event, HandshakeEvent) for event in events)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", OPENING, GREETING, SIGNATURE + b"\x01\x05"]))
@@ -289,4 +293,4 @@ def test_mutated_streams_fail_or_wait(data: bytes, draw: st.DataObject) -> None:
 def test_random_bytes_fail_or_wait(data: bytes, opening: bytes) -> None:
     handshake = Handshake(b"ROUTER")
     events = feed(handshake, bytewise(opening + data))
-    assert all(isinstance(event, Event) for event in events)
+    assert all(isinstance(event, HandshakeEvent) for event in events)

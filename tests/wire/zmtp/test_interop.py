@@ -10,7 +10,12 @@ import pytest
 import zmq
 
 from ccproxy.wire.zmtp.commands import Ping, Pong, ping
-from ccproxy.wire.zmtp.connection import CommandReceived, Connection, Event, MessageReceived
+from ccproxy.wire.zmtp.connection import (
+    CommandReceived,
+    ConnectionEvent,
+    MessageReceived,
+    WireConnection,
+)
 from ccproxy.wire.zmtp.frames import COMMAND
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, Ready, Transmit
 
@@ -21,13 +26,15 @@ Make = Callable[..., Any]
 class Wire:
     """A connection of ours on a TCP socket; `bytewise` feeds and sends single bytes."""
 
-    def __init__(self, sock: socket.socket, connection: Connection, bytewise: bool = False) -> None:
+    def __init__(
+        self, sock: socket.socket, connection: WireConnection, bytewise: bool = False
+    ) -> None:
         sock.settimeout(SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.connection = connection
         self.bytewise = bytewise
-        self.waiting: list[Event] = []
+        self.waiting: list[ConnectionEvent] = []
         self.silent = False
         self.write(connection.start())
 
@@ -93,7 +100,7 @@ def accept() -> Iterator[Callable[..., Wire]]:
     def accept(client: Any, bytewise: bool = False) -> Wire:
         client.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         accepted.append(listener.accept()[0])
-        return Wire(accepted[-1], Connection(Handshake(b"ROUTER")), bytewise)
+        return Wire(accepted[-1], WireConnection(Handshake(b"ROUTER")), bytewise)
 
     yield accept
     for sock in [listener, *accepted]:
@@ -108,7 +115,7 @@ def dial() -> Iterator[Callable[..., Wire]]:
     def dial(server: Any, identity: bytes = b"") -> Wire:
         port = server.bind_to_random_port("tcp://127.0.0.1")
         dialled.append(socket.create_connection(("127.0.0.1", port), timeout=SECONDS))
-        return Wire(dialled[-1], Connection(Handshake(b"DEALER", identity)))
+        return Wire(dialled[-1], WireConnection(Handshake(b"DEALER", identity)))
 
     yield dial
     for sock in dialled:
