@@ -83,7 +83,6 @@ STILL_UPWARD = {
 STILL_IN_CIRCLES = {
     "ccproxy.net.zmtp": {"connection", "wiring"},
     "ccproxy.protocols.jolie": {"caller", "listener", "returns"},
-    "ccproxy.server": {"server", "statistics"},
     "ccproxy_handlers.ssmmp.manager.engine": {
         "agents", "closing", "health", "identity", "instances", "legacy_peers", "offers",
         "operations", "placement", "plans", "reconcile", "services", "sessions", "state",

@@ -7,11 +7,9 @@ that takes its place. It must never touch a listener.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
@@ -161,26 +159,6 @@ class HandlerSet:
         """The outboxes of all links; those that a reload took away are summed up in one."""
         boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
         return [self.past, *boxes] if self.past.queued else boxes
-
-    def counters(self) -> Counter[str]:
-        """The counters of all handlers, added up by name."""
-        total: Counter[str] = Counter()
-        for member in self.members.values():
-            total.update(member.context.counters)
-        return total
-
-    def status(self) -> list[tuple[str, dict[str, Any]]]:
-        """What each handler that has links says of them, by section."""
-        found: list[tuple[str, dict[str, Any]]] = []
-        for name, member in self.members.items():
-            try:
-                facts = member.handler.status()
-            except Exception as error:
-                self._kit.log.failed(name, "(status)", error)
-                continue
-            if facts:
-                found.append((name, facts))
-        return found
 
     async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
         self._starting = {}

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from ccproxy.config.diff import Change, diff
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
+from ccproxy.core.averages import PERIOD
 from ccproxy.core.ingress import COMPILED
-from ccproxy.core.outbox import Outbox
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
@@ -30,11 +30,15 @@ from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
+from ccproxy.server.observer import Observer
+from ccproxy.server.reload import ReloadOutcome, Reloads
 from ccproxy.server.statistics import Statistics
+from ccproxy.server.status import TypeStatus
 from ccproxy.wire.cc import CcCodec
 
 POLL_INTERVAL = 1.0
 """Seconds between two looks at what was dropped."""
+STAYS = "the old configuration stays"
 
 
 class Owner(Protocol):
@@ -54,7 +58,7 @@ class Owner(Protocol):
 
 async def serve(plan: Plan, owner: Owner) -> int:
     """Run a plan until SIGTERM or SIGINT; the exit status. Nothing is left half started."""
-    server = Server(plan)
+    server = Server(plan, owner)
     with owner.signals.obeyed(
         {
             signal.SIGTERM: server.ask_to_stop,
@@ -69,7 +73,7 @@ async def serve(plan: Plan, owner: Owner) -> int:
             await server.stop()
             return 1
         owner.ready()
-        await server.run(owner)
+        await server.run()
         await server.stop()
     return 0
 
@@ -77,9 +81,10 @@ async def serve(plan: Plan, owner: Owner) -> int:
 class Server:
     """One switch with its listeners and handlers."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, owner: Owner) -> None:
         loop = asyncio.get_running_loop()
         self.plan = plan
+        self.owner = owner
         self.log = ServerLog(loop.time)
         codec = CcCodec(gethostname(), time.time)
         self.switch = Switch(codec, self.log, plan.server.flows)
@@ -87,10 +92,11 @@ class Server:
         self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
         self.handlers = HandlerSet(self.kit)
         self.listeners = Listeners(self.kit)
-        self.statistics = Statistics(self)
+        self.observer = Observer(self.kit, self.handlers, self.listeners)
+        self.statistics = Statistics(self.log)
+        self.reloads = Reloads(self._reload)
         self._loop = loop
         self._stopping = asyncio.Event()
-        self._reloading = asyncio.Event()
 
     def ask_to_stop(self) -> None:
         """Stop, also while the start or a reload is under way."""
@@ -98,7 +104,7 @@ class Server:
 
     def ask_to_reload(self) -> None:
         """Read the configuration again, as soon as a reload under way is done."""
-        self._reloading.set()
+        self.reloads.ask()
 
     async def start(self) -> None:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
@@ -123,18 +129,21 @@ class Server:
             raise StartFailed("asked to stop before the start was done")
         starting.result()
 
-    async def run(self, owner: Owner) -> None:
-        """Obey signals until one says stop."""
-        watches = [
-            self._loop.create_task(self._watch()),
-            self._loop.create_task(self.statistics.run()),
-            self._loop.create_task(self.statistics.sample()),
-            self._loop.create_task(self._reload_on_signal(owner)),
-        ]
+    async def run(self) -> None:
+        """Serve, until asked to stop."""
+        work = {
+            "watch": self._watch(),
+            "statistics": self._write_statistics(),
+            "averages": self._sample(),
+            "reloads": self.reloads.run(),
+        }
+        tasks = [self._loop.create_task(one, name=name) for name, one in work.items()]
+        for task in tasks:
+            task.add_done_callback(self.log.ended)
         await self._stopping.wait()
-        for watch in watches:
-            watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
         """Stop accepting, let calls be answered and handlers stop, flush up to linger, say the
@@ -145,9 +154,10 @@ class Server:
         await self.listeners.settle()
         await self.handlers.stop(linger)
         await self.listeners.close_peers(linger)
-        self.log.drops(self.outboxes())
-        self.statistics.write()
-        for box in self.outboxes():
+        outboxes = self.observer.outboxes()
+        self.log.drops(outboxes)
+        await self._write_once()
+        for box in outboxes:
             self.log.info("outbox %s", box.line())
         self.log.info("ledger %s", self.switch.ledger.line())
 
@@ -158,32 +168,35 @@ class Server:
         trace = None if expected else error
         self.log.logger.error(text, what, error, exc_info=trace, stacklevel=2)
 
-    def outboxes(self) -> list[Outbox]:
-        """Every outbox there is: of links, and of peers."""
-        return [*self.handlers.outboxes(), *self.listeners.outboxes()]
+    async def _reload(self) -> ReloadOutcome:
+        """Read the configuration again and change to it, or to nothing of it."""
+        outcome = ReloadOutcome(adopted=False)
+        try:
+            plan, problems = self.owner.reload()
+            outcome = await self._adopt(plan, tuple(problems))
+        except Exception as error:  # whatever it is, the next reload must be possible
+            self.refused(f"reload failed, {STAYS}", error)
+            outcome = ReloadOutcome(adopted=False, reason=str(error) or repr(error))
+        finally:
+            self.owner.reloaded(outcome.adopted)
+        if outcome.adopted:
+            self.log.info("reloaded: %s", outcome.change)
+        return outcome
 
-    async def _reload_on_signal(self, owner: Owner) -> None:
-        while True:
-            await self._reloading.wait()
-            self._reloading.clear()
-            change = None
-            try:
-                change = await self._reload(owner)
-            except Exception as error:  # whatever it is, the next signal must be obeyed
-                self.refused("reload failed, the old configuration stays", error)
-            finally:
-                owner.reloaded(change is not None)
-            if change is not None:
-                self.log.info("reloaded: %s", change)
-
-    async def _reload(self, owner: Owner) -> Change | None:
-        """Change to a new plan, or to nothing of it; what is different then, None if it is bad."""
-        plan, problems = owner.reload()
+    async def _adopt(self, plan: Plan | None, problems: tuple[Problem, ...]) -> ReloadOutcome:
+        """Change to a plan, if there is one; its problems are logged."""
         for problem in problems:
             (self.log.warning if problem.warning else self.log.error)("%s", problem)
         if plan is None:
-            self.log.error("reload failed, the old configuration stays")
-            return None
+            self.log.error(f"reload failed, {STAYS}")
+            return ReloadOutcome(
+                False, reason=f"mistakes in the configuration, {STAYS}", problems=problems
+            )
+        change = await self._change_to(plan)
+        return ReloadOutcome(True, change=str(change), problems=problems)
+
+    async def _change_to(self, plan: Plan) -> Change:
+        """Run another plan, or go on with the present one and raise; what is different."""
         change = diff(self.plan, plan)
         prepared = self.listeners.prepare(plan)
         try:
@@ -199,8 +212,31 @@ class Server:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_INTERVAL)
-            self.log.drops(self.outboxes())
+            self.log.drops(self.observer.outboxes())
             self.log.summarise()
+
+    async def _write_statistics(self) -> None:
+        while True:
+            await asyncio.sleep(self.plan.server.stats_period)
+            await self._write_once()
+
+    async def _write_once(self) -> None:
+        options = self.plan.server
+        if options.cc_stats:
+            types = await self._types()
+            self.statistics.write(self.observer.status(self.plan), options, types)
+
+    async def _sample(self) -> None:
+        """Samples for the averages of the infofile."""
+        while True:
+            await asyncio.sleep(PERIOD)
+            if self.plan.server.infofile_level > 2:
+                types = await self._types()
+                self.statistics.sample(self.observer.status(self.plan), types)
+
+    async def _types(self) -> list[TypeStatus]:
+        """What statistics say of message types: nothing, if they are not to be counted."""
+        return await self.observer.all_types() if self.plan.server.cc_stats > 1 else []
 
 
 def _raise_file_limit() -> None:

@@ -1,28 +1,22 @@
 """Statistics as the original wrote them: one log line each period, and the infofile.
 
-Names of counters are those of the original (count, bytes, .ok, .dropped, .crashed, .invalid);
-where the original mixed queue losses into the counts of messages, ours come from the ledger. Per
-type there is what came in, not what became of it (`count.msg.TYPE`). It
-must never count anything itself.
+Names of counters are those of the original (count, bytes, .ok, .dropped, .crashed, .invalid). Where
+the original mixed losses of queues into the counts of messages, ours come from the ledger. For each
+type there is what came in, not what became of it (`count.msg.TYPE`). It renders a Status, and must
+never look at the server itself or count anything.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import platform
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ccproxy import __version__
-from ccproxy.core.averages import PERIOD, WINDOWS, Average, Averages
-from ccproxy.core.switch import Switch
-
-if TYPE_CHECKING:
-    from ccproxy.server.server import Server
+from ccproxy.config.server import ServerOptions
+from ccproxy.core.averages import WINDOWS, Average, Averages
+from ccproxy.net.notices import ServerLog
+from ccproxy.server.status import HandlerStatus, ProcessStatus, Status, TypeStatus
 
 OUTCOMES = {
     "ok": ("forwarded", "replied", "consumed", "discarded"),
@@ -33,106 +27,99 @@ OUTCOMES = {
 """Word of the original -> the fates it stands for."""
 
 
-def totals(switch: Switch, per_type: bool) -> Counter[str]:
-    """All counters of a switch since the start; `per_type` adds two for each type in the table."""
-    ledger = switch.ledger
+def totals(status: Status, types: Iterable[TypeStatus] = ()) -> Counter[str]:
+    """All counters since the start, with two for each of these message types."""
+    ledger = status.ledger
     found = Counter({"count": ledger.received, "bytes": ledger.bytes})
     for word, fates in OUTCOMES.items():
-        found[f"count.{word}"] = sum(ledger.fates[fate] for fate in fates)
-        found[f"bytes.{word}"] = sum(ledger.fate_bytes[fate] for fate in fates)
-    if per_type:
-        found["count.msg.other"] = switch.table.other.count
-        found["bytes.msg.other"] = switch.table.other.bytes
-        for raw, flow in switch.table.flows.items():
-            type = raw.decode("ascii", "replace")
-            found[f"count.msg.{type}"] = flow.count
-            found[f"bytes.msg.{type}"] = flow.bytes
+        found[f"count.{word}"] = sum(ledger.fates.get(fate, 0) for fate in fates)
+        found[f"bytes.{word}"] = sum(ledger.fate_bytes.get(fate, 0) for fate in fates)
+    for one in types:
+        found[f"count.msg.{one.type}"] += one.messages
+        found[f"bytes.msg.{one.type}"] += one.bytes
+    for handler in status.handlers:
+        found.update(handler.counters)
     return +found
 
 
 class Statistics:
     """Writes the totals of one server, and what was new in the latest period."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._started = time.time()
+    def __init__(self, log: ServerLog) -> None:
+        self._log = log
         self._last: Counter[str] = Counter()
         self._averages = Averages()
 
-    async def run(self) -> None:
-        """Write each period, until cancelled."""
-        while True:
-            await asyncio.sleep(self._server.plan.server.stats_period)
-            self.write()
+    def sample(self, status: Status, types: Iterable[TypeStatus]) -> None:
+        """Take a sample for the averages; to be called every `averages.PERIOD` seconds."""
+        self._averages.sample(totals(status, types))
 
-    async def sample(self) -> None:
-        """Take samples for the averages, until cancelled."""
-        while True:
-            await asyncio.sleep(PERIOD)
-            if self._server.plan.server.infofile_level > 2:
-                self._averages.sample(self._total())
-
-    def write(self) -> None:
-        """One line to the log, and the infofile anew."""
-        options = self._server.plan.server
-        if not options.cc_stats:
-            return
-        total = self._total()
+    def write(self, status: Status, options: ServerOptions, types: Iterable[TypeStatus]) -> None:
+        """One line to the log, and the infofile anew, as the options say."""
+        total = totals(status, types)
         latest = +Counter({name: count - self._last[name] for name, count in total.items()})
         self._last = total
         shown = dict(latest) or {"count": 0}
         line = ", ".join(f"{name}: {count}" for name, count in shown.items())
-        self._server.log.info("%s", "{" + line + "}")
+        self._log.info("%s", "{" + line + "}")
         if options.infofile and options.infofile_level:
-            self._write_file(Path(options.infofile), total, latest)
+            lines = head(status.process, options.stats_period)
+            if options.infofile_level > 1:
+                lines += [*counts("total", total), *counts("latest", latest), *links(status)]
+            if options.infofile_level > 2:
+                lines += self._windows()
+            self._write_file(Path(options.infofile), lines)
 
-    def _total(self) -> Counter[str]:
-        per_type = self._server.plan.server.cc_stats > 1
-        return totals(self._server.switch, per_type) + self._server.handlers.counters()
+    def _windows(self) -> list[str]:
+        lines = []
+        for window in WINDOWS:
+            lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
+        return lines
 
-    def _write_file(self, path: Path, total: Counter[str], latest: Counter[str]) -> None:
-        options = self._server.plan.server
-        lines = self._head(options.stats_period)
-        if options.infofile_level > 1:
-            for title, counts in (("total", total), ("latest", latest)):
-                lines += [f"[{title}]", *(f"{name}: {counts[name]}" for name in sorted(counts)), ""]
-            lines += ["[links]", *map(_facts, self._server.handlers.status()), ""]
-        if options.infofile_level > 2:
-            for window in WINDOWS:
-                lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
+    def _write_file(self, path: Path, lines: list[str]) -> None:
         fresh = path.with_name(path.name + ".new")
         try:
             fresh.write_text("\n".join(lines), encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
-            key = f"cannot write {path}"
-            self._server.log.often(key, "cannot write %s: %s", path, error.strerror)
+            self._log.often(f"cannot write {path}", "cannot write %s: %s", path, error.strerror)
 
-    def _head(self, period: float) -> list[str]:
-        used = os.times()
-        return [
-            f"name: {self._server.plan.job_name}",
-            f"version: {__version__}",
-            "service: ccserver",
-            f"pid: {os.getpid()}",
-            f"started: {_moment(self._started)}",
-            "status: ",
-            f"time-consumed: {used.user} {used.system} {used.children_user} {used.children_system}",
-            f"info-period: {period:g}",
-            f"info-written: {_moment(time.time())}",
-            f"platform: {platform.system()}-{platform.machine()}",
-            f"python: {platform.python_version()}",
-            "",
-        ]
+
+def head(process: ProcessStatus, period: float) -> list[str]:
+    """The lines of the infofile that say whose it is, and from when."""
+    return [
+        f"name: {process.name}",
+        f"version: {process.version}",
+        "service: ccserver",
+        f"pid: {process.pid}",
+        f"started: {_moment(process.started)}",
+        "status: ",
+        f"time-consumed: {' '.join(map(str, process.times[:4]))}",
+        f"info-period: {period:g}",
+        f"info-written: {_moment(process.time)}",
+        f"platform: {process.platform}",
+        f"python: {process.python}",
+        "",
+    ]
+
+
+def counts(title: str, found: Counter[str]) -> list[str]:
+    """A section of counters."""
+    return [f"[{title}]", *(f"{name}: {found[name]}" for name in sorted(found)), ""]
+
+
+def links(status: Status) -> list[str]:
+    """The section with what handlers say of themselves."""
+    return ["[links]", *(_facts(one) for one in status.handlers if one.facts), ""]
 
 
 def _average(one: Average) -> str:
     return f"{one.name}: {one.total:.12g} {one.per_period:.12g} {one.per_second:.12g}"
 
 
-def _facts(status: tuple[str, Mapping[str, Any]]) -> str:
-    section, facts = status
-    return f"{section}: " + " ".join(f"{name}={value}" for name, value in facts.items())
+def _facts(handler: HandlerStatus) -> str:
+    facts = " ".join(f"{name}={value}" for name, value in handler.facts.items())
+    return f"{handler.section}: {facts}"
 
 
 def _moment(seconds: float) -> str:

@@ -122,9 +122,9 @@ async def test_an_address_in_use_leaves_nothing(plan_of, caplog):
 
 
 async def test_the_books_are_of_all_outboxes(plan_of):
-    server = Server(plan_of(*free_ports(1)))
+    server = Server(plan_of(*free_ports(1)), Owner())
     await server.start()
-    assert [box.name for box in server.outboxes()] == ["ccserver peers gone"]
+    assert [box.name for box in server.observer.outboxes()] == ["ccserver peers gone"]
     await server.stop()
 
 
@@ -171,3 +171,50 @@ async def test_a_start_that_takes_too_long_fails_the_reload_only(plan_of, until,
     await until(lambda: owner.adopted == [False, True])
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == 0
+
+
+@pytest.mark.parametrize(("cc_stats", "lines", "types"), [(0, 0, 0), (1, 1, 0), (2, 1, 1)])
+async def test_statistics_are_written_as_asked(
+    plan_of, until, caplog, tmp_path, monkeypatch, cc_stats, lines, types
+):
+    monkeypatch.setattr("ccproxy.server.server.PERIOD", 0.001)
+    caplog.set_level("INFO")
+    info = tmp_path / "info"
+    server = Server(
+        plan_of(*free_ports(1), "", f"cc-stats = {cc_stats}\nstats-period = 0.1 s\n"
+                f"infofile = {info}\ninfofile-level = 3"),
+        Owner(),
+    )  # fmt: skip
+    await server.start()
+    flow = server.switch.miss(b"echo.x")
+
+    def averaged():
+        """What moves within the windows is shown, so something moves all the time."""
+        flow.count += 1
+        server.switch.ledger.receive(1, 10)
+        server.switch.ledger.end("consumed", 1, 10)
+        return info.exists() and "[avg:60]\nbytes: " in info.read_text()
+
+    running = asyncio.ensure_future(server.run())
+    if lines:
+        await until(averaged)
+    server.ask_to_stop()
+    await running
+    await server.stop()
+    written = [one for one in caplog.messages if one.startswith("{count")]
+    assert bool(written) == bool(lines) == info.exists()
+    assert any("count.msg.echo.x: " in one for one in written) == bool(types)
+
+
+async def test_a_fault_in_the_background_is_said(plan_of, until, caplog, monkeypatch):
+    async def broken():
+        raise RuntimeError("on purpose")
+
+    server = Server(plan_of(*free_ports(1)), Owner())
+    monkeypatch.setattr(server, "_watch", broken)
+    await server.start()
+    running = asyncio.ensure_future(server.run())
+    await until(lambda: "ended by a fault, needs a restart: watch" in caplog.text)
+    server.ask_to_stop()
+    await running
+    await server.stop()

@@ -1,0 +1,118 @@
+"""Peers, flows and message types by page: very many items, looked at a few at a time.
+
+A page is made in slices, and the loop serves everybody else between two of them. It must never hold
+the loop for longer than one slice, and never miss an item that stays while pages are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
+
+from ccproxy.core.flows import Flow, FlowTable
+from ccproxy.core.outbox import Outbox
+from ccproxy.server.status import FlowStatus, PeerStatus, SinkStatus, StatusPage, TypeStatus
+
+SLICE = 1000
+"""Items that are looked at in one turn of the loop: about a millisecond."""
+MOST = 1000
+"""Items of the largest page."""
+
+Item = TypeVar("Item")
+Peer = tuple[str, Outbox]
+"""The name of a peer's listener, and the peer's outbox."""
+
+
+async def peers_page(peers: Sequence[Peer], after: str, most: int) -> StatusPage[PeerStatus]:
+    """Peers in the order of their names; all peers of a Unix socket have the same name."""
+    name, _, number = after.rpartition("/")
+    chosen, following = await _first(peers, _peer_key, (name, _hexadecimal(number)), most)
+    items = tuple(PeerStatus(listener, sink_status(box)) for listener, box in chosen)
+    ended = _peer_key(chosen[-1]) if following else None
+    return StatusPage(items, len(peers), f"{ended[0]}/{ended[1]:x}" if ended else None)
+
+
+async def flows_page(table: FlowTable, after: str, most: int) -> StatusPage[FlowStatus]:
+    """Flows in the order of their types; one that is forgotten meanwhile is left out."""
+    names, following = await _first(list(table.flows), bytes, after.encode(), most)
+    items = [_flow_status(name, flow) for name in names if (flow := table.flows.get(name))]
+    return StatusPage(tuple(items), len(table.flows), _text(names[-1]) if following else None)
+
+
+async def types_page(table: FlowTable, most: int) -> StatusPage[TypeStatus]:
+    """The types with the most messages, the most first."""
+    total = len(table.flows)
+    top: list[tuple[int, bytes]] = []
+    async for names in _slices(list(table.flows)):
+        counted = ((flow.count, name) for name in names if (flow := table.flows.get(name)))
+        top = heapq.nlargest(most, (*top, *counted))
+    found = [(name, flow) for _, name in top if (flow := table.flows.get(name))]
+    return StatusPage(
+        tuple(TypeStatus(_text(name), one.count, one.bytes) for name, one in found), total
+    )
+
+
+async def all_types(table: FlowTable) -> list[TypeStatus]:
+    """The traffic of every type in the table, and what is no longer in it as `other`."""
+    found = [TypeStatus("other", table.other.count, table.other.bytes)]
+    async for names in _slices(list(table.flows)):
+        for name in names:
+            if flow := table.flows.get(name):
+                found.append(TypeStatus(_text(name), flow.count, flow.bytes))
+    return found
+
+
+def sink_status(box: Outbox) -> SinkStatus:
+    """One outbox."""
+    dropped = {reason: count for reason, count in box.dropped.items() if count}
+    return SinkStatus(box.name, box.queued, box.sent, box.waiting, box.bytes, dropped)
+
+
+def _flow_status(name: bytes, flow: Flow) -> FlowStatus:
+    target = flow.target
+    return FlowStatus(
+        _text(name),
+        tuple(box.name for box in target.boxes),
+        tuple(one.name for one in target.handlers),
+        target.fate,
+        flow.count,
+        flow.bytes,
+    )
+
+
+async def _first(
+    items: Sequence[Item], key: Callable[[Item], Any], after: Any, most: int
+) -> tuple[list[Item], bool]:
+    """The first items behind `after` in the order of `key`, and whether more follow."""
+    best: list[Item] = []
+    behind = 0
+    async for some in _slices(items):
+        fit = [one for one in some if key(one) > after]
+        behind += len(fit)
+        best = heapq.nsmallest(most, (*best, *fit), key)
+    return best, behind > len(best)
+
+
+async def _slices(items: Sequence[Item]) -> AsyncIterator[Sequence[Item]]:
+    """The items, `SLICE` of them in each turn of the loop."""
+    for start in range(0, len(items), SLICE):
+        if start:
+            await asyncio.sleep(0)
+        yield items[start : start + SLICE]
+
+
+def _peer_key(peer: Peer) -> tuple[str, int]:
+    """Peers of the same name are told apart by what lives as long as they do."""
+    return peer[1].name, id(peer[1])
+
+
+def _hexadecimal(text: str) -> int:
+    """A number of a cursor; ValueError for a text that no page gave out."""
+    return int(text, 16) if text else 0
+
+
+def _text(name: bytes) -> str:
+    """The type of a flow, which is ASCII."""
+    return name.decode("ascii", "replace")

@@ -1,0 +1,79 @@
+"""Reloads: asked for by signals and by the control socket, done one after the other.
+
+Each request is answered by a reload that begins after it came, because an earlier one may have read
+the configuration before it was changed. It must never know how a plan is adopted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ccproxy.config.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """What became of one reload: `change` says what differs if the new plan was adopted.
+
+    Otherwise `reason` says why not, and `problems` are those of the configuration; a plan that was
+    adopted may have warnings among them.
+    """
+
+    adopted: bool
+    change: str = ""
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def bad_configuration(self) -> bool:
+        """True if the files are wrong, and not what the new plan met when it was started."""
+        return not self.adopted and any(not one.warning for one in self.problems)
+
+
+STOPPING = ReloadOutcome(adopted=False, reason="the server stops")
+
+
+class Reloads:
+    """A queue of requests, and the loop that obeys them."""
+
+    def __init__(self, reload: Callable[[], Awaitable[ReloadOutcome]]) -> None:
+        self._reload = reload
+        self._over = False
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[ReloadOutcome]] = []
+
+    def ask(self) -> None:
+        """Reload once more; requests that come before it begins are one."""
+        self._wanted.set()
+
+    async def outcome(self) -> ReloadOutcome:
+        """Reload once more, and wait for what becomes of it."""
+        if self._over:
+            return STOPPING
+        answer: asyncio.Future[ReloadOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        self._wanted.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Obey, until cancelled."""
+        asked: list[asyncio.Future[ReloadOutcome]] = []
+        try:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                asked, self._waiting = self._waiting, []
+                _answer(asked, await self._reload())
+                asked = []
+        finally:
+            self._over = True
+            _answer([*asked, *self._waiting], STOPPING)
+
+
+def _answer(asked: list[asyncio.Future[ReloadOutcome]], outcome: ReloadOutcome) -> None:
+    """Tell those that still wait."""
+    for answer in asked:
+        if not answer.done():
+            answer.set_result(outcome)

@@ -1,0 +1,214 @@
+"""Status: everything worth knowing of a running server, as one frozen value.
+
+Sections whose size follows from the configuration are whole; peers, flows and message types are
+pages, because there may be very many. The infofile, the statistics line, the control socket and the
+verb `status` render this value. It must never look at a server itself, see `observer`.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, Generic, TypeVar
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """The process: `name` is the job's name, `started` and `time` are seconds since 1970.
+
+    `times` are the seconds of processor time that os.times() gives.
+    """
+
+    name: str
+    file: str
+    version: str
+    pid: int
+    user: int
+    started: float
+    time: float
+    times: tuple[float, ...]
+    platform: str
+    python: str
+    data_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """One outbox: messages queued since its start, and what became of them."""
+
+    name: str
+    queued: int
+    sent: int
+    waiting: int
+    bytes: int
+    dropped: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class SinksStatus:
+    """All outboxes: their number, sums, and the worst of those that wait or have dropped."""
+
+    count: int
+    waiting: int
+    bytes: int
+    dropped: Counts
+    worst: tuple[SinkStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """One listener: connected peers, calls that are not answered yet, what it has counted."""
+
+    section: str
+    protocol: str
+    address: str
+    peers: int
+    calls: int
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """One outgoing link; `reason` says why it is not up."""
+
+    section: str
+    address: str
+    state: str
+    reason: str
+    reconnects: int
+    sink: SinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerStatus:
+    """One handler: its own `status()` as plain values, or the error that this raised."""
+
+    section: str
+    handler: str
+    facts: Mapping[str, Any]
+    counters: Counts
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStatus:
+    """One line of `[routes]`."""
+
+    prefix: str
+    sections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStatus:
+    """Messages received, their bytes, and how many came to which fate."""
+
+    received: int
+    bytes: int
+    fates: Counts
+    fate_bytes: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A whole server; `peers` and `flows` are numbers, see PeerStatus and FlowStatus."""
+
+    process: ProcessStatus
+    listeners: tuple[ListenerStatus, ...]
+    links: tuple[LinkStatus, ...]
+    handlers: tuple[HandlerStatus, ...]
+    routes: tuple[RouteStatus, ...]
+    sinks: SinksStatus
+    peers: int
+    flows: int
+    ledger: LedgerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One connected peer; its sink's name holds the name of the listener and the peer's address."""
+
+    listener: str
+    sink: SinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStatus:
+    """One message type in the flow table: where its messages go, and how many there were.
+
+    `fate` is what becomes of messages that have no destination.
+    """
+
+    type: str
+    links: tuple[str, ...]
+    handlers: tuple[str, ...]
+    fate: str
+    messages: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeStatus:
+    """The traffic of one message type."""
+
+    type: str
+    messages: int
+    bytes: int
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage(Generic[Item]):
+    """Some of very many items: how many there are in all, and where the next page begins.
+
+    `next` is the `after` of the next page, None if this is the last one.
+    """
+
+    items: tuple[Item, ...]
+    total: int
+    next: str | None = None
+
+
+def to_json(value: Any) -> Any:
+    """A status or a page as values that `json.dumps` takes."""
+    return asdict(value)
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """The inverse of `to_json` for a class of this module; ValueError if it does not fit.
+
+    Fields that are not known here are left out: a newer server may have more to say.
+    """
+    try:
+        return _decode(kind, value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"no status of this version: {error!r}") from error
+
+
+def page_from_json(kind: Any, value: Any) -> StatusPage[Any]:
+    """A page of items of this class; ValueError if it is none."""
+    try:
+        items = tuple(_decode(kind, one) for one in value["items"])
+        return StatusPage(items, _decode(int, value["total"]), _decode(str | None, value["next"]))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"no page of this version: {error!r}") from error
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    if is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        known = {one.name for one in fields(kind)}
+        given = {name: _decode(hints[name], one) for name, one in value.items() if name in known}
+        return kind(**given)  # type: ignore[operator]
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        return tuple(_decode(typing.get_args(kind)[0], one) for one in value)
+    expected = int | float if kind is float else origin or kind  # JSON does not tell 1 from 1.0
+    if kind is not Any and not isinstance(value, kind if origin is UnionType else expected):
+        raise TypeError(f"found {value!r:.40}, expected {kind}")
+    return value

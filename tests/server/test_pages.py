@@ -1,0 +1,127 @@
+"""Pages: in order, complete, in small slices, while the table changes."""
+
+import asyncio
+from time import perf_counter
+
+import pytest
+
+from ccproxy.core.flows import FlowTable, Target
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.server import pages
+from ccproxy.server.pages import all_types, flows_page, peers_page, types_page
+
+
+def table_of(count, limit=100_000):
+    table = FlowTable(limit, lambda type: Target(fate="discarded"))
+    for number in range(count):
+        flow = table.miss(b"t.%d" % number)
+        flow.count, flow.bytes = number, 10 * number
+    return table
+
+
+async def every(page):
+    """All items, page by page."""
+    found, after = [], ""
+    while after is not None:
+        one = await page(after)
+        found += one.items
+        after = one.next
+    return found
+
+
+async def test_flows_come_in_the_order_of_their_types_each_once():
+    table = table_of(2500)
+    found = await every(lambda after: flows_page(table, after, 300))
+    assert [one.type for one in found] == sorted(f"t.{number}" for number in range(2500))
+    assert {one.type: one.messages for one in found}["t.77"] == 77
+    page = await flows_page(table, "", 300)
+    assert (len(page.items), page.total, page.next) == (300, 2500, page.items[-1].type)
+
+
+async def test_a_flow_says_where_its_messages_go():
+    class Receiver:
+        name = "h:echo"
+
+    box = Outbox("h:next", Limits())
+    table = FlowTable(10, lambda type: Target((box,), (Receiver,), "failed"))
+    table.miss(b"a")
+    [flow] = (await flows_page(table, "", 10)).items
+    assert (flow.links, flow.handlers, flow.fate) == (("h:next",), ("h:echo",), "failed")
+
+
+async def test_no_page_misses_a_flow_that_stays():
+    """Between two pages the oldest flows are forgotten and new ones are made."""
+    table = table_of(1000, limit=1000)
+    fresh = iter(range(10**6))
+
+    async def page(after):
+        for _ in range(50):
+            table.miss(b"new.%d" % next(fresh))
+        return await flows_page(table, after, 100)
+
+    found = {one.type for one in await every(page)}
+    stayed = {name.decode() for name in table.flows if name.startswith(b"t.")}
+    assert 0 < len(stayed) < 1000
+    assert stayed <= found
+
+
+async def test_the_types_with_the_most_messages_come_first():
+    page = await types_page(table_of(5000), 3)
+    assert [(one.type, one.messages, one.bytes) for one in page.items] == [
+        ("t.4999", 4999, 49990), ("t.4998", 4998, 49980), ("t.4997", 4997, 49970),
+    ]  # fmt: skip
+    assert page.total == 5000
+
+
+async def test_all_types_add_up_with_those_that_were_forgotten():
+    table = table_of(3000, limit=1000)
+    found = await all_types(table)
+    assert len(found) == 1001
+    assert (found[0].type, sum(one.messages for one in found)) == ("other", sum(range(3000)))
+
+
+async def test_peers_of_one_name_are_told_apart():
+    """All peers of a Unix socket are called `ipc`."""
+    boxes = [Outbox("ccserver ipc", Limits()) for _ in range(25)]
+    boxes += [Outbox(f"ccserver 127.0.0.1:{number}", Limits()) for number in range(100, 120)]
+    for number, box in enumerate(boxes):
+        box.queued = number
+    peers = [("ccserver", box) for box in boxes]
+    found = await every(lambda after: peers_page(peers, after, 10))
+    assert sorted(one.sink.queued for one in found) == list(range(45))
+    assert [one.sink.name for one in found] == sorted(box.name for box in boxes)
+
+
+async def test_a_cursor_that_no_page_gave_out_is_refused():
+    with pytest.raises(ValueError, match="invalid literal"):
+        await peers_page([], "ccserver ipc/xyz", 10)
+
+
+@pytest.mark.parametrize("look", [lambda table: flows_page(table, "", 1000),
+                                  lambda table: types_page(table, 1000), all_types])  # fmt: skip
+async def test_a_full_table_never_holds_the_loop(look, monkeypatch):
+    """Between two slices everything else on the loop is served; a slice is a bounded piece."""
+    table = table_of(65_536)
+    sizes, turns = [], 0
+    slices = pages._slices
+
+    async def counted(items):
+        async for some in slices(items):
+            sizes.append(len(some))
+            yield some
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(pages, "_slices", counted)
+    running = asyncio.ensure_future(other())
+    begun = perf_counter()
+    await look(table)
+    print(f"{len(sizes)} slices, {1000 * (perf_counter() - begun) / len(sizes):.2f} ms each")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert max(sizes) <= pages.SLICE
+    assert turns >= len(sizes) - 1 == 65

@@ -1,0 +1,84 @@
+"""Reloads one after the other; each request is answered by one that began after it."""
+
+import asyncio
+
+from ccproxy.config.problems import Problem
+from ccproxy.server.reload import STOPPING, ReloadOutcome, Reloads
+
+
+class Work:
+    """A reload that waits until it is told how it ends."""
+
+    def __init__(self):
+        self.begun = 0
+        self.ends = asyncio.Queue()
+
+    async def __call__(self):
+        self.begun += 1
+        return ReloadOutcome(adopted=True, change=await self.ends.get())
+
+
+async def test_a_request_is_answered_by_the_next_reload_not_by_the_one_under_way(until):
+    work = Work()
+    reloads = Reloads(work)
+    running = asyncio.ensure_future(reloads.run())
+    first = asyncio.ensure_future(reloads.outcome())
+    await until(lambda: work.begun == 1)
+    others = [asyncio.ensure_future(reloads.outcome()) for _ in range(3)]
+    await asyncio.sleep(0)
+    work.ends.put_nowait("one")
+    assert (await first).change == "one"
+    assert not any(one.done() for one in others)
+    work.ends.put_nowait("two")
+    assert [(await one).change for one in others] == ["two"] * 3
+    assert work.begun == 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_signals_that_come_before_it_begins_are_one_reload(until):
+    work = Work()
+    reloads = Reloads(work)
+    for _ in range(5):
+        reloads.ask()
+    running = asyncio.ensure_future(reloads.run())
+    await until(lambda: work.begun == 1)
+    work.ends.put_nowait("done")
+    await until(work.ends.empty)
+    await asyncio.sleep(0)
+    assert work.begun == 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_at_the_end_nobody_waits_for_ever(until):
+    work = Work()
+    reloads = Reloads(work)
+    running = asyncio.ensure_future(reloads.run())
+    under_way = asyncio.ensure_future(reloads.outcome())
+    await until(lambda: work.begun == 1)
+    queued = asyncio.ensure_future(reloads.outcome())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await under_way is await queued is await reloads.outcome() is STOPPING
+
+
+async def test_a_caller_that_has_left_is_no_obstacle(until):
+    work = Work()
+    reloads = Reloads(work)
+    running = asyncio.ensure_future(reloads.run())
+    gone, waiting = [asyncio.ensure_future(reloads.outcome()) for _ in range(2)]
+    await until(lambda: work.begun == 1)
+    gone.cancel()
+    work.ends.put_nowait("done")
+    assert (await waiting).change == "done"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_whose_fault_it_was():
+    warning, mistake = Problem("x", 1, "odd", warning=True), Problem("x", 2, "wrong")
+    assert ReloadOutcome(False, problems=(warning, mistake)).bad_configuration
+    assert not ReloadOutcome(False, problems=(warning,)).bad_configuration
+    assert not ReloadOutcome(True, problems=(warning,)).bad_configuration
