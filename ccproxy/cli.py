@@ -23,7 +23,6 @@ DEFAULT = "run"
 
 OVERVIEW = """\
 verbs (run is meant when none is given):
-    "examples": "write out example configurations and plugins",
 {verbs}
 
 examples:

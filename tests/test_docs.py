@@ -204,8 +204,8 @@ def check_command(words: list[str]) -> None:
 
 def parse(words: list[str]) -> None:
     """What the verb's own parser says of the words behind `ccserver`."""
-    verb, rest = cli.split_verb(words)
-    parser = cli.parser_of(verb or "run", overview=verb is None)
+    verb, rest = cli.split_verb(words, cli.Verbs())
+    parser = cli.parser_of(verb or cli.DEFAULT)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:

@@ -79,14 +79,14 @@ def test_every_option_has_help(table):
         assert one.help[0].islower() or not one.help[0].isalpha() or one.help[:3].isupper(), one
 
 
-def test_the_entry_points_are_those_of_the_project_file():
-    declared = PROJECT["project"]["entry-points"]["ccproxy.handlers"]
+@pytest.mark.parametrize("group", ["ccproxy.handlers", "ccproxy.protocols", "ccproxy.verbs"])
+def test_the_entry_points_are_those_of_the_project_file(group):
     installed = {
         point.name: point.value
-        for point in entry_points(group="ccproxy.handlers")
-        if point.name in BUILT_IN
+        for point in entry_points(group=group)
+        if point.module.partition(".")[0] in {"ccproxy", "ccproxy_handlers"}
     }
-    assert installed == declared
+    assert installed == PROJECT["project"]["entry-points"][group]
 
 
 @pytest.mark.parametrize("word", BUILT_IN)
@@ -113,6 +113,12 @@ def test_the_reference_is_what_the_code_says(reference, page):
     hint = "run: python contrib/reference.py --write"
     assert set(reference.PAGES) == {"config.md", "mesh.md"}
     assert (ROOT / "docs" / page).read_text("utf-8") == reference.written(page), hint
+
+
+@pytest.mark.parametrize("word", PROJECT["project"]["entry-points"]["ccproxy.protocols"])
+def test_every_protocol_is_documented(word):
+    assert f"| `{word}` |" in CONFIG
+    assert f"### `protocol = {word}`" in CONFIG
 
 
 @pytest.mark.parametrize("fate", FATES)
