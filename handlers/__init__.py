@@ -1,1 +1,1 @@
-"""The built-in handlers: one module each, named by the word the INI uses, found like any plugin."""
+"""The built-in handlers: one module each, named by its word in the INI, found like any plugin."""

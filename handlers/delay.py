@@ -1,7 +1,7 @@
 """The handler `delay`: holds messages back for a time, then passes them on, in order.
 
-What waits is limited in bytes. A message that finds no room ends as `full`; the log says so at
-most once in ten seconds, with the sum.
+The waiting messages are limited in bytes. A message for which there is no room ends as `full`; the
+log reports it at most once in ten seconds, with the sum.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from ccproxy import Full, Handler, Message, kinds, option
 
 OUTCOMES = dict.fromkeys(("forwarded", "replied", "consumed", "discarded"), "ok")
 """Fate of a message that was passed on -> its counter; any other is `dropped`."""
-AGAIN = 0.05
-"""Seconds until a queue behind, whose senders have to wait, is looked at again."""
-OVERHEAD = 512
-"""Bytes a waiting message costs beyond its frames, so that empty messages are limited too."""
-BATCH = 100
-"""Messages passed on in one go; more would keep the loop from everybody else."""
-QUIET = 10.0
+RETRY_INTERVAL = 0.05
+"""Seconds until the next attempt, if the target's queue is full and makes its senders wait."""
+MESSAGE_OVERHEAD = 512
+"""Bytes that a waiting message costs beyond its frames; they also limit empty messages."""
+MAX_BATCH = 100
+"""Messages passed on at a time; more would hold up the loop, and with it all other peers."""
+LOG_INTERVAL = 10.0
 """Seconds between two log lines about dropped messages."""
 
 
 class Delay(Handler):
-    """A queue with one timer, set to the moment the first message is due."""
+    """A queue with one timer, which is set to the time when the first message is due."""
 
     @dataclass(frozen=True, slots=True)
     class Options:
@@ -44,9 +44,9 @@ class Delay(Handler):
         self.full = 0
 
     def handle(self, message: Message) -> None:
-        """Queue the message; Full when there is no room."""
+        """Queue the message; Full if there is no room."""
         self.count("", message)
-        cost = message.size + OVERHEAD
+        cost = message.size + MESSAGE_OVERHEAD
         if self.bytes + cost > self.options.queue:
             self.refuse(message)
         self.bytes += cost
@@ -55,33 +55,33 @@ class Delay(Handler):
             self.ctx.call_later(self.options.delay, self.release)
 
     def release(self) -> None:
-        """Pass on what is due, and set the timer for what is left."""
+        """Pass on the messages that are due, and set the timer for the next one."""
         target = self.ctx.handler(self.options.forward_to)
         now = self.ctx.now()
-        for _ in range(BATCH):
+        for _ in range(MAX_BATCH):
             if not self.waiting or self.waiting[0][0] > now:
                 break
             message = self.waiting[0][1]
             fate = self.ctx.dispatch(target, message)
             if fate == "waits":
-                self.ctx.call_later(AGAIN, self.release)
+                self.ctx.call_later(RETRY_INTERVAL, self.release)
                 return
             self.waiting.popleft()
-            self.bytes -= message.size + OVERHEAD
+            self.bytes -= message.size + MESSAGE_OVERHEAD
             self.count(f".{OUTCOMES.get(fate, 'dropped')}", message)
         if self.waiting:
             self.ctx.call_later(max(0.0, self.waiting[0][0] - now), self.release)
 
     def refuse(self, message: Message) -> None:
-        """Count a message without room, and raise Full; the first one starts the log's clock."""
+        """Count a message for which there is no room, and raise Full; plan a log line about it."""
         self.count(".full", message)
         self.full += 1
         if self.full == 1:
-            self.ctx.call_later(QUIET, self.report)
+            self.ctx.call_later(LOG_INTERVAL, self.report)
         raise Full
 
     def report(self) -> None:
-        """Say how many messages found no room since the last time."""
+        """Log for how many messages there was no room since the last line."""
         self.ctx.log.warning("queue full dropped=%d queue=%d", self.full, self.options.queue)
         self.full = 0
 
@@ -91,7 +91,7 @@ class Delay(Handler):
         self.ctx.count(f"delay.bytes{suffix}", message.size)
 
     async def stop(self) -> None:
-        """What still waits is lost; the log and the counters say how much."""
+        """Give up the messages that still wait; the log and the counters say how many are lost."""
         if not self.waiting:
             return
         for _, message in self.waiting:

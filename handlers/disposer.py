@@ -1,4 +1,4 @@
-"""The handler `disposer`: drops what it gets. The switch asks it once for each type."""
+"""The handler `disposer`: drops its messages. The switch asks it once for each type."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class Disposer(Handler):
     """Drops every message; the ledger counts them as discarded."""
 
     def decide(self, type: str) -> Discard:
-        """The same for every type."""
+        """Discard every type."""
         return Discard("disposed")

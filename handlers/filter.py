@@ -1,7 +1,7 @@
 """The handler `filter`: lets the types through that match its patterns, to another handler.
 
 The decision is made once per type and costs nothing per message. A pattern is compared with the
-whole type, case-sensitive: `*`, `?` and `[...]` as in a shell. It is no prefix.
+whole type, not with a prefix of it, and case-sensitive: `*`, `?` and `[...]` are as in a shell.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ccproxy import Deliver, Discard, Handler, Verdict, kinds, option
 
 
 class Filter(Handler):
-    """Gives each type that passes the verdict of the handler behind it."""
+    """Returns the verdict of another handler for each type that passes."""
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """Patterns, and who gets what passes."""
+        """The patterns, and the handler that gets the messages that pass."""
 
         forward_to: str = option(kinds.section, help="handler section that gets what passes")
         include: tuple[str, ...] = option(
@@ -28,7 +28,7 @@ class Filter(Handler):
         )
 
     def decide(self, type: str) -> Verdict:
-        """Ask the target; its bare Deliver means itself, not this handler."""
+        """Ask the target; a Deliver without handlers means the target, not this handler."""
         if not self.passes(type):
             return Discard("filtered")
         target = self.ctx.handler(self.options.forward_to)

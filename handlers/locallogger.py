@@ -1,6 +1,6 @@
 """The handler `locallogger`: writes each log message of a client as one line of the server's log.
 
-Whatever the level of the message, the line is INFO. It must never let a text begin a new line.
+The level of the line is INFO, whatever that of the message. A text must never begin a new line.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from ccproxy.wire import cc
 
 
 class LocalLogger(Handler):
-    """`[JOB@HOST] HH:MM:SS,mmm LEVEL TEXT`; what is no log message is written as it is."""
+    """Logs `[JOB@HOST] HH:MM:SS,mmm LEVEL TEXT`; other messages are logged as they are."""
 
     def handle(self, message: Message) -> None:
-        """KeyError or ValueError if a field of a log message is missing or wrong."""
+        """Log the message; KeyError or ValueError if a field of it is missing or wrong."""
         try:
             value = message.value()
         except cc.UntrustedMessage:
@@ -26,12 +26,12 @@ class LocalLogger(Handler):
 
 
 def line(value: dict[str, Any]) -> str:
-    """The log line of a log message; its `log_time`, seconds since 1970, as local time."""
+    """The log line of a log message; its `log_time`, in seconds since 1970, as local time."""
     if "log_level" not in value:
         return f"non-log msg: {value}"
     seconds = cc.number(value, "log_time")
     clock = time.strftime("%H:%M:%S", time.localtime(seconds))
-    # The original cuts the digits off a rounded number: .9996 shows as ,000 of the same second.
+    # The original takes the digits of a rounded number: .9996 becomes ,000 of the same second.
     thousandths = f"{seconds % 1:.3f}"[2:]
     job, host = cc.text(value, "job_name"), cc.text(value, "hostname")
     level, text = cc.text(value, "log_level"), cc.text(value, "log_msg")

@@ -1,8 +1,8 @@
-"""Watching a far side by pings: the state machine, and what connects it to a link.
+"""Watching a far side by pings: the state machine, and its connection to a link.
 
-`Pinger` is pure: it gets the time as an argument and returns what is worth a log line. `Watch`
-gives it a link, a log and counters; proxy and echo use it. Neither must ever act on its findings:
-no reconnect, no redirection.
+`Pinger` is pure: it gets the time as an argument and returns what belongs in the log. `Watch`
+gives it a link, a log and counters; the handlers proxy and echo use it. Neither must ever act on
+what it finds, for example reconnect.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from ccproxy import Context, LinkOptions, Message, Send
 from ccproxy.wire import cc
 
-PERIOD = 1.0
+PING_INTERVAL = 1.0
 """Seconds from one ping to the next."""
-PATIENCE = 5.0
-"""Seconds without a pong before the log says so; an older pong is too late."""
+PONG_TIMEOUT = 5.0
+"""Seconds without a pong after which the log says so; a pong that takes longer is too late."""
 TRACE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth a log line; `word` is the counter that goes with it."""
+    """A text for the log; `word` is the name of its counter."""
 
     level: int
     word: str
@@ -31,7 +31,7 @@ class Note:
 
 
 class Pinger:
-    """When the far side was asked, when it answered, and how long that took. Times in seconds."""
+    """When the far side was pinged, when it answered, and how long that took. Times in seconds."""
 
     def __init__(self, target: str, time: float) -> None:
         self.target = target
@@ -41,17 +41,17 @@ class Pinger:
 
     @property
     def silence(self) -> float:
-        """Seconds between the last pong and the last ping; negative if all is answered."""
+        """Seconds from the last pong to the last ping; negative if the last ping is answered."""
         return self.last_ping - self.last_pong
 
     @property
     def healthy(self) -> bool:
-        """False after more than `PATIENCE` seconds without a pong."""
-        return self.silence <= PATIENCE
+        """False after more than `PONG_TIMEOUT` seconds without a pong."""
+        return self.silence <= PONG_TIMEOUT
 
     def ping(self, time: float) -> Note | None:
-        """A ping is due now, sent or not; the note complains about missing pongs."""
-        # A clock that is set back would hide a dead link for as long as it went back.
+        """Record that a ping is due now, sent or not; return a note if pongs are missing."""
+        # If the system clock was set back, the silence would seem shorter by that time.
         if time < self.last_ping:
             self.last_pong += time - self.last_ping
             self.last_ping = time
@@ -62,7 +62,7 @@ class Pinger:
         return Note(logging.WARNING, "missing", f"no pong from {self.target} for {silence:f} s")
 
     def pong(self, type: str, value: dict[str, Any], time: float) -> Note:
-        """A message without route came back; KeyError or ValueError if its fields are wrong."""
+        """Take a message without route; KeyError or ValueError if its fields are wrong."""
         if type != "echo.response":
             return Note(logging.WARNING, "unknown", f"unknown msg: {type}")
         target = cc.text(value, "orig_target")
@@ -73,13 +73,13 @@ class Pinger:
         took = f"pong: {self.round_trip:f} s ({self.target})"
         if asked == self.last_ping:
             return Note(TRACE, "pong", took)
-        if self.round_trip <= PATIENCE:
+        if self.round_trip <= PONG_TIMEOUT:
             return Note(logging.DEBUG, "late", f"late {took}")
         return Note(logging.INFO, "too-late", f"too late {took}")
 
 
 class Watch:
-    """A link of its own making, pinged by `ping` and watched."""
+    """A link that is made here, pinged by `ping`, and watched."""
 
     def __init__(self, ctx: Context, address: str, options: LinkOptions) -> None:
         self.ctx = ctx
@@ -87,7 +87,7 @@ class Watch:
         self.pinger = Pinger(self.link.address, ctx.time())
 
     def ping(self) -> None:
-        """Send a ping if the link is up: none waits in the queue to be out of date later."""
+        """Send a ping if the link is up, so that no ping grows old in the link's queue."""
         self.note(self.pinger.ping(self.ctx.time()))
         if self.link.state != "up":
             return
@@ -96,7 +96,7 @@ class Watch:
         self.ctx.count("ping.sent")
 
     def receive(self, message: Message) -> None:
-        """Take what comes back without a route: pongs; ValueError, KeyError on a broken one."""
+        """Take a message without route, such as a pong; ValueError or KeyError if it is broken."""
         known = message.type == "echo.response"
         value = message.value() if known else {}
         self.note(self.pinger.pong(message.type, value, self.ctx.time()))
@@ -109,7 +109,7 @@ class Watch:
         self.ctx.count(f"ping.{note.word}")
 
     def status(self) -> dict[str, Any]:
-        """What a status page shows; times in seconds since 1970, the round trip in seconds."""
+        """The values for a status page: times in seconds since 1970, the round trip in seconds."""
         pinger = self.pinger
         return {
             "address": pinger.target,

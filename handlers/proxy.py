@@ -1,7 +1,7 @@
-"""The handler `proxy`: forwards everything to another server, unchanged, and replies back.
+"""The handler `proxy`: forwards all its messages to another server, unchanged; replies come back.
 
-The messages themselves never come here: the switch appends them to the link's outbox. It must
-never look into a payload.
+The handler does not see the messages: the switch appends them to the link's outbox. It must never
+look into a payload.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ccproxy import (
     option,
 )
 
-from .ping import PERIOD, Watch
+from .ping import PING_INTERVAL, Watch
 
 
 class Proxy(Handler):
-    """One link to `remote-cc`, in order; the link's options say how much may wait."""
+    """One link to `remote-cc`, which keeps the order; its options say how much may wait."""
 
     @dataclass(frozen=True, slots=True)
     class Options(LinkOptions):
-        """Where to, whether to ping, and the options of the link."""
+        """The address, whether to ping it, and the options of the link."""
 
         remote_cc: str = option(kinds.address, help="address of the server to forward to")
         ping: bool = option(
@@ -41,7 +41,7 @@ class Proxy(Handler):
     link: Link
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """Whatever it forwards to its own server comes back, for ever."""
+        """Warn if the address is that of this server: messages would come back without end."""
         mine = plan.handler(self.name)
         for one in plan.listeners:
             if one.protocol == "cc" and one.reached_by(self.options.remote_cc):
@@ -57,14 +57,14 @@ class Proxy(Handler):
             return
         self.watch = Watch(ctx, self.options.remote_cc, self.options)
         self.link = self.watch.link
-        ctx.every(PERIOD, self.watch.ping)
+        ctx.every(PING_INTERVAL, self.watch.ping)
 
     def decide(self, type: str) -> Forward:
-        """Every type goes to the link."""
+        """Forward every type to the link."""
         return Forward((self.link.outbox,))
 
     def status(self) -> dict[str, Any]:
-        """What a status page shows of the link; see `Watch.status` for the part on pings."""
+        """The values for a status page; see `Watch.status` for those of pings."""
         if self.watch:
             return self.watch.status()
         return {"address": self.link.address, "state": self.link.state}

@@ -106,7 +106,7 @@ def test_the_environment_says_who_it_is():
     found = Configuration.from_environment(ENVIRONMENT)
     assert (found.service, found.instance, found.token) == ("orders", 7, "secret")
     assert found.port("admin") == 54002
-    assert found.plug("store_client") == ssmmp.Plug("store_client", "store", "sql")
+    assert found.plug("store_client") == ssmmp.PlugEntry("store_client", "store", "sql")
     assert found.plug("mail", "smtp").socket == "smtp"
 
 

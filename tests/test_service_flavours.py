@@ -32,7 +32,7 @@ class HandAgent:
         return Configuration(
             f"tcp://127.0.0.1:{self.listener.getsockname()[1]}", "orders", 7, "127.0.0.1",
             {"orders_api": free_ports(1)[0]},
-            {"store_client": ssmmp.Plug("store_client", "store", "sql")},
+            {"store_client": ssmmp.PlugEntry("store_client", "store", "sql")},
         )  # fmt: skip
 
     def accept(self):

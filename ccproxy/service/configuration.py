@@ -27,7 +27,7 @@ class Configuration:
     instance: int
     address: str
     sockets: Mapping[str, int] = field(default_factory=dict)
-    plugs: Mapping[str, ssmmp.Plug] = field(default_factory=dict)
+    plugs: Mapping[str, ssmmp.PlugEntry] = field(default_factory=dict)
     token: str = ""
 
     @classmethod
@@ -49,7 +49,7 @@ class Configuration:
         except ValueError as error:
             raise ValueError(f"the environment of this instance: {error}") from None
 
-    def plug(self, name: str, socket: str = "") -> ssmmp.Plug:
+    def plug(self, name: str, socket: str = "") -> ssmmp.PlugEntry:
         """The edge of a plug; ValueError if there is none, or if nobody says which socket."""
         found = self.plugs.get(name)
         if found is None:

@@ -197,7 +197,7 @@ class Core:
     def _healthy(self, message: ssmmp.Message) -> None:
         mine = self.desk.configuration
         kind = message.type.replace("_request", "_response")
-        name: dict[str, ssmmp.Value] = {}
+        name: dict[str, ssmmp.FieldValue] = {}
         if kind.startswith("health"):
             name["service_name"] = mine.service
         self.desk.say_now(kind, message.id, (), service_instance_id=mine.instance,

@@ -40,7 +40,7 @@ class Desk:
         self._key += 1
         return self._key
 
-    def say(self, type: str, id: int, **fields: ssmmp.Value) -> None:
+    def say(self, type: str, id: int, **fields: ssmmp.FieldValue) -> None:
         """Send a message now, or when the agent is back; the oldest is dropped if too many wait."""
         message = ssmmp.INSTANCE_TO_AGENT.make(type, id, **fields)
         if self.attached:
@@ -52,7 +52,7 @@ class Desk:
         self._kept.append(message)
 
     def say_now(self, type: str, id: int, extras: tuple[tuple[str, str], ...] = (),
-                **fields: ssmmp.Value) -> None:  # fmt: skip
+                **fields: ssmmp.FieldValue) -> None:  # fmt: skip
         """Send a message on the connection that is there, known or not."""
         message = ssmmp.INSTANCE_TO_AGENT.make(type, id, extras, **fields)
         self.log.append(Transmit(ssmmp.format(message)))

@@ -78,7 +78,7 @@ class Sessions:
             self._forget(row)
         return True
 
-    def ask(self, plug: ssmmp.Plug) -> int:
+    def ask(self, plug: ssmmp.PlugEntry) -> int:
         """Begin a session at a plug."""
         row = Session(self.desk.key(), _SOURCE, plug.name, plug.service, plug.socket, State.ASKED)
         self.rows[row.key] = row
@@ -217,10 +217,10 @@ class Sessions:
             status=row.status or OWN, **self._parameters(row),
         )  # fmt: skip
 
-    def _parameters(self, row: Session) -> dict[str, ssmmp.Value]:
+    def _parameters(self, row: Session) -> dict[str, ssmmp.FieldValue]:
         """What this side knows of a session; a source says one new port, the listening one."""
         mine = self.desk.configuration
-        common: dict[str, ssmmp.Value] = {
+        common: dict[str, ssmmp.FieldValue] = {
             "dest_service_name": row.service, "dest_socket_name": row.socket,
             "source_plug_name": row.plug or "unknown",
         }  # fmt: skip

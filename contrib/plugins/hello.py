@@ -20,7 +20,7 @@ class Hello(Handler):
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """What to say."""
+        """The words of the greeting."""
 
         greeting: str = option(kinds.text, default="Hello", help="words in front of the name")
 

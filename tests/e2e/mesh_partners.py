@@ -45,8 +45,9 @@ class HandManager:
     def execute(self, name: str, key: int, sockets: Any = (), plugs: Any = ()) -> int:
         return self.ask(
             "execution_request", agent_network_address="127.0.0.1", service_name=name,
-            service_instance_id=key, plug_configuration=tuple(ssmmp.Plug(*one) for one in plugs),
-            socket_configuration=tuple(ssmmp.Socket(*one) for one in sockets),
+            service_instance_id=key,
+            plug_configuration=tuple(ssmmp.PlugEntry(*one) for one in plugs),
+            socket_configuration=tuple(ssmmp.SocketEntry(*one) for one in sockets),
         )  # fmt: skip
 
     def expect(self, type: str, id: int = 0) -> ssmmp.Message:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ccproxy import Full, Handler, NoOptions
 from ccproxy.testing import message, run_handler
-from ccproxy_handlers.delay import BATCH, OVERHEAD, Delay
+from ccproxy_handlers.delay import MAX_BATCH, MESSAGE_OVERHEAD, Delay
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "cc"
 SEEN = json.loads((VECTORS / "filter_delay_queue.json").read_text("utf-8"))["delay"]
@@ -66,7 +66,7 @@ def test_without_a_delay_a_message_goes_on_in_the_next_turn():
 
 
 def test_what_finds_no_room_is_full_and_said_once_with_the_sum():
-    size = message("a").size + OVERHEAD
+    size = message("a").size + MESSAGE_OVERHEAD
     with delaying(f"delay = 60\nqueue = {2 * size}", Sink()) as delay:
         delay.send("a")
         delay.send("a")
@@ -85,10 +85,10 @@ def test_what_finds_no_room_is_full_and_said_once_with_the_sum():
 def test_a_crowd_is_passed_on_in_turns_and_in_order():
     sink = Sink()
     with delaying("delay = 1", sink) as delay:
-        for number in range(3 * BATCH):
+        for number in range(3 * MAX_BATCH):
             delay.send(f"m{number}")
         delay.ctx.advance(1.0)
-        assert [type for _, type in sink.seen] == [f"m{number}" for number in range(3 * BATCH)]
+        assert [type for _, type in sink.seen] == [f"m{number}" for number in range(3 * MAX_BATCH)]
 
 
 def test_what_waits_at_stop_is_lost_and_counted():

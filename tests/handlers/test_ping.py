@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy_handlers.ping import PATIENCE, TRACE, Note, Pinger
+from ccproxy_handlers.ping import PONG_TIMEOUT, TRACE, Note, Pinger
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "cc"
 SEEN = json.loads((VECTORS / "hops_fanout_ping.json").read_text("utf-8"))["proxy_ping"]
@@ -92,7 +92,7 @@ def test_the_original_complains_at_the_same_age():
     made = Pinger(TARGET, 0.0)
     made.last_ping = ages[0]
     assert made.ping(ages[1]).text.startswith(f"no pong from {TARGET} for 5.997184 s")
-    made.last_ping = PATIENCE
+    made.last_ping = PONG_TIMEOUT
     assert made.ping(6.0) is None
 
 
@@ -108,7 +108,7 @@ def test_it_complains_exactly_when_more_than_five_seconds_are_unanswered(answere
     made, silent = Pinger(TARGET, 0.0), 0
     for second, answer in enumerate(answered, 1):
         complained = made.ping(float(second)) is not None
-        assert complained == (silent > PATIENCE)
+        assert complained == (silent > PONG_TIMEOUT)
         silent = 0 if answer else silent + 1
         if answer:
             made.pong("echo.response", pong(float(second)), float(second))

@@ -1,7 +1,8 @@
 """SSMMP, the Simple Service Mesh Management Protocol: text in, frozen messages out, and back.
 
-`Reader` finds whole units in a byte stream, `parse` and `format` translate, `table` says which
-messages exist. Nothing here opens a socket, reads a clock, or decides what a message means.
+`Reader` finds whole messages in a byte stream, `parse` and `format` translate them, and `table`
+says which messages exist. Except for `listener`, nothing here may open a socket or read a clock,
+and nothing may decide what a message means.
 """
 
 from ccproxy.protocols.ssmmp.codec import (
@@ -13,12 +14,18 @@ from ccproxy.protocols.ssmmp.codec import (
     type_of,
     value_of,
 )
-from ccproxy.protocols.ssmmp.framing import SECONDS, Framing, Limits, Reader, framing_of
+from ccproxy.protocols.ssmmp.framing import (
+    MESSAGE_TIMEOUT,
+    Framing,
+    FramingLimits,
+    Reader,
+    framing_of,
+)
 from ccproxy.protocols.ssmmp.kinds import (
     NOWHERE,
-    Plug,
-    Socket,
-    Value,
+    FieldValue,
+    PlugEntry,
+    SocketEntry,
     host_and_port,
     tuples,
     write_tuples,
@@ -29,7 +36,7 @@ from ccproxy.protocols.ssmmp.message import (
     INSTANCE_TO_AGENT,
     MANAGER_TO_AGENT,
     Hop,
-    Message,
+    SsmmpMessage,
     refusal,
     row_of,
     trimmed,
@@ -37,10 +44,13 @@ from ccproxy.protocols.ssmmp.message import (
 from ccproxy.protocols.ssmmp.table import FIELDS, ROWS, Actor, Edition, Row
 from ccproxy.protocols.ssmmp.text import Dialect, Malformed, format, parse
 
+Message = SsmmpMessage
+
 __all__ = [
     "AGENT_TO_INSTANCE", "AGENT_TO_MANAGER", "FIELD", "FIELDS", "INSTANCE_TO_AGENT",
-    "MANAGER_TO_AGENT", "NOWHERE", "PREFIX", "ROWS", "SECONDS", "Actor", "Dialect", "Edition",
-    "Framing", "Hop", "Limits", "Malformed", "Message", "Plug", "Reader", "Row", "Socket",
-    "SsmmpCodec", "Value", "dialect_of", "format", "framing_of", "host_and_port", "parse",
-    "refusal", "row_of", "text_of", "trimmed", "tuples", "type_of", "value_of", "write_tuples",
+    "MANAGER_TO_AGENT", "MESSAGE_TIMEOUT", "NOWHERE", "PREFIX", "ROWS", "Actor", "Dialect",
+    "Edition", "FieldValue", "Framing", "FramingLimits", "Hop", "Malformed", "Message",
+    "PlugEntry", "Reader", "Row", "SocketEntry", "SsmmpCodec", "SsmmpMessage", "dialect_of",
+    "format", "framing_of", "host_and_port", "parse", "refusal", "row_of", "text_of", "trimmed",
+    "tuples", "type_of", "value_of", "write_tuples",
 ]  # fmt: skip

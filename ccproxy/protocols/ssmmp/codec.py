@@ -1,9 +1,9 @@
 """SSMMP as typed messages of the switch: `ssmmp.<message type>`, the text in the field `text`.
 
-The neutral value of a message is `{"text": TEXT}`, TEXT in any of the three framings. So the same
-message travels inside CC as JSON field `text` behind the type `ssmmp.<message type>`, through any
-number of servers, and a handler reads both alike: `parse(value["text"])`. The text was chosen
-rather than the blob because it is text, and shows in every log and tap. Pure.
+The neutral value of a message is `{"text": TEXT}`, with TEXT in any of the three framings. Inside
+CC the same message is the JSON field `text` behind the type `ssmmp.<message type>`, so that it can
+pass any number of servers, and a handler reads both in the same way: `parse(value["text"])`. It is
+not put into the blob, so that logs show it. It must never do I/O.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 
 from ccproxy.protocols.ssmmp.framing import Framing, framing_of
 from ccproxy.protocols.ssmmp.kinds import host_and_port
-from ccproxy.protocols.ssmmp.message import Message
+from ccproxy.protocols.ssmmp.message import SsmmpMessage
 from ccproxy.protocols.ssmmp.table import Edition
 from ccproxy.protocols.ssmmp.text import Dialect, Malformed, format, parse
 
 PREFIX = "ssmmp."
-"""What stands in front of the message type in the types of the switch."""
+"""The first part of the switch's types; the message type follows it."""
 
 FIELD = "text"
 """The JSON field that carries the text."""
 
 
-def type_of(message: Message) -> str:
+def type_of(message: SsmmpMessage) -> str:
     """The type under which the switch carries a message."""
     return PREFIX + message.type
 
 
-def value_of(message: Message, edition: Edition = Edition.BASE) -> dict[str, Any]:
-    """The neutral value of a message; also its JSON inside CC."""
+def value_of(message: SsmmpMessage, edition: Edition = Edition.BASE) -> dict[str, Any]:
+    """The neutral value of a message, which is also its JSON inside CC."""
     return {FIELD: format(message, Dialect(edition=edition)).decode()}
 
 
@@ -44,7 +44,7 @@ def text_of(value: Mapping[str, Any]) -> str:
 
 
 def dialect_of(first: bytes, edition: Edition = Edition.BASE) -> Dialect:
-    """How to write to a peer, seen from the first unit it sent."""
+    """How to write to a peer, derived from the first message that it sent."""
     text = first.decode("utf-8", "replace")
     framing = framing_of(text.partition("\n")[0])
     own = ""
@@ -65,12 +65,12 @@ def _has_port(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SsmmpCodec:
-    """`ccproxy.core.message.Codec` for one plain SSMMP peer; the payload is one unit."""
+    """The `ccproxy.core.message.Codec` of one plain SSMMP peer; a payload is one message."""
 
     dialect: Dialect = Dialect()
 
     def decode(self, type: str, payload: Sequence[bytes]) -> dict[str, Any]:
-        """The neutral value of a unit; ValueError if it is not UTF-8 text."""
+        """The neutral value of a payload; ValueError if it is not UTF-8 text."""
         if not payload:
             raise ValueError("no text behind the message type")
         return {FIELD: str(payload[0], "utf-8")}

@@ -1,11 +1,12 @@
-"""The three framings on a byte stream: whole units out of any slices, bounded.
+"""The three framings on a byte stream: finds whole messages in reads that are cut anywhere.
 
     lines      "name: contents" LF ..., an empty line ends the message
     tilde      lines joined with " ~ ", one LF ends the message
     semicolon  "name:contents" joined with ";", one LF ends the message
 
-The first line received tells them apart; a connection keeps the framing of its first message. It
-must never look further into a message than that, and never read a clock.
+The first line received tells which framing it is; a connection keeps the framing of its first
+message. It must never look further into a message than that, and never read a clock. A unit is
+the bytes of one message.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-SECONDS = 5.0
-"""How long a peer may take between the first and the last byte of a message."""
+MESSAGE_TIMEOUT = 5.0
+"""Seconds that a peer may take between the first and the last byte of a message."""
 
 _TILDE = re.compile(r"~\s*message_id", re.IGNORECASE)
 _SEMICOLON = re.compile(r";\s*message_id\s*:", re.IGNORECASE)
 
 
 class Framing(Enum):
-    """How messages are told apart on a byte stream."""
+    """How the end of a message is marked on a byte stream."""
 
     LINES = "lines"
     TILDE = "tilde"
@@ -30,8 +31,8 @@ class Framing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bytes of a message, bytes of a line, lines of a message."""
+class FramingLimits:
+    """The most bytes of a message, bytes of a line, and lines of a message."""
 
     message: int = 64 * 1024
     line: int = 16 * 1024
@@ -39,14 +40,14 @@ class Limits:
 
 
 def framing_of(first: str) -> Framing:
-    """The framing that the first line of a message tells."""
+    """The framing that the first line of a message shows."""
     if _SEMICOLON.search(first):
         return Framing.SEMICOLON
     return Framing.TILDE if _TILDE.search(first) else Framing.LINES
 
 
 def cut(text: str, framing: Framing) -> list[str]:
-    """A unit to its lines, blanks around them dropped."""
+    """The lines of a unit, without blanks around them."""
     if framing is Framing.TILDE:
         return [part.strip() for part in text.split("~") if part.strip()]
     if framing is Framing.SEMICOLON:
@@ -55,7 +56,7 @@ def cut(text: str, framing: Framing) -> list[str]:
 
 
 def _outside(text: str) -> list[str]:
-    """Cut at each `;` that is not inside parentheses; at each one if they do not fit."""
+    """Cut at each `;` outside parentheses; at each `;` if parentheses do not match."""
     parts, depth, start = [], 0, 0
     for match in re.finditer("[();]", text):
         char = match[0]
@@ -67,15 +68,15 @@ def _outside(text: str) -> list[str]:
 
 
 class Reader:
-    """Bytes in, whole units out. After `broken` is set nothing comes out any more: close."""
+    """Takes bytes, returns whole units; once `broken` is set it returns no more: close."""
 
     __slots__ = ("broken", "framing", "_limits", "_buffer", "_searched", "_taken", "_count")
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: FramingLimits = FramingLimits()) -> None:
         self.framing: Framing | None = None
-        """None until the first line is there."""
+        """None until the first line is received."""
         self.broken = ""
-        """The limit that was exceeded, in words; empty = none."""
+        """A text about the limit that was exceeded; empty = none."""
         self._limits = limits
         self._buffer = bytearray()
         self._searched = 0
@@ -84,11 +85,11 @@ class Reader:
 
     @property
     def partial(self) -> bool:
-        """True while the beginning of a message waits for its end."""
+        """True if a message was received in part."""
         return bool(self._taken) or bool(self._buffer.strip(b"\r\n"))
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The units that are whole now, without their end; LF inside, never CR LF."""
+        """The units that are complete now, without their end mark; lines inside end with LF."""
         units: list[bytes] = []
         if self.broken:
             return units
@@ -105,7 +106,7 @@ class Reader:
         return units
 
     def _line(self, line: bytes) -> bytes:
-        """One more line; the unit that it ends, or nothing."""
+        """Take one more line; return the unit that it ends, or empty bytes."""
         if not line.strip():
             return self._ended()
         if self.framing is None:

@@ -1,7 +1,7 @@
-"""The kinds of contents a line can have: how each is read, and how it is written.
+"""The kinds of contents that a line can have: how each is read, and how it is written.
 
-Reading is tolerant as the reference says; writing has one form for each punctuation. It must
-never know which line of which message it reads.
+Reading is as tolerant as the reference requires; writing has one form for each punctuation. It
+must never depend on which line of which message it reads.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple
 
-Value = int | str | tuple[Any, ...]
-"""What a field of a message holds: int, str, or a tuple of names, Sockets or Plugs."""
+FieldValue = int | str | tuple[Any, ...]
+"""The value of a field: int, str, or a tuple of names, SocketEntry or PlugEntry."""
 
 NOWHERE = "::"
 """The address of a refused session."""
@@ -26,14 +26,14 @@ _NAME = re.compile(r"[A-Za-z0-9_.@-]+(?: +[A-Za-z0-9_.@-]+)*")
 _HOST_PORT = re.compile(r"(.+)_([0-9]{1,5})")
 
 
-class Socket(NamedTuple):
+class SocketEntry(NamedTuple):
     """One entry of a socket configuration; port 0 = not assigned."""
 
     name: str
     port: int
 
 
-class Plug(NamedTuple):
+class PlugEntry(NamedTuple):
     """One entry of a plug configuration; the base edition does not send the socket."""
 
     name: str
@@ -42,19 +42,19 @@ class Plug(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How contents are read and written; `read` raises ValueError saying what it expected.
+class FieldKind:
+    """How contents are read and written; `read` raises a ValueError that says what it expected.
 
-    `write` gets the value and whether the punctuation is that of edition 1.1.
+    The arguments of `write` are the value, and whether the punctuation is that of edition 1.1.
     """
 
     name: str
-    read: Callable[[str], Value]
+    read: Callable[[str], FieldValue]
     write: Callable[[Any, bool], str]
 
 
 def wrong(text: str, expected: str) -> ValueError:
-    """What to raise about contents that cannot be read."""
+    """The error to raise about contents that cannot be read."""
     return ValueError(f"{text[:80]!r}, expected {expected}")
 
 
@@ -88,7 +88,7 @@ def _name(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def host_and_port(text: str) -> tuple[str, int]:
-    """Canonical address and port (0 if none) of an address as peers write it."""
+    """The canonical address, and the port (0 if none), of an address as a peer writes it."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if bare.lower() == "localhost":
         return "::1", 0
@@ -112,7 +112,7 @@ def _address(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Contents without their outer parentheses; ValueError if parentheses do not fit."""
+    """Contents without their outer parentheses; ValueError if parentheses do not match."""
     if "(" not in text and ")" not in text:
         return text
     depth, outer = 0, text.startswith("(")
@@ -159,32 +159,32 @@ def write_tuples(value: Iterable[tuple[Any, ...]], comma: bool = False) -> str:
     return f"({'; '.join(f'({part})' for part in parts)})"
 
 
-def _sockets(text: str) -> tuple[Socket, ...]:
+def _sockets(text: str) -> tuple[SocketEntry, ...]:
     found = tuples(text)
     if any(len(one) != 2 for one in found):
         raise wrong(text, "pairs of socket and port such as ((S1, 54001); (S2, 54002))")
-    return tuple(Socket(_name(name), _port(port)) for name, port in found)
+    return tuple(SocketEntry(_name(name), _port(port)) for name, port in found)
 
 
-def _plugs(text: str) -> tuple[Plug, ...]:
+def _plugs(text: str) -> tuple[PlugEntry, ...]:
     found = tuples(text)
     if any(len(one) not in (2, 3) for one in found):
         raise wrong(text, "pairs of plug and service such as ((P1, B1); (P2, B2))")
-    return tuple(Plug(_name(one[0]), _name(one[-1]), *map(_name, one[1:-1])) for one in found)
+    return tuple(PlugEntry(_name(one[0]), _name(one[-1]), *map(_name, one[1:-1])) for one in found)
 
 
-def _write_plugs(value: Iterable[Plug], comma: bool) -> str:
+def _write_plugs(value: Iterable[PlugEntry], comma: bool) -> str:
     if comma:
         triples = [(one.name, one.socket, one.service) for one in value]
         return write_tuples([tuple(filter(None, one)) for one in triples], comma)
     return write_tuples([(one.name, one.service) for one in value])
 
 
-integer = Kind("integer", _integer, _plain)
-port = Kind("port", _port, _plain)
-status = Kind("status", _status, _plain)
-name = Kind("name", _name, _plain)
-address = Kind("address", _address, _plain)
-names = Kind("list of names", _names, _write_names)
-sockets = Kind("socket configuration", _sockets, write_tuples)
-plugs = Kind("plug configuration", _plugs, _write_plugs)
+integer = FieldKind("integer", _integer, _plain)
+port = FieldKind("port", _port, _plain)
+status = FieldKind("status", _status, _plain)
+name = FieldKind("name", _name, _plain)
+address = FieldKind("address", _address, _plain)
+names = FieldKind("list of names", _names, _write_names)
+sockets = FieldKind("socket configuration", _sockets, write_tuples)
+plugs = FieldKind("plug configuration", _plugs, _write_plugs)

@@ -1,8 +1,8 @@
 """A listener whose peers speak SSMMP as plain text, in any of its framings.
 
-Each message becomes one of the type `ssmmp.<message type>` and goes through the routes; whoever
-remembers it can write to its peer at any time by answering it. It must never know what a message
-means.
+Each message becomes one of the type `ssmmp.<message type>` and goes through the routes. A handler
+that stores a message can write to its peer at any later time, by answering it. It must never
+depend on what a message means.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ccproxy.net.stream import Stream
 from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocols.ssmmp import (
     FIELD,
+    MESSAGE_TIMEOUT,
     PREFIX,
-    SECONDS,
     Malformed,
     Reader,
     SsmmpCodec,
@@ -26,15 +26,15 @@ from ccproxy.protocols.ssmmp import (
     parse,
 )
 
-HOPELESS = 10
-"""Messages without a readable type or id after which a connection is closed."""
+MAX_UNREADABLE = 10
+"""A connection is closed after this number of messages without a readable type or id."""
 
 
 class TextListener(StreamListener["TextPeer"]):
-    """One address where SSMMP is spoken as text."""
+    """One address on which SSMMP is spoken as text."""
 
     def make(self, sock: socket.socket, peer: str) -> TextPeer:
-        """A peer of which nothing is known yet."""
+        """A peer that was just accepted."""
         return TextPeer(self, sock, peer)
 
 
@@ -52,14 +52,14 @@ class TextPeer:
         self._reader = Reader()
         self._codec: SsmmpCodec | None = None
         self._since: float | None = None
-        self._hopeless = 0
+        self._unreadable = 0
 
     # Owner of its stream
 
     lingers = False
 
     def received(self, stream: Stream, data: bytes) -> None:
-        """Bytes of messages; none means the peer sends no more."""
+        """Take bytes of messages; empty bytes mean that the peer sends no more."""
         for unit in self._reader.feed(data):
             self._take(unit)
         if self._reader.broken:
@@ -69,15 +69,18 @@ class TextPeer:
         self._since = (self._since or now) if self._reader.partial else None
 
     def closed(self, stream: Stream, reason: str) -> None:
-        """The peer is gone."""
+        """Forget the peer, which is gone."""
         self._kit.log.debug("peer gone peer=%s: %s", stream.name, reason)
         self._listener.left(self, self.identity)
 
     # Origin of its messages
 
     def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
-        """Write to the peer; `NativeAnswer` holds the text of a message, or bytes for
-        this very peer; empty: it is closed when what waits is written."""
+        """Write to the peer, or close it after the waiting bytes if a `NativeAnswer` is empty.
+
+        A `NativeAnswer` holds the text of a message in any framing, or bytes that are written as
+        they are.
+        """
         if self.stream.closed:
             return "gone"
         if isinstance(answer, NativeAnswer):
@@ -90,7 +93,7 @@ class TextPeer:
         return "replied" if self.stream.write(unit) else "full"
 
     def pass_on(self, message: Message, path: str, way: Any) -> None:
-        """Texts are always shown to their handler."""
+        """Do nothing: every message goes to its handler."""
 
     def _unit(self, message: Message, content: str | bytes) -> bytes:
         if isinstance(content, bytes):
@@ -100,7 +103,7 @@ class TextPeer:
 
     def expire(self, now: float) -> None:
         """Close a peer that stopped in the middle of a message."""
-        if self._since is not None and now - self._since > SECONDS:
+        if self._since is not None and now - self._since > MESSAGE_TIMEOUT:
             self._kit.log.peer_closed(
                 self._listener.name, self.stream.name, "stopped in the middle of a message"
             )
@@ -114,7 +117,8 @@ class TextPeer:
         except Malformed as error:
             self._refuse(unit, error)
             return
-        # What is parsed once is passed on behind the text; the codec reads the text alone.
+        # The parsed message is passed on behind the text, so that no handler parses it again; the
+        # codec reads only the text.
         payload = (unit, parsed)
         message = Message(
             PREFIX + parsed.type, (self.identity,), payload, self._codec, self._listener.name, self,
@@ -123,7 +127,7 @@ class TextPeer:
         self._kit.switch.take(message)
 
     def _refuse(self, unit: bytes, error: Malformed) -> None:
-        """A message that is none: counted, named, and answered where an answer is possible."""
+        """Count and log a message that cannot be read, and answer it if that is possible."""
         ledger = self._kit.switch.ledger
         ledger.receive(1, len(unit))
         ledger.end("malformed", 1, len(unit))
@@ -131,11 +135,11 @@ class TextPeer:
         answer = error.answer
         if answer is not None and self._codec is not None:
             self.stream.write(format(answer, self._codec.dialect))
-        self._hopeless += error.hopeless
-        if self._hopeless >= HOPELESS:
-            self._finish(f"{HOPELESS} messages that cannot be read")
+        self._unreadable += error.unreadable
+        if self._unreadable >= MAX_UNREADABLE:
+            self._finish(f"{MAX_UNREADABLE} messages that cannot be read")
 
     def _finish(self, reason: str) -> None:
-        """Close when what waits is written; soon, since the peer may never read it."""
+        """Close after writing the waiting bytes, or after a time if the peer does not read them."""
         self.stream.finish(reason)
-        asyncio.get_running_loop().call_later(SECONDS, self.stream.close, reason)
+        asyncio.get_running_loop().call_later(MESSAGE_TIMEOUT, self.stream.close, reason)

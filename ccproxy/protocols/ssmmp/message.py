@@ -1,4 +1,7 @@
-"""A message as a frozen value, and the ways to make one. No text here; see `text`."""
+"""A message as a frozen value, and the functions that make one.
+
+It must never read or write the text of a message: see `text`.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ccproxy.protocols.ssmmp.kinds import NOWHERE, Value
+from ccproxy.protocols.ssmmp.kinds import NOWHERE, FieldValue
 from ccproxy.protocols.ssmmp.table import HOPS, TYPES, Actor, Edition, Row
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class SsmmpMessage:
     """One SSMMP message; `fields` hold typed values by line name (see `table.FIELDS`).
 
-    `extras` are the lines the table does not know, with their contents as text: extension lines
-    (`x_...`) and whatever else a peer sent.
+    `extras` are lines that are not in the table, with their contents as text: extension lines
+    (`x_...`) and any other lines that a peer sent.
     """
 
     type: str
     id: int
     sub_type: str = ""
-    fields: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
     extras: tuple[tuple[str, str], ...] = ()
 
     def text(self, name: str) -> str:
@@ -40,12 +43,12 @@ class Message:
         return value if isinstance(value, tuple) else ()
 
     def extra(self, name: str) -> str | None:
-        """The contents of an extension line, None if it is absent."""
+        """The contents of an extension line; None if it is absent."""
         return next((contents for line, contents in self.extras if line == name), None)
 
     @property
     def status(self) -> int:
-        """The status, 0 if the message has none."""
+        """The status; 0 if the message has none."""
         return self.number("status")
 
     @property
@@ -56,20 +59,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One direction: who sends and who receives."""
+    """One direction: which role sends and which receives."""
 
     sender: Actor
     receiver: Actor
 
     def make(
-        self, type: str, id: int, extras: tuple[tuple[str, str], ...] = (), /, **fields: Value
-    ) -> Message:
+        self, type: str, id: int, extras: tuple[tuple[str, str], ...] = (), /, **fields: FieldValue
+    ) -> SsmmpMessage:
         """A message of this hop; KeyError if the table has none of this type."""
         row = HOPS[type, self.sender, self.receiver]
-        return Message(type, id, row.sub_type, fields, extras)
+        return SsmmpMessage(type, id, row.sub_type, fields, extras)
 
-    def forward(self, message: Message) -> Message:
-        """The same message on this hop: another `sub_type`, nothing else."""
+    def forward(self, message: SsmmpMessage) -> SsmmpMessage:
+        """The same message on this hop: only its `sub_type` changes."""
         return replace(message, sub_type=HOPS[message.type, self.sender, self.receiver].sub_type)
 
 
@@ -79,14 +82,14 @@ AGENT_TO_INSTANCE = Hop(Actor.AGENT, Actor.INSTANCE)
 INSTANCE_TO_AGENT = Hop(Actor.INSTANCE, Actor.AGENT)
 
 
-def row_of(message: Message) -> Row | None:
-    """The row of a message, None for types the table does not know."""
+def row_of(message: SsmmpMessage) -> Row | None:
+    """The row of a message; None if its type is not in the table."""
     rows = TYPES.get(message.type, ())
     return next((row for row in rows if row.sub_type == message.sub_type), None)
 
 
-def trimmed(message: Message, edition: Edition) -> Message:
-    """Only the fields that this edition has, so that its maker may fill in all it knows."""
+def trimmed(message: SsmmpMessage, edition: Edition) -> SsmmpMessage:
+    """The message with only the fields of this edition; its maker may fill in all it knows."""
     row = row_of(message)
     if row is None:
         return message
@@ -94,14 +97,14 @@ def trimmed(message: Message, edition: Edition) -> Message:
     return replace(message, fields={k: v for k, v in message.fields.items() if k in lines})
 
 
-def refusal(row: Row, id: int, status: int, known: Mapping[str, Value]) -> Message | None:
-    """The answer to a request that is refused, with what is known of it; None if none exists."""
+def refusal(row: Row, id: int, status: int, known: Mapping[str, FieldValue]) -> SsmmpMessage | None:
+    """The answer to a refused request, with the fields that are known; None if there is none."""
     answer = HOPS.get((row.answer, row.receiver, row.sender))
     if answer is None or not row.type.endswith("_request"):
         return None
-    blank: dict[str, Value] = {
+    blank: dict[str, FieldValue] = {
         "status": status, "dest_service_instance_network_address": NOWHERE, "dest_socket_port": 0,
     }  # fmt: skip
     fields = {name: blank.get(name, known.get(name)) for name in answer.lines(Edition.BASE)}
     kept = {name: value for name, value in fields.items() if value is not None}
-    return Message(answer.type, id, answer.sub_type, kept)
+    return SsmmpMessage(answer.type, id, answer.sub_type, kept)

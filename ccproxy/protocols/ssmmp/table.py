@@ -1,7 +1,7 @@
 """The message table: one row for each message and hop, with its lines in both editions.
 
 This is the only place that says which messages exist and what is in them; reading, writing, the
-documentation and the tests walk it. It must never hold code that depends on one message.
+documentation and the tests use it. It must never hold code that depends on one message.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ccproxy.protocols.ssmmp import kinds
-from ccproxy.protocols.ssmmp.kinds import Kind
+from ccproxy.protocols.ssmmp.kinds import FieldKind
 
 
 class Actor(Enum):
-    """Who sends or receives."""
+    """A role that sends or receives."""
 
     MANAGER = "Manager"
     AGENT = "agent"
@@ -23,15 +23,15 @@ class Actor(Enum):
 
 
 class Edition(Enum):
-    """Whose order and set of lines is written."""
+    """An edition of the specification, which sets the lines of a message and their order."""
 
     BASE = "base"
     V11 = "1.1"
 
 
-Lines = tuple[str, ...]
+LineNames = tuple[str, ...]
 
-FIELDS: dict[str, Kind] = {
+FIELDS: dict[str, FieldKind] = {
     "agent_network_address": kinds.address,
     "service_repository": kinds.names,
     "status": kinds.status,
@@ -72,8 +72,8 @@ SUB_TYPE_ALIASES = {
 class Row:
     """One message on one hop. `number` is that of the reference's catalogue, 0 = not in it.
 
-    `base` and `v11` are the lines after `sub_type`; None = not in that edition. `chooser` is
-    who chooses the id; `answer` the type that answers it.
+    `base` and `v11` are the lines after `sub_type`; None = not in that edition. `chooser` is the
+    role that chooses the id, and `answer` the type of the answer.
     """
 
     number: int
@@ -81,63 +81,63 @@ class Row:
     sub_type: str
     sender: Actor
     receiver: Actor
-    base: Lines | None
-    v11: Lines | None
+    base: LineNames | None
+    v11: LineNames | None
     chooser: Actor
     answer: str = ""
     origin: str = "base"
 
     @property
     def required(self) -> frozenset[str]:
-        """Lines that must be there, whatever the edition of the sender."""
+        """Lines that must be present, whatever the edition of the sender."""
         if self.base is None or self.v11 is None:
             return frozenset(self.base or self.v11 or ())
         return frozenset(self.base) & frozenset(self.v11)
 
-    def lines(self, edition: Edition) -> Lines:
-        """The lines in the order of an edition; those of the other one if it has none."""
+    def lines(self, edition: Edition) -> LineNames:
+        """The lines in the order of an edition; those of the other if this one has no such row."""
         first, second = (self.base, self.v11) if edition is Edition.BASE else (self.v11, self.base)
         return (first if first is not None else second) or ()
 
 
 _M, _A, _S = Actor.MANAGER, Actor.AGENT, Actor.INSTANCE
-_STATUS: Lines = ("status",)
-_INSTANCE: Lines = ("service_name", "service_instance_id")
-_EDGE: Lines = ("source_plug_name", "dest_service_name", "dest_socket_name")
-_SOURCE: Lines = ("source_service_name", "source_service_instance_id")
-_ASK: Lines = (*_SOURCE, *_EDGE)
-_ASK_11: Lines = (*_SOURCE, "source_service_instance_network_address", *_EDGE)
-_OFFER: Lines = ("status", "dest_service_instance_network_address", "dest_socket_port")
-_OFFER_11: Lines = (
+_STATUS: LineNames = ("status",)
+_INSTANCE: LineNames = ("service_name", "service_instance_id")
+_EDGE: LineNames = ("source_plug_name", "dest_service_name", "dest_socket_name")
+_SOURCE: LineNames = ("source_service_name", "source_service_instance_id")
+_ASK: LineNames = (*_SOURCE, *_EDGE)
+_ASK_11: LineNames = (*_SOURCE, "source_service_instance_network_address", *_EDGE)
+_OFFER: LineNames = ("status", "dest_service_instance_network_address", "dest_socket_port")
+_OFFER_11: LineNames = (
     *_SOURCE, "dest_service_name", "dest_service_instance_id", "dest_socket_name",
     "dest_service_instance_network_address", "dest_socket_port", "status",
 )  # fmt: skip
-_ACK: Lines = ("status", "source_plug_port", "dest_socket_new_port")
-_ACK_11: Lines = (*_SOURCE, "source_plug_port", "dest_socket_new_port", "status")
-_PLUG: Lines = ("source_plug_name", "source_plug_port")
-_SOCKET: Lines = ("dest_socket_name", "dest_socket_port", "dest_socket_new_port")
+_ACK: LineNames = ("status", "source_plug_port", "dest_socket_new_port")
+_ACK_11: LineNames = (*_SOURCE, "source_plug_port", "dest_socket_new_port", "status")
+_PLUG: LineNames = ("source_plug_name", "source_plug_port")
+_SOCKET: LineNames = ("dest_socket_name", "dest_socket_port", "dest_socket_new_port")
 _FROM = "source_service_instance_network_address"
 _TO = "dest_service_instance_network_address"
-_SRC: Lines = (
+_SRC: LineNames = (
     "source_service_name", _FROM, "source_service_instance_id", *_PLUG,
     "dest_service_name", _TO, *_SOCKET,
 )  # fmt: skip
-_SRC_11: Lines = (*_SOURCE, _FROM, *_PLUG, "dest_service_name", _TO, *_SOCKET)
-_SRC_INFO_11: Lines = (
+_SRC_11: LineNames = (*_SOURCE, _FROM, *_PLUG, "dest_service_name", _TO, *_SOCKET)
+_SRC_INFO_11: LineNames = (
     *_SOURCE, _FROM, *_PLUG, "dest_service_name", "dest_service_instance_id", _TO, *_SOCKET,
     "status",
 )  # fmt: skip
-_DST: Lines = (
+_DST: LineNames = (
     _FROM, *_PLUG, "dest_service_name", _TO, "dest_service_instance_id", *_SOCKET,
 )  # fmt: skip
-_DCR: Lines = ("dest_service_name", "dest_service_instance_id", _TO, _FROM, *_PLUG, *_SOCKET)
-_HEALTH: Lines = (*_INSTANCE, "status")
-_HEALTH_11: Lines = ("service_instance_id", "service_instance_network_address")
-_EXECUTION: Lines = (
+_DCR: LineNames = ("dest_service_name", "dest_service_instance_id", _TO, _FROM, *_PLUG, *_SOCKET)
+_HEALTH: LineNames = (*_INSTANCE, "status")
+_HEALTH_11: LineNames = ("service_instance_id", "service_instance_network_address")
+_EXECUTION: LineNames = (
     "agent_network_address", *_INSTANCE, "socket_configuration", "plug_configuration",
 )  # fmt: skip
-_REGISTER: Lines = ("agent_network_address", "service_repository")
-_END: Lines = (*_INSTANCE, "service_instance_network_address")
+_REGISTER: LineNames = ("agent_network_address", "service_repository")
+_END: LineNames = (*_INSTANCE, "service_instance_network_address")
 _SOURCE_CLOSE, _DEST_CLOSE = "source_service_session_close", "dest_service_session_close"
 _MA, _AM = "Manager_to_agent", "agent_to_Manager"
 _SA, _IA, _AI = "service_to_agent", "service_instance_to_agent", "agent_to_service_instance"
@@ -208,7 +208,7 @@ ROWS: tuple[Row, ...] = (
     Row(0, "process_data", _AM, _A, _M, ("source_name", "service_instance_id"), None, _S,
         origin="reference"),
 )  # fmt: skip
-"""Every message and hop. Every message starts with `type`, `message_id`, then `sub_type` if any."""
+"""Every message and hop. A message starts with `type`, `message_id`, then `sub_type` if any."""
 
 HOPS: dict[tuple[str, Actor, Actor], Row] = {(r.type, r.sender, r.receiver): r for r in ROWS}
 TYPES: dict[str, tuple[Row, ...]] = {

@@ -1,6 +1,6 @@
-"""Text to message and back: fields by name, tolerant as the reference says, errors of its 4.4.
+"""Text to message and back: fields by name, tolerance and errors as in the reference (4.4).
 
-The framing of a text is told by its first line. It must never decide what a message means.
+The first line of a text shows its framing. It must never decide what a message means.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from ccproxy.protocols.ssmmp.framing import Framing, cut, framing_of
-from ccproxy.protocols.ssmmp.kinds import Kind, Value, host_and_port
-from ccproxy.protocols.ssmmp.message import Message, refusal, row_of
+from ccproxy.protocols.ssmmp.kinds import FieldKind, FieldValue, host_and_port
+from ccproxy.protocols.ssmmp.message import SsmmpMessage, refusal, row_of
 from ccproxy.protocols.ssmmp.table import (
     ALIASES,
     FIELDS,
@@ -25,23 +25,25 @@ _LINE = re.compile(r"([A-Za-z0-9_]+)[ \t]*:[ \t]*([^\x00\r\n\ud800-\udfff]*)")
 _TYPE = re.compile(r"[A-Za-z0-9_-]+")
 _ID = FIELDS["service_instance_id"].read
 _NOT_PORTS = frozenset("klm")
-"""Letters that one published implementation sends where it has no port."""
+"""Letters that one published implementation sends in the place of a port it does not have."""
 
 
 class Malformed(ValueError):
-    """A text that is no acceptable message; `answer` is what its sender gets, None = nothing."""
+    """A text that is not a valid message; `answer` is for its sender, None = no answer."""
 
-    def __init__(self, why: str, answer: Message | None = None, hopeless: bool = False) -> None:
+    def __init__(
+        self, why: str, answer: SsmmpMessage | None = None, unreadable: bool = False
+    ) -> None:
         super().__init__(why)
         self.answer = answer
-        self.hopeless = hopeless
-        """No type or id could be read: after ten of these the connection is closed."""
+        self.unreadable = unreadable
+        """True if no type or id could be read: after ten of these the connection is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a peer is written to. `own_address` is set for peers that write `host_port` addresses:
-    they get addresses in that form, and their own one back as they wrote it."""
+    """How to write to a peer. `own_address` is set for a peer that writes `host_port` addresses:
+    it gets addresses in that form, and its own address exactly as it wrote it."""
 
     framing: Framing = Framing.LINES
     edition: Edition = Edition.BASE
@@ -50,18 +52,19 @@ class Dialect:
 
 @dataclass(slots=True)
 class _Lines:
-    """The lines of one text, by lower-case name, with the first thing that is wrong."""
+    """The lines of one text by lower-case name, and the first mistake in them."""
 
     values: dict[str, str]
     fault: str
     loose: bool
 
 
-def parse(text: str | bytes, receiver: Actor | None = None) -> Message:
+def parse(text: str | bytes, receiver: Actor | None = None) -> SsmmpMessage:
     """The message of one unit in any framing; Malformed if it cannot be accepted.
 
     `receiver` checks the direction; None accepts any. In the semicolon framing the direction is
-    not checked, since its one known speaker leaves the `sub_type` of forwarded messages as it is.
+    not checked, because the one program known to use it forwards messages with their old
+    `sub_type`.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
@@ -86,7 +89,7 @@ def _read(parts: list[str], loose: bool) -> _Lines:
         match = _LINE.fullmatch(part)
         if not match:
             lines.fault = lines.fault or f"line {part[:80]!r}, expected name: contents"
-            # Without this a faulty first line would let the second one stand in for it.
+            # An entry for the faulty line, so that the next line does not count as the first one.
             lines.values.setdefault("", part)
             continue
         name = match[1].lower()
@@ -101,14 +104,14 @@ def _head(lines: _Lines) -> tuple[str, int]:
     names = list(lines.values)[:2]
     if names != ["type", "message_id"]:
         found = ", ".join(names) or "nothing"
-        raise Malformed(f"lines start with {found}, expected type, message_id", hopeless=True)
+        raise Malformed(f"lines start with {found}, expected type, message_id", unreadable=True)
     type = lines.values["type"]
     if not _TYPE.fullmatch(type):
-        raise Malformed(f"type {type[:80]!r}, expected letters, digits and _", hopeless=True)
+        raise Malformed(f"type {type[:80]!r}, expected letters, digits and _", unreadable=True)
     try:
         id = _ID(lines.values["message_id"])
     except ValueError as error:
-        raise Malformed(f"message_id is {error}", hopeless=True) from None
+        raise Malformed(f"message_id is {error}", unreadable=True) from None
     assert isinstance(id, int)
     return type, id
 
@@ -118,7 +121,7 @@ def _unknown(type: str, id: int) -> Malformed:
     if not type.endswith("_request"):
         return Malformed(why)
     stem = type.removesuffix("_request")
-    return Malformed(why, Message(f"{stem}_response", id, "", {"status": 501}))
+    return Malformed(why, SsmmpMessage(f"{stem}_response", id, "", {"status": 501}))
 
 
 def _row(rows: tuple[Row, ...], lines: _Lines, receiver: Actor | None) -> Row | None:
@@ -132,12 +135,12 @@ def _row(rows: tuple[Row, ...], lines: _Lines, receiver: Actor | None) -> Row | 
 
 
 def _facing(rows: tuple[Row, ...], receiver: Actor | None) -> Row:
-    """The row with this receiver; the last one (that of the Manager) if none has."""
+    """The row with this receiver; if there is none, the last one, which is that of the Manager."""
     return next((row for row in rows if row.receiver is receiver), rows[-1])
 
 
 def _bad(row: Row, id: int, lines: _Lines, why: str) -> Malformed:
-    known: dict[str, Value] = {}
+    known: dict[str, FieldValue] = {}
     for name in row.required & lines.values.keys():
         try:
             known[name] = FIELDS[name].read(lines.values[name])
@@ -146,10 +149,10 @@ def _bad(row: Row, id: int, lines: _Lines, why: str) -> Malformed:
     return Malformed(why, refusal(row, id, 400, known))
 
 
-def _message(row: Row, id: int, lines: _Lines) -> Message:
+def _message(row: Row, id: int, lines: _Lines) -> SsmmpMessage:
     if lines.fault:
         raise _bad(row, id, lines, lines.fault)
-    fields: dict[str, Value] = {}
+    fields: dict[str, FieldValue] = {}
     extras: list[tuple[str, str]] = []
     for name, contents in lines.values.items():
         kind = FIELDS.get(name)
@@ -164,11 +167,11 @@ def _message(row: Row, id: int, lines: _Lines) -> Message:
             raise _bad(row, id, lines, f"{name} is {error}") from None
     if missing := row.required - fields.keys():
         raise _bad(row, id, lines, f"{row.type} without {', '.join(sorted(missing))}")
-    return Message(row.type, id, row.sub_type, fields, tuple(extras))
+    return SsmmpMessage(row.type, id, row.sub_type, fields, tuple(extras))
 
 
-def _loose(kind: Kind, contents: str) -> Value:
-    """Contents as the one known speaker of the semicolon framing writes them."""
+def _loose(kind: FieldKind, contents: str) -> FieldValue:
+    """Read contents as the one program known to use the semicolon framing writes them."""
     if kind.name == "port" and contents in _NOT_PORTS:
         return 0
     if kind.name == "address" and not contents:
@@ -180,8 +183,8 @@ def _loose(kind: Kind, contents: str) -> Value:
     return kind.read(contents)
 
 
-def format(message: Message, dialect: Dialect = Dialect()) -> bytes:
-    """The bytes of a message, its end included; every field of it, in the order of the edition."""
+def format(message: SsmmpMessage, dialect: Dialect = Dialect()) -> bytes:
+    """The bytes of a message with its end mark, its fields in the order of the edition."""
     pairs = [("type", message.type), ("message_id", str(message.id))]
     if message.sub_type:
         pairs.append(("sub_type", message.sub_type))
@@ -196,14 +199,14 @@ def format(message: Message, dialect: Dialect = Dialect()) -> bytes:
     return _joined([*pairs, *message.extras], dialect.framing).encode("utf-8", "replace")
 
 
-def _order(message: Message, edition: Edition) -> list[str]:
+def _order(message: SsmmpMessage, edition: Edition) -> list[str]:
     row = row_of(message)
     lines = row.lines(edition) if row else ()
     known = [name for name in lines if name in message.fields]
     return [*known, *(name for name in message.fields if name not in lines)]
 
 
-def _reference(name: str, contents: str, message: Message, dialect: Dialect) -> str:
+def _reference(name: str, contents: str, message: SsmmpMessage, dialect: Dialect) -> str:
     """Contents in the `host_port` form that one published implementation wants (its addresses
     name the listening port, which is how its agent finds an instance)."""
     if name == "agent_network_address":

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols import ssmmp
-from ccproxy.protocols.ssmmp.framing import Framing, Limits, Reader, cut, framing_of
+from ccproxy.protocols.ssmmp.framing import Framing, FramingLimits, Reader, cut, framing_of
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ssmmp" / "spec"
 BASE = json.loads((VECTORS / "base.json").read_text("utf-8"))["messages"]
@@ -96,14 +96,14 @@ def test_limits_are_kept_to_the_byte():
     line = b"y: " + b"x" * (16384 - 3)
     reader = Reader()
     assert len(reader.feed(b"type: a\n" + line + b"\n\n")) == 1
-    small = Reader(Limits(message=10, line=10, lines=2))
+    small = Reader(FramingLimits(message=10, line=10, lines=2))
     assert small.feed(b"a: 1\nb: 2\n\n") == [b"a: 1\nb: 2"]
     assert small.feed(b"a: 1\nb: 2\nc: 3\n") == [] and small.broken
 
 
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_any_bytes_are_bounded_and_units_have_no_end(slices):
-    reader = Reader(Limits(message=200, line=100, lines=5))
+    reader = Reader(FramingLimits(message=200, line=100, lines=5))
     for data in slices:
         for unit in reader.feed(data):
             assert unit.strip() and len(unit) <= 200
@@ -116,4 +116,4 @@ def test_lists_in_the_semicolon_framing():
 
 
 def test_time_limit_is_named():
-    assert ssmmp.SECONDS == 5.0
+    assert ssmmp.MESSAGE_TIMEOUT == 5.0

@@ -57,10 +57,10 @@ def test_sockets_survive_both_punctuations(pairs, comma):
     assert kinds.sockets.read(kinds.sockets.write(pairs, comma)) == tuple(pairs)
 
 
-@given(st.lists(st.builds(ssmmp.Plug, NAMES, NAMES, NAMES), max_size=4))
+@given(st.lists(st.builds(ssmmp.PlugEntry, NAMES, NAMES, NAMES), max_size=4))
 def test_plugs_keep_their_socket_in_edition_1_1_only(plugs):
     assert kinds.plugs.read(kinds.plugs.write(plugs, True)) == tuple(plugs)
-    without = tuple(ssmmp.Plug(one.name, one.service) for one in plugs)
+    without = tuple(ssmmp.PlugEntry(one.name, one.service) for one in plugs)
     assert kinds.plugs.read(kinds.plugs.write(plugs, False)) == without
 
 

@@ -11,7 +11,7 @@ from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp import listener as texts
-from ccproxy.protocols.ssmmp.listener import HOPELESS, TextListener
+from ccproxy.protocols.ssmmp.listener import MAX_UNREADABLE, TextListener
 from ccproxy.protocols.ssmmp.protocol import SsmmpProtocol
 
 REQUEST = (
@@ -108,7 +108,7 @@ async def test_an_empty_answer_closes_behind_what_waits(make, until):
 
 
 async def test_a_peer_that_is_to_be_closed_and_reads_nothing(make, until, monkeypatch):
-    monkeypatch.setattr(texts, "SECONDS", 0.05)
+    monkeypatch.setattr(texts, "MESSAGE_TIMEOUT", 0.05)
     listener, handler, _ = make()
     _, writer = await connect(listener)
     writer.write(REQUEST)
@@ -126,15 +126,15 @@ async def test_what_cannot_be_read_is_answered_and_at_last_closed(make, until):
     writer.write(b"type: initiation_request\nmessage_id: 7\n\n")
     answer = await reader.readuntil(b"\n\n")
     assert b"message_id: 7\nstatus: 400" in answer
-    writer.write(b"nonsense\n\n" * HOPELESS)
+    writer.write(b"nonsense\n\n" * MAX_UNREADABLE)
     assert await reader.read() == b""
     assert handler.messages == []
-    assert shared.switch.ledger.fates["malformed"] == HOPELESS + 1
+    assert shared.switch.ledger.fates["malformed"] == MAX_UNREADABLE + 1
     await finish(listener, writer)
 
 
 async def test_half_a_message_is_not_waited_for(make, until, monkeypatch):
-    monkeypatch.setattr(texts, "SECONDS", 0.05)
+    monkeypatch.setattr(texts, "MESSAGE_TIMEOUT", 0.05)
     listener, _, _ = make()
     reader, writer = await connect(listener)
     writer.write(b"type: x\n")

@@ -152,8 +152,8 @@ def test_the_partner_gets_the_form_it_wants():
     assert dialect.own_address == "localhost_34011"
     execution = ssmmp.MANAGER_TO_AGENT.make(
         "execution_request", 3, agent_network_address="::1", service_name="Login",
-        service_instance_id=11, socket_configuration=(ssmmp.Socket("S", 34501),),
-        plug_configuration=(ssmmp.Plug("P", "BaaS"),),
+        service_instance_id=11, socket_configuration=(ssmmp.SocketEntry("S", 34501),),
+        plug_configuration=(ssmmp.PlugEntry("P", "BaaS"),),
     )  # fmt: skip
     assert ssmmp.format(execution, dialect) == (
         b"type:execution_request;message_id:3;agent_network_address:localhost_34011;"
@@ -191,7 +191,7 @@ def test_texts_without_an_answer(text, hopeless):
     with pytest.raises(Malformed) as raised:
         ssmmp.parse(text)
     assert raised.value.answer is None
-    assert raised.value.hopeless is hopeless
+    assert raised.value.unreadable is hopeless
 
 
 def test_bytes_that_are_not_utf8_are_a_malformed_line():
@@ -206,8 +206,10 @@ STRATEGIES = {
     "integer": st.integers(1, 2**63 - 1), "port": PORTS, "status": st.integers(100, 999),
     "name": NAMES, "address": st.ip_addresses().map(str).map(FIELDS["agent_network_address"].read),
     "list of names": st.lists(NAMES, max_size=3).map(tuple),
-    "socket configuration": st.lists(st.builds(ssmmp.Socket, NAMES, PORTS), max_size=3).map(tuple),
-    "plug configuration": st.lists(st.builds(ssmmp.Plug, NAMES, NAMES), max_size=3).map(tuple),
+    "socket configuration": st.lists(
+        st.builds(ssmmp.SocketEntry, NAMES, PORTS), max_size=3
+    ).map(tuple),
+    "plug configuration": st.lists(st.builds(ssmmp.PlugEntry, NAMES, NAMES), max_size=3).map(tuple),
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class Launches:
         return Spawn(row.key, command, tuple(env.items()), program.user, program.directory)
 
 
-def _edge(plug: ssmmp.Plug, program: Program) -> tuple[str, ...]:
+def _edge(plug: ssmmp.PlugEntry, program: Program) -> tuple[str, ...]:
     """A plug as its program is told of it, with the socket if the Manager or the file says one."""
     socket = plug.socket or dict(program.plug_sockets).get(plug.name, "")
     return (plug.name, socket, plug.service) if socket else (plug.name, plug.service)

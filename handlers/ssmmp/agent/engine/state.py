@@ -81,7 +81,7 @@ class State:
         if self.sessions.pop(row.key, None):
             self.log.append(Record("connection", row.key, None))
 
-    def answer(self, type: str, id: int, status: int, **fields: ssmmp.Value) -> None:
+    def answer(self, type: str, id: int, status: int, **fields: ssmmp.FieldValue) -> None:
         """Answer a request of the Manager; `id` 0 means that there is no request to answer."""
         if id:
             made = ssmmp.AGENT_TO_MANAGER.make(type, id, status=status, **fields)

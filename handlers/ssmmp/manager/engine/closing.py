@@ -41,7 +41,7 @@ class Closing:
 
     def request(self, row: Session) -> None:
         """Send 15 to the source or 19 to the destination."""
-        fields: dict[str, ssmmp.Value] = {
+        fields: dict[str, ssmmp.FieldValue] = {
             "source_service_instance_network_address": row.from_address,
             "source_plug_name": row.plug, "source_plug_port": row.from_port,
             "dest_service_name": row.service,

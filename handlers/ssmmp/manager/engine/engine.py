@@ -194,7 +194,7 @@ class Manager:
         self.mesh.count("malformed")
         if error.answer:
             self.mesh.store.log.append(Tell(sender, error.answer))
-        if error.hopeless:
+        if error.unreadable:
             seen = self._hopeless[sender] = self._hopeless.get(sender, 0) + 1
             if seen >= _HOPELESS:
                 self.mesh.close(sender, f"{seen} texts without type or message_id")

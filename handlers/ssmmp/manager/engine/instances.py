@@ -137,8 +137,8 @@ class Instances:
 
     def _execute(self, row: Instance) -> None:
         service = self.mesh.graph.services[row.service]
-        sockets = tuple(ssmmp.Socket(*one) for one in row.sockets)
-        plugs = tuple(ssmmp.Plug(one.plug, one.service, one.socket) for one in service.plugs)
+        sockets = tuple(ssmmp.SocketEntry(*one) for one in row.sockets)
+        plugs = tuple(ssmmp.PlugEntry(one.plug, one.service, one.socket) for one in service.plugs)
         self._tell(row, "execution_request", row.request, agent_network_address=row.address,
                    service_name=row.program, socket_configuration=sockets,
                    plug_configuration=plugs)  # fmt: skip
@@ -187,7 +187,7 @@ class Instances:
     def _forget(self, row: Instance) -> None:
         self.mesh.store.drop(row)
 
-    def _tell(self, row: Instance, type: str, id: int, **fields: ssmmp.Value) -> None:
+    def _tell(self, row: Instance, type: str, id: int, **fields: ssmmp.FieldValue) -> None:
         peer = self.mesh.connection(row.agent)
         message = ssmmp.MANAGER_TO_AGENT.make(type, id, service_instance_id=row.key, **fields)
         self.mesh.tell(peer, message)

@@ -86,8 +86,9 @@ class Stand:
         )
         return self.told(
             "execution_request", id, agent_network_address=address, service_name=program,
-            service_instance_id=key, socket_configuration=tuple(ssmmp.Socket(*s) for s in sockets),
-            plug_configuration=tuple(ssmmp.Plug(*p) for p in plugs),
+            service_instance_id=key,
+            socket_configuration=tuple(ssmmp.SocketEntry(*s) for s in sockets),
+            plug_configuration=tuple(ssmmp.PlugEntry(*p) for p in plugs),
         )  # fmt: skip
 
     def attach(self, key=2, program="orders", token="secret", conn=None):

@@ -14,6 +14,6 @@ def test_a_long_list_goes_on_in_numbered_lines_below_the_limit():
     assert [name for name, _ in lines] == [
         "x_sessions", "x_sessions_2", "x_sessions_3", "x_sessions_4",
     ]  # fmt: skip
-    assert max(len(text) for _, text in lines) < ssmmp.Limits().line
+    assert max(len(text) for _, text in lines) < ssmmp.FramingLimits().line
     told = [one for _, text in lines for one in ssmmp.tuples(text)]
     assert len(told) == len(items) and ITEMS_PER_LINE == 100
