@@ -6,6 +6,7 @@ import pytest
 from ccproxy import Forward, Plan
 from ccproxy.config.plan import HandlerPlan, ListenerPlan
 from ccproxy.core.message import Message
+from ccproxy.protocol import MessageProtocol
 from ccproxy.testing import CODEC, TIME, message, run_handler
 from ccproxy.wire import cc
 from ccproxy_handlers.proxy import Proxy
@@ -154,7 +155,7 @@ def test_a_pong_without_fields_fails():
 )
 def test_a_proxy_to_its_own_server_is_a_warning(listens, protocol, said):
     options = Proxy.Options(remote_cc=URL)
-    listener = ListenerPlan("ccserver", protocol, listens, None, 2)
+    listener = ListenerPlan("ccserver", protocol, MessageProtocol, listens, None, 2)
     mine = HandlerPlan("h:far", "proxy", Proxy, options, 7)
     plan = Plan("x.ini", "x", None, (listener,), (), (mine,))
     problems = list(Proxy("h:far", options).check(plan))
