@@ -1,13 +1,11 @@
-"""The pure Manager: messages and time in, lists of actions out. See `engine.engine.Manager`."""
+"""The Manager of a mesh: its pure engine, and the handler that gives it messages and time."""
 
 from ..journal import Record
 from ..notices import Count, Notice
-from .engine.actions import Action, Close, Tell
-from .engine.commands import Command, Drain, Migrate, Rebalance, Scale, Stop, Undrain, Update
+from .engine.actions import Action, CloseConnection, Tell
 from .engine.engine import Manager
-from .engine.settings import Settings
+from .engine.settings import ManagerSettings
 
 __all__ = [
-    "Action", "Close", "Command", "Count", "Drain", "Manager", "Migrate", "Notice", "Rebalance",
-    "Record", "Scale", "Settings", "Stop", "Tell", "Undrain", "Update",
+    "Action", "CloseConnection", "Count", "Manager", "ManagerSettings", "Notice", "Record", "Tell",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .engine.engine import Manager
-from .view import Line, edges
+from .view import Fields, edges
 
 _SHAPES = {"gateway": "house", "baas": "cylinder", "regular": "box"}
 _MERMAID = {"gateway": "[/{}/]", "baas": "[({})]", "regular": "[{}]"}
@@ -13,7 +13,7 @@ def text(manager: Manager) -> str:
     """One paragraph a service, its plugs indented."""
     found = edges(manager)
     lines = []
-    for name, service in manager.mesh.graph.services.items():
+    for name, service in manager.state.graph.services.items():
         lines.append(f"{name} ({service.kind}, {_running(manager, name)} running)")
         lines += [f"  {_edge(one)}" for one in found if one["source"] == name]
     return "\n".join(lines) + "\n"
@@ -21,8 +21,8 @@ def text(manager: Manager) -> str:
 
 def dot(manager: Manager) -> str:
     """For Graphviz."""
-    lines = [f'digraph "{manager.mesh.graph.name}" {{']
-    for name, service in manager.mesh.graph.services.items():
+    lines = [f'digraph "{manager.state.graph.name}" {{']
+    for name, service in manager.state.graph.services.items():
         label = f"{name}\\n{_running(manager, name)} running"
         lines.append(f'  "{name}" [shape={_SHAPES[service.kind]}, label="{label}"];')
     for one in edges(manager):
@@ -32,9 +32,9 @@ def dot(manager: Manager) -> str:
 
 def mermaid(manager: Manager) -> str:
     """For Mermaid; services are numbered, since its names are narrower than ours."""
-    numbers = {name: f"s{n}" for n, name in enumerate(manager.mesh.graph.services)}
+    numbers = {name: f"s{n}" for n, name in enumerate(manager.state.graph.services)}
     lines = ["flowchart LR"]
-    for name, service in manager.mesh.graph.services.items():
+    for name, service in manager.state.graph.services.items():
         label = f'"{name}: {_running(manager, name)}"'
         lines.append(f"  {numbers[name]}{_MERMAID[service.kind].format(label)}")
     for one in edges(manager):
@@ -44,9 +44,9 @@ def mermaid(manager: Manager) -> str:
 
 
 def _running(manager: Manager, name: str) -> int:
-    index = manager.mesh.store.instance_index
+    index = manager.state.store.instance_index
     return index.size(("ready", name)) + index.size(("poor", name))
 
 
-def _edge(one: Line) -> str:
+def _edge(one: Fields) -> str:
     return f"{one['plug']} -> {one['service']}.{one['socket']}: {one['open']} open"

@@ -1,8 +1,8 @@
 """The handler `ssmmp-manager`: messages of agents and operators in, actions of the Manager out.
 
-What decides is pure and stands in `manager`; here messages are read and written, records reach the
-state file before the messages that depend on them leave, and time passes. It must never decide
-anything, nor block: the state file is written in a thread.
+The decisions are those of the pure engine in `engine`; here messages are read and written, records
+reach the state file before the messages that depend on them leave, and time passes. It must never
+decide anything, nor block: the state file is written in a thread.
 """
 
 from __future__ import annotations
@@ -33,25 +33,24 @@ from ..journal import Record
 from ..notices import Count, Notice
 from ..store_file import StateFile
 from ..watched_file import WatchedFile
-from . import config_check as checks
-from . import view
-from .engine.actions import Action, Close
+from . import config_check, view
+from .engine.actions import Action, CloseConnection
 from .engine.engine import Manager
-from .engine.events import Events
 from .engine.rows import JOURNAL
+from .event_log import EventLog
+from .operator_api import VERBS, OperatorApi
 from .options import Options
 from .peers import Peers
-from .verbs import VERBS, Desk
-from .writer import Turns
+from .writer import DurableWriter
 
 MESH = "mesh."
 """What stands in front of an operator's verb."""
 RESPONSE = ".response"
 """What stands behind the type of an answer to an operator."""
-BEAT = 0.05
-"""Seconds between two looks at what is due."""
-AT_ONCE = 50
-"""Rows that a look may deal with."""
+TICK = 0.05
+"""Seconds between two ticks of the Manager."""
+ROWS_PER_TICK = 50
+"""Rows that one tick may deal with: more would hold up the loop."""
 
 
 class SsmmpManager(Handler):
@@ -65,12 +64,12 @@ class SsmmpManager(Handler):
         super().__init__(name, options)
         self.manager: Manager
         self._peers = Peers()
-        self._events = Events()
+        self._events = EventLog()
         self._graph = WatchedFile(options.graph, graphfile.parse)
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
-        return checks.problems(self.name, self.options, plan, self._graph)
+        return config_check.problems(self.name, self.options, plan, self._graph)
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if graph or state cannot be had."""
@@ -78,68 +77,70 @@ class SsmmpManager(Handler):
         graph = self._graph.read()
         file = StateFile(self.options.state, self.options.state_sync == "full")
         self._file = file
-        self._turns = Turns(ctx, file)
+        self._writer = DurableWriter(ctx, file)
         records = sorted(map(_record, file.read()), key=_order)
         self.manager = Manager.restore(records, graph, self.options, random.random)
-        self._desk = Desk(self.manager, self._events)
+        self._operator_api = OperatorApi(self.manager, self._events)
         ctx.log.info(
             "state file=%s rows=%d agents=%d instances=%d sessions=%d", self.options.state,
-            len(records), len(self.manager.mesh.store.agents),
-            len(self.manager.mesh.store.instances), len(self.manager.mesh.store.sessions),
+            len(records), len(self.manager.state.store.agents),
+            len(self.manager.state.store.instances), len(self.manager.state.store.sessions),
         )  # fmt: skip
         begin = self.manager.resume if records else self.manager.start
         self._act(begin(ctx.time()))
         ctx.on_departure(self._departed)
-        ctx.every(BEAT, self._beat)
+        ctx.every(TICK, self._tick)
 
     def decide(self, type: str) -> Verdict:
         """Only what it understands."""
         return Deliver() if type in _KNOWN else Discard("no message of a mesh")
 
     def handle(self, message: Message) -> None:
-        """One message of an agent or an operator; what follows from it is done at the turn's end.
+        """One message of an agent or an operator; the answers leave when the state file has what
+        they depend on.
 
-        Full if the state file takes nothing, ValueError if there is no text in it.
+        Full if the state file takes nothing, ValueError if there is no text in the message.
         """
-        if self._turns.full:
-            raise Full(f"{self._turns.waiting} changes wait for {self.options.state}")
+        if self._writer.full:
+            raise Full(f"{self._writer.waiting} changes wait for {self.options.state}")
         if message.type.startswith(MESH):
             self._operate(message)
             return
         now = self.ctx.time()
-        name = self._peers.greet(message)
+        name = self._peers.name_of(message)
         if isinstance(message.codec, ssmmp.SsmmpCodec) and message.codec.dialect.own_address:
-            self.manager.guest(name)
+            self.manager.legacy_peer(name)
         try:
             actions = self.manager.receive(now, name, _parsed(message))
         except ssmmp.Malformed as error:
             actions = self.manager.malformed(now, name, error)
         self._act(actions)
         if message.origin is None and not self._registered(name):
-            # Whoever asks through other servers never leaves by a sign of its own.
+            # A peer behind other servers does not tell when it leaves.
             self._gone(name)
 
     def status(self) -> dict[str, Any]:
-        """Counts by state, and what the state file is at."""
+        """Counts by state, and how far the state file is."""
         size, log = self._file.sizes()
         return {
             **view.summary(self.manager),
             "peers": len(self._peers),
-            "rows written": self._turns.written,
-            "commits": self._turns.commits,
-            "waiting": self._turns.waiting,
+            "rows written": self._writer.written,
+            "commits": self._writer.commits,
+            "waiting": self._writer.waiting,
             "state file": size,
             "state log": log,
-            "state fault": self._turns.fault,
+            "state fault": self._writer.fault,
         }
 
     async def stop(self) -> None:
-        """Agents connect again when somebody is there; what they run goes on."""
-        if not hasattr(self, "_turns"):
+        """Close all connections: the agents connect again when a Manager is there, and what they
+        run goes on."""
+        if not hasattr(self, "_writer"):
             return
-        for name in self._peers:
-            self._turns.then(partial(self._close, name))
-        await self._turns.end()
+        for name in self._peers.names():
+            self._writer.then(partial(self._close, name))
+        await self._writer.end()
 
     # In
 
@@ -150,11 +151,11 @@ class SsmmpManager(Handler):
             self.ctx.act(Reply(message.type + RESPONSE, {"error": what}), message)
             return
         verb = message.type.removeprefix(MESH)
-        answer, actions = self._desk.answer(self.ctx.time(), verb, message.value())
+        answer, actions = self._operator_api.answer(self.ctx.time(), verb, message.value())
         self._act(actions)
         reply = Reply(message.type + RESPONSE, answer)
         if actions:
-            self._turns.then(partial(self.ctx.act, reply, message))
+            self._writer.then(partial(self.ctx.act, reply, message))
             return
         self.ctx.act(reply, message)
 
@@ -167,16 +168,16 @@ class SsmmpManager(Handler):
         self._act(self.manager.disconnected(self.ctx.time(), name))
 
     def _registered(self, name: str) -> bool:
-        return self.manager.mesh.store.agent_index.first(("peer", name)) is not None
+        return self.manager.state.store.agent_index.first(("peer", name)) is not None
 
-    def _beat(self) -> None:
+    def _tick(self) -> None:
         now = self.ctx.time()
-        if self.manager.next_deadline() <= now and not self._turns.full:
-            self._act(self.manager.tick(now, AT_ONCE))
+        if self.manager.next_deadline() <= now and not self._writer.full:
+            self._act(self.manager.tick(now, ROWS_PER_TICK))
             if self.manager.next_deadline() <= now:
-                self.ctx.call_later(0.0, self._beat)
-        if unsaid := self._events.unsaid():
-            self.ctx.log.warning("events not logged=%d", unsaid)
+                self.ctx.call_later(0.0, self._tick)
+        if count := self._events.take_not_logged():
+            self.ctx.log.warning("events not logged=%d", count)
 
     def reloaded(self) -> None:
         """Take over a graph file that has changed, unless it has mistakes."""
@@ -195,23 +196,23 @@ class SsmmpManager(Handler):
     def _act(self, actions: list[Action]) -> None:
         for one in actions:
             if isinstance(one, Record):
-                self._turns.add(one)
+                self._writer.add(one)
             elif isinstance(one, Count):
                 self.ctx.count(one.name)
             elif isinstance(one, Notice):
                 self._notice(one)
-            elif isinstance(one, Close):
-                self._turns.then(partial(self._close, one.peer))
+            elif isinstance(one, CloseConnection):
+                self._writer.then(partial(self._close, one.peer))
             else:
                 self._tell(one.peer, one.message)
 
     def _tell(self, peer: str, message: ssmmp.Message) -> None:
-        """The peer may be forgotten before the turn ends, and still gets its answer."""
+        """The peer may be forgotten before the state file is written, and still gets its answer."""
         to = self._peers.find(peer)
         if to is None:
             self.ctx.count("told.gone")
             return
-        self._turns.then(partial(self._send, to, message, self.manager.edition(peer)))
+        self._writer.then(partial(self._send, to, message, self.manager.edition(peer)))
 
     def _send(self, to: Message, message: ssmmp.Message, edition: ssmmp.Edition) -> None:
         if to.origin is None or not isinstance(to.codec, ssmmp.SsmmpCodec):
@@ -220,7 +221,7 @@ class SsmmpManager(Handler):
             return
         text = ssmmp.format(message, replace(to.codec.dialect, edition=edition))
         if to.origin.answer(to, NativeAnswer(text)) == "full":
-            # What is lost would never be asked for again: it has to register anew.
+            # The agent would wait for this message for ever: it has to register anew.
             self.ctx.count("told.full")
             to.origin.answer(to, NativeAnswer(b""))
 
@@ -236,7 +237,7 @@ class SsmmpManager(Handler):
     def _notice(self, notice: Notice) -> None:
         now = self.ctx.time()
         self._events.add(now, notice)
-        if notice.alarm or self._events.loud(now):
+        if notice.alarm or self._events.may_log(now):
             log = self.ctx.log.warning if notice.alarm else self.ctx.log.info
             log("%s %s %s", notice.what, notice.subject, notice.detail)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ccproxy import kinds, option
 
-from .engine.settings import Settings
+from .engine.settings import ManagerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Options(Settings):
+class Options(ManagerSettings):
     """`graph` and `state` are files."""
 
     graph: str = option(

@@ -1,12 +1,11 @@
-"""The connections of agents: a name for each, a message to write to it by, who has left.
+"""The connections of agents: a name for each, and a message to answer it by.
 
 A name is the whole route, so that agents behind any number of servers are told apart. It must
-never know what is written, or to whom.
+never know what is written to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ccproxy import Message
@@ -22,10 +21,11 @@ class Peers:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._messages))
+    def names(self) -> list[str]:
+        """All peers."""
+        return list(self._messages)
 
-    def greet(self, message: Message) -> str:
+    def name_of(self, message: Message) -> str:
         """The name of the peer a message came from; it is known from now on."""
         name = ".".join([one.hex() for one in message.route])
         if name not in self._messages:
@@ -38,7 +38,7 @@ class Peers:
         return self._messages.get(name)
 
     def forget(self, name: str) -> None:
-        """The peer is gone, or nobody wants to write to it."""
+        """The peer is gone, or is not written to any more."""
         message = self._messages.pop(name, None)
         if message is None:
             return

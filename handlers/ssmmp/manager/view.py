@@ -9,16 +9,16 @@ from itertools import chain
 from typing import Any
 
 from .engine.engine import Manager
-from .engine.rows import Agent, Instance, Operation, Session
-from .engine.state import Mesh
+from .engine.rows import AgentRow, InstanceRow, OperationRow, SessionRow
+from .engine.state import State
 from .engine.tables import CONNECTED
 
-Line = dict[str, Any]
+Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a table: at most `most` lines whose keys come after `after`; None = the first.
+    """A part of a table: at most `most` rows whose keys come after `after`; None = the first.
     `all` = with sessions whose end was reported."""
 
     what: str
@@ -27,15 +27,15 @@ class Page:
     all: bool = False
 
 
-def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Line], str | int | None]:
-    """The lines of a page, and the key they end with if there are more; ValueError if there is
+def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Fields], str | int | None]:
+    """The rows of a page, and the key they end with if there are more; ValueError if there is
     no such table. A table may be too long to be shown in one go without blocking the loop."""
-    mesh, store = manager.mesh, manager.mesh.store
-    tables: dict[str, tuple[Iterable[Any], Callable[[Any], Line]]] = {
-        "agents": (store.agents, lambda key: _agent(mesh, store.agents[key], now)),
-        "services": (mesh.graph.services, lambda key: _service(mesh, key)),
-        "instances": (store.instances, lambda key: _instance(mesh, store.instances[key], now)),
-        "sessions": (_sessions(mesh, wanted.all), lambda key: _session(store.sessions[key], now)),
+    state, store = manager.state, manager.state.store
+    tables: dict[str, tuple[Iterable[Any], Callable[[Any], Fields]]] = {
+        "agents": (store.agents, lambda key: _agent(manager, store.agents[key], now)),
+        "services": (state.graph.services, lambda key: _service(state, key)),
+        "instances": (store.instances, lambda key: _instance(state, store.instances[key], now)),
+        "sessions": (_sessions(state, wanted.all), lambda key: _session(store.sessions[key], now)),
         "operations": (store.operations, lambda key: _operation(store.operations[key])),
     }
     if wanted.what not in tables:
@@ -51,85 +51,85 @@ def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Line], str | 
     return [line(key) for key in found], found[-1] if more else None
 
 
-def _sessions(mesh: Mesh, all: bool) -> Iterable[int]:
+def _sessions(state: State, all: bool) -> Iterable[int]:
     """Found by the indexes: of those that have ended there may be many more."""
     if all:
-        return mesh.store.sessions
-    index = mesh.store.session_index
-    groups = [index.of(("edge", source, edge.plug)) for source, edge in mesh.graph.edges()]
-    groups += [index.of(("waiting", name)) for name in mesh.graph.services]
+        return state.store.sessions
+    index = state.store.session_index
+    groups = [index.of(("edge", source, edge.plug)) for source, edge in state.graph.edges()]
+    groups += [index.of(("waiting", name)) for name in state.graph.services]
     return chain.from_iterable(groups)
 
 
-def summary(manager: Manager) -> Line:
+def summary(manager: Manager) -> Fields:
     """How many there are of what, by state."""
-    tally = manager.mesh.store.tally
-    found: Line = {"app": manager.mesh.graph.name}
+    tally = manager.state.store.tally
+    found: Fields = {"app": manager.state.graph.name}
     for table in ("agent", "instance", "session", "operation"):
         counts = {str(state): n for (of, state), n in tally.items() if of == table and n and state}
         found[f"{table}s"] = dict(sorted(counts.items()))
     return found
 
 
-def status(manager: Manager, now: float) -> dict[str, list[Line]]:
+def status(manager: Manager, now: float) -> dict[str, list[Fields]]:
     """Agents, services, instances, edges and operations; ages in seconds."""
-    mesh, store = manager.mesh, manager.mesh.store
+    state, store = manager.state, manager.state.store
     return {
-        "agents": [_agent(mesh, one, now) for one in store.agents.values()],
-        "services": [_service(mesh, name) for name in mesh.graph.services],
-        "instances": [_instance(mesh, one, now) for one in store.instances.values()],
+        "agents": [_agent(manager, one, now) for one in store.agents.values()],
+        "services": [_service(state, name) for name in state.graph.services],
+        "instances": [_instance(state, one, now) for one in store.instances.values()],
         "edges": edges(manager),
         "operations": [_operation(one) for one in store.operations.values()],
     }
 
 
-def sessions(manager: Manager, now: float) -> list[Line]:
+def sessions(manager: Manager, now: float) -> list[Fields]:
     """Every session that is not forgotten yet."""
-    return [_session(one, now) for one in manager.mesh.store.sessions.values()]
+    return [_session(one, now) for one in manager.state.store.sessions.values()]
 
 
-def edges(manager: Manager) -> list[Line]:
+def edges(manager: Manager) -> list[Fields]:
     """Every abstract connection with its open sessions."""
-    mesh = manager.mesh
+    state = manager.state
     return [
         {
             "source": source,
             "plug": edge.plug,
             "service": edge.service,
             "socket": edge.socket,
-            "open": mesh.store.session_index.size(("edge", source, edge.plug)),
+            "open": state.store.session_index.size(("edge", source, edge.plug)),
         }
-        for source, edge in mesh.graph.edges()
+        for source, edge in state.graph.edges()
     ]
 
 
-def _agent(mesh: Mesh, row: Agent, now: float) -> Line:
-    heard = mesh.health.heard.get(row.peer)
+def _agent(manager: Manager, row: AgentRow, now: float) -> Fields:
+    heard = manager.health.heard.get(row.peer)
     return {
         "agent": row.key,
         "address": row.address,
         "state": row.state.value,
         "heard": None if heard is None else round(now - heard, 1),
         "repository": list(row.repository),
-        "instances": list(mesh.store.instance_index.of(("on", row.key))),
+        "instances": list(manager.state.store.instance_index.of(("on", row.key))),
     }
 
 
-def _service(mesh: Mesh, name: str) -> Line:
-    goal, index = mesh.services.goal(name), mesh.store.instance_index
+def _service(state: State, name: str) -> Fields:
+    desired, index = state.desired(name), state.store.instance_index
     return {
         "service": name,
-        "program": goal.program,
-        "target": goal.target,
+        "program": desired.program,
+        "target": desired.target,
         "running": index.size(("ready", name)) + index.size(("poor", name)),
         "live": index.size(("live", name)),
-        "waiting": mesh.store.session_index.size(("waiting", name)),
-        "broken": goal.broken,
+        "waiting": state.store.session_index.size(("waiting", name)),
+        "broken": desired.broken,
     }
 
 
-def _instance(mesh: Mesh, row: Instance, now: float) -> Line:
-    index = mesh.store.session_index
+def _instance(state: State, row: InstanceRow, now: float) -> Fields:
+    index = state.store.session_index
     return {
         "instance": row.key,
         "service": row.service,
@@ -145,7 +145,7 @@ def _instance(mesh: Mesh, row: Instance, now: float) -> Line:
     }
 
 
-def _session(row: Session, now: float) -> Line:
+def _session(row: SessionRow, now: float) -> Fields:
     return {
         "session": row.key,
         "edge": f"{row.source_service}.{row.plug} -> {row.service}.{row.socket}",
@@ -159,7 +159,7 @@ def _session(row: Session, now: float) -> Line:
     }
 
 
-def _operation(row: Operation) -> Line:
+def _operation(row: OperationRow) -> Fields:
     done, all_ = row.progress
     steps = [f"{one.kind} {one.subject}: {one.state}" for one in row.steps]
     return {

@@ -1,8 +1,8 @@
-"""Actions on their way out: what is to be kept and what is to be written, gathered turn by turn.
+"""Records on their way into the state file, and the messages that have to wait for them.
 
-All records of a turn of the loop become one transaction; its messages are written when that is
-done, in their order, while the next turn is gathered. It must never write a message whose records
-are not in the state file.
+All records of a turn of the loop become one transaction; the messages that follow them are written
+when that is done, in their order, while the next batch is gathered. It must never let a message
+leave whose records are not in the state file.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ from ..journal import Record, last
 from ..store_file import StateFile
 from .engine.rows import JOURNAL
 
-MOST = 200_000
+MAX_WAITING = 200_000
 """Records and messages that may wait for the state file; then the Manager takes no more."""
-PAUSE = 0.5
+RETRY_INTERVAL = 0.5
 """Seconds between two attempts to write what could not be written."""
-GATHER = 0.002
+GATHER_TIME = 0.002
 """Seconds that changes which came during a transaction wait for more of their kind."""
-LAST = 1.5
+CLOSE_TIMEOUT = 1.5
 """Seconds that the end may wait for what is on its way."""
+POLL_INTERVAL = 0.01
+"""Seconds between two looks at whether everything is written, at the end."""
 
 
 @dataclass(slots=True)
-class Turn:
+class Batch:
     """What one transaction holds, and what is to be done after it."""
 
     records: list[Record] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
 
 
-class Turns:
-    """`add` and `then` gather; the rest happens by itself."""
+class DurableWriter:
+    """`add` and `then` gather; a task of its own does the rest."""
 
     def __init__(self, ctx: Context, file: StateFile) -> None:
         self.written = 0
@@ -46,7 +48,7 @@ class Turns:
         """Why the state file cannot be written, empty if it can."""
         self._ctx = ctx
         self._file = file
-        self._turn = Turn()
+        self._batch = Batch()
         self._waiting = 0
         self._busy = False
         self._ended = False
@@ -54,7 +56,7 @@ class Turns:
     @property
     def full(self) -> bool:
         """True if too much waits."""
-        return self._waiting >= MOST
+        return self._waiting >= MAX_WAITING
 
     @property
     def waiting(self) -> int:
@@ -62,21 +64,21 @@ class Turns:
         return self._waiting
 
     def add(self, record: Record) -> None:
-        """Keep a record before whatever follows."""
-        self._turn.records.append(record)
+        """Write a record before what follows it is done."""
+        self._batch.records.append(record)
         self._begin()
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call when all records so far are kept."""
-        self._turn.after.append(call)
+        """Call when all records so far are written."""
+        self._batch.after.append(call)
         self._begin()
 
     async def end(self) -> None:
         """Wait a moment for what is on its way, then let go of the file."""
-        for _ in range(int(LAST / 0.01)):
+        for _ in range(int(CLOSE_TIMEOUT / POLL_INTERVAL)):
             if not self._busy:
                 break
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(POLL_INTERVAL)
         self._ended = True
         if not self._busy:
             await self._ctx.run_blocking(self._file.close)
@@ -86,20 +88,20 @@ class Turns:
         if not self._busy:
             self._busy = True
             # The task begins in the next turn of the loop: this one is gathered as a whole.
-            self._ctx.task(self._work())
+            self._ctx.task(self._write_batches())
 
-    async def _work(self) -> None:
+    async def _write_batches(self) -> None:
         try:
-            while self._turn.records or self._turn.after:
-                turn, self._turn = self._turn, Turn()
-                if turn.records:
-                    await self._keep(turn.records)
-                for call in turn.after:
+            while self._batch.records or self._batch.after:
+                batch, self._batch = self._batch, Batch()
+                if batch.records:
+                    await self._write(batch.records)
+                for call in batch.after:
                     self._call(call)
-                self._waiting -= len(turn.records) + len(turn.after)
-                if self._turn.records:
+                self._waiting -= len(batch.records) + len(batch.after)
+                if self._batch.records:
                     # Under load fewer, larger transactions: a tenth less work at 1,000 sessions/s.
-                    await asyncio.sleep(GATHER)
+                    await asyncio.sleep(GATHER_TIME)
         finally:
             self._busy = False
 
@@ -110,16 +112,16 @@ class Turns:
             # One message that cannot be written must not hold up all others.
             self._ctx.log.exception("message not written")
 
-    async def _keep(self, records: list[Record]) -> None:
+    async def _write(self, records: list[Record]) -> None:
         while not self._ended:
             try:
-                self.written += await self._ctx.run_blocking(_write, self._file, records)
+                self.written += await self._ctx.run_blocking(_write_rows, self._file, records)
                 self.commits += 1
             except (sqlite3.Error, OSError) as error:
                 if not self.fault:
                     self._ctx.log.error("state file cannot be written, waiting: %s", error)
                 self.fault = str(error)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_INTERVAL)
                 continue
             if self.fault:
                 self._ctx.log.warning("state file can be written again")
@@ -128,7 +130,7 @@ class Turns:
         raise ConnectionError("the state file is closed")
 
 
-def _write(file: StateFile, records: list[Record]) -> int:
+def _write_rows(file: StateFile, records: list[Record]) -> int:
     """In a thread; how many rows were written."""
     latest = [JOURNAL.to_text(one) for one in last(records).values()]
     file.write(latest)

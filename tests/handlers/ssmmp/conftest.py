@@ -25,7 +25,15 @@ from ccproxy_handlers.ssmmp.agent.engine import (
     ToManager,
 )  # fmt: skip
 from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
-from ccproxy_handlers.ssmmp.manager import Close, Count, Manager, Notice, Record, Settings, Tell
+from ccproxy_handlers.ssmmp.manager import (
+    CloseConnection,
+    Count,
+    Manager,
+    ManagerSettings,
+    Notice,
+    Record,
+    Tell,
+)
 from ccproxy_handlers.ssmmp.manager.engine.tables import CONNECTED, LIVE, InstanceState
 
 GRAPH = """
@@ -350,10 +358,10 @@ class Node:
 class World:
     """Time, messages in order per connection, and faults."""
 
-    def __init__(self, graph: str = GRAPH, settings: Settings | None = None):
+    def __init__(self, graph: str = GRAPH, settings: ManagerSettings | None = None):
         self.now = 1000.0
         self.graph = graph_of(graph)
-        self.settings = settings or Settings()
+        self.settings = settings or ManagerSettings()
         self.manager: Manager | None = None
         self.journal: list[Record] = []
         self.nodes: list[Node] = []
@@ -451,7 +459,7 @@ class World:
             elif isinstance(one, Tell):
                 self.check_order(one, written)
                 self.send(one.peer, "down", one.message)
-            elif isinstance(one, Close):
+            elif isinstance(one, CloseConnection):
                 self.soon(lambda one=one: self.cut(one.peer))
             elif isinstance(one, Count):
                 self.counts.append(one.name)
@@ -460,14 +468,14 @@ class World:
         self.journal += written
         if self.checks and self.manager and written:
             again = Manager.restore(self.journal, self.graph, self.settings)
-            assert again.mesh.store.tables() == self.manager.mesh.store.tables()
+            assert again.state.store.tables() == self.manager.state.store.tables()
 
     def check_order(self, one: Tell, written: list[Record]) -> None:
         """A crash right behind this message must find its cause in the journal."""
         if not self.checks or not one.message.type.endswith("_request"):
             return
         again = Manager.restore([*self.journal, *written], self.graph, self.settings)
-        store = again.mesh.store
+        store = again.state.store
         waited = store.session_index.of(("request", one.message.id)) or store.instance_index.of(
             ("request", one.message.id)
         )
@@ -515,18 +523,18 @@ class World:
         return [one for one in found if not service or one.program.partition("@")[0] == service]
 
     def rows(self, service: str = "") -> list:
-        rows = self.manager.mesh.store.instances.values()
+        rows = self.manager.state.store.instances.values()
         return [r for r in rows if r.state in LIVE and service in ("", r.service)]
 
     def state(self, id: int) -> str:
-        row = self.manager.mesh.store.instances.get(id)
+        row = self.manager.state.store.instances.get(id)
         return row.state if row else "-"
 
     def told(self, type: str, way: str = "") -> list[ssmmp.Message]:
         return [m for w, m in self.sent if m.type == type and way in ("", w)]
 
     def connected(self) -> set[tuple]:
-        rows = self.manager.mesh.store.sessions.values()
+        rows = self.manager.state.store.sessions.values()
         return {(r.source, r.from_port, r.dest, r.to_port) for r in rows if r.state in CONNECTED}
 
     def truth(self) -> None:
@@ -544,11 +552,13 @@ class Talk:
     same kind of words, each with the connection in front: "b session_request ...".
     """
 
-    def __init__(self, graph: str = GRAPH, settings: Settings | None = None, **counters: int):
+    def __init__(
+        self, graph: str = GRAPH, settings: ManagerSettings | None = None, **counters: int
+    ):
         self.graph = graph_of(graph)
-        self.settings = settings or Settings(health_interval=1e6)
+        self.settings = settings or ManagerSettings(health_interval=1e6)
         self.manager = Manager(self.graph, self.settings)
-        self.manager.mesh.health.next_probe = 1e6
+        self.manager.health.next_probe = 1e6
         self.now = 100.0
         self.journal: list[Record] = []
         self.counts: list[str] = []
@@ -567,11 +577,11 @@ class Talk:
                 self.counts.append(one.name)
             elif isinstance(one, Notice):
                 self.notices.append(one)
-            elif isinstance(one, Close):
+            elif isinstance(one, CloseConnection):
                 self.closed.append(one.peer)
         self.said += said
         again = Manager.restore(self.journal, self.graph, self.settings)
-        assert again.mesh.store.tables() == self.manager.mesh.store.tables()
+        assert again.state.store.tables() == self.manager.state.store.tables()
         return said
 
     def say(self, peer: str, text: str) -> list[str]:
@@ -602,9 +612,9 @@ class Talk:
 
     def restart(self) -> list[str]:
         self.manager = Manager.restore(self.journal, self.graph, self.settings)
-        self.manager.mesh.health.next_probe = 1e6
+        self.manager.health.next_probe = 1e6
         said = self.act(self.manager.resume(self.now))
-        self.manager.mesh.health.next_probe = 1e6
+        self.manager.health.next_probe = 1e6
         return said
 
     def ready(self, said: list[str], status: int = 200) -> list[str]:
@@ -630,10 +640,10 @@ class Talk:
         return self.say(peer, text)
 
     def row(self, key: int):
-        return self.manager.mesh.store.instances.get(key)
+        return self.manager.state.store.instances.get(key)
 
     def session(self, key: int):
-        return self.manager.mesh.store.sessions.get(key)
+        return self.manager.state.store.sessions.get(key)
 
 
 def words(message: ssmmp.Message) -> str:

@@ -46,12 +46,12 @@ MANAGER = {
     "failed start, then another node": (
         "manager/engine/test_instances.py::test_a_failed_start_is_tried_on_another_node",
     ),
-    "ack lost": ("manager/engine/test_identity.py::test_a_lost_ack_is_resolved_by_an_info",),
+    "ack lost": ("manager/engine/test_session_lookup.py::test_a_lost_ack_is_resolved_by_an_info",),
     "infos in both orders and twice": (
-        "manager/engine/test_identity.py::test_infos_in_both_orders_and_twice",
+        "manager/engine/test_session_lookup.py::test_infos_in_both_orders_and_twice",
     ),
     "info for an unknown session": (
-        "manager/engine/test_identity.py::test_an_unknown_session_is_counted",
+        "manager/engine/test_session_lookup.py::test_an_unknown_session_is_counted",
     ),
     "close crossing info": (
         "manager/engine/test_closing.py::test_a_close_request_crosses_a_close_info",

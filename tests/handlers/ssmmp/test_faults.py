@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccproxy_handlers.ssmmp.manager import Migrate, Stop
+from ccproxy_handlers.ssmmp.commands import Migrate, StopInstance
 from ccproxy_handlers.ssmmp.manager.engine.tables import SessionState
 
 
@@ -58,7 +58,7 @@ def session_connect_failed(world):
     yield
     web.ask("orders_client", "orders", "orders_api")
     world.later(20, lambda: orders.sockets.update(orders_api=54002))
-    row = world.manager.mesh.store.instances[orders.id]
+    row = world.manager.state.store.instances[orders.id]
     world.later(20, lambda: orders.sockets.update(row.sockets))
 
 
@@ -77,10 +77,10 @@ def close_by_dest(world):
 def close_by_manager(world):
     opened(world)
     yield
-    mesh = world.manager.mesh
-    world.manager._at(world.now)
-    for row in list(mesh.store.sessions.values()):
-        mesh.closing.close(row)
+    manager = world.manager
+    world.manager.state.begin(world.now)
+    for row in list(manager.state.store.sessions.values()):
+        manager.sessions.close(row)
     world.act(world.manager._done())
 
 
@@ -94,13 +94,13 @@ def graceful_shutdown(world):
     _, orders = opened(world)
     yield
     orders.retries = False
-    world.act(world.manager.execute(world.now, Stop(orders.id))[1])
+    world.act(world.manager.execute(world.now, StopInstance(orders.id))[1])
 
 
 def hard_shutdown(world):
     _, orders = opened(world)
     yield
-    world.act(world.manager.execute(world.now, Stop(orders.id, hard=True))[1])
+    world.act(world.manager.execute(world.now, StopInstance(orders.id, hard=True))[1])
 
 
 def health_ok(world):
@@ -156,7 +156,7 @@ def played(world, flow, fault=None):
 def settled(world):
     world.run(70)
     world.truth()
-    store = world.manager.mesh.store
+    store = world.manager.state.store
     waiting = [r for r in store.sessions.values() if r.state in (SessionState.WAITING, "OFFERED")]
     assert not waiting
     for process in world.processes():

@@ -18,9 +18,14 @@ from ccproxy_handlers.ssmmp.agent.engine import (
 from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
 from ccproxy_handlers.ssmmp.agent.engine.rows import Process
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
-from ccproxy_handlers.ssmmp.manager import Manager, Migrate, Record, Settings, Stop, Tell
-from ccproxy_handlers.ssmmp.manager.engine.rows import Agent as AgentRow
-from ccproxy_handlers.ssmmp.manager.engine.rows import Goal, Instance, Session
+from ccproxy_handlers.ssmmp.commands import Migrate, StopInstance
+from ccproxy_handlers.ssmmp.manager import Manager, ManagerSettings, Record, Tell
+from ccproxy_handlers.ssmmp.manager.engine.rows import (
+    AgentRow,
+    DesiredState,
+    InstanceRow,
+    SessionRow,
+)
 from ccproxy_handlers.ssmmp.manager.engine.tables import AgentState, InstanceState, SessionState
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ssmmp" / "spec" / "flows.json"
@@ -61,17 +66,18 @@ def agent_row(address: str) -> AgentRow:
     return AgentRow(address, address, "", f"peer {address}", AgentState.REGISTERED, NAMES)
 
 
-def instance(key: int, service: str, address: str, *sockets: tuple[str, int]) -> Instance:
-    return Instance(
-        key, service, service, InstanceState.RUNNING, address, address, sockets=sockets, held=True,
+def instance(key: int, service: str, address: str, *sockets: tuple[str, int]) -> InstanceRow:
+    return InstanceRow(
+        key, service, service, InstanceState.RUNNING, address, address, sockets=sockets,
+        ports_reserved=True,
     )  # fmt: skip
 
 
-FIRST = Session(
+FIRST = SessionRow(
     1, 1, "web", HERE, 1000001, "orders_client", "orders", "orders_api", SessionState.OPEN, 2,
     HERE, 40112, THERE, 54001, 54001,
 )  # fmt: skip
-SECOND = Session(
+SECOND = SessionRow(
     2, 2, "orders", THERE, 2000009, "store_client", "store", "sql", SessionState.OPEN, 3,
     THERE, 40230, THERE, 54002, 54002,
 )  # fmt: skip
@@ -110,20 +116,20 @@ class Stage:
         records = [Record("agent", one.key, one) for one in agents]
         records += [Record("instance", one.key, one) for one in instances]
         records += [Record("session", one.key, one) for one in sessions]
-        records += [Record("goal", name, Goal(name, 0, name)) for name in NAMES]
+        records += [Record("goal", name, DesiredState(name, 0, name)) for name in NAMES]
         newest = 3 if flow == "migrate" else max((one.key for one in instances), default=0)
         records.append(Record("counter", "instance", newest))
         records.append(Record("counter", "session", 2))
         records.append(Record("counter", "message", FIRST_IDS.get(flow, 30001) - 1))
-        settings = Settings(health_interval=1e6)
+        settings = ManagerSettings(health_interval=1e6)
         self.manager = Manager.restore(records, graph, settings)
-        self.manager.mesh.health.next_probe = NOW + 1e6
+        self.manager.health.next_probe = NOW + 1e6
         self.said: list[tuple[str, str, ssmmp.Message]] = []
         self.done: list[object] = []
         self.agents = {address: self.agent(address, instances, flow) for address in (HERE, THERE)}
         self.now = NOW
 
-    def agent(self, address: str, instances: list[Instance], flow: str) -> Engine:
+    def agent(self, address: str, instances: list[InstanceRow], flow: str) -> Agent:
         from ccproxy_handlers.ssmmp import repository
 
         programs, problems = repository.parse("r.ini", REPOSITORY)
@@ -182,17 +188,17 @@ class Stage:
 
     def operator(self, flow: str) -> None:
         """What starts a flow that no message starts."""
-        mesh = self.manager.mesh
+        manager = self.manager
         if flow == "execute":
-            self.manager._at(self.now)
-            mesh.services.plan(mesh.graph.services["orders"], THERE)
+            self.manager.state.begin(self.now)
+            manager.services.plan(manager.state.graph.services["orders"], THERE)
             self.act("Manager", self.manager._done())
         elif flow == "close_by_manager":
-            self.manager._at(self.now)
-            mesh.closing.close(mesh.store.sessions[1])
+            self.manager.state.begin(self.now)
+            manager.sessions.close(manager.state.store.sessions[1])
             self.act("Manager", self.manager._done())
         elif flow in ("graceful_shutdown", "hard_shutdown"):
-            command = Stop(2, hard=flow == "hard_shutdown")
+            command = StopInstance(2, hard=flow == "hard_shutdown")
             self.act("Manager", self.manager.execute(self.now, command)[1])
         elif flow == "migrate":
             self.act("Manager", self.manager.execute(self.now, Migrate(2, HERE))[1])

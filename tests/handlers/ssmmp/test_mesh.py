@@ -1,6 +1,6 @@
 """The Manager and agents together: what the reference's conformance list asks of both."""
 
-from ccproxy_handlers.ssmmp.manager import Drain, Migrate, Rebalance, Scale, Stop, Update
+from ccproxy_handlers.ssmmp.commands import Drain, Migrate, Rebalance, Scale, StopInstance, Update
 
 
 def shop(world):
@@ -67,7 +67,7 @@ def test_migrate(world):
     world.run(5)
     (moved,) = world.processes("orders")
     assert moved.id != orders.id and moved.node is not orders.node
-    assert world.manager.mesh.store.operations[key].state == "done"
+    assert world.manager.state.store.operations[key].state == "done"
     assert [one.dest for one in world.sessions] == [moved]
     world.truth()
 
@@ -81,7 +81,7 @@ def test_drain_and_manager_kill(world):
     key, actions = world.manager.execute(world.now, Drain("fd00::1"))
     world.act(actions)
     world.run(10)
-    assert world.manager.mesh.store.operations[key].state == "done"
+    assert world.manager.state.store.operations[key].state == "done"
     assert not one.processes
     world.truth()
 
@@ -152,18 +152,20 @@ def test_scale_rebalance_update_stop(world):
         key, actions = world.manager.execute(world.now, command)
         world.act(actions)
         world.run(30)
-        assert world.manager.mesh.store.operations[key].state == "done", command
+        assert world.manager.state.store.operations[key].state == "done", command
         world.truth()
     loads = [sum(s.dest is one for s in world.sessions) for one in world.processes("orders")]
     assert sorted(loads) == [3, 3, 3]
     key, actions = world.manager.execute(world.now, Update("orders", "orders@2"))
     world.act(actions)
     world.run(60)
-    assert world.manager.mesh.store.operations[key].state == "done"
+    assert world.manager.state.store.operations[key].state == "done"
     assert {one.program for one in world.processes("orders")} == {"orders@2"}
     assert len(world.sessions) == 9
     world.truth()
-    key, actions = world.manager.execute(world.now, Stop(world.processes("orders")[0].id, True))
+    key, actions = world.manager.execute(
+        world.now, StopInstance(world.processes("orders")[0].id, True)
+    )
     world.act(actions)
     world.run(30)
     assert len(world.processes("orders")) == 2

@@ -5,19 +5,19 @@ import random
 
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import (
+from ccproxy_handlers.ssmmp.commands import (
     Drain,
     Migrate,
     Rebalance,
     Scale,
-    Settings,
-    Stop,
+    StopInstance,
     Undrain,
     Update,
-)  # fmt: skip
+)
+from ccproxy_handlers.ssmmp.manager import ManagerSettings
 from ccproxy_handlers.ssmmp.manager.engine.tables import SessionState
 
-SETTINGS = Settings(restart_limit=1000)
+SETTINGS = ManagerSettings(restart_limit=1000)
 
 
 class Monkey:
@@ -89,13 +89,13 @@ class Monkey:
         command = self.random.choice([
             Scale("orders", self.random.randint(0, 4)), Rebalance("orders"),
             Migrate(self.random.choice(ids)), Drain("fd00::1", force=True), Undrain("fd00::1"),
-            Stop(self.random.choice(ids)), Stop(self.random.choice(ids), hard=True),
+            StopInstance(self.random.choice(ids)), StopInstance(self.random.choice(ids), hard=True),
             Update("orders", self.random.choice(["orders", "orders@2"])),
         ])  # fmt: skip
         self.world.act(self.world.manager.execute(self.world.now, command)[1])
 
     def do_stop_operation(self):
-        operations = sorted(self.world.manager.mesh.store.operations)
+        operations = sorted(self.world.manager.state.store.operations)
         if operations:
             key = self.random.choice(operations)
             self.world.act(self.world.manager.stop_operation(self.world.now, key))
@@ -121,13 +121,14 @@ def test_monkey(make_world, seed):
     monkey.play(60)
     rest(world)
     world.truth()
-    store = world.manager.mesh.store
+    store = world.manager.state.store
     assert not [one for one in store.sessions.values() if one.state is SessionState.WAITING]
     assert not [one.command for one in store.operations.values() if one.state == "running"]
     for process in world.processes():
         assert not process.asked, (process.id, process.asked)
-    goal = world.manager.mesh.services.goal("orders")
+    goal = world.manager.state.desired("orders")
     assert len(world.processes("orders")) >= min(goal.target, 4)
-    held = {port for row in store.instances.values() if row.held for _, port in row.sockets}
+    holding = [row for row in store.instances.values() if row.ports_reserved]
+    held = {port for row in holding for _, port in row.sockets}
     used = {port for one in world.processes() for port in one.sockets.values()}
     assert used <= held

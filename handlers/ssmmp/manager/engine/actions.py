@@ -23,11 +23,11 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseConnection:
     """Close the connection `peer` after what was sent."""
 
     peer: str
     why: str
 
 
-Action = Record | Tell | Close | Count | Notice
+Action = Record | Tell | CloseConnection | Count | Notice

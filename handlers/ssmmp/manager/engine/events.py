@@ -1,59 +1,118 @@
-"""What happened lately, for operators: the latest notices, and how many lines the log may take.
+"""What a part of the Manager says to the parts above it: values on `State.pending`.
 
-It must never log; whoever holds it does.
+A part calls the parts below it directly. What is to follow in the parts above it, it leaves as an
+event. When the call is over, the engine hands each event to its receivers by the table in
+`engine.py`, in the order in which the events came. Values only.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from dataclasses import dataclass
 
-from ...notices import Notice
-
-KEPT = 500
-"""Events that are remembered."""
-LINES = 50
-"""Lines of the log in a second; what is more is only counted."""
+from .rows import InstanceRow
 
 
-class Events:
-    """Events are numbered from 1 on in each process."""
+@dataclass(frozen=True, slots=True)
+class SessionGone:
+    """A session of this instance has ended, or nothing waits for its end any more."""
 
-    def __init__(self) -> None:
-        self.last = 0
-        self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._second = 0
-        self._lines = 0
-        self._silent = 0
+    instance: int
 
-    def add(self, now: float, notice: Notice) -> dict[str, Any]:
-        """Remember a notice; it is returned as an event."""
-        self.last += 1
-        event = {
-            "event": self.last, "time": round(now, 3), "what": notice.what,
-            "subject": notice.subject, "detail": notice.detail, "alarm": notice.alarm,
-        }  # fmt: skip
-        self._kept.append(event)
-        return event
 
-    def since(self, number: int, most: int) -> list[dict[str, Any]]:
-        """The first events after a number."""
-        found = [one for one in self._kept if one["event"] > number]
-        return found[:most]
+@dataclass(frozen=True, slots=True)
+class SessionOffered:
+    """An instance of this service has got one more session."""
 
-    def latest(self, most: int) -> list[dict[str, Any]]:
-        """The last ones."""
-        return list(self._kept)[-most:]
+    service: str
 
-    def loud(self, now: float) -> bool:
-        """True if one more line may be logged in this second."""
-        if int(now) != self._second:
-            self._second, self._lines = int(now), 0
-        self._lines += 1
-        self._silent += self._lines > LINES
-        return self._lines <= LINES
 
-    def unsaid(self) -> int:
-        """How many lines were not logged since the last call."""
-        silent, self._silent = self._silent, 0
-        return silent
+@dataclass(frozen=True, slots=True)
+class SessionWaits:
+    """A session request waits for an instance of this service."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFailed:
+    """A client could not reach this instance."""
+
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstancePlaceable:
+    """The time has come to look for a place for this planned instance again."""
+
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceServes:
+    """An instance of this service is ready."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLeaves:
+    """An instance of this service begins to end gracefully, and may have to be replaced."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEmpty:
+    """No session of this draining instance is left that is worth waiting for."""
+
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceGone:
+    """An instance has ended or is not counted on any more; `row` as it was then."""
+
+    row: InstanceRow
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSilent:
+    """The agent on this connection has said nothing for agent_silence."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUsable:
+    """This agent takes new instances."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost:
+    """This agent has been away for agent_lost."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something happened that a step of an operation may wait for."""
+
+
+Event = (
+    SessionGone
+    | SessionOffered
+    | SessionWaits
+    | ClientFailed
+    | InstancePlaceable
+    | InstanceServes
+    | InstanceLeaves
+    | InstanceEmpty
+    | InstanceGone
+    | AgentSilent
+    | AgentUsable
+    | AgentLost
+    | Changed
+)

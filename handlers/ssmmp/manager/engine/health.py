@@ -10,8 +10,11 @@ from dataclasses import replace
 
 from ccproxy.protocols import ssmmp
 
-from .rows import Agent, Instance
-from .state import Mesh
+from .events import AgentSilent
+from .instances import InstanceMachine
+from .offers import Offers
+from .rows import AgentRow, InstanceRow
+from .state import State
 from .tables import LIVE, InstanceState
 
 _DEAD = 502
@@ -24,102 +27,97 @@ _REPEATED = (500, 504)
 class Health:
     """Of instances: reports. Of agents: probes, and silence."""
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, state: State, instances: InstanceMachine, offers: Offers) -> None:
+        self.state = state
+        self.store = state.store
+        self.instances = instances
+        self.offers = offers
         self.heard: dict[str, float] = {}
         self.next_probe = 0.0
         self._unanswered: dict[str, int] = {}
 
-    def reported(self, agent: Agent, message: ssmmp.Message) -> None:
+    def reported(self, agent: AgentRow, message: ssmmp.Message) -> None:
         """health_control_response, or service_instance_health_response."""
-        row = self.mesh.store.instances.get(message.number("service_instance_id"))
+        row = self.store.instances.get(message.number("service_instance_id"))
         if row is None or row.agent != agent.key:
-            self.mesh.count("foreign.health")
+            self.state.count("foreign.health")
             return
         status = message.status
         if status == _DEAD:
-            self.mesh.instances.fire(row.key, "died", status=status, request=0)
+            self.instances.fire(row.key, "died", status=status, request=0)
             return
         if row.state not in LIVE or row.state is InstanceState.PLANNED:
-            self.mesh.count("late.health")
+            self.state.count("late.health")
             return
         misses = row.misses + 1 if status in _REPEATED else 0
-        if misses >= self.mesh.settings.misses:
-            self.mesh.instances.fire(row.key, "sick", status=status, misses=misses, request=0)
+        if misses >= self.state.settings.misses:
+            self.instances.fire(row.key, "sick", status=status, misses=misses, request=0)
             return
         if (status, misses) != (row.health, row.misses):
-            self.mesh.store.put(replace(row, health=status, misses=misses))
+            self.store.put(replace(row, health=status, misses=misses))
             self._recovered(row, status)
 
-    def _recovered(self, row: Instance, status: int) -> None:
+    def _recovered(self, row: InstanceRow, status: int) -> None:
         if 200 <= status < 300 and row.health and not 200 <= row.health < 300:
-            self.mesh.notice("recovered", row.key, f"status {status}")
-            self.mesh.offers.answer_waiting(row.service)
+            self.state.notice("recovered", row.key, f"status {status}")
+            self.offers.answer_waiting(row.service)
         elif not 200 <= status < 300:
-            self.mesh.notice("unwell", row.key, f"status {status}")
-
-    def left(self, agent: Agent, message: ssmmp.Message) -> None:
-        """service_instance_termination_info."""
-        row = self.mesh.store.instances.get(message.number("service_instance_id"))
-        if row is None or row.agent != agent.key:
-            self.mesh.count("foreign.termination")
-            return
-        self.mesh.instances.fire(row.key, "left", request=0)
+            self.state.notice("unwell", row.key, f"status {status}")
 
     def ask(self, instance: int) -> None:
         """Ask an agent about an instance that a client could not reach."""
-        row = self.mesh.store.instances.get(instance)
-        agent = self.mesh.store.agents.get(row.agent) if row else None
-        if row is None or agent is None or not self._speaks(agent):
+        row = self.store.instances.get(instance)
+        agent = self.store.agents.get(row.agent) if row else None
+        if row is None or agent is None or not self._extended(agent):
             return
-        self.mesh.tell(
+        self.state.tell(
             agent.peer,
             ssmmp.MANAGER_TO_AGENT.make(
-                "service_instance_health_request", self.mesh.store.next("message"),
+                "service_instance_health_request", self.store.next("message"),
                 service_instance_id=row.key, service_instance_network_address=row.address,
             ),
         )  # fmt: skip
 
-    def _speaks(self, agent: Agent) -> bool:
-        """True for agents that know what is not in the base edition."""
+    def _extended(self, agent: AgentRow) -> bool:
+        """True for connected agents that know what is not in the base edition."""
         if not agent.peer:
             return False
-        return agent.extensions or self.mesh.edition(agent.peer) is ssmmp.Edition.V11
+        return agent.extensions or self.state.edition(agent.peer) is ssmmp.Edition.V11
 
     def forget(self, peer: str) -> None:
         """A connection has ended."""
         self.heard.pop(peer, None)
         self._unanswered.pop(peer, None)
 
-    def answered(self, agent: Agent) -> None:
+    def answered(self, agent: AgentRow, message: ssmmp.Message) -> None:
         """agent_health_control_response: from now on its silence means something."""
         self._unanswered.pop(agent.peer, None)
         if not agent.watched:
-            self.mesh.store.put(replace(agent, watched=True))
+            self.store.put(replace(agent, watched=True))
 
     def tick(self) -> None:
-        """Probe the agents that may answer, and doubt those that did not."""
-        if self.mesh.now < self.next_probe:
+        """Probe the agents that may answer, and close the connections of those that are silent."""
+        if self.state.now < self.next_probe:
             return
-        self.next_probe = self.mesh.now + self.mesh.settings.health_interval
-        for agent in list(self.mesh.store.agents.values()):
-            if agent.peer and self._speaks(agent):
+        self.next_probe = self.state.now + self.state.settings.health_interval
+        for agent in self.store.agents.values():
+            if self._extended(agent):
                 self._probe(agent)
 
-    def _probe(self, agent: Agent) -> None:
-        silent = self.mesh.now - self.heard.get(agent.peer, self.mesh.now)
-        if agent.watched and silent >= self.mesh.settings.agent_silence:
-            self.mesh.close(agent.peer, f"silent for {silent:.0f} s")
-            self.mesh.agents.gone(agent.peer)
+    def _probe(self, agent: AgentRow) -> None:
+        silent = self.state.now - self.heard.get(agent.peer, self.state.now)
+        if agent.watched and silent >= self.state.settings.agent_silence:
+            self.state.close(agent.peer, f"silent for {silent:.0f} s")
+            self.state.pending.append(AgentSilent(agent.peer))
             return
         sent = self._unanswered.get(agent.peer, 0)
         if sent >= _PROBES and not agent.watched:
             return
         self._unanswered[agent.peer] = sent + 1
-        self.mesh.tell(
+        self.state.tell(
             agent.peer,
             ssmmp.MANAGER_TO_AGENT.make(
-                "agent_health_control_request", self.mesh.store.next("message"),
+                "agent_health_control_request", self.store.next("message"),
                 agent_network_address=agent.address,
             ),
         )  # fmt: skip

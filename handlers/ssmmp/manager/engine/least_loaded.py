@@ -9,16 +9,18 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 from .index import Index
-from .rows import Instance, Session
+from .rows import InstanceRow, SessionRow
 
 _SPARE = 1024
 """Old entries that a heap may hold besides twice its instances, before it is made anew."""
 
 
-class Loads:
+class LeastLoaded:
     """`note` after a change; `least` asks."""
 
-    def __init__(self, instances: Index[Instance, int], sessions: Index[Session, int]) -> None:
+    def __init__(
+        self, instances: Index[InstanceRow, int], sessions: Index[SessionRow, int]
+    ) -> None:
         self._instances = instances
         self._sessions = sessions
         self._heaps: dict[str, list[tuple[int, int]]] = {}

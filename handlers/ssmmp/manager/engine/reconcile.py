@@ -15,16 +15,18 @@ from typing import NamedTuple
 
 from ccproxy.protocols import ssmmp
 
-from .rows import Agent, Instance, Session
-from .state import Mesh
+from .instances import InstanceMachine
+from .rows import AgentRow, InstanceRow, SessionRow
+from .sessions import SessionMachine
+from .state import State
 from .tables import ENDED, InstanceState
 
 Told = dict[int, str]
 """Service by instance id, as the agent tells it."""
-Lists = list[tuple[str, ...]]
+Tuples = list[tuple[str, ...]]
 
 
-class _Told(NamedTuple):
+class _ToldSession(NamedTuple):
     """One session as the agent of its source tells it; port 0 = offered, not connected yet."""
 
     source: str
@@ -34,7 +36,7 @@ class _Told(NamedTuple):
     to_port: str
     new_port: str
 
-    def fits(self, row: Session) -> bool:
+    def fits(self, row: SessionRow) -> bool:
         """True if it may be this session, the port of the source left aside."""
         return (self.source, self.plug, self.address, self.to_port) == (
             str(row.source), row.plug, row.to_address, str(row.to_port)
@@ -42,34 +44,43 @@ class _Told(NamedTuple):
 
 
 class Reconciler:
-    """Compares; whatever follows is done by the machines."""
+    """Compares; what follows is done by the machines."""
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, state: State, sessions: SessionMachine, instances: InstanceMachine) -> None:
+        self.state = state
+        self.store = state.store
+        self.sessions = sessions
+        self.instances = instances
 
-    def returned(self, row: Agent, message: ssmmp.Message) -> None:
+    def welcome(self, peer: str, id: int, status: int) -> None:
+        """initiation_response to the initiation_request `id`."""
+        made = ssmmp.MANAGER_TO_AGENT.make("initiation_response", id, status=status)
+        self.state.tell(peer, made)
+
+    def returned(self, row: AgentRow, message: ssmmp.Message) -> None:
         """Answer a registration on a new connection, then bring both views together."""
-        told = _running(_lists(message, "x_running"))
+        told = _running(_tuples_of(message, "x_running"))
         known = self._known(row)
         adopted = {one.key for one in known if told and told.get(one.key) in _names(one)}
-        self.mesh.agents.welcome(row.peer, self._status(known, told, adopted))
+        self.welcome(row.peer, message.id, self._status(known, told, adopted))
         for one in known:
             if one.key in adopted:
-                self.mesh.instances.back(self.mesh.store.instances[one.key])
+                self.instances.back(self.store.instances[one.key])
             else:
-                self._give_up(row, one, told)
-        for key in (told or {}).keys() - adopted:
-            if key not in {one.key for one in known}:
-                self._kill_stranger(row, key, (told or {})[key])
-        self._sessions(row, _lists(message, "x_sessions"))
+                self._give_up(one, told)
+        here = {one.key for one in known}
+        for key, service in (told or {}).items():
+            if key not in here:
+                self._kill_stranger(row, key, service)
+        self._sessions(row, _tuples_of(message, "x_sessions"))
 
-    def _known(self, row: Agent) -> list[Instance]:
+    def _known(self, row: AgentRow) -> list[InstanceRow]:
         """What ran there: live as far as known, or ended with its ports still reserved."""
-        index = self.mesh.store.instance_index
-        keys = {**index.of(("on", row.key)), **index.of(("held", row.key))}
-        return [self.mesh.store.instances[key] for key in keys]
+        index = self.store.instance_index
+        keys = {**index.of(("on", row.key)), **index.of(("ports reserved", row.key))}
+        return [self.store.instances[key] for key in keys]
 
-    def _status(self, known: list[Instance], told: Told | None, adopted: set[int]) -> int:
+    def _status(self, known: list[InstanceRow], told: Told | None, adopted: set[int]) -> int:
         live = [one for one in known if one.state is InstanceState.UNKNOWN]
         if told is None:
             return 205 if known else 200
@@ -77,63 +88,63 @@ class Reconciler:
             return 205
         return 208 if adopted or live else 200
 
-    def _give_up(self, row: Agent, one: Instance, told: Told | None) -> None:
+    def _give_up(self, one: InstanceRow, told: Told | None) -> None:
         """An instance that is not adopted. One that is not among those told has ended, unless it
         was just starting, or nothing was told at all: then its end is asked for."""
-        starting = one.was is InstanceState.STARTING
+        starting = one.previous_state is InstanceState.STARTING
         if one.state is InstanceState.UNKNOWN:
-            self.mesh.instances.missing(one)
-        current = self.mesh.store.instances.get(one.key)
+            self.instances.missing(one)
+        current = self.store.instances.get(one.key)
         if current is None or current.state not in ENDED:
             return
         if told is None or starting or one.key in told:
-            self.mesh.instances.fire(one.key, "kill")
+            self.instances.fire(one.key, "kill")
         else:
-            self.mesh.instances.fire(one.key, "died")
+            self.instances.fire(one.key, "died")
 
-    def _kill_stranger(self, row: Agent, key: int, service: str) -> None:
-        self.mesh.notice("stranger", key, f"{service} on {row.key} is not known here")
-        request = self.mesh.store.next("message")
-        self.mesh.tell(
+    def _kill_stranger(self, row: AgentRow, key: int, service: str) -> None:
+        self.state.notice("stranger", key, f"{service} on {row.key} is not known here")
+        request = self.store.next("message")
+        self.state.tell(
             row.peer,
             ssmmp.MANAGER_TO_AGENT.make(
                 "hard_shutdown_request", request, service_name=service, service_instance_id=key
             ),
         )
 
-    def _sessions(self, row: Agent, lists: Lists | None) -> None:
+    def _sessions(self, row: AgentRow, told: Tuples | None) -> None:
         """Sessions whose source is there: those not told are closed, those told are open."""
-        if lists is None:
+        if told is None:
             return
-        by_source: dict[str, list[_Told]] = {}
-        for one in lists:
+        by_source: dict[str, list[_ToldSession]] = {}
+        for one in told:
             if len(one) == 6:
-                by_source.setdefault(one[0], []).append(_Told(*one))
-        index, sessions = self.mesh.store.session_index, self.mesh.store.sessions
-        for instance in list(self.mesh.store.instance_index.of(("on", row.key))):
+                by_source.setdefault(one[0], []).append(_ToldSession(*one))
+        index, sessions = self.store.session_index, self.store.sessions
+        for instance in list(self.store.instance_index.of(("on", row.key))):
             rows = [sessions[key] for key in index.of(("from", instance))]
             here = by_source.get(str(instance), [])
             for session in rows:
                 if session.from_port and not _taken(session, here):
-                    self.mesh.sessions.fire(session, "info", first="source", request=0)
+                    self.sessions.fire(session, "info", first="source", request=0)
             for session in rows:
                 if not session.from_port:
                     self._unacked(session, here)
 
-    def _unacked(self, row: Session, told: list[_Told]) -> None:
-        """An offer whose ack never came: it is open, under way, or nobody knows of it."""
+    def _unacked(self, row: SessionRow, told: list[_ToldSession]) -> None:
+        """An offer whose ack never came: the agent tells it as open, under way, or not at all."""
         fitting = [one for one in told if one.fits(row)]
         done = [one for one in fitting if one.port != "0"]
         for one in done or fitting:
             told.remove(one)
             if one in done:
                 ports = {"from_port": int(one.port), "new_port": int(one.new_port)}
-                self.mesh.sessions.fire(row, "ack", **ports)
+                self.sessions.fire(row, "ack", **ports)
             return
-        self.mesh.sessions.fire(row, "abandon")
+        self.sessions.fire(row, "abandon")
 
 
-def _taken(row: Session, told: list[_Told]) -> bool:
+def _taken(row: SessionRow, told: list[_ToldSession]) -> bool:
     """True if an open session is among those told; it is taken out."""
     for one in told:
         if one.port == str(row.from_port) and one.fits(row):
@@ -142,20 +153,20 @@ def _taken(row: Session, told: list[_Told]) -> bool:
     return False
 
 
-def _lists(message: ssmmp.Message, name: str) -> Lists | None:
+def _tuples_of(message: ssmmp.Message, name: str) -> Tuples | None:
     """The tuples of an extension line and of those that go on with it; None without it."""
     found = message.extra(name)
     if found is None:
         return None
-    lists = _tuples(found)
+    told = _tuples(found)
     number = 2
     while (more := message.extra(f"{name}_{number}")) is not None:
-        lists += _tuples(more)
+        told += _tuples(more)
         number += 1
-    return lists
+    return told
 
 
-def _tuples(text: str) -> Lists:
+def _tuples(text: str) -> Tuples:
     try:
         found = ssmmp.tuples(text)
     except ValueError:
@@ -163,14 +174,14 @@ def _tuples(text: str) -> Lists:
     return [one for one in found if len(one) != 6 or (one[2] + one[5]).isdecimal()]
 
 
-def _running(lists: Lists | None) -> Told | None:
+def _running(told: Tuples | None) -> Told | None:
     """What runs there; None if the agent did not say."""
-    if lists is None:
+    if told is None:
         return None
-    told = [one for one in lists if len(one) >= 2 and one[1].isdecimal()]
-    return {int(one[1]): one[0] for one in told}
+    instances = [one for one in told if len(one) >= 2 and one[1].isdecimal()]
+    return {int(one[1]): one[0] for one in instances}
 
 
-def _names(row: Instance) -> tuple[str, str] | tuple[()]:
+def _names(row: InstanceRow) -> tuple[str, str] | tuple[()]:
     """Names under which a wanted instance may be told; none for one that has been replaced."""
     return (row.service, row.program) if row.state is InstanceState.UNKNOWN else ()

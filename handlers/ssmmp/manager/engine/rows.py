@@ -1,7 +1,8 @@
 """The rows of the Manager's state: one frozen value for each agent, instance, session and so on.
 
-All state that survives a restart is in these; whatever else the Manager keeps is derived from
-them. Times are seconds of the clock that the caller passes; `deadline` 0 = none.
+All state that survives a restart is in these; everything else that the Manager remembers is derived
+from them. Times are seconds of the clock that the caller passes; `deadline` 0 = none. The text of a
+row is the list of its values: a field may be renamed, and new ones go to the end, with a default.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Ports = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class AgentRow:
     """One node. `peer` is its connection, empty while it has none; `watched` = it answers probes
     or announced extensions, so that its silence means something."""
 
@@ -33,11 +34,15 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """One process. `was` is the state before UNKNOWN; `held` = its ports are reserved; `request`
-    the message it waits for; `node` the agent it is to run on, empty = any; `idle` = its deadline
-    is that of idle_stop; `tries` how often it was asked to end; `status` the last bad one; `alias`
-    the number that one gave itself which nobody here started."""
+class InstanceRow:
+    """One process of a service.
+
+    `agent` and `address` say where it runs, `node` where the operator wants it, empty = anywhere.
+    `previous_state` is the state before UNKNOWN; `request` the id of the message whose answer it
+    waits for; `misses` the abnormal health reports in a row; `tries` how often it was asked to end;
+    `status` the last one that was not 2xx; `ran` when it became ready; `alias` the number that an
+    instance gave itself which was not started by this Manager.
+    """
 
     key: int
     service: str
@@ -47,8 +52,8 @@ class Instance:
     address: str = ""
     node: str = ""
     sockets: Ports = ()
-    held: bool = False
-    was: InstanceState = InstanceState.PLANNED
+    ports_reserved: bool = False
+    previous_state: InstanceState = InstanceState.PLANNED
     request: int = 0
     health: int = 0
     misses: int = 0
@@ -61,11 +66,14 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One connection. `message` is the id of its request, `request` that of a close request.
+class SessionRow:
+    """One connection from a plug of the instance `source` to a socket of the instance `dest`.
 
-    `end` is the end asked to close now, `asked` all that were asked (source, dest, both), `first`
-    the end that reported its close; `unwanted` = close it as soon as it is known."""
+    `message` is the id of its session_request, `request` that of a close request. `end` is the end
+    that is asked to close it now, `asked` all that were asked (source, dest, both), `first` the end
+    that reported its close first. `stuck` = an end could not close it; `unwanted` = it is to be
+    closed as soon as it is acknowledged.
+    """
 
     key: int
     source: int
@@ -94,9 +102,10 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class DesiredState:
     """What is wanted of a service: `target` instances of `program`. `hold` = requests wait and
-    nothing is started on demand; `broken` a reason why nothing can be started at all."""
+    nothing is started on demand; `broken` is the reason why nothing can be started at all; `scaled`
+    is when the load last added an instance."""
 
     key: str
     target: int = 0
@@ -107,21 +116,22 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Failures of a service on a node: when, how many in a row, and until when it is avoided."""
+class NodeFailures:
+    """Failures of a service on a node: when they were, how many in a row, and until when the
+    service is not placed there."""
 
     key: str
     times: tuple[float, ...] = ()
-    row: int = 0
+    failures_in_row: int = 0
     until: float = 0.0
     deadline: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OperationStep:
     """One step of an operation. `subject` is an instance, service or node; `product` the instance
-    it made; `state`: planned, running, done, failed. Steps of one group follow each other; group 0
-    goes first and alone, LAST comes last and alone."""
+    that the step made; `until` when it must be done; `state`: planned, running, done, failed. Steps
+    of one group follow each other; group 0 goes first and alone, LAST comes last and alone."""
 
     kind: str
     subject: str
@@ -138,16 +148,17 @@ LAST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """An operator's command as steps; `state`: running, stopping, done, stopped, failed. `back`
-    is what an update returns to when it fails."""
+class OperationRow:
+    """An operator's command as steps; `state`: running, stopping, done, stopped, failed.
+    `parallel` is how many groups of steps are under way at once; `previous_program` is what an
+    update returns to when it fails."""
 
     key: int
     command: str
-    steps: tuple[Step, ...]
+    steps: tuple[OperationStep, ...]
     state: str = "running"
     parallel: int = 1
-    back: str = ""
+    previous_program: str = ""
     reason: str = ""
     since: float = 0.0
     deadline: float = 0.0
@@ -158,21 +169,21 @@ class Operation:
         return sum(one.state == "done" for one in self.steps), len(self.steps)
 
 
-Row = Agent | Instance | Session | Goal | Trouble | Operation
+StateRow = AgentRow | InstanceRow | SessionRow | DesiredState | NodeFailures | OperationRow
 
-TABLES: dict[str, type[Row]] = {
-    "agent": Agent,
-    "instance": Instance,
-    "session": Session,
-    "goal": Goal,
-    "trouble": Trouble,
-    "operation": Operation,
+TABLES: dict[str, type[StateRow]] = {
+    "agent": AgentRow,
+    "instance": InstanceRow,
+    "session": SessionRow,
+    "goal": DesiredState,
+    "trouble": NodeFailures,
+    "operation": OperationRow,
 }
-"""The tables of the journal by name. State files hold these names, so they stay."""
+"""The tables of the journal by name; the names stand in the state files of older versions."""
 
 COUNTER = "counter"
 """The table of counters: the last number given out, by the name of the counter."""
 
 JOURNAL = Journal({**TABLES, COUNTER: int})
 
-NAMES: dict[type[Row], str] = {row: name for name, row in TABLES.items()}
+NAMES: dict[type[StateRow], str] = {row: name for name, row in TABLES.items()}

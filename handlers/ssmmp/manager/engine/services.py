@@ -6,186 +6,189 @@ It must never send a message: it plans instances and gives them to the instance 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from ...graph import EAGER, Service
-from . import placement
-from .rows import Goal, Instance, Trouble
-from .state import Mesh
-from .store import staying
+from ...graph import Service
+from .instances import InstanceMachine
+from .offers import Offers
+from .placement import Placement, failures_key
+from .rows import AgentRow, NodeFailures, DesiredState, InstanceRow
+from .state import State
 from .tables import ENDED, InstanceState
 
-_NO_BLAME = frozenset({423, 409})
+_NOT_OF_THE_NODE = frozenset({423, 409})
 """Start failures that say nothing about the node: other ports or another id will do."""
 
 
 class Services:
-    """`last_port` remembers the port given out last, per address; a hint, not state."""
+    """`change` says what is wanted of a service, `balance` brings about what is wanted."""
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
-        self.last_port: dict[str, int] = {}
+    def __init__(
+        self, state: State, placement: Placement, instances: InstanceMachine, offers: Offers
+    ) -> None:
+        self.state = state
+        self.store = state.store
+        self.placement = placement
+        self.instances = instances
+        self.offers = offers
 
-    def goal(self, name: str) -> Goal:
-        """What is wanted of a service."""
-        found = self.mesh.store.goals.get(name)
-        if found:
-            return found
-        service = self.mesh.graph.services[name]
-        target = service.replicas.least if service.start == EAGER else 0
-        return Goal(name, target, service.program or name)
-
-    def change(self, name: str, **changes: object) -> Goal:
+    def change(self, name: str, **changes: Any) -> DesiredState:
         """Change what is wanted of a service."""
-        goal = replace(self.goal(name), **changes)  # type: ignore[arg-type]
-        self.mesh.store.put(goal)
-        return goal
+        desired = replace(self.state.desired(name), **changes)
+        self.store.put(desired)
+        return desired
 
     def balance(self, name: str) -> None:
-        """Plan the instances that are missing; end those that are too many."""
-        service = self.mesh.service(name)
+        """Plan the instances that are missing."""
+        service = self.state.service(name)
         if service is None:
             return
-        goal = self.goal(name)
-        index = self.mesh.store.instance_index
-        wanted = goal.target
-        if not goal.hold and self.mesh.store.session_index.size(("waiting", name)):
+        desired = self.state.desired(name)
+        index = self.store.instance_index
+        wanted = desired.target
+        if not desired.hold and self.store.session_index.size(("waiting", name)):
             wanted = max(wanted, service.replicas.least, 1)
-        if goal.broken or goal.hold or (service.alone and self._leaving(name)):
+        if desired.broken or desired.hold or (service.alone and self._one_leaves(name)):
             return
-        while index.size(("staying", name)) < min(wanted, max(service.replicas.most, goal.target)):
+        most = max(service.replicas.most, desired.target)
+        while index.size(("staying", name)) < min(wanted, most):
             self.plan(service)
 
-    def _leaving(self, name: str) -> bool:
-        index = self.mesh.store.instance_index
-        return index.size(("live", name)) > index.size(("staying", name))
+    def release(self, name: str) -> None:
+        """Requests for a service are answered again."""
+        self.change(name, hold=False)
+        self.balance(name)
+        self.offers.answer_waiting(name)
 
-    def plan(self, service: Service, node: str = "") -> Instance:
-        """One more instance; it is placed at once if there is a place."""
-        goal = self.goal(service.name)
-        if goal.target < service.replicas.least:
-            self.change(service.name, target=service.replicas.least)
-        number = self.mesh.store.next("instance")
-        row = Instance(
-            number, service.name, goal.program, InstanceState.PLANNED, node=node,
-            since=self.mesh.now,
-        )  # fmt: skip
-        self.mesh.store.put(row)
-        self.find_place(row)
-        return self.mesh.store.instances[number]
-
-    def find_place(self, row: Instance) -> None:
-        """Place a planned instance, or say when to try again."""
-        service = self.mesh.service(row.service)
-        place = placement.find(self.mesh, service, row.program, row.node) if service else None
-        if place is None:
-            retry = placement.retry_at(self.mesh, row.service, row.program)
-            deadline = retry if retry > self.mesh.now else 0.0
-            self.mesh.store.put(replace(row, deadline=deadline))
-            return
-        self.mesh.notice("placed", row.key, f"{row.service} on {place.agent.key}: {place.reason}")
-        request = self.mesh.store.next("message")
-        self.mesh.instances.fire(
-            row.key, "place", agent=place.agent.key, address=place.agent.address,
-            sockets=place.ports, held=True, request=request,
-        )  # fmt: skip
-
-    def possible(self, name: str) -> bool:
-        """True if waiting for an instance makes sense."""
-        service = self.mesh.service(name)
-        if service is None or self.goal(name).broken:
-            return False
-        if self.goal(name).hold or self.mesh.store.instance_index.size(("live", name)):
-            return True
-        return placement.hopeful(self.mesh, self.goal(name).program)
-
-    def use(self, repository: tuple[str, ...]) -> None:
-        """Programs have become available: place what waits, start what is missing."""
-        store = self.mesh.store
-        for name in self.mesh.graph.services:
-            program = self.goal(name).program
-            if program not in repository:
-                continue
-            for key in list(store.instance_index.of(("staying", name))):
-                if store.instances[key].state is InstanceState.PLANNED:
-                    self.find_place(store.instances[key])
+    def balance_all(self) -> None:
+        """Plan the instances that are missing of every service."""
+        for name in self.state.graph.services:
             self.balance(name)
 
-    def settle(self, row: Instance) -> None:
-        """An instance ends or has ended: count it, replace it, tell who waits for it."""
-        failed = row.state is InstanceState.FAILED and row.was is InstanceState.PLANNED
+    def _one_leaves(self, name: str) -> bool:
+        index = self.store.instance_index
+        return index.size(("live", name)) > index.size(("staying", name))
+
+    def plan(self, service: Service, node: str = "") -> InstanceRow:
+        """One more instance; it is placed at once if there is a place."""
+        desired = self.state.desired(service.name)
+        if desired.target < service.replicas.least:
+            self.change(service.name, target=service.replicas.least)
+        number = self.store.next("instance")
+        row = InstanceRow(
+            number, service.name, desired.program, InstanceState.PLANNED, node=node,
+            since=self.state.now,
+        )  # fmt: skip
+        self.store.put(row)
+        self.find_place(number)
+        return self.store.instances[number]
+
+    def find_place(self, key: int) -> None:
+        """Place a planned instance, or say when to try again."""
+        row = self.store.instances.get(key)
+        if row is None or row.state is not InstanceState.PLANNED:
+            return
+        service = self.state.service(row.service)
+        place = self.placement.find(service, row.program, row.node) if service else None
+        if place is None:
+            retry = self.placement.retry_at(row.service, row.program)
+            deadline = retry if retry > self.state.now else 0.0
+            self.store.put(replace(row, deadline=deadline))
+            return
+        self.state.notice("placed", key, f"{row.service} on {place.agent.key}: {place.reason}")
+        request = self.store.next("message")
+        self.instances.fire(
+            key, "place", agent=place.agent.key, address=place.agent.address,
+            sockets=place.ports, ports_reserved=True, request=request,
+        )  # fmt: skip
+
+    def use(self, agent: AgentRow) -> None:
+        """An agent takes instances: what could not be started at all is tried again, what waits is
+        placed, what is missing is started."""
+        for desired in list(self.store.desired.values()):
+            if desired.broken and desired.program in agent.repository:
+                self.change(desired.key, broken="")
+        for name in self.state.graph.services:
+            if self.state.desired(name).program not in agent.repository:
+                continue
+            for key in list(self.store.instance_index.of(("staying", name))):
+                self.find_place(key)
+            self.balance(name)
+
+    def refuse_impossible(self) -> None:
+        """Requests do not wait for services that cannot be had any more."""
+        for name in self.state.graph.services:
+            if not self.placement.possible(name):
+                self.offers.refuse_waiting(name, 503)
+
+    # When an instance ends
+
+    def settle(self, row: InstanceRow) -> None:
+        """An instance ends or has ended: count it, replace it, tell the requests that wait."""
+        failed = row.state is InstanceState.FAILED and row.previous_state is InstanceState.PLANNED
         if failed:
             self._failed(row)
         if row.state in ENDED:
             self._lower(row, failed)
         self.balance(row.service)
-        if not self.possible(row.service):
-            self.mesh.offers.refuse_waiting(row.service, 503)
-        self.mesh.agents.check_empty(row.agent)
-        self.mesh.operations.changed()
+        if not self.placement.possible(row.service):
+            self.offers.refuse_waiting(row.service, 503)
 
-    def _lower(self, row: Instance, failed: bool) -> None:
+    def _lower(self, row: InstanceRow, failed: bool) -> None:
         """The restart policy may not want what ended to be replaced."""
-        service = self.mesh.service(row.service)
-        kept = service.restart if service else "never"
+        service = self.state.service(row.service)
+        restart = service.restart if service else "never"
         own_end = row.state is InstanceState.STOPPED and row.status == 0 and row.tries == 0
-        if own_end and row.ran and kept == "always":
+        if own_end and row.ran and restart == "always":
             self._avoid(row)
-        elif (failed and kept == "never") or (own_end and row.ran):
-            target = self.goal(row.service).target
+        elif (failed and restart == "never") or (own_end and row.ran):
+            target = self.state.desired(row.service).target
             if target:
                 self.change(row.service, target=target - 1)
 
-    def _failed(self, row: Instance) -> None:
-        self.mesh.notice("failed", row.key, f"{row.service} on {row.agent}: status {row.status}")
+    def _failed(self, row: InstanceRow) -> None:
+        self.state.notice("failed", row.key, f"{row.service} on {row.agent}: status {row.status}")
         if row.status == 422:
             why = f"status 422 from {row.agent}: sockets or plugs do not fit the program"
             self.change(row.service, broken=why)
-            self.mesh.alarm("broken", row.service, why)
+            self.state.alarm("broken", row.service, why)
             return
         if row.agent:
             self._avoid(row)
 
-    def _avoid(self, row: Instance) -> None:
+    def _avoid(self, row: InstanceRow) -> None:
         """Avoid the node for a while that doubles; for long after restart_limit failures."""
-        settings, now = self.mesh.settings, self.mesh.now
-        key = placement.trouble_key(row.service, row.agent)
-        old = self.mesh.store.troubles.get(key) or Trouble(key)
+        settings, now = self.state.settings, self.state.now
+        key = failures_key(row.service, row.agent)
+        old = self.store.failures.get(key) or NodeFailures(key)
         times = tuple(one for one in old.times if one > now - settings.restart_window) + (now,)
         good = row.ran and now - row.ran >= settings.good_running
-        in_row = 1 if good else old.row + 1
-        free = row.status in _NO_BLAME and in_row <= settings.misses
+        in_row = 1 if good else old.failures_in_row + 1
+        free = row.status in _NOT_OF_THE_NODE and in_row <= settings.misses
         wait = 0.0 if free else settings.backoff_first * 2 ** min(in_row - 1, 20)
         until = now + min(wait, settings.backoff_most)
         if len(times) >= settings.restart_limit:
             until = now + settings.restart_window
-            self.mesh.alarm("given up", key, f"{len(times)} failures")
+            self.state.alarm("given up", key, f"{len(times)} failures")
         times = times[-settings.restart_limit :]
         forget = max(until, now + settings.restart_window)
-        self.mesh.store.put(Trouble(key, times, in_row, until, forget))
+        self.store.put(NodeFailures(key, times, in_row, until, forget))
 
-    def load(self, name: str) -> None:
+    # When the load grows
+
+    def add_for_load(self, name: str) -> None:
         """Start one more if the instances have more sessions than they should, not too often."""
-        service = self.mesh.service(name)
+        service = self.state.service(name)
         if service is None or not service.scale_at:
             return
-        store, goal = self.mesh.store, self.goal(name)
-        running = store.instance_index.of(("ready", name))
-        count = store.instance_index.size(("staying", name))
-        if count >= service.replicas.most or self.mesh.now - goal.scaled < service.cooldown:
+        desired = self.state.desired(name)
+        running = self.store.instance_index.of(("ready", name))
+        count = self.store.instance_index.size(("staying", name))
+        resting = self.state.now - desired.scaled < service.cooldown
+        if not running or count != len(running) or count >= service.replicas.most or resting:
             return
-        open_ = sum(store.session_index.size(("to", key)) for key in running)
-        if running and count == len(running) and open_ >= service.scale_at * len(running):
-            self.change(name, scaled=self.mesh.now)
-            self.mesh.notice("scaled", name, f"{open_} sessions on {len(running)} instances")
+        open_ = sum(self.store.session_index.size(("to", key)) for key in running)
+        if open_ >= service.scale_at * len(running):
+            self.change(name, scaled=self.state.now)
+            self.state.notice("scaled", name, f"{open_} sessions on {len(running)} instances")
             self.plan(service)
-
-    def surplus(self, row: Instance) -> bool:
-        """True if a service has more instances than its goal, and so this one may stop."""
-        return self.mesh.store.instance_index.size(("staying", row.service)) > self.floor(row)
-
-    def floor(self, row: Instance) -> int:
-        """How many instances idleness never stops."""
-        service = self.mesh.service(row.service)
-        if service is None or service.kind == "gateway":
-            return len(self.mesh.store.instances)
-        return service.replicas.least if staying(row) else 0

@@ -10,7 +10,7 @@ _TIME = kinds.duration("s")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ManagerSettings:
     """Times in seconds."""
 
     start_timeout: float = option(_TIME, default=30.0, help="wait for an instance to be ready")
@@ -53,8 +53,9 @@ class Settings:
     max_waiting: int = option(
         kinds.positive, default=10000, help="session requests waiting for one service"
     )
-    shun: float = option(
+    retry_after_failure: float = option(
         _TIME,
         default=10.0,
+        name="shun",
         help="an instance a client could not reach is not offered to it again for this long",
     )

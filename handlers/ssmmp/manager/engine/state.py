@@ -1,74 +1,79 @@
-"""What the machines of one Manager share: state, graph, settings, the time, the actions so far.
+"""What all parts of one Manager share: rows, graph, settings, the time, the actions and the events.
 
-The machines find each other here. It must never know a rule of any of them.
+The lowest part: it knows none of the others. It must never decide what happens to a row.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import Rule
 
-from ...graph import Graph, Service
+from ...graph import EAGER, Graph, Service
 from ...notices import Count, Notice
-from .actions import Close, Tell
-from .rows import Agent, Instance, Session
-from .settings import Settings
+from .actions import Action, CloseConnection, Tell
+from .events import Changed, Event
+from .rows import AgentRow, DesiredState, InstanceRow, SessionRow
+from .settings import ManagerSettings
 from .store import Store
 from .tables import SessionState
 
-if TYPE_CHECKING:
-    from .agents import Agents
-    from .closing import Closing
-    from .health import Health
-    from .instances import Instances
-    from .legacy_peers import Guests
-    from .offers import Offers
-    from .operations import Operations
-    from .reconcile import Reconciler
-    from .services import Services
-    from .sessions import Sessions
-
-Machined = Agent | Instance | Session
+TableRow = AgentRow | InstanceRow | SessionRow
+"""A row that is in a state of a table."""
 
 
-class Mesh:
-    """One call at a time: `now` is its time, `store.log` its actions."""
+class State:
+    """One call at a time: `now` is its time, `log` its actions so far, `pending` the events that it
+    leaves for the parts above."""
 
-    agents: Agents
-    closing: Closing
-    guests: Guests
-    health: Health
-    instances: Instances
-    offers: Offers
-    operations: Operations
-    reconciler: Reconciler
-    services: Services
-    sessions: Sessions
-
-    def __init__(self, graph: Graph, settings: Settings, random: Callable[[], float]) -> None:
+    def __init__(
+        self, graph: Graph, settings: ManagerSettings, random: Callable[[], float]
+    ) -> None:
         self.store = Store()
         self.graph = graph
         self.settings = settings
         self.random = random
         self.now = 0.0
+        self.pending: deque[Event] = deque()
+
+    @property
+    def log(self) -> list[Action]:
+        """The actions of this call; records stand before the messages that depend on them."""
+        return self.store.log
+
+    def begin(self, now: float) -> None:
+        """A call begins."""
+        self.now = now
+        self.store.log = []
 
     def service(self, name: str) -> Service | None:
         """A vertex of the graph."""
         return self.graph.services.get(name)
+
+    def desired(self, name: str) -> DesiredState:
+        """What is wanted of a service; nothing of one that is not in the graph."""
+        found = self.store.desired.get(name)
+        if found:
+            return found
+        service = self.service(name)
+        if service is None:
+            return DesiredState(name, 0, name)
+        target = service.replicas.least if service.start == EAGER else 0
+        return DesiredState(name, target, service.program or name)
 
     def tell(self, peer: str, message: ssmmp.Message) -> None:
         """Send a message on a connection; without one it is counted."""
         if not peer:
             self.count("told.nobody")
             return
-        self.store.log.append(Tell(peer, ssmmp.trimmed(message, self.edition(peer))))
+        self.log.append(Tell(peer, ssmmp.trimmed(message, self.edition(peer))))
 
     def edition(self, peer: str) -> ssmmp.Edition:
-        """The edition a peer is spoken to in."""
+        """The edition in which a peer is spoken to."""
         key = self.store.agent_index.first(("peer", peer))
         old = key is not None and self.store.agents[key].address in self.settings.edition_1_1
         return ssmmp.Edition.V11 if old else ssmmp.Edition.BASE
@@ -80,50 +85,54 @@ class Mesh:
 
     def close(self, peer: str, why: str) -> None:
         """Close a connection."""
-        self.store.log.append(Close(peer, why))
+        self.log.append(CloseConnection(peer, why))
 
     def count(self, name: str) -> None:
         """Count something that went unanswered."""
-        self.store.log.append(Count(name))
+        self.log.append(Count(name))
 
     def notice(self, what: str, subject: object, detail: str = "") -> None:
         """Tell the operator."""
-        self.store.log.append(Notice(what, str(subject), detail))
+        self.log.append(Notice(what, str(subject), detail))
 
     def alarm(self, what: str, subject: object, detail: str = "") -> None:
-        """Tell the operator that something needs a hand."""
-        self.store.log.append(Notice(what, str(subject), detail, alarm=True))
+        """Tell the operator of something that does not get better by itself."""
+        self.log.append(Notice(what, str(subject), detail, alarm=True))
+
+    def changed(self) -> None:
+        """Something happened that a step of an operation may wait for."""
+        self.pending.append(Changed())
 
 
-M = TypeVar("M", bound=Machined)
+W = TypeVar("W", bound=TableRow)
 
 
-class StoredRows(Generic[M]):
+class StoredRows(Generic[W]):
     """The rows of one table of the store, for the machine that walks their state table."""
 
-    def __init__(self, mesh: Mesh, rows: Mapping[Any, M]) -> None:
-        self._mesh = mesh
+    def __init__(self, state: State, rows: Mapping[Any, W]) -> None:
+        self._state = state
         self._rows = rows
 
-    def enter(self, row: M, rule: Rule, changes: Mapping[str, Any]) -> M:
-        """The row is in the next state of the rule; in another one since now, and with the
-        deadline of that state unless the changes have one. A session that ends is dropped."""
+    def enter(self, row: W, rule: Rule, changes: Mapping[str, Any]) -> W:
+        """Put a row into the next state of a rule. A state that is entered gets its deadline,
+        unless the changes have one; a session that ends is dropped."""
         values = dict(changes)
         if rule.next != row.state:
-            values.setdefault("deadline", rule.deadline(self._mesh.now, self._mesh.settings))
-            values.update(state=rule.next, since=self._mesh.now)
+            values.setdefault("deadline", rule.deadline(self._state.now, self._state.settings))
+            values.update(state=rule.next, since=self._state.now)
         entered = replace(row, **values) if values else row
         if rule.next == SessionState.END:
             if row.key in self._rows:
-                self._mesh.store.drop(entered)
+                self._state.store.drop(entered)
         elif values:
-            self._mesh.store.put(entered)
+            self._state.store.put(entered)
         return entered
 
-    def current(self, row: M) -> M | None:
+    def current(self, row: W) -> W | None:
         """The row as the store has it."""
         return self._rows.get(row.key)
 
     def ignored(self, name: str) -> None:
         """Count an event that the table has no rule for."""
-        self._mesh.count(name)
+        self._state.count(name)

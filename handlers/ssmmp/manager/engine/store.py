@@ -14,26 +14,36 @@ from typing import Any
 from ...journal import Key, Record
 from .actions import Action
 from .index import Index
-from .least_loaded import Loads
-from .rows import COUNTER, NAMES, Agent, Goal, Instance, Operation, Row, Session, Trouble
+from .least_loaded import LeastLoaded
+from .rows import (
+    COUNTER,
+    NAMES,
+    AgentRow,
+    NodeFailures,
+    DesiredState,
+    InstanceRow,
+    OperationRow,
+    SessionRow,
+    StateRow,
+)
 from .tables import CLOSES, CONNECTED, LEAVING, LIVE, PENDING, STAYING, InstanceState, SessionState
 
 _HEALTHY = range(200, 300)
 
 
-def staying(row: Instance) -> bool:
+def staying(row: InstanceRow) -> bool:
     """True for an instance that counts as one that its service has."""
     if row.state is InstanceState.UNKNOWN:
-        return row.was not in LEAVING
+        return row.previous_state not in LEAVING
     return row.state in STAYING
 
 
-def leaving(row: Instance) -> bool:
+def leaving(row: InstanceRow) -> bool:
     """True for a live instance that is about to end."""
     return row.state in LIVE and not staying(row)
 
 
-def _instance_groups(row: Instance) -> tuple[Hashable, ...]:
+def _instance_groups(row: InstanceRow) -> tuple[Hashable, ...]:
     groups: list[Hashable] = []
     if row.state in LIVE:
         groups += [("live", row.service), ("on", row.agent)]
@@ -44,15 +54,15 @@ def _instance_groups(row: Instance) -> tuple[Hashable, ...]:
         groups.append(("ready" if good else "poor", row.service))
     if row.state is InstanceState.UNKNOWN and staying(row):
         groups.append(("unknown", row.service))
-    if row.held:
+    if row.ports_reserved:
         groups += [("port", row.address, port) for _, port in row.sockets]
-        groups.append(("held", row.agent))
+        groups.append(("ports reserved", row.agent))
     if row.request:
         groups.append(("request", row.request))
     return tuple(groups)
 
 
-def _session_groups(row: Session) -> tuple[Hashable, ...]:
+def _session_groups(row: SessionRow) -> tuple[Hashable, ...]:
     groups: list[Hashable] = []
     if row.state in CONNECTED:
         groups += [("from", row.source), ("to", row.dest), ("edge", row.source_service, row.plug)]
@@ -68,13 +78,13 @@ def _session_groups(row: Session) -> tuple[Hashable, ...]:
         ends = row.from_port, row.to_address, row.to_port
         groups += [("ends", row.from_address, *ends), ("far", *ends)]
     if row.status in (502, 504) and row.state is SessionState.CLOSED:
-        groups.append(("blamed", row.source, row.dest))
+        groups.append(("unreached", row.source, row.dest))
     if row.request:
         groups.append(("request", row.request))
     return tuple(groups)
 
 
-def _agent_groups(row: Agent) -> tuple[Hashable, ...]:
+def _agent_groups(row: AgentRow) -> tuple[Hashable, ...]:
     return (
         (("peer", row.peer), ("address", row.address)) if row.peer else (("address", row.address),)
     )
@@ -84,23 +94,23 @@ class Store:
     """`log` receives a Record for each change; it is the list of actions of the current call."""
 
     def __init__(self) -> None:
-        self.agents: dict[str, Agent] = {}
-        self.instances: dict[int, Instance] = {}
-        self.sessions: dict[int, Session] = {}
-        self.goals: dict[str, Goal] = {}
-        self.troubles: dict[str, Trouble] = {}
-        self.operations: dict[int, Operation] = {}
+        self.agents: dict[str, AgentRow] = {}
+        self.instances: dict[int, InstanceRow] = {}
+        self.sessions: dict[int, SessionRow] = {}
+        self.desired: dict[str, DesiredState] = {}
+        self.failures: dict[str, NodeFailures] = {}
+        self.operations: dict[int, OperationRow] = {}
         self.counters: dict[str, int] = {}
-        self.agent_index: Index[Agent, str] = Index(_agent_groups)
-        self.instance_index: Index[Instance, int] = Index(_instance_groups)
-        self.session_index: Index[Session, int] = Index(_session_groups)
-        self.loads = Loads(self.instance_index, self.session_index)
+        self.agent_index: Index[AgentRow, str] = Index(_agent_groups)
+        self.instance_index: Index[InstanceRow, int] = Index(_instance_groups)
+        self.session_index: Index[SessionRow, int] = Index(_session_groups)
+        self.least_loaded = LeastLoaded(self.instance_index, self.session_index)
         self.tally: Counter[tuple[str, str]] = Counter()
         """How many rows there are, by table and state."""
         self.log: list[Action] = []
         self._tables: dict[str, dict[Any, Any]] = {
             "agent": self.agents, "instance": self.instances, "session": self.sessions,
-            "goal": self.goals, "trouble": self.troubles, "operation": self.operations,
+            "goal": self.desired, "trouble": self.failures, "operation": self.operations,
             COUNTER: self.counters,
         }  # fmt: skip
         self._indexes: dict[str, Index[Any, Any]] = {
@@ -110,11 +120,11 @@ class Store:
         }
         self._due: list[tuple[float, str, Key]] = []
 
-    def put(self, row: Row) -> None:
+    def put(self, row: StateRow) -> None:
         """`row` is the row of its key from now on."""
         self.apply(Record(NAMES[type(row)], row.key, row))
 
-    def drop(self, row: Row) -> None:
+    def drop(self, row: StateRow) -> None:
         """There is no such row any more."""
         self.apply(Record(NAMES[type(row)], row.key, None))
 
@@ -138,20 +148,20 @@ class Store:
             deadline = getattr(record.row, "deadline", 0.0)
             if deadline:
                 heappush(self._due, (deadline, record.table, record.key))
-        self._weigh(record.table, old, record.row)
+        self._note_loads(record.table, old, record.row)
         self.log.append(record)
 
-    def _weigh(self, table: str, old: Any, new: Any) -> None:
+    def _note_loads(self, table: str, old: Any, new: Any) -> None:
         """Note whose load has changed, and how many there are in which state."""
-        was, state = getattr(old, "state", ""), getattr(new, "state", "")
-        if was != state:
-            self.tally[table, was] -= 1
+        before, state = getattr(old, "state", ""), getattr(new, "state", "")
+        if before != state:
+            self.tally[table, before] -= 1
             self.tally[table, state] += 1
         for row in (old, new):
-            if isinstance(row, Session) and row.dest in self.instances:
-                self.loads.note(self.instances[row.dest].service, row.dest)
-        if isinstance(new, Instance):
-            self.loads.note(new.service, new.key)
+            if isinstance(row, SessionRow) and row.dest in self.instances:
+                self.least_loaded.note(self.instances[row.dest].service, row.dest)
+        if isinstance(new, InstanceRow):
+            self.least_loaded.note(new.service, new.key)
 
     def restore(self, records: Iterable[Record]) -> None:
         """Apply the records of a journal, in their order."""
@@ -161,12 +171,12 @@ class Store:
         self._due = [one for one in self._due if self._current(*one)]
         heapify(self._due)
 
-    def due(self, now: float) -> Row | None:
+    def due(self, now: float) -> StateRow | None:
         """One row whose deadline has come, None if there is none; each deadline comes once."""
         while self._due and self._due[0][0] <= now:
             deadline, table, key = heappop(self._due)
             if self._current(deadline, table, key):
-                row: Row = self._tables[table][key]
+                row: StateRow = self._tables[table][key]
                 return row
         return None
 

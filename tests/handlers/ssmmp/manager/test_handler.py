@@ -8,7 +8,7 @@ import pytest
 from ccproxy import Deliver, Discard, Full, Message, NativeAnswer, Plan
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, options_for, run_handler
-from ccproxy_handlers.ssmmp.manager import writer as turns
+from ccproxy_handlers.ssmmp.manager import writer
 from ccproxy_handlers.ssmmp.manager.handler import SsmmpManager
 from ccproxy_handlers.ssmmp.store_file import StateFile
 
@@ -138,9 +138,9 @@ def test_framing_and_edition_of_the_peer(options):
 def test_peers_that_write_host_and_port_are_guests(running):
     peer = Peer(kept(running), dialect=ssmmp.Dialect(ssmmp.Framing.SEMICOLON, own_address="h_1"))
     running.give(peer.text(register()))
-    assert len(running.handler.manager.mesh.guests.peers) == 1
+    assert len(running.handler.manager.legacy_peers.peers) == 1
     running.ctx.departures[0](b"one")
-    assert not running.handler.manager.mesh.guests.peers
+    assert not running.handler.manager.legacy_peers.peers
 
 
 def test_over_cc_behind_other_servers(running):
@@ -166,7 +166,7 @@ def test_strangers_over_cc_are_not_remembered(running):
         assert "status: 403" in answer.value()["text"]
         assert answer.route == route
     assert running.handler.status()["peers"] == 0
-    assert len(running.handler.manager.mesh.health.heard) == 0
+    assert len(running.handler.manager.health.heard) == 0
 
 
 def test_texts_that_are_no_messages_for_a_manager(running):
@@ -240,7 +240,7 @@ def test_notices_are_logged_and_alarms_are_warnings(running):
 
 def test_the_graph_is_looked_at_when_the_configuration_was_read_again(running, options):
     reload = running.handler.reloaded
-    services = lambda: running.handler.manager.mesh.graph.services  # noqa: E731
+    services = lambda: running.handler.manager.state.graph.services  # noqa: E731
     reload()
     assert "more" not in services()
     Path(options["graph"]).write_text(GRAPH + "[service more]\n")
@@ -263,12 +263,12 @@ def test_a_state_file_that_cannot_be_written(running, monkeypatch):
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(StateFile, "write", full)
-    monkeypatch.setattr(turns, "PAUSE", 0.0)
+    monkeypatch.setattr(writer, "RETRY_INTERVAL", 0.0)
     running.give(peer.text(register()))
     assert peer.heard == [], "nothing leaves"
     assert running.handler.status()["state fault"] == "database or disk is full"
     assert sum("cannot be written" in line for line in running.ctx.lines) == 1
-    monkeypatch.setattr(turns, "MOST", 3)
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
     with pytest.raises(Full):
         running.ctx.deliver(running.handler, peer.text(ASK))
     monkeypatch.setattr(StateFile, "write", write)

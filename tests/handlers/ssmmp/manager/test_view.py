@@ -1,7 +1,7 @@
 import json
 
-from ccproxy_handlers.ssmmp.manager import Scale, view
-from ccproxy_handlers.ssmmp.manager import graph_views as drawing
+from ccproxy_handlers.ssmmp.commands import Scale
+from ccproxy_handlers.ssmmp.manager import graph_views, view
 
 
 def test_everything_is_json(talk):
@@ -22,9 +22,9 @@ def test_everything_is_json(talk):
 
 
 def test_drawings(talk):
-    text = drawing.text(talk.manager)
+    text = graph_views.text(talk.manager)
     assert text.startswith("web (gateway, 1 running)\n  orders_client -> orders.orders_api: 0 open")
-    dot = drawing.dot(talk.manager)
+    dot = graph_views.dot(talk.manager)
     assert '"web" -> "orders" [label="0"];' in dot and dot.startswith("digraph")
-    mermaid = drawing.mermaid(talk.manager)
+    mermaid = graph_views.mermaid(talk.manager)
     assert mermaid.splitlines()[1] == '  s0[/"web: 1"/]' and '  s0 -->|"0"| s1' in mermaid

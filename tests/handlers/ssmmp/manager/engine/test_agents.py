@@ -1,4 +1,4 @@
-from ccproxy_handlers.ssmmp.manager import Drain, Undrain
+from ccproxy_handlers.ssmmp.commands import Drain, Undrain
 
 
 def said(lines, type):
@@ -27,18 +27,18 @@ def test_nothing_of_the_repository_is_in_the_graph(make_talk):
 def test_another_repository_on_the_same_connection(talk):
     lines = talk.register("b", "fd00::2", "orders,store,web")
     assert lines == ["b initiation_response 7 status=208"]
-    assert talk.manager.mesh.store.agents["fd00::2"].repository == ("orders", "store", "web")
+    assert talk.manager.state.store.agents["fd00::2"].repository == ("orders", "store", "web")
 
 
 def test_two_agents_on_one_address_share_its_ports(make_talk):
     talk = make_talk()
     talk.register("a", "::1", "orders")
     talk.register("b", "::1", "store,orders")
-    assert set(talk.manager.mesh.store.agents) == {"::1", "::1#2"}
-    mesh = talk.manager.mesh
+    assert set(talk.manager.state.store.agents) == {"::1", "::1#2"}
+    manager = talk.manager
     for name in ("orders", "store", "orders"):
-        mesh.services.plan(mesh.graph.services[name])
-    ports = [port for row in mesh.store.instances.values() for _, port in row.sockets]
+        manager.services.plan(manager.state.graph.services[name])
+    ports = [port for row in manager.state.store.instances.values() for _, port in row.sockets]
     assert len(set(ports)) == 3
 
 
@@ -50,28 +50,28 @@ def test_a_duplicate_identity_is_refused_counted_and_named(make_talk):
     assert talk.closed == ["b"] and "agent.duplicate" in talk.counts
     assert talk.notices[-1].subject == "fd00::1/one"
     talk.gone("b")
-    assert talk.manager.mesh.store.agents["fd00::1/one"].peer == "a"
+    assert talk.manager.state.store.agents["fd00::1/one"].peer == "a"
 
 
 def test_drained_and_taken_back(talk):
     talk.do(Drain("fd00::2"))
-    assert talk.manager.mesh.store.agents["fd00::2"].state == "DRAINED"
+    assert talk.manager.state.store.agents["fd00::2"].state == "DRAINED"
     lines = talk.ask("a", 1, 9, "orders_client orders orders_api")
     assert said(lines, "execution_request")[0].startswith("a ")
     talk.do(Undrain("fd00::2"))
-    assert talk.manager.mesh.store.agents["fd00::2"].state == "REGISTERED"
+    assert talk.manager.state.store.agents["fd00::2"].state == "REGISTERED"
 
 
 def test_a_drain_survives_the_loss_of_the_connection(talk):
     talk.do(Drain("fd00::2"))
     talk.gone("b")
     talk.register("b2", "fd00::2", "orders,store", "x_running=()")
-    assert talk.manager.mesh.store.agents["fd00::2"].state == "DRAINED"
+    assert talk.manager.state.store.agents["fd00::2"].state == "DRAINED"
 
 
 def test_suspect_lost_forgotten(talk):
     talk.gone("b")
-    store = talk.manager.mesh.store
+    store = talk.manager.state.store
     assert store.agents["fd00::2"].state == "SUSPECT"
     talk.wait(31)
     assert store.agents["fd00::2"].state == "LOST"

@@ -1,6 +1,7 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Settings, Stop
+from ccproxy_handlers.ssmmp.commands import StopInstance
+from ccproxy_handlers.ssmmp.manager import ManagerSettings
 
 WISH = "orders_client orders orders_api"
 STORE = "store_client store sql"
@@ -31,7 +32,7 @@ def answer(talk, words, status=200):
 
 
 def test_order_of_a_graceful_shutdown(chain):
-    (first,) = closes(chain.do(Stop(2)))
+    (first,) = closes(chain.do(StopInstance(2)))
     assert first[:2] == ["a", "source_service_session_close_request"]
     (second,) = closes(answer(chain, first))
     assert second[:2] == ["b", "source_service_session_close_request"]
@@ -42,7 +43,7 @@ def test_order_of_a_graceful_shutdown(chain):
 
 @pytest.mark.parametrize("status", [409, 500, 502, 504])
 def test_the_other_end_is_asked_then_the_drain_goes_on(chain, status):
-    (first,) = closes(chain.do(Stop(2)))
+    (first,) = closes(chain.do(StopInstance(2)))
     (other,) = closes(answer(chain, first, status))
     assert other[:2] == ["b", "dest_service_session_close_request"]
     lines = answer(chain, other, status)
@@ -51,7 +52,7 @@ def test_the_other_end_is_asked_then_the_drain_goes_on(chain, status):
 
 
 def test_silence_is_like_a_refusal(chain):
-    chain.do(Stop(2))
+    chain.do(StopInstance(2))
     lines = chain.wait(10.5)
     assert [one[1] for one in closes(lines)] == ["dest_service_session_close_request"]
     lines = chain.wait(21)
@@ -59,13 +60,15 @@ def test_silence_is_like_a_refusal(chain):
 
 
 def test_drain_timeout_ends_the_waiting(make_talk, chain):
-    chain.manager.mesh.settings = chain.settings = Settings(close_timeout=1000, health_interval=1e6)
-    chain.do(Stop(2))
+    chain.manager.state.settings = chain.settings = ManagerSettings(
+        close_timeout=1000, health_interval=1e6
+    )
+    chain.do(StopInstance(2))
     assert any("graceful_shutdown_request" in line for line in chain.wait(31))
 
 
 def test_a_close_request_crosses_a_close_info(chain):
-    (first,) = closes(chain.do(Stop(2)))
+    (first,) = closes(chain.do(StopInstance(2)))
     port = chain.row(2).sockets[0][1]
     chain.say("b", "dest_service_session_close_info 99 "
               "source_service_instance_network_address=fd00::1 source_plug_name=orders_client "
@@ -79,14 +82,14 @@ def test_a_close_request_crosses_a_close_info(chain):
 
 
 def test_an_answer_404_counts_as_closed(chain):
-    (first,) = closes(chain.do(Stop(2)))
+    (first,) = closes(chain.do(StopInstance(2)))
     answer(chain, first, 404)
     assert chain.session(1).state == "CLOSED"
 
 
 def test_a_session_not_yet_acknowledged_is_closed_when_it_is(chain):
     chain.ask("a", 1, 10, WISH)
-    (first,) = closes(chain.do(Stop(2)))
+    (first,) = closes(chain.do(StopInstance(2)))
     assert chain.session(3).unwanted
     (late,) = closes(chain.ack("a", 10, 40001))
     assert "source_plug_port=40001" in late
@@ -98,7 +101,7 @@ def test_only_so_many_at_a_time(chain):
     for n in range(20):
         chain.ask("a", 1, 100 + n, WISH)
         chain.ack("a", 100 + n, 42000 + n)
-    first = closes(chain.do(Stop(2)))
+    first = closes(chain.do(StopInstance(2)))
     assert len(first) == 8
     assert len(closes(answer(chain, first[0]))) == 1
 
@@ -138,7 +141,7 @@ def test_both_ends_lost(chain):
 
 
 def test_the_agent_of_the_asked_end_goes_away(chain):
-    chain.do(Stop(2))
+    chain.do(StopInstance(2))
     lines = chain.gone("a")
     assert [one[:2] for one in closes(lines)] == [["b", "dest_service_session_close_request"]]
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from ccproxy.protocols import ssmmp
-from ccproxy_handlers.ssmmp.manager import Close, Manager, Settings, Tell
+from ccproxy_handlers.ssmmp.manager import CloseConnection, Manager, ManagerSettings, Tell
 
 WISH = "orders_client orders orders_api"
 
@@ -24,7 +24,7 @@ def test_a_malformed_request_is_answered(talk):
 
 def test_after_ten_hopeless_texts_the_connection_is_closed(talk):
     found = [malformed(talk, "hello\n") for _ in range(10)]
-    closes = [[one for one in actions if isinstance(one, Close)] for actions in found]
+    closes = [[one for one in actions if isinstance(one, CloseConnection)] for actions in found]
     assert [len(one) for one in closes] == [0] * 9 + [1]
 
 
@@ -73,7 +73,7 @@ def test_a_client_written_by_hand_in_each_framing(make_talk, framing):
 
 
 def test_an_agent_that_is_configured_for_edition_1_1(make_talk):
-    talk = make_talk(settings=Settings(edition_1_1=("fd00::1",), health_interval=1e6))
+    talk = make_talk(settings=ManagerSettings(edition_1_1=("fd00::1",), health_interval=1e6))
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web,orders"))
     (line,) = talk.ready(talk.ask("a", 1, 9, WISH))
@@ -105,21 +105,21 @@ def test_an_unknown_response_is_counted(talk):
 
 def test_instance_ids_are_never_used_twice(talk):
     talk.ready(talk.ask("a", 1, 9, WISH))
-    seen = max(talk.manager.mesh.store.instances)
+    seen = max(talk.manager.state.store.instances)
     talk.gone("a")
     talk.gone("b")
     talk.wait(5000)
     talk.restart()
     talk.register("a", "fd00::1", "web,orders")
     talk.wait(100)
-    assert min(talk.manager.mesh.store.instances) > seen - 1
-    assert talk.manager.mesh.store.counters["instance"] > seen
+    assert min(talk.manager.state.store.instances) > seen - 1
+    assert talk.manager.state.store.counters["instance"] > seen
 
 
 def test_the_same_journal_gives_the_same_manager(talk):
     talk.ready(talk.ask("a", 1, 9, WISH))
     again = Manager.restore(talk.journal, talk.graph, talk.settings)
-    again.mesh.health.next_probe = 1e6
+    again.health.next_probe = 1e6
     assert again.next_deadline() == talk.manager.next_deadline()
     assert again.tick(talk.now + 20) == talk.manager.tick(talk.now + 20)
 
@@ -131,7 +131,7 @@ def test_speed_leaves_room(make_talk):
     talk.ready(talk.register("a", "fd00::1", "web,orders"))
     talk.ready(talk.ask("a", 1, 9, WISH))
     touched = []
-    store = talk.manager.mesh.store
+    store = talk.manager.state.store
     original = dict.values
 
     class Counted(dict):

@@ -1,23 +1,37 @@
-"""What happened lately."""
+"""The table of events: whole, and what it makes follow."""
 
-from ccproxy_handlers.ssmmp.manager.engine.events import KEPT, LINES, Events
-from ccproxy_handlers.ssmmp.notices import Notice
+from typing import get_args
 
-
-def test_the_latest_are_kept():
-    events = Events()
-    for number in range(KEPT + 10):
-        events.add(float(number), Notice("running", str(number), alarm=number == 3))
-    assert events.last == KEPT + 10
-    assert [one["event"] for one in events.latest(3)] == [KEPT + 8, KEPT + 9, KEPT + 10]
-    assert [one["event"] for one in events.since(0, 2)] == [11, 12]
-    assert events.since(events.last, 2) == []
-    assert events.latest(1)[0]["subject"] == str(KEPT + 9)
+from ccproxy_handlers.ssmmp.commands import StopInstance
+from ccproxy_handlers.ssmmp.manager.engine.events import Changed, Event, SessionGone
 
 
-def test_the_log_takes_so_many_lines_a_second():
-    events = Events()
-    assert sum(events.loud(7.5) for _ in range(3 * LINES)) == LINES
-    assert events.loud(8.0)
-    assert events.unsaid() == 2 * LINES
-    assert events.unsaid() == 0
+def test_every_event_has_receivers(talk):
+    assert set(talk.manager._event_receivers) == set(get_args(Event))
+    assert all(talk.manager._event_receivers.values())
+
+
+def test_no_event_is_left_when_a_call_is_over(talk):
+    talk.ask("a", 1, 9, "orders_client orders orders_api")
+    talk.do(StopInstance(1))
+    talk.gone("b")
+    talk.wait(100)
+    assert not talk.manager.state.pending and not talk.manager.operations.dirty
+
+
+def test_events_are_handed_out_in_their_order_and_what_they_leave_comes_behind(talk):
+    manager, seen = talk.manager, []
+
+    def gone(event):
+        seen.append(event)
+        if event.instance == 1:
+            manager.state.pending.append(SessionGone(3))
+
+    manager._event_receivers = {
+        SessionGone: (gone,),
+        Changed: (seen.append,),
+    }
+    manager.state.begin(talk.now)
+    manager.state.pending.extend([SessionGone(1), Changed(), SessionGone(2)])
+    assert manager._done() == []
+    assert seen == [SessionGone(1), Changed(), SessionGone(2), SessionGone(3)]

@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Settings
+from ccproxy_handlers.ssmmp.manager import ManagerSettings
 
 
 def report(talk, status, key=1, peer="a", name="web"):
@@ -40,8 +40,8 @@ def test_a_report_for_one_that_has_ended(talk):
 
 @pytest.fixture
 def watched(make_talk):
-    talk = make_talk(settings=Settings())
-    talk.manager.mesh.health.next_probe = 0.0
+    talk = make_talk(settings=ManagerSettings())
+    talk.manager.health.next_probe = 0.0
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web", "x_ssmmp=1"))
     return talk
@@ -56,10 +56,10 @@ def test_probes_go_to_those_who_announced_extensions(watched):
 
 def test_silence_means_something_only_after_an_answer(watched):
     watched.wait(60)
-    assert watched.manager.mesh.store.agents["fd00::1"].state == "REGISTERED"
+    assert watched.manager.state.store.agents["fd00::1"].state == "REGISTERED"
     watched.say("a", "agent_health_control_response 9 agent_network_address=fd00::1 status=200")
     watched.wait(16)
-    assert watched.manager.mesh.store.agents["fd00::1"].state == "SUSPECT"
+    assert watched.manager.state.store.agents["fd00::1"].state == "SUSPECT"
     assert watched.closed == ["a"]
 
 

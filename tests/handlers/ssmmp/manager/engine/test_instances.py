@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Scale, Stop
+from ccproxy_handlers.ssmmp.commands import Scale, StopInstance
 
 WISH = "orders_client orders orders_api"
 
@@ -10,7 +10,7 @@ def requests(lines, type="execution_request"):
 
 
 def peer_of(talk, key):
-    return talk.manager.mesh.store.agents[talk.row(key).agent].peer
+    return talk.manager.state.store.agents[talk.row(key).agent].peer
 
 
 def started(talk):
@@ -27,7 +27,7 @@ def test_execution_request_says_everything(talk):
         f"socket_configuration=((orders_api,{row.sockets[0][1]}))",
         "plug_configuration=((store_client,store))",
     ]  # fmt: skip
-    assert (row.state, row.held, row.request) == ("STARTING", True, int(id))
+    assert (row.state, row.ports_reserved, row.request) == ("STARTING", True, int(id))
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 502, 504, 400, 412])
@@ -36,7 +36,7 @@ def test_a_failed_start_is_tried_on_another_node(talk, status):
     peer, _, id, *_ = line.split()
     (again,) = requests(talk.say(peer, f"execution_response {id} status={status}"))
     assert again.split()[0] != peer
-    assert talk.row(2).state == "FAILED" and not talk.row(2).held
+    assert talk.row(2).state == "FAILED" and not talk.row(2).ports_reserved
     assert talk.row(3).state == "STARTING"
     assert "session_response 9 status=200" in talk.ready([again])[0]
 
@@ -94,10 +94,10 @@ def test_start_timeout_kills_and_goes_on(talk):
     lines = talk.wait(31)
     assert requests(lines, "hard_shutdown_request")[0].startswith(peer)
     assert requests(lines)[0].split()[0] != peer
-    assert talk.row(2).state == "FAILED" and talk.row(2).held
+    assert talk.row(2).state == "FAILED" and talk.row(2).ports_reserved
     kill = requests(lines, "hard_shutdown_request")[0].split()[2]
     talk.say(peer, f"hard_shutdown_response {kill} status=404")
-    assert not talk.row(2).held
+    assert not talk.row(2).ports_reserved
 
 
 def test_a_late_answer_of_a_start_is_dropped(talk):
@@ -121,31 +121,31 @@ def test_an_answer_of_somebody_else_is_dropped(talk):
 def test_graceful_shutdown_of_an_idle_instance(talk):
     key = started(talk)
     peer = peer_of(talk, key)
-    (line,) = talk.do(Stop(key))
+    (line,) = talk.do(StopInstance(key))
     assert line.split()[:2] == [peer, "graceful_shutdown_request"]
     assert line.split()[3:] == ["service_name=orders", "service_instance_id=2"]
     talk.say(peer, f"graceful_shutdown_response {line.split()[2]} status=200")
     assert talk.row(key).state == "STOPPED"
-    assert talk.row(key).held  # the agent has no extensions: it may answer at once
+    assert talk.row(key).ports_reserved  # the agent has no extensions: it may answer at once
     talk.wait(11)
     assert talk.row(key) is None
-    assert talk.manager.mesh.store.operations[talk.operation].state == "done"
+    assert talk.manager.state.store.operations[talk.operation].state == "done"
 
 
 def test_ports_are_free_at_once_when_the_agent_waits_for_the_end(talk):
     talk.register("a", "fd00::1", "web,orders", "x_ssmmp=1")
     talk.register("b", "fd00::2", "orders,store", "x_ssmmp=1")
     key = started(talk)
-    (line,) = requests(talk.do(Stop(key)), "graceful_shutdown_request")
+    (line,) = requests(talk.do(StopInstance(key)), "graceful_shutdown_request")
     talk.say(peer_of(talk, key), f"graceful_shutdown_response {line.split()[2]} status=200")
-    assert not talk.row(key).held
+    assert not talk.row(key).ports_reserved
 
 
 @pytest.mark.parametrize("how", ["silent", "500", "502", "504"])
 def test_who_does_not_end_is_killed(talk, how):
     key = started(talk)
     peer = peer_of(talk, key)
-    (line,) = talk.do(Stop(key))
+    (line,) = talk.do(StopInstance(key))
     if how == "silent":
         lines = talk.wait(11)
     else:
@@ -153,13 +153,13 @@ def test_who_does_not_end_is_killed(talk, how):
     (kill,) = requests(lines, "hard_shutdown_request")
     assert talk.row(key).state == "KILLING"
     talk.say(peer, f"hard_shutdown_response {kill.split()[2]} status=200")
-    assert talk.row(key).state == "STOPPED" and not talk.row(key).held
+    assert talk.row(key).state == "STOPPED" and not talk.row(key).ports_reserved
 
 
 def test_who_is_busy_is_asked_again_and_killed_in_the_end(talk):
     key = started(talk)
     peer = peer_of(talk, key)
-    lines = talk.do(Stop(key))
+    lines = talk.do(StopInstance(key))
     for _ in range(3):
         (line,) = requests(lines, "graceful_shutdown_request")
         lines = talk.say(peer, f"graceful_shutdown_response {line.split()[2]} status=409")
@@ -170,10 +170,10 @@ def test_who_is_busy_is_asked_again_and_killed_in_the_end(talk):
 def test_who_cannot_be_killed_keeps_its_ports(talk, status):
     key = started(talk)
     peer = peer_of(talk, key)
-    (line,) = requests(talk.do(Stop(key, hard=True)), "hard_shutdown_request")
+    (line,) = requests(talk.do(StopInstance(key, hard=True)), "hard_shutdown_request")
     talk.say(peer, f"hard_shutdown_response {line.split()[2]} status={status}")
     talk.wait(500)
-    assert talk.row(key).state == "KILLING" and talk.row(key).held
+    assert talk.row(key).state == "KILLING" and talk.row(key).ports_reserved
     assert any(one.alarm and one.what == "cannot be killed" for one in talk.notices)
 
 
@@ -203,7 +203,7 @@ def test_restart_policy(make_talk, restart, how, expected):
         talk.say("a", "health_control_response 5 service_name=web service_instance_id=1 status=502")
         assert talk.row(1).state == "FAILED"
     talk.ready(talk.wait(5))
-    live = [one for one in talk.manager.mesh.store.instances.values() if one.state == "RUNNING"]
+    live = [one for one in talk.manager.state.store.instances.values() if one.state == "RUNNING"]
     assert len(live) == expected
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy_handlers.ssmmp.manager.engine.rows import Instance, Session
+from ccproxy_handlers.ssmmp.manager.engine.rows import InstanceRow, SessionRow
 from ccproxy_handlers.ssmmp.manager.engine.store import Store
 from ccproxy_handlers.ssmmp.manager.engine.tables import InstanceState, SessionState
 
@@ -18,7 +18,7 @@ CHANGES = st.one_of(
 
 
 def session(key, dest, state):
-    return Session(key, 9, "web", "A", key, "p", "orders", "api", state, dest)
+    return SessionRow(key, 9, "web", "A", key, "p", "orders", "api", state, dest)
 
 
 @settings(max_examples=100, deadline=None)
@@ -27,7 +27,7 @@ def test_the_least_is_found(changes):
     store = Store()
     for kind, key, other, health in [*changes, ("ask", 0, 0, 0)]:
         if kind == "instance":
-            store.put(Instance(key, "orders", "orders", other, health=health))
+            store.put(InstanceRow(key, "orders", "orders", other, health=health))
         elif kind == "open":
             store.put(session(key, other, SessionState.OPEN))
         elif kind == "close" and key in store.sessions:
@@ -35,13 +35,13 @@ def test_the_least_is_found(changes):
         else:
             ready = store.instance_index.of(("ready", "orders"))
             loads = [(store.session_index.size(("to", one)), one) for one in ready]
-            assert store.loads.least("orders") == min(loads, default=(0, 0))[1]
+            assert store.least_loaded.least("orders") == min(loads, default=(0, 0))[1]
 
 
 def test_old_entries_do_not_pile_up():
     store = Store()
-    store.put(Instance(1, "orders", "orders", InstanceState.RUNNING))
+    store.put(InstanceRow(1, "orders", "orders", InstanceState.RUNNING))
     for number in range(1, 5000):
-        assert store.loads.least("orders") == 1
+        assert store.least_loaded.least("orders") == 1
         store.put(session(number, 1, SessionState.OPEN))
-    assert len(store.loads._heaps["orders"]) < 2000
+    assert len(store.least_loaded._heaps["orders"]) < 2000

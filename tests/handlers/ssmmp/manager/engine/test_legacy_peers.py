@@ -11,7 +11,8 @@ import pytest
 
 from ccproxy.protocols import ssmmp
 from ccproxy_handlers.ssmmp import graphfile
-from ccproxy_handlers.ssmmp.manager import Manager, Record, Scale, Stop, Tell
+from ccproxy_handlers.ssmmp.commands import Scale, StopInstance
+from ccproxy_handlers.ssmmp.manager import Manager, Record, Tell
 
 VECTORS = Path(__file__).parents[4] / "vectors" / "ssmmp" / "captured"
 GRAPH = """
@@ -51,7 +52,7 @@ class Talk:
         self.manager = Manager(graph)
         self.now = 1000.0
         self.records = []
-        self.manager.guest("peer")
+        self.manager.legacy_peer("peer")
         first = captured("initiation_request")
         self.dialect = ssmmp.dialect_of(first.encode())
         self.manager.start(self.now)
@@ -73,10 +74,10 @@ class Talk:
         return self.act(self.manager.tick(self.now))
 
     def states(self):
-        return {one.service: str(one.state) for one in self.manager.mesh.store.instances.values()}
+        return {one.service: str(one.state) for one in self.manager.state.store.instances.values()}
 
     def sessions(self):
-        rows = self.manager.mesh.store.sessions.values()
+        rows = self.manager.state.store.sessions.values()
         return [(one.source_service, one.service, str(one.state)) for one in rows]
 
 
@@ -117,7 +118,7 @@ def test_gateway_execution_sessions(talk):
 
 def test_close_on_request_and_graceful_shutdown(talk):
     """The session of the gateway cannot be closed on request; that to storage can."""
-    _, actions = talk.manager.execute(talk.now, Stop(2))
+    _, actions = talk.manager.execute(talk.now, StopInstance(2))
     [close] = talk.act(actions)
     assert close.startswith("type:source_service_session_close_request;message_id:3;")
     assert "source_service_instance_network_address:localhost_34501" in close
@@ -138,7 +139,7 @@ def test_close_on_request_and_graceful_shutdown(talk):
 
 
 def test_no_hard_shutdown_is_sent(talk):
-    _, actions = talk.manager.execute(talk.now, Stop(3, hard=True))
+    _, actions = talk.manager.execute(talk.now, StopInstance(3, hard=True))
     assert not [one for one in talk.act(actions) if "hard_shutdown" in one]
     assert talk.states()["BaaS"] == "STOPPED"
 
@@ -148,19 +149,19 @@ def test_a_gateway_with_the_number_of_another_instance(talk):
     wish = captured("session_request").replace("id:100", "id:2").replace("2001", "2002")
     [answer] = talk.say(wish)
     assert "status:200" in answer
-    guests = [one for one in talk.manager.mesh.store.instances.values() if one.alias]
+    guests = [one for one in talk.manager.state.store.instances.values() if one.alias]
     assert [(one.service, one.alias) for one in guests] == [("gateway", 100), ("gateway", 2)]
 
 
 def test_a_restart_knows_guests(talk):
-    again = Manager.restore(talk.records, talk.manager.mesh.graph)
-    [guest] = [one for one in again.mesh.store.instances.values() if one.alias]
+    again = Manager.restore(talk.records, talk.manager.state.graph)
+    [guest] = [one for one in again.state.store.instances.values() if one.alias]
     assert (guest.program, guest.alias) == ("Api Gateway", 100)
 
 
 def test_others_are_no_guests():
     talk = Talk()
-    talk.manager.mesh.guests.peers.clear()
+    talk.manager.legacy_peers.peers.clear()
     [answer] = talk.say(captured("session_request"))
     assert "status:403" in answer
     assert talk.states() == {}

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Scale, Settings, Stop
+from ccproxy_handlers.ssmmp.commands import Scale, StopInstance
+from ccproxy_handlers.ssmmp.manager import ManagerSettings
 
 WISH = "orders_client orders orders_api"
 
@@ -15,7 +16,7 @@ def status(lines):
 def running(talk, count=1):
     """Instances of orders, all running."""
     talk.ready(talk.do(Scale("orders", count)))
-    return [row.key for row in talk.manager.mesh.store.instances.values() if row.key > 1]
+    return [row.key for row in talk.manager.state.store.instances.values() if row.key > 1]
 
 
 def test_the_offer_names_address_and_port(talk):
@@ -47,7 +48,7 @@ def test_refusals(talk, source, wish, name, expected):
     )
     assert f"session.refused.{expected}" in talk.counts
     assert talk.notices[-1].what == "refused"
-    assert not talk.manager.mesh.store.sessions
+    assert not talk.manager.state.store.sessions
 
 
 def test_an_agent_that_speaks_for_the_instance_of_another(talk):
@@ -72,8 +73,8 @@ def test_one_start_for_a_hundred_requests(talk):
 def test_requests_of_two_instances_with_equal_ids(talk):
     talk.ready(talk.do(Scale("web", 2)))
     talk.ask("a", 1, 9, WISH)
-    web = max(talk.manager.mesh.store.instances)
-    other = next(r.key for r in talk.manager.mesh.store.instances.values() if r.key != 1)
+    web = max(talk.manager.state.store.instances)
+    other = next(r.key for r in talk.manager.state.store.instances.values() if r.key != 1)
     assert talk.row(other).service in ("web", "orders") and web
     lines = talk.ask("a", other, 9, WISH, talk.row(other).service)
     assert status(lines) == [409]
@@ -85,7 +86,7 @@ def test_a_repeated_request_gets_the_same_offer(talk):
     assert talk.ask("a", 1, 9, WISH) == first
     talk.ack("a", 9, 40000)
     assert status(talk.ask("a", 1, 9, WISH)) == [409]
-    assert len(talk.manager.mesh.store.sessions) == 1
+    assert len(talk.manager.state.store.sessions) == 1
 
 
 def test_a_repeated_request_that_waits_is_quiet(talk):
@@ -105,10 +106,10 @@ def test_nobody_has_the_program(make_talk):
 
 def test_a_request_waits_no_longer_than_session_wait(talk):
     talk.ask("a", 1, 9, WISH)
-    talk.manager.mesh.settings = Settings(start_timeout=1000, health_interval=1e6)
-    talk.settings = talk.manager.mesh.settings
-    talk.manager.mesh.store.put(replace(talk.row(2), deadline=talk.now + 1000))
-    talk.journal.append(talk.manager.mesh.store.log[-1])
+    talk.manager.state.settings = ManagerSettings(start_timeout=1000, health_interval=1e6)
+    talk.settings = talk.manager.state.settings
+    talk.manager.state.store.put(replace(talk.row(2), deadline=talk.now + 1000))
+    talk.journal.append(talk.manager.state.store.log[-1])
     assert status(talk.wait(36)) == [504]
 
 
@@ -125,7 +126,7 @@ def test_least_sessions(talk):
     for n in range(9):
         talk.ask("a", 1, 100 + n, WISH)
         talk.ack("a", 100 + n, 40000 + n)
-    size = talk.manager.mesh.store.session_index.size
+    size = talk.manager.state.store.session_index.size
     assert [size(("to", key)) for key in keys] == [3, 3, 3]
 
 
@@ -142,16 +143,16 @@ def test_other_policies(make_talk, parse_graph, choose, expected):
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web,orders"))
     talk.register("b", "fd00::2", "orders")
-    mesh = talk.manager.mesh
-    talk.manager._at(talk.now)
+    manager = talk.manager
+    talk.manager.state.begin(talk.now)
     for node in ("fd00::1", "fd00::2", "fd00::1"):
-        mesh.services.plan(mesh.graph.services["orders"], node)
+        manager.services.plan(manager.state.graph.services["orders"], node)
     talk.ready(talk.act(talk.manager._done()))
     found = []
     for n in range(4):
         talk.ask("a", 1, 100 + n, WISH)
         talk.ack("a", 100 + n, 40000 + n)
-        found.append(max(talk.manager.mesh.store.sessions.values(), key=lambda one: one.key).dest)
+        found.append(max(talk.manager.state.store.sessions.values(), key=lambda one: one.key).dest)
     assert found == expected
 
 
@@ -181,7 +182,7 @@ def test_overloaded_ones_come_last(talk):
     for n in range(3):
         talk.ask("a", 1, 100 + n, WISH)
         talk.ack("a", 100 + n, 40000 + n)
-    assert {one.dest for one in talk.manager.mesh.store.sessions.values()} == {keys[1]}
+    assert {one.dest for one in talk.manager.state.store.sessions.values()} == {keys[1]}
 
 
 def test_session_limit_of_an_edge(make_talk):
@@ -197,7 +198,7 @@ def test_session_limit_of_an_edge(make_talk):
 
 
 def test_more_waiting_than_allowed(make_talk):
-    talk = make_talk(settings=Settings(max_waiting=2, health_interval=1e6))
+    talk = make_talk(settings=ManagerSettings(max_waiting=2, health_interval=1e6))
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web,orders"))
     found = [status(talk.ask("a", 1, 100 + n, WISH)) for n in range(3)]
@@ -209,7 +210,7 @@ def test_a_draining_client_may_ask_while_others_use_it(talk):
     talk.ask("a", 1, 9, WISH)
     talk.ack("a", 9, 40000)
     peer = "a" if talk.row(orders).agent == "fd00::1" else "b"
-    talk.do(Stop(orders))
+    talk.do(StopInstance(orders))
     assert talk.row(orders).state == "DRAINING"
     lines = talk.ask(peer, orders, 2_000_001, "store_client store sql", "orders")
     assert any(" execution_request " in line for line in lines)

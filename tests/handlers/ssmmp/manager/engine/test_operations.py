@@ -1,20 +1,20 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import (
+from ccproxy_handlers.ssmmp.commands import (
     Drain,
     Migrate,
     Rebalance,
     Scale,
-    Settings,
-    Stop,
+    StopInstance,
     Undrain,
     Update,
-)  # fmt: skip
+)
+from ccproxy_handlers.ssmmp.manager import ManagerSettings
 
 
 @pytest.fixture
 def shop(make_world):
-    world = make_world(settings=Settings(update_watch=5))
+    world = make_world(settings=ManagerSettings(update_watch=5))
     world.boot()
     world.node("fd00::1", "one")
     world.node("fd00::2", "two")
@@ -30,7 +30,7 @@ def do(world, command, seconds=60):
     key, actions = world.manager.execute(world.now, command)
     world.act(actions)
     world.run(seconds)
-    return world.manager.mesh.store.operations.get(key)
+    return world.manager.state.store.operations.get(key)
 
 
 REFUSED = [
@@ -38,26 +38,26 @@ REFUSED = [
     (Migrate(99), "no instance 99"), (Migrate(1, "nowhere"), "no nowhere can run web"),
     (Scale("nothing", 1), "no service"), (Scale("store", 2), "not replicated"),
     (Update("nothing", "x"), "no service"), (Update("orders", "x"), "no node has the program x"),
-    (Rebalance("nothing"), "no service"), (Stop(99), "no instance 99"),
+    (Rebalance("nothing"), "no service"), (StopInstance(99), "no instance 99"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("command", "why"), REFUSED, ids=lambda one: str(one))
 def test_refused(shop, command, why):
-    before = shop.manager.mesh.store.tables()
+    before = shop.manager.state.store.tables()
     assert why in shop.manager.plan(command).refusal
     key, actions = shop.manager.execute(shop.now, command)
     assert key == 0 and actions[-1].what == "refused"
-    assert shop.manager.mesh.store.tables() == before
+    assert shop.manager.state.store.tables() == before
 
 
 def test_a_plan_changes_nothing_and_names_the_clients(shop):
     (orders,) = shop.processes("orders")
-    before = shop.manager.mesh.store.tables()
+    before = shop.manager.state.store.tables()
     plan = shop.manager.plan(Migrate(orders.id))
     assert [one.kind for one in plan.steps] == ["start", "drain"]
     assert plan.touches == (f"orders {orders.id}: 6 sessions of 1 clients in, 0 out",)
-    assert shop.manager.mesh.store.tables() == before
+    assert shop.manager.state.store.tables() == before
 
 
 def test_a_node_without_another_place_is_drained_only_by_force(make_world):
@@ -69,7 +69,7 @@ def test_a_node_without_another_place_is_drained_only_by_force(make_world):
     assert "no other node can run web" in plan.refusal and "--force" in plan.refusal
     done = do(world, Drain("one", force=True))
     assert done.state == "done" and not world.processes()
-    assert world.manager.mesh.store.agents["fd00::1/one"].state == "DRAINED"
+    assert world.manager.state.store.agents["fd00::1/one"].state == "DRAINED"
     do(world, Undrain("one"))
     assert world.processes("web")
 
@@ -136,7 +136,7 @@ def test_an_update_that_fails_is_turned_back(shop):
     done = do(shop, Update("orders", "orders@2"), 200)
     assert done.state == "failed"
     assert {one.program for one in shop.processes("orders")} == {"orders"}
-    assert shop.manager.mesh.services.goal("orders").program == "orders"
+    assert shop.manager.state.desired("orders").program == "orders"
     assert len(shop.processes("orders")) == 2 and len(shop.sessions) == 6
     shop.truth()
 
@@ -148,7 +148,7 @@ def test_a_new_instance_that_dies_while_watched_turns_an_update_back(shop):
     shop.run(2)
     shop.processes("orders")[0].exit(1)
     shop.run(100)
-    assert shop.manager.mesh.store.operations[key].state == "failed"
+    assert shop.manager.state.store.operations[key].state == "failed"
     assert {one.program for one in shop.processes("orders")} == {"orders"}
     shop.truth()
 
@@ -159,7 +159,7 @@ def test_stopped_between_steps(shop):
     shop.act(actions)
     shop.act(shop.manager.stop_operation(shop.now, key))
     shop.run(30)
-    found = shop.manager.mesh.store.operations[key]
+    found = shop.manager.state.store.operations[key]
     assert found.state == "stopped" and 0 < found.progress[0] < found.progress[1]
     shop.truth()
 
@@ -173,7 +173,7 @@ def test_an_operation_goes_on_after_the_manager_was_killed(shop):
     shop.run(2)
     shop.revive_manager()
     shop.run(100)
-    assert shop.manager.mesh.store.operations[key].state == "done"
+    assert shop.manager.state.store.operations[key].state == "done"
     assert {one.program for one in shop.processes("orders")} == {"orders@2"}
     shop.truth()
 
@@ -182,11 +182,11 @@ def test_ended_operations_are_forgotten(shop):
     key = do(shop, Scale("orders", 2)).key
     shop.checks = False
     shop.run(3700)
-    assert key not in shop.manager.mesh.store.operations
+    assert key not in shop.manager.state.store.operations
 
 
 def test_stop_lowers_the_goal(shop):
     do(shop, Scale("orders", 2))
-    assert do(shop, Stop(shop.processes("orders")[0].id)).state == "done"
+    assert do(shop, StopInstance(shop.processes("orders")[0].id)).state == "done"
     assert len(shop.processes("orders")) == 1
-    assert do(shop, Stop(shop.processes("orders")[0].id, hard=True)).state == "done"
+    assert do(shop, StopInstance(shop.processes("orders")[0].id, hard=True)).state == "done"

@@ -1,7 +1,5 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager.engine import placement
-
 
 def made(make_talk, options="", app=""):
     talk = make_talk(
@@ -14,9 +12,9 @@ def made(make_talk, options="", app=""):
 
 
 def run(talk, service="web", node=""):
-    mesh = talk.manager.mesh
-    talk.manager._at(talk.now)
-    row = mesh.services.plan(mesh.graph.services[service], node)
+    manager = talk.manager
+    talk.manager.state.begin(talk.now)
+    row = manager.services.plan(manager.state.graph.services[service], node)
     talk.ready(talk.act(talk.manager._done()))
     return talk.row(row.key)
 
@@ -62,7 +60,7 @@ def test_a_fixed_port_once_per_address(make_talk):
 
 @pytest.mark.parametrize("state", ["SUSPECT", "DRAINED"])
 def test_no_place_on_a_node_that_takes_nothing(make_talk, state):
-    from ccproxy_handlers.ssmmp.manager import Drain
+    from ccproxy_handlers.ssmmp.commands import Drain
 
     talk = made(make_talk)
     if state == "SUSPECT":
@@ -70,5 +68,5 @@ def test_no_place_on_a_node_that_takes_nothing(make_talk, state):
     else:
         talk.do(Drain("fd00::1"))
     assert {run(talk).agent for _ in range(4)} == {"fd00::2", "fd00::3"}
-    mesh = talk.manager.mesh
-    assert placement.hopeful(mesh, "web") and not placement.hopeful(mesh, "mail")
+    placement = talk.manager.placement
+    assert placement.hopeful("web") and not placement.hopeful("mail")

@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Scale
+from ccproxy_handlers.ssmmp.commands import Scale
 
 WISH = "orders_client orders orders_api"
 
@@ -61,7 +61,7 @@ def test_return_of_one_that_has_nothing(alone):
     lines = back(alone, "x_ssmmp=1 x_running=()")
     assert lines[0] == "b initiation_response 7 status=208"
     assert kills(lines) == []
-    assert not alone.row(2).held
+    assert not alone.row(2).ports_reserved
 
 
 def test_what_is_not_known_is_killed(alone):
@@ -91,14 +91,14 @@ def test_nonsense_in_the_extension_lines_is_nothing(alone):
 
 
 def test_the_manager_is_killed_and_its_agents_return(alone):
-    before = alone.manager.mesh.store.tables()["session"]
+    before = alone.manager.state.store.tables()["session"]
     alone.now += 1000
     assert alone.restart() == []
-    assert alone.manager.mesh.store.agents["fd00::1"].state == "SUSPECT"
+    assert alone.manager.state.store.agents["fd00::1"].state == "SUSPECT"
     lines = back(alone, f"x_ssmmp=1 x_running={RUNNING}")
     assert lines == ["b initiation_response 7 status=208"]
     assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
-    assert alone.manager.mesh.store.tables()["session"] == before
+    assert alone.manager.state.store.tables()["session"] == before
     lines = alone.ready(alone.do(Scale("orders", 2)))
     assert alone.row(3).state == "RUNNING"
 

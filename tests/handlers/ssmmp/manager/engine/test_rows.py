@@ -6,19 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccproxy_handlers.ssmmp.commands import Scale
 from ccproxy_handlers.ssmmp.journal import last
-from ccproxy_handlers.ssmmp.manager import Manager, Record, Scale
+from ccproxy_handlers.ssmmp.manager import Manager, Record
 from ccproxy_handlers.ssmmp.manager.engine.rows import (
     COUNTER,
     JOURNAL,
     TABLES,
-    Agent,
-    Goal,
-    Instance,
-    Operation,
-    Session,
-    Step,
-    Trouble,
+    AgentRow,
+    DesiredState,
+    InstanceRow,
+    NodeFailures,
+    OperationRow,
+    OperationStep,
+    SessionRow,
 )
 from ccproxy_handlers.ssmmp.manager.engine.tables import AgentState, InstanceState, SessionState
 
@@ -40,17 +41,24 @@ def test_every_record_of_a_life_survives_as_text(talk):
 def test_a_database_with_an_upsert_gives_the_same_state(talk):
     talk.ready(talk.do(Scale("orders", 2)))
     talk.ask("a", 1, 9, "orders_client orders orders_api")
-    state = talk.manager.mesh.store.tables()
+    state = talk.manager.state.store.tables()
     for records in (last(talk.journal).values(), talk.manager.snapshot()):
         again = Manager.restore(records, talk.graph, talk.settings)
-        assert again.mesh.store.tables() == state
+        assert again.state.store.tables() == state
 
 
 ROWS = [
-    Agent("a", "fd00::1", "", "p", AgentState.SUSPECT, ("x", "y")),
-    Instance(1, "a", "b", InstanceState.UNKNOWN, sockets=(("s", 1),), was=InstanceState.RUNNING),
-    Session(1, 1, "a", "b", 2, "p", "s", "k", SessionState.OPEN, deadline=1.5),
-    Operation(1, "scale", (Step("goal", "a"), Step("await", "a", number=2))),
+    AgentRow("a", "fd00::1", "", "p", AgentState.SUSPECT, ("x", "y")),
+    InstanceRow(
+        1,
+        "a",
+        "b",
+        InstanceState.UNKNOWN,
+        sockets=(("s", 1),),
+        previous_state=InstanceState.RUNNING,
+    ),
+    SessionRow(1, 1, "a", "b", 2, "p", "s", "k", SessionState.OPEN, deadline=1.5),
+    OperationRow(1, "scale", (OperationStep("goal", "a"), OperationStep("await", "a", number=2))),
 ]
 
 
@@ -66,7 +74,7 @@ def test_a_row_of_an_older_version_gets_the_defaults_of_what_is_new():
     table, key, row = JOURNAL.to_text(Record("instance", 1, ROWS[1]))
     short = json.dumps(json.loads(row)[:5])
     found = JOURNAL.from_text(table, key, short).row
-    assert (found.key, found.agent, found.held) == (1, "", False)
+    assert (found.key, found.agent, found.ports_reserved) == (1, "", False)
 
 
 OLD_STATE_FILE = [
@@ -89,19 +97,19 @@ OLD_STATE_FILE = [
 """What version 4f6df47 wrote into a state file."""
 
 OLD_ROWS = [
-    Agent("fd00::1/n", "fd00::1", "n", "p", AgentState.SUSPECT, ("orders", "web"), True, True,
+    AgentRow("fd00::1/n", "fd00::1", "n", "p", AgentState.SUSPECT, ("orders", "web"), True, True,
           False, 12.5, 42.5),
-    Instance(7, "orders", "orders@2", InstanceState.UNKNOWN, "fd00::1/n", "fd00::1", "n",
+    InstanceRow(7, "orders", "orders@2", InstanceState.UNKNOWN, "fd00::1/n", "fd00::1", "n",
              (("api", 54001), ("admin", 54002)), True, InstanceState.DRAINING, 9, 500, 2, 1, 504,
              3.25, 4.0, 0.0, 77),
-    Session(5, 6, "web", "fd00::1/n", 9, "orders_client", "orders", "api", SessionState.CLOSING,
+    SessionRow(5, 6, "web", "fd00::1/n", 9, "orders_client", "orders", "api", SessionState.CLOSING,
             7, "fd00::1", 40000, "fd00::1", 54001, 54003, 11, "source", "both", True, True, "dest",
             200, 8.0, 18.0),
-    Goal("orders", 2, "orders@2", True, "status 422", 1.5),
-    Trouble("orders@fd00::1/n", (1.0, 2.5), 2, 30.0, 302.5),
-    Operation(3, "update orders=orders@2", (
-        Step("program", "orders", "orders@2", group=0),
-        Step("start", "orders", "n", 0, 1, "running", 7, 62.0),
+    DesiredState("orders", 2, "orders@2", True, "status 422", 1.5),
+    NodeFailures("orders@fd00::1/n", (1.0, 2.5), 2, 30.0, 302.5),
+    OperationRow(3, "update orders=orders@2", (
+        OperationStep("program", "orders", "orders@2", group=0),
+        OperationStep("start", "orders", "n", 0, 1, "running", 7, 62.0),
     ), "running", 1, "orders", "", 2.0, 62.0),
     7,
     None,

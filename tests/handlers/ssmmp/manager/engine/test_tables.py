@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy_handlers.ssmmp.manager import Manager, Record
-from ccproxy_handlers.ssmmp.manager.engine.rows import Agent, Instance, Session
+from ccproxy_handlers.ssmmp.manager.engine.rows import AgentRow, InstanceRow, SessionRow
 from ccproxy_handlers.ssmmp.manager.engine.tables import (
     AGENT,
     INSTANCE,
@@ -88,15 +88,18 @@ NO_RULE = [("agent", "LOST", "drain"), ("instance", "FAILED", "ready"), ("sessio
 
 def row_in(table, state):
     if table is AGENT:
-        return Agent("fd00::1", "fd00::1", "", "", state, ("orders",))
+        return AgentRow("fd00::1", "fd00::1", "", "", state, ("orders",))
     if table is INSTANCE:
-        return Instance(1, "orders", "orders", state, "fd00::1", "fd00::1")
-    return Session(1, 1, "web", "fd00::1", 9, "orders_client", "orders", "orders_api", state)
+        return InstanceRow(1, "orders", "orders", state, "fd00::1", "fd00::1")
+    return SessionRow(1, 1, "web", "fd00::1", 9, "orders_client", "orders", "orders_api", state)
 
 
 def machine_of(manager, table):
-    mesh = manager.mesh
-    machines = {"agent": mesh.agents, "instance": mesh.instances, "session": mesh.sessions}
+    machines = {
+        "agent": manager.agents,
+        "instance": manager.instances,
+        "session": manager.sessions,
+    }
     return machines[table.name]
 
 
@@ -106,7 +109,7 @@ def walk(parse_graph, name, state, event):
     [table] = [one for one in TABLES if one.name == name]
     row = row_in(table, state)
     manager = Manager.restore([Record(name, row.key, row)], parse_graph())
-    manager._at(50.0)
+    manager.state.begin(50.0)
     machine = machine_of(manager, table)
     done = []
     machine.machine.effects = {
@@ -115,7 +118,7 @@ def walk(parse_graph, name, state, event):
     }
     machine.fire(row if table is SESSION else row.key, event)
     counted = [one.name for one in manager._done() if hasattr(one, "name")]
-    return row, manager.mesh.store.tables()[name].get(row.key), done, counted
+    return row, manager.state.store.tables()[name].get(row.key), done, counted
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -157,7 +160,7 @@ def test_tables_are_whole(parse_graph, table):
     for state in table.timers:
         assert (state, "timeout") in table.rules, state
     for name in table.timers.values():
-        assert getattr(Manager(parse_graph()).mesh.settings, name) > 0
+        assert getattr(Manager(parse_graph()).state.settings, name) > 0
 
 
 def test_an_unknown_event_is_a_mistake_of_the_programmer():

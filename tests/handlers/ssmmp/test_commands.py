@@ -2,13 +2,13 @@
 
 import pytest
 
-from ccproxy_handlers.ssmmp.manager.engine.commands import (
+from ccproxy_handlers.ssmmp.commands import (
     COMMANDS,
     Drain,
     Migrate,
     Rebalance,
     Scale,
-    Stop,
+    StopInstance,
     Undrain,
     Update,
     command_of,
@@ -26,7 +26,7 @@ from ccproxy_handlers.ssmmp.manager.engine.commands import (
         ({"command": "scale", "service": "web", "count": 0}, Scale("web", 0)),
         ({"command": "update", "service": "web", "program": "web@2"}, Update("web", "web@2")),
         ({"command": "rebalance", "service": "web"}, Rebalance("web")),
-        ({"command": "stop", "instance": 3, "hard": True}, Stop(3, True)),
+        ({"command": "stop", "instance": 3, "hard": True}, StopInstance(3, True)),
     ],
 )
 def test_commands(fields, command):

@@ -1,6 +1,7 @@
 """Which session a close info is about: exactly, without the source's address, or unacknowledged.
 
-Live sessions are looked at first and tombstones last, since a port may be used again. Reading only.
+Sessions that are not closed are looked at first, closed ones last, since a port may be used again.
+It reads the state and must never change any of it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from collections.abc import Callable, Hashable, Iterable
 
 from ccproxy.protocols import ssmmp
 
-from .rows import Session
-from .state import Mesh
+from .rows import SessionRow
+from .store import Store
 from .tables import SessionState
 
 _FROM = "source_service_instance_network_address"
 _TO = "dest_service_instance_network_address"
 
 
-def find(mesh: Mesh, message: ssmmp.Message, side: str, instance: int) -> Session | None:
+def find(store: Store, message: ssmmp.Message, side: str, instance: int) -> SessionRow | None:
     """The session that `instance` reports the end of; `side` is source or dest."""
 
-    def own(row: Session) -> bool:
+    def own(row: SessionRow) -> bool:
         return (row.source if side == "source" else row.dest) == instance
 
     far = (
@@ -28,37 +29,33 @@ def find(mesh: Mesh, message: ssmmp.Message, side: str, instance: int) -> Sessio
         message.text(_TO),
         message.number("dest_socket_port"),
     )
-    exact = _rows(mesh, ("ends", message.text(_FROM), *far), own)
-    loose = _rows(mesh, ("far", *far), own)
+    exact = _rows(store, ("ends", message.text(_FROM), *far), own)
+    loose = _rows(store, ("far", *far), own)
     plug = message.text("source_plug_name")
     group = "unacked from" if side == "source" else "unacked to"
     unacked = [
         row
-        for row in _rows(mesh, (group, instance, plug), own)
+        for row in _rows(store, (group, instance, plug), own)
         if row.to_port == far[2] and row.service == message.text("dest_service_name")
     ]
     return (
-        _live(exact)
-        or _only(_alive(loose))
+        next(iter(_not_closed(exact)), None)
+        or _only(_not_closed(loose))
         or _only(unacked)
         or next(iter(exact), None)
         or _only(loose)
     )
 
 
-def _rows(mesh: Mesh, group: Hashable, own: Callable[[Session], bool]) -> list[Session]:
+def _rows(store: Store, group: Hashable, own: Callable[[SessionRow], bool]) -> list[SessionRow]:
     """The rows of a group, newest first."""
-    keys = reversed(mesh.store.session_index.of(group))
-    return [row for row in map(mesh.store.sessions.__getitem__, keys) if own(row)]
+    keys = reversed(store.session_index.of(group))
+    return [row for row in map(store.sessions.__getitem__, keys) if own(row)]
 
 
-def _alive(rows: Iterable[Session]) -> list[Session]:
+def _not_closed(rows: Iterable[SessionRow]) -> list[SessionRow]:
     return [one for one in rows if one.state is not SessionState.CLOSED]
 
 
-def _live(rows: Iterable[Session]) -> Session | None:
-    return next(iter(_alive(rows)), None)
-
-
-def _only(rows: list[Session]) -> Session | None:
+def _only(rows: list[SessionRow]) -> SessionRow | None:
     return rows[0] if len(rows) == 1 else None

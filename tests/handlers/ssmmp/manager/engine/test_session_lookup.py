@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.manager import Scale
+from ccproxy_handlers.ssmmp.commands import Scale
 
 WISH = "orders_client orders orders_api"
 

@@ -5,7 +5,8 @@
     mesh.graph    form                   -> text            form: text, dot, mermaid
     mesh.events   since or latest        -> rows            what happened lately
     mesh.plan     command, ...           -> plan            what a command would do
-    mesh.execute  command, ...           -> plan, operation the same, and its number; 0 = refused
+    mesh.execute  command, ...           -> plan, operation the plan, and the operation's number;
+                                                            0 = the plan is refused
     mesh.cancel   operation              -> operation       begin no further step of it
 
 A field `error` says that nothing was done, and why.
@@ -16,33 +17,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import graph_views as drawing
-from . import view
+from ..commands import command_of
+from . import graph_views, view
 from .engine.actions import Action
-from .engine.commands import command_of
 from .engine.engine import Manager
-from .engine.events import Events
-from .engine.plans import Plan
+from .engine.plans import OperationPlan
+from .event_log import EventLog
 
 PAGE = 200
-"""Lines of a page at most: more would hold up the loop."""
+"""Rows of a page at most: more would hold up the loop."""
 
 VERBS = frozenset({"list", "summary", "graph", "events", "plan", "execute", "cancel"})
 
-_FORMS = {"text": drawing.text, "dot": drawing.dot, "mermaid": drawing.mermaid}
+_FORMS = {"text": graph_views.text, "dot": graph_views.dot, "mermaid": graph_views.mermaid}
 
 Value = Mapping[str, Any]
-Line = dict[str, Any]
-Answer = tuple[Line, list[Action]]
+Fields = dict[str, Any]
+AnswerAndActions = tuple[Fields, list[Action]]
 
 
-class Desk:
+class OperatorApi:
     """`answer` takes one message."""
 
-    def __init__(self, manager: Manager, events: Events) -> None:
+    def __init__(self, manager: Manager, events: EventLog) -> None:
         self._manager = manager
         self._events = events
-        self._verbs: dict[str, Callable[[float, Value], Answer]] = {
+        self._verbs: dict[str, Callable[[float, Value], AnswerAndActions]] = {
             "list": self._list,
             "summary": lambda now, value: (view.summary(manager), []),
             "graph": self._graph,
@@ -52,14 +52,14 @@ class Desk:
             "cancel": self._cancel,
         }
 
-    def answer(self, now: float, verb: str, value: Value) -> Answer:
+    def answer(self, now: float, verb: str, value: Value) -> AnswerAndActions:
         """The fields of the answer, and what is to be done."""
         try:
             return self._verbs[verb](now, value)
         except ValueError as error:
             return {"error": str(error)}, []
 
-    def _list(self, now: float, value: Value) -> Answer:
+    def _list(self, now: float, value: Value) -> AnswerAndActions:
         most = _number(value, "most", PAGE)
         after = value.get("after")
         wanted = view.Page(
@@ -68,32 +68,32 @@ class Desk:
         rows, more = view.page(self._manager, now, wanted)
         return {"rows": rows, "next": more}, []
 
-    def _graph(self, now: float, value: Value) -> Answer:
+    def _graph(self, now: float, value: Value) -> AnswerAndActions:
         form = str(value.get("form", "text"))
         if form not in _FORMS:
             raise ValueError(f"form is {form[:80]!r}, expected {', '.join(_FORMS)}")
         edges = view.edges(self._manager)
         return {"text": _FORMS[form](self._manager), "edges": edges}, []
 
-    def _latest(self, now: float, value: Value) -> Answer:
+    def _latest(self, now: float, value: Value) -> AnswerAndActions:
         if "latest" in value:
             rows = self._events.latest(min(PAGE, _number(value, "latest", PAGE)))
         else:
             rows = self._events.since(_number(value, "since", 0), PAGE)
         return {"rows": rows, "last": self._events.last}, []
 
-    def _plan(self, now: float, value: Value) -> Answer:
+    def _plan(self, now: float, value: Value) -> AnswerAndActions:
         return {"plan": _plan(self._manager.plan(command_of(value)))}, []
 
-    def _execute(self, now: float, value: Value) -> Answer:
+    def _execute(self, now: float, value: Value) -> AnswerAndActions:
         command = command_of(value)
         plan = self._manager.plan(command)
         number, actions = self._manager.execute(now, command)
         return {"plan": _plan(plan), "operation": number}, actions
 
-    def _cancel(self, now: float, value: Value) -> Answer:
+    def _cancel(self, now: float, value: Value) -> AnswerAndActions:
         number = _number(value, "operation", 0)
-        row = self._manager.mesh.store.operations.get(number)
+        row = self._manager.state.store.operations.get(number)
         if row is None:
             raise ValueError(f"no operation {number}")
         if row.state != "running":
@@ -110,7 +110,7 @@ def _number(value: Value, name: str, default: int) -> int:
     return found
 
 
-def _plan(plan: Plan) -> Line:
+def _plan(plan: OperationPlan) -> Fields:
     steps = [
         {"kind": one.kind, "subject": one.subject, "node": one.node, "number": one.number}
         for one in plan.steps
