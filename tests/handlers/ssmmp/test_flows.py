@@ -129,7 +129,7 @@ class Stage:
         self.agents = {address: self.agent(address, instances, flow) for address in (HERE, THERE)}
         self.now = NOW
 
-    def agent(self, address: str, instances: list[InstanceRow], flow: str) -> Agent:
+    def agent(self, address: str, instances: list[InstanceRow], flow: str) -> Engine:
         from ccproxy_handlers.ssmmp import repository
 
         programs, problems = repository.parse("r.ini", REPOSITORY)

@@ -39,7 +39,7 @@ from .events import (
 from .messages import Messages
 from .parts import ManagerParts, half
 from .plans import OperationPlan
-from .rows import AgentRow, NodeFailures, InstanceRow, OperationRow, SessionRow, StateRow
+from .rows import AgentRow, InstanceRow, NodeFailures, OperationRow, SessionRow, StateRow
 from .settings import ManagerSettings
 from .state import TableRow
 from .tables import AGENT, INSTANCE, SESSION, InstanceState

@@ -12,7 +12,7 @@ from ...graph import Service
 from .instances import InstanceMachine
 from .offers import Offers
 from .placement import Placement, failures_key
-from .rows import AgentRow, NodeFailures, DesiredState, InstanceRow
+from .rows import AgentRow, DesiredState, InstanceRow, NodeFailures
 from .state import State
 from .tables import ENDED, InstanceState
 
