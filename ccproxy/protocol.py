@@ -85,7 +85,7 @@ class MessageProtocol:
     def service(self, location: Any, longest: int) -> object | None:
         """The form in which a service at `location` is called, with answers of at most `longest`
         bytes; None if this protocol calls no services. What a form is depends on the handler that
-        asks: `redirect` needs a `ccproxy.protocols.jolie.values.Form`."""
+        asks: `redirect` needs a `ccproxy.protocols.jolie.form.Form`."""
         return None
 
 

@@ -28,12 +28,6 @@ class Origin(Protocol):
     def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
         """Send an answer to a message of this peer; return the fate of the message."""
 
-    def pass_on(self, message: Message, path: str, way: Any) -> None:
-        """Messages like the one being handled may go straight to `way`, as `path` there.
-
-        An origin that knows no such way ignores it: that is always right, and slower.
-        """
-
 
 @dataclass(frozen=True, slots=True)
 class Message:

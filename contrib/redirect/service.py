@@ -70,7 +70,7 @@ class Service(asyncio.Protocol):
         self._write()
 
     def _write(self) -> None:
-        self.transport.write(self.side.out())
+        self.transport.write(b"".join(self.side.take()))
         if self.side.broken or self.side.closing:
             self.transport.close()
 

@@ -1,4 +1,7 @@
-"""What the core asks its surroundings to do. Values only; connections are numbers of its own."""
+"""What an output port asks its connections to do: values only.
+
+A connection is named by a number, which the port has chosen.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,24 @@ from .location import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Connect to a location; tell `opened` or `refused` with the same number."""
+class OpenConnection:
+    """Connect to a location; call `opened` or `refused` with the same number afterwards."""
 
     connection: int
     location: Location
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """Close a connection; nothing more is told about it."""
+class CloseConnection:
+    """Close a connection; the port hears no more of it."""
 
     connection: int
 
 
-class Write(NamedTuple):
+class WriteRequest(NamedTuple):
     """Write a request, as `Form.request` made it, through the connection's `ServiceSide`.
 
-    If it cannot be written, tell `unsent` with the same numbers.
+    If it cannot be written, call `unsent` with the same numbers.
     """
 
     connection: int
@@ -37,10 +40,10 @@ class Write(NamedTuple):
 
 
 class Respond(NamedTuple):
-    """Answer a caller; `caller` is what `ask` was given."""
+    """Answer a caller; `caller` is the one that `ask` was given."""
 
     caller: Any
     answer: Answer
 
 
-Action = Open | Close | Write | Respond
+Action = OpenConnection | CloseConnection | WriteRequest | Respond

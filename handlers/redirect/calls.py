@@ -3,10 +3,10 @@
     waiting (no connection yet) -> sent -> answered | lost | silent
     waiting -> refused | unreachable | moved (the port was relocated)
 
-Every call that `ask` takes ends in exactly one `Respond`, or comes back from `retire`. Ids are
-given anew, so answers of several callers cannot be mixed up; an answer to no call, such as a
-second one or one after its timeout, is counted and dropped. A call is never sent twice: it may
-have been executed. Time comes in as seconds of a clock that never goes back.
+Every call that `ask` takes ends in exactly one `Respond`, or comes back from `retire`. Each call
+gets a new id, so answers to several callers cannot be mixed up; an answer that matches no call,
+such as a second one or one after its timeout, is counted and dropped. A call is never sent twice:
+it may have been executed. Times are seconds of a clock that never goes back.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ from typing import Any
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unportable
 
 from . import faults
-from .actions import Action, Respond, Write
-from .pool import Pool
-from .records import Connection, Waiting
-from .target import Target
+from .actions import Action, Respond, WriteRequest
+from .pending import ConnectionState, PendingCall
+from .pool import ConnectionPool
+from .target import ServiceTarget
 
 
 class Calls:
     """The calls to one target, from the moment a port points to it until the last is answered."""
 
     def __init__(
-        self, target: Target, numbers: Iterator[int], clock: Callable[[], float] | None = None
+        self,
+        target: ServiceTarget,
+        numbers: Iterator[int],
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """See `Pool` for what they are."""
+        """The arguments are those of `ConnectionPool`."""
         self.target = target
-        self.strays = 0
-        """Answers to no call."""
-        self.pool = Pool(target, numbers, clock)
+        self.unmatched = 0
+        """Answers that matched no call."""
+        self.pool = ConnectionPool(target, numbers, clock)
         self._load = self.pool.load
-        self._all: dict[int, Waiting] = {}
-        self._queue: OrderedDict[int, Waiting] = OrderedDict()
+        self._all: dict[int, PendingCall] = {}
+        self._queue: OrderedDict[int, PendingCall] = OrderedDict()
         self._retired = False
 
     def __len__(self) -> int:
@@ -50,9 +53,9 @@ class Calls:
 
     def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
         """Take one call; its path is relative to the target's location."""
-        return self.take(Waiting(caller, call, now + self.target.shape.timeout), now)
+        return self.take(PendingCall(caller, call, now + self.target.shape.timeout), now)
 
-    def take(self, waiting: Waiting, now: float) -> list[Action]:
+    def take(self, waiting: PendingCall, now: float) -> list[Action]:
         """Take a call that may have waited elsewhere; its deadline stays."""
         caller, call = waiting.caller, waiting.call
         load = self._load
@@ -83,7 +86,7 @@ class Calls:
         return self._drain(now)
 
     def refused(self, connection: int, reason: str, now: float) -> list[Action]:
-        """A connection could not be made; if it was the only hope, who waits for it is told."""
+        """A connection could not be made; if no other is usable, the waiting calls get a fault."""
         found = self.pool.find(connection)
         if found is None:
             return []
@@ -94,7 +97,7 @@ class Calls:
         return [self._end(one, fault) for one in tuple(self._queue.values())]
 
     def answered(self, connection: int, answers: list[Answered], now: float) -> list[Action]:
-        """Answers came in. Call `ending` first if the service closes behind them."""
+        """Answers came in. If the service closes behind them, call `ending` before."""
         found = self.pool.find(connection)
         if found is None:
             return []
@@ -106,24 +109,24 @@ class Calls:
                 self._load.time(now - waiting.sent)
                 actions.append(self._end(waiting, answer))
             elif not id and found.busy == 1:
-                # Id 0 answers whatever waits; that is only certain for one.
+                # Id 0 answers the waiting call; it is certain which one only if there is one.
                 actions += self._end_all(found, answer)
             else:
-                self.strays += 1
+                self.unmatched += 1
         if not found.busy and (actions or self.pool.shared):
             actions += self._released(found, now)
         return actions
 
     def late(self, now: float) -> list[Action]:
-        """Answers take long."""
+        """The service takes long to answer: open one more connection if that may help."""
         return [] if self._retired else self.pool.grow(now)
 
     def unsent(self, connection: int, id: int, now: float) -> list[Action]:
         """A request could not be written: too much waits for a service that does not read."""
         found = self.pool.find(connection)
-        if found is None or (id not in found.open and id not in found.straight):
+        if found is None or (id not in found.open and id not in found.fast_calls):
             return []
-        self.pool.bar(found)
+        self.pool.stop_using(found)
         fault = faults.full("the service does not read")
         waiting = found.open.get(id)
         end = self._end(waiting, fault) if waiting else self._cut(found, id, fault)
@@ -133,7 +136,7 @@ class Calls:
         """The service takes no further call on this connection."""
         found = self.pool.find(connection)
         if found is not None:
-            self.pool.bar(found)
+            self.pool.stop_using(found)
 
     def lost(self, connection: int, reason: str, now: float) -> list[Action]:
         """A connection ended or cannot be read on; calls sent on it get a fault at once."""
@@ -146,32 +149,32 @@ class Calls:
         return actions + self._drain(now)
 
     def tick(self, now: float) -> list[Action]:
-        """Answer who waited too long, close what was idle too long."""
+        """Answer the calls that waited too long, close the connections that were idle too long."""
         actions: list[Action] = []
         for waiting in tuple(self._late(now)):
             actions += self._timed_out(waiting)
         for connection in self.pool:
-            actions += self._late_straight(connection, now)
+            actions += self._late_fast_calls(connection, now)
         for connection in self.pool:
             if self.pool.end_of(connection, now) <= now:
                 actions.append(self.pool.close(connection))
         return actions + self._drain(now)
 
-    def retire(self, now: float) -> tuple[list[Action], list[Waiting]]:
-        """Take no more calls; those not sent yet are given back, the others end here."""
+    def retire(self, now: float) -> tuple[list[Action], list[PendingCall]]:
+        """Take no more calls; return those that are not sent yet, the others end here."""
         self._retired = True
         moved = list(self._queue.values())
         for waiting in moved:
             self._leave(waiting)
         actions: list[Action] = []
         for connection in self.pool:
-            self.pool.bar(connection)
+            self.pool.stop_using(connection)
             if not connection.busy:
                 actions.append(self.pool.close(connection))
         return actions, moved
 
     def deadline(self) -> float:
-        """When `tick` has to answer somebody next; infinity if nobody waits."""
+        """When `tick` has to answer the next call; infinity if no call waits."""
         first = next((one.deadline for one in self._all.values()), float("inf"))
         return min([first, *(one.deadline() for one in self.pool)])
 
@@ -182,7 +185,7 @@ class Calls:
             ends.append(now + self.target.shape.idle)
         return min([self.deadline(), *ends])
 
-    def _place(self, waiting: Waiting, now: float) -> list[Action]:
+    def _place(self, waiting: PendingCall, now: float) -> list[Action]:
         """Send a call at once if a connection is free, else let it wait for one."""
         free = self.pool.pick()
         if free is not None:
@@ -190,13 +193,13 @@ class Calls:
         self._queue[waiting.id] = waiting
         return self.pool.connect(len(self._queue), now)
 
-    def _send(self, waiting: Waiting, connection: Connection, now: float) -> Write:
+    def _send(self, waiting: PendingCall, connection: ConnectionState, now: float) -> WriteRequest:
         waiting.connection = connection
         waiting.sent = now
         waiting.call = None
         request, waiting.request = waiting.request, None
         connection.open[waiting.id] = waiting
-        return Write(connection.id, request, waiting.id)
+        return WriteRequest(connection.id, request, waiting.id)
 
     def _drain(self, now: float) -> list[Action]:
         """Send what waits on what is free; open more for the rest."""
@@ -207,7 +210,7 @@ class Calls:
             actions.append(self._send(waiting, free, now))
         return actions + (self.pool.connect(len(self._queue), now) if self._queue else [])
 
-    def _released(self, connection: Connection, now: float) -> list[Action]:
+    def _released(self, connection: ConnectionState, now: float) -> list[Action]:
         """A connection has no call left, or room for the next."""
         connection.since = now
         if connection.last or self.target.shape.mode == "single":
@@ -216,21 +219,21 @@ class Calls:
             self.pool.free(connection)
         return self._drain(now) if self._queue else []
 
-    def _end(self, waiting: Waiting, answer: Answer) -> Respond:
+    def _end(self, waiting: PendingCall, answer: Answer) -> Respond:
         self._leave(waiting)
         return Respond(waiting.caller, answer)
 
-    def _end_all(self, connection: Connection, answer: Answer) -> list[Respond]:
+    def _end_all(self, connection: ConnectionState, answer: Answer) -> list[Respond]:
         """Answer all calls of a connection alike."""
         ends = [self._end(one, answer) for one in tuple(connection.open.values())]
-        return ends + [self._cut(connection, id, answer) for id in tuple(connection.straight)]
+        return ends + [self._cut(connection, id, answer) for id in tuple(connection.fast_calls)]
 
-    def _cut(self, connection: Connection, id: int, answer: Answer) -> Respond:
-        """End a call that went straight."""
-        assert connection.trunk is not None
-        return Respond(connection.trunk.end(id), answer)
+    def _cut(self, connection: ConnectionState, id: int, answer: Answer) -> Respond:
+        """End a call of the fast path."""
+        assert connection.upstream is not None
+        return Respond(connection.upstream.end(id), answer)
 
-    def _leave(self, waiting: Waiting) -> None:
+    def _leave(self, waiting: PendingCall) -> None:
         del self._all[waiting.id]
         self._load.calls -= 1
         self._load.bytes -= waiting.size
@@ -239,35 +242,35 @@ class Calls:
         else:
             del waiting.connection.open[waiting.id]
 
-    def _late(self, now: float) -> Iterator[Waiting]:
+    def _late(self, now: float) -> Iterator[PendingCall]:
         """All calls of a target have one timeout, so they are late in the order they came."""
         for waiting in self._all.values():
             if waiting.deadline > now:
                 return
             yield waiting
 
-    def _late_straight(self, connection: Connection, now: float) -> list[Action]:
-        """Answer the calls that went straight and waited too long."""
+    def _late_fast_calls(self, connection: ConnectionState, now: float) -> list[Action]:
+        """Answer the calls of the fast path that waited too long."""
         late = tuple(connection.late(now))
         if not late:
             return []
-        if connection.heard <= connection.straight[late[-1]].sent:
-            self.pool.bar(connection)
+        if connection.heard <= connection.fast_calls[late[-1]].sent:
+            self.pool.stop_using(connection)
         fault = faults.silent(self.target.shape.timeout)
         actions: list[Action] = [self._cut(connection, id, fault) for id in late]
         if connection.last and not connection.busy:
             actions.append(self.pool.close(connection))
         return actions
 
-    def _timed_out(self, waiting: Waiting) -> list[Action]:
+    def _timed_out(self, waiting: PendingCall) -> list[Action]:
         seconds = self.target.shape.timeout
         connection = waiting.connection
         if connection is None:
             return [self._end(waiting, faults.unreachable(seconds))]
         actions: list[Action] = [self._end(waiting, faults.silent(seconds))]
         if not self.pool.shared or connection.heard <= waiting.sent:
-            # Nothing came since: the connection may be dead, or its next answer the late one.
-            self.pool.bar(connection)
+            # No answer came since: the connection may be dead, or answer the late call next.
+            self.pool.stop_using(connection)
         if connection.last and not connection.busy:
             actions.append(self.pool.close(connection))
         return actions

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from ccproxy import Plan, Problem
 
-from .moves import RELOCATE, is_move
 from .options import Options
+from .relocation import RELOCATE, is_relocation
 
 HOOKS = ("before", "after")
 
@@ -58,7 +58,7 @@ def _relocation(name: str, options: Options, plan: Plan) -> _Found:
             known = ", ".join(one.section for one in plan.listeners)
             yield f'relocate-from: no listener "{listener}"', f"there are {known}", False
     prefixes = [one.prefix for one in plan.routes if name in one.sections]
-    routed = any(is_move(one) or one == RELOCATE for one in prefixes)
+    routed = any(is_relocation(one) or one == RELOCATE for one in prefixes)
     if routed and not options.relocate_from:
         yield "a route for relocations, but nobody may send any", "set relocate-from", True
     if options.relocate_from and not routed:

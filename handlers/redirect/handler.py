@@ -1,8 +1,8 @@
 """The handler `redirect`: calls of any protocol to a service of any protocol, which may move.
 
-A call comes from a listener that takes calls, or as a CC message. What decides stands in `table`,
-`port` and `calls`; here messages become calls and answers become replies. It must never leave a
-call without an answer.
+A call comes from a listener that takes calls, or as a CC message. The decisions are made in
+`table`, `output_port` and `calls`; here messages become calls and answers become replies. It must
+never leave a call without an answer.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from typing import Any, NamedTuple
 from ccproxy import Context, Handler, Message, NativeAnswer, Plan, Problem, Reply
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
-from ccproxy.protocols.jolie.sodep import Passed, respond
+from ccproxy.protocols.jolie.sodep import InFlight, respond
+from ccproxy.protocols.jolie.sodep.shortcut import shorten
 from ccproxy.protocols.jolie.values import Answer as CallAnswer
 from ccproxy.protocols.jolie.values import Call, Fault, Value, io_fault
 from ccproxy.wire import cc
 
-from . import checks, moves, state
-from .lines import Lines
+from . import checks, relocation, state
+from .connections import Connections
 from .options import Options
-from .port import Port
-from .table import Table
-from .target import Target
-from .ways import ANY, way_of
+from .output_port import OutputPort
+from .table import ANY, RouteTable, remainder_of
+from .target import ServiceTarget
 
-KNOWN = 65_536
-"""Types whose way is remembered."""
-GRACE = 1.5
-"""Seconds that calls under way have at the end to be answered; the server waits for 2."""
-LOOK = 0.01
-"""Seconds between two looks."""
+MAX_ROUTES = 65_536
+"""Message types for which the route of their calls is remembered."""
+DRAIN_TIMEOUT = 1.5
+"""Seconds that calls in flight have at the end to be answered; the server waits for 2."""
+POLL_INTERVAL = 0.01
+"""Seconds between two looks at the calls that are left."""
 
 
-class Way(NamedTuple):
+class CallRoute(NamedTuple):
     """Where the calls of one type go."""
 
-    lines: Lines
+    connections: Connections
     path: str
     operation: str
 
@@ -53,14 +53,14 @@ class Redirect(Handler):
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
-        self.lines: Lines | None = None
-        self._table = Table(dict(options.redirects.pairs), dict(options.operations.pairs))
+        self.connections: Connections | None = None
+        self._table = RouteTable(dict(options.redirects.pairs), dict(options.operations.pairs))
         self._others: dict[str, Redirect] = {}
-        self._ways: dict[tuple[str, ...], Way] = {}
+        self._routes: dict[tuple[str, ...], CallRoute] = {}
         self._saving = asyncio.Lock()
 
     def check(self, plan: Plan) -> Iterable[Problem]:
-        """The sections it names must be what it takes them for."""
+        """The sections that its options name must have the right handler."""
         return checks.problems(self.name, self.options, plan, Redirect)
 
     async def start(self, ctx: Context) -> None:
@@ -74,39 +74,39 @@ class Redirect(Handler):
         target = self.options.target()
         if target is not None:
             couriers: list[Any] = [ctx.handler(one) for one in self.options.couriers]
-            port = Port(self._kept(target), itertools.count(1), couriers, ctx.now)
-            self.lines = Lines(ctx, port, self.options.wire(), self.respond)
+            port = OutputPort(self._kept(target), itertools.count(1), couriers, ctx.now)
+            self.connections = Connections(ctx, port, self.options.wire(), self.respond)
 
     def handle(self, message: Message) -> None:
-        """Pass one call on; its answer comes later."""
+        """Forward one call; its answer comes later."""
         content = message.payload[0] if message.payload else None
         call = content if isinstance(content, Call) else None
         key = (message.type, call.path, call.operation) if call else (message.type,)
-        way = self._ways.get(key)
-        if way is None:
-            if moves.is_move(message.type):
+        route = self._routes.get(key)
+        if route is None:
+            if relocation.is_relocation(message.type):
                 self._move(message)
                 return
             found = self._find(message.type, call)
             if isinstance(found, Fault):
                 self.respond(message, found)
                 return
-            way = found
-            self._keep(key, way)
+            route = found
+            self._keep(key, route)
         try:
             value = call.value if call else _value(message)
         except ValueError as reason:
             self.respond(message, io_fault(f"The call cannot be read: {reason}"))
             return
-        lines, path, operation = way
-        lines.ask(message, Call(path, operation, value))
-        trunks = lines.port.trunks
-        if trunks is not None and message.origin is not None and key in self._ways:
-            message.origin.pass_on(message, lines.port.target.location.forward(path), trunks)
+        connections, path, operation = route
+        connections.ask(message, Call(path, operation, value))
+        upstreams = connections.port.upstreams
+        if upstreams is not None and key in self._routes:
+            shorten(message, connections.port.target.location.forward(path), upstreams)
 
-    def respond(self, message: Message | Passed, answer: CallAnswer) -> None:
-        """Answer a message, in the protocol it came in."""
-        if isinstance(message, Passed):
+    def respond(self, message: Message | InFlight, answer: CallAnswer) -> None:
+        """Answer a call, in the protocol in which it came."""
+        if isinstance(message, InFlight):
             respond(message, answer)
             return
         if message.origin is not None:
@@ -121,67 +121,69 @@ class Redirect(Handler):
                 self.ctx.log.warning("no reply type=%s: %s", type, reason)
 
     def status(self) -> dict[str, Any]:
-        """Where calls go and how many are under way."""
-        if self.lines is None:
+        """Where calls go and how many are in flight."""
+        if self.connections is None:
             return {}
-        port = self.lines.port
+        port = self.connections.port
         return {
             "location": str(port.target.location),
             "protocol": port.target.protocol,
             "calls": len(port),
-            "connections": len(self.lines),
+            "connections": len(self.connections),
             "draining": port.draining,
-            "strays": port.strays,
+            "unmatched": port.unmatched,
         }
 
     def drain(self) -> Awaitable[None] | None:
-        """Calls under way are answered by the service that has them."""
-        lines = self.lines
-        return None if lines is None or not len(lines.port) else self._drained(lines)
+        """Calls in flight are answered by the service that has them."""
+        connections = self.connections
+        if connections is None or not len(connections.port):
+            return None
+        return self._drained(connections)
 
-    async def _drained(self, lines: Lines) -> None:
+    async def _drained(self, connections: Connections) -> None:
         """Every call has its answer, or its timeout."""
-        while len(lines.port):
-            await asyncio.sleep(LOOK)
+        while len(connections.port):
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def stop(self) -> None:
-        """Calls under way may still be answered for a moment; the others get a fault."""
-        if self.lines is None:
+        """Calls in flight may still be answered for a moment; the others get a fault."""
+        if self.connections is None:
             return
-        self.lines.stop()
+        self.connections.stop()
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._drained(self.lines), GRACE)
+                await asyncio.wait_for(self._drained(self.connections), DRAIN_TIMEOUT)
         finally:
-            self.lines.cut("The redirector stops")
+            self.connections.cut("The redirector stops")
 
-    def _find(self, type: str, call: Call | None) -> Way | Fault:
+    def _find(self, type: str, call: Call | None) -> CallRoute | Fault:
         """Where calls of this type go; names are those of the call, which a type may lack."""
         routes = self.ctx.routes
         real = paths.names(call.path) if call else ()
         head = type.count(".") - len(real) if call and ANY in routes else 0
-        names, operation = way_of(type, routes, head)
+        names, operation = remainder_of(type, routes, head)
         if call:
             names, operation = real[len(real) - len(names) :], call.operation
-        return self._way(paths.path_of(names), operation)
+        return self._route(paths.path_of(names), operation)
 
-    def _keep(self, key: tuple[str, ...], way: Way) -> None:
-        """Remember a way, unless it hangs on who sent the call."""
+    def _keep(self, key: tuple[str, ...], route: CallRoute) -> None:
+        """Remember a route, unless with `*` it depends on the listener that the call came in by."""
         if ANY not in self.ctx.routes and paths.memorable(*key):
-            if len(self._ways) >= KNOWN:
-                self._ways.clear()
-            self._ways[key] = way
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            self._routes[key] = route
 
-    def _way(self, path: str, operation: str) -> Way | Fault:
+    def _route(self, path: str, operation: str) -> CallRoute | Fault:
         """By the table if it knows the names, else to the location of this section."""
         found = self._table.find(path, operation)
         if not isinstance(found, Fault):
-            lines = self._others[found.port].lines
-            assert lines is not None
-            return Way(lines, found.path, operation)
-        return found if self.lines is None else Way(self.lines, path, operation)
+            connections = self._others[found.port].connections
+            assert connections is not None
+            return CallRoute(connections, found.path, operation)
+        return found if self.connections is None else CallRoute(self.connections, path, operation)
 
-    def _kept(self, target: Target) -> Target:
+    def _kept(self, target: ServiceTarget) -> ServiceTarget:
         """The target, or the one a relocation was saved for."""
         if not self.options.state:
             return target
@@ -202,42 +204,42 @@ class Redirect(Handler):
         except ValueError as reason:
             self.respond(message, io_fault(str(reason)))
             return
-        assert self.lines is not None
-        before = self.lines.port.target
+        assert self.connections is not None
+        before = self.connections.port.target
         if move.location is not None:
             protocol = move.protocol or before.protocol
-            self.lines.relocate(self.options.target_at(move.location, protocol))
+            self.connections.relocate(self.options.target_at(move.location, protocol))
             self.ctx.log.info("relocated from=%s to=%s", before.location, move.location)
         if move.save:
             self.ctx.task(self._save(message, before))
             return
-        self.respond(message, moves.answer(self.lines.port, before.location))
+        self.respond(message, relocation.answer(self.connections.port, before.location))
 
-    def _allowed(self, message: Message) -> moves.Move:
+    def _allowed(self, message: Message) -> relocation.Relocation:
         """What a relocation asks for; ValueError says why it cannot be done."""
         if message.listener not in self.options.relocate_from:
             self.ctx.log.warning("relocation refused listener=%s", message.listener)
             raise ValueError(f"[{message.listener}] may not relocate [{self.name}]")
-        if self.lines is None:
+        if self.connections is None:
             raise ValueError(f"[{self.name}] has no location")
-        move = moves.read(message.value())
+        move = relocation.read(message.value())
         if move.save and not self.options.state:
             raise ValueError(f'[{self.name}] has no file "state" to save it in')
         return move
 
-    async def _save(self, message: Message, before: Target) -> None:
+    async def _save(self, message: Message, before: ServiceTarget) -> None:
         """Keep where calls go by now."""
-        assert self.lines is not None and self.options.location is not None
+        assert self.connections is not None and self.options.location is not None
         configured = self.options.location, self.options.protocol
         async with self._saving:
-            now = self.lines.port.target
+            now = self.connections.port.target
             place = now.location, now.protocol
             try:
                 await self.ctx.run_blocking(state.write, self.options.state, place, configured)
             except OSError as reason:
                 self.respond(message, io_fault(f"Relocated, but not saved: {reason}"))
                 return
-        self.respond(message, moves.answer(self.lines.port, before.location, saved=True))
+        self.respond(message, relocation.answer(self.connections.port, before.location, saved=True))
 
 
 def _value(message: Message) -> Value:

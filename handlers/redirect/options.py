@@ -12,11 +12,11 @@ from ccproxy import LinkOptions, kinds, option
 from ccproxy.wire.cc import valid_type
 
 from .location import Location
-from .target import FORMS, MODES, Mode, Shape, Target
+from .target import FORMS, MODES, ConnectionLimits, Mode, ServiceTarget
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class SectionTable:
     """Pairs of a name and the section that serves it; iterates over the sections."""
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -31,11 +31,11 @@ class Ways:
         return ", ".join(f"{name} => {section}" for name, section in self.pairs)
 
 
-def _ways(text: str) -> Ways:
+def _ways(text: str) -> SectionTable:
     pairs = dict(map(_way, (one for one in text.replace("\n", ",").split(",") if one.strip())))
     if len(pairs) < text.count("=>"):
         raise kinds.wrong(text, "each name once")
-    return Ways(tuple(pairs.items()))
+    return SectionTable(tuple(pairs.items()))
 
 
 def _way(text: str) -> tuple[str, str]:
@@ -46,12 +46,12 @@ def _way(text: str) -> tuple[str, str]:
     return name, section
 
 
-WAYS = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
+SECTION_TABLE = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
 
 
 UNBOUNDED = 1 << 62
 """Bytes that may wait on one connection: what is under way is bounded, and a call may be larger."""
-MOST = 8
+MAX_SLOW_CONNECTIONS = 8
 """Shared connections to a service that takes long, where the INI leaves it open."""
 
 
@@ -66,11 +66,15 @@ class Options:
     protocol: str = option(
         kinds.choice(*FORMS), default="sodep", help="what the service speaks there"
     )
-    redirects: Ways = option(
-        WAYS, default=Ways(), help="resource name, or A/B, and the redirect section that serves it"
+    redirects: SectionTable = option(
+        SECTION_TABLE,
+        default=SectionTable(),
+        help="resource name, or A/B, and the redirect section that serves it",
     )
-    operations: Ways = option(
-        WAYS, default=Ways(), help="operation on the path / and the redirect section that serves it"
+    operations: SectionTable = option(
+        SECTION_TABLE,
+        default=SectionTable(),
+        help="operation on the path / and the redirect section that serves it",
     )
     couriers: tuple[str, ...] = option(
         kinds.sections, default=(),
@@ -117,26 +121,26 @@ class Options:
         if self.state and not self.location:
             raise ValueError('"state" has no meaning without "location"')
 
-    def target(self) -> Target | None:
+    def target(self) -> ServiceTarget | None:
         """Where the INI sends calls; None for a section that only divides them."""
         if self.location is None:
             return None
         return self.target_at(self.location, self.protocol)
 
-    def target_at(self, location: Location, protocol: str) -> Target:
+    def target_at(self, location: Location, protocol: str) -> ServiceTarget:
         """The same service at another place."""
         shared = self.mode == "pipelined" and protocol == "sodep"
-        shape = Shape(
+        shape = ConnectionLimits(
             mode=self.mode,
             connections=self.connections or (1 if shared else 64),
-            most=0 if self.connections else MOST,
+            most=0 if self.connections else MAX_SLOW_CONNECTIONS,
             timeout=self.timeout,
             idle=self.idle,
             calls=self.calls,
             bytes=self.queue,
             answer=self.max_message,
         )
-        return Target(location, protocol, shape)
+        return ServiceTarget(location, protocol, shape)
 
     def wire(self) -> LinkOptions:
         """How connections to the service are dialled."""

@@ -1,6 +1,6 @@
 """The connections to one target: which of them takes a call, and when one more is wanted.
 
-It must never know what is called, or answer anybody.
+It must never know what is called, or answer a call.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ccproxy.protocols.jolie.sodep import Load, Sodep, Trunk, Trunks
+from ccproxy.protocols.jolie.sodep import Upstream, UpstreamLoad, UpstreamPool
 from ccproxy.protocols.jolie.values import ServiceSide
 
-from .actions import Action, Close, Open
-from .records import Connection
-from .target import Target
+from .actions import Action, CloseConnection, OpenConnection
+from .pending import ConnectionState
+from .target import ServiceTarget
 
-LONG = 0.001
-"""Seconds that answers take, on average, from which on more connections may help."""
-SAMPLES = 200
-"""Answers that have to be timed first: who asks little does not need more."""
-PAUSE = 30.0
-"""Seconds after a connection was refused until one more than needed is tried again."""
+SLOW_ANSWER = 0.001
+"""Seconds: if answers take longer on average, more connections may help."""
+MIN_SAMPLES = 200
+"""Answers that have to be timed first: a service with few calls needs no more connections."""
+RETRY_INTERVAL = 30.0
+"""Seconds after a connection was refused until an additional one is tried again."""
 
 
-class Pool:
-    """See the module. `connection` is a number where a call says so, else the record."""
+class ConnectionPool:
+    """The connections; a method gets a connection's number where it says so, else its record."""
 
     def __init__(
-        self, target: Target, numbers: Iterator[int], clock: Callable[[], float] | None
+        self, target: ServiceTarget, numbers: Iterator[int], clock: Callable[[], float] | None
     ) -> None:
         """`numbers` gives the connections their numbers, unique in the process.
 
-        With a clock, that of every `now` here, sodep calls may go straight, see `trunks`.
+        With a clock (the one behind every `now` here) calls may take the fast path.
         """
         shape = target.shape
         self.form = target.form()
@@ -40,18 +40,18 @@ class Pool:
         """True if a connection takes many calls at a time."""
         self.ids = itertools.count(1)
         """Gives the calls their ids."""
-        self.load = Load(shape.calls, shape.bytes)
-        self.trunks: Trunks | None = None
-        """Where calls may go straight, none while a connection is to be made or not to be used."""
-        if clock is not None and self.shared and isinstance(self.form, Sodep):
-            self.trunks = Trunks(self.form.charset, shape.timeout, clock)
+        self.load = UpstreamLoad(shape.calls, shape.bytes)
+        self.upstreams: UpstreamPool | None = None
+        """The connections of the fast path: none of them while one is to be opened or left."""
+        if clock is not None and self.shared:
+            self.upstreams = self.form.upstreams(shape.timeout, clock)
         self._target = target
         self._numbers = numbers
-        self._all: dict[int, Connection] = {}
-        self._free: deque[Connection] = deque()
+        self._all: dict[int, ConnectionState] = {}
+        self._free: deque[ConnectionState] = deque()
         self._grow_at = 0.0
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ConnectionState]:
         return iter(tuple(self._all.values()))
 
     def __len__(self) -> int:
@@ -60,37 +60,34 @@ class Pool:
     def __contains__(self, number: int) -> bool:
         return number in self._all
 
-    def find(self, number: int) -> Connection | None:
+    def find(self, number: int) -> ConnectionState | None:
         """The connection of a number."""
         return self._all.get(number)
 
     def side(self, number: int) -> ServiceSide:
-        """What is spoken on a connection."""
-        found = self._all[number]
-        if isinstance(self.form, Sodep):
-            return self.form.service(found.trunk)
-        return self.form.service()
+        """The side of the protocol that reads and writes a connection, by its number."""
+        return self.form.service(self._all[number].upstream)
 
-    def usable(self) -> list[Connection]:
-        """Those that take calls, or will when they are up."""
+    def usable(self) -> list[ConnectionState]:
+        """The connections that take calls, or will when they are up."""
         return [one for one in self._all.values() if not one.last]
 
-    def pick(self) -> Connection | None:
+    def pick(self) -> ConnectionState | None:
         """A connection that can take a call now."""
         if not self._free:
             return None
         if not self.shared:
-            # The one used last: the others grow old enough to be closed as idle.
+            # Take the one used last, so that the others can grow old enough to be closed as idle.
             return self._free.pop()
         self._free.rotate(-1)
         return self._free[-1]
 
-    def free(self, connection: Connection) -> None:
-        """A connection can take a call, or the next."""
+    def free(self, connection: ConnectionState) -> None:
+        """Record that a connection can take a call."""
         self._free.append(connection)
 
     def connect(self, waiting: int, now: float) -> list[Action]:
-        """Open what so many waiting calls need and the limit allows."""
+        """Open as many connections as so many waiting calls need and the limit allows."""
         usable = self.usable()
         coming = sum(not one.up for one in usable)
         wanted = 1 if self.shared else waiting
@@ -98,32 +95,45 @@ class Pool:
         return [self._open(now) for _ in range(min(wanted - coming, room))]
 
     def widen(self, now: float) -> list[Action]:
-        """A shared connection was used: open one more, or let calls go straight if all are up."""
+        """After the use of a shared connection: open one more up to the limit.
+
+        When all of them are up, calls may take the fast path.
+        """
         if not self.shared:
             return []
         if len(self._all) < self._target.shape.connections:
             return self.connect(0, now)
         usable = self.usable()
-        if self.trunks is not None and not self.trunks.usable and all(one.up for one in usable):
-            self.trunks.usable += [one.trunk for one in usable if one.trunk is not None]
+        if (
+            self.upstreams is not None
+            and not self.upstreams.usable
+            and all(one.up for one in usable)
+        ):
+            self.upstreams.usable += [one.upstream for one in usable if one.upstream is not None]
         return []
 
-    def opened(self, connection: Connection, now: float) -> None:
-        """A connection is up."""
+    def opened(self, connection: ConnectionState, now: float) -> None:
+        """Record that a connection is up."""
         connection.up = True
         connection.since = now
         self._free.append(connection)
-        if self.trunks is not None and self.trunks.usable and connection.trunk is not None:
-            self.trunks.usable.append(connection.trunk)
+        if self.upstreams is not None and self.upstreams.usable and connection.upstream is not None:
+            self.upstreams.usable.append(connection.upstream)
 
     def grow(self, now: float) -> list[Action]:
         """Open one more to a service whose answers take long while many wait for them.
 
-        A service may read one connection after the other, as Jolie's do, or keep short answers
-        behind long ones. To a quick one a single connection is best: many calls in one write.
+        A service may read one connection after the other, as Jolie's do, or hold short answers
+        back behind long ones. For a quick service a single connection is best: many calls are
+        written at once.
         """
         load = self.load
-        if load.took < LONG or load.timed < SAMPLES or now < self._grow_at or not self.shared:
+        if (
+            load.took < SLOW_ANSWER
+            or load.timed < MIN_SAMPLES
+            or now < self._grow_at
+            or not self.shared
+        ):
             return []
         usable = self.usable()
         crowded = load.calls > len(usable) and all(one.up for one in usable)
@@ -132,18 +142,18 @@ class Pool:
         load.took, load.timed = 0.0, 0
         return [self._open(now)]
 
-    def refused(self, connection: Connection, now: float) -> None:
-        """A connection could not be made."""
-        self._grow_at = now + PAUSE
+    def refused(self, connection: ConnectionState, now: float) -> None:
+        """Record that a connection could not be made."""
+        self._grow_at = now + RETRY_INTERVAL
         self.forget(connection)
 
-    def _open(self, now: float) -> Open:
-        trunk = Trunk(self.ids, self.load) if self.trunks is not None else None
-        made = Connection(next(self._numbers), now, trunk)
+    def _open(self, now: float) -> OpenConnection:
+        upstream = Upstream(self.ids, self.load) if self.upstreams is not None else None
+        made = ConnectionState(next(self._numbers), now, upstream)
         self._all[made.id] = made
-        return Open(made.id, self._target.location)
+        return OpenConnection(made.id, self._target.location)
 
-    def end_of(self, connection: Connection, now: float) -> float:
+    def end_of(self, connection: ConnectionState, now: float) -> float:
         """When a connection has been coming up or idle for too long, at the earliest."""
         shape = self._target.shape
         if not connection.up:
@@ -152,20 +162,20 @@ class Pool:
             return float("inf")
         return (now if connection.busy else max(connection.since, connection.heard)) + shape.idle
 
-    def bar(self, connection: Connection) -> None:
-        """No further call goes there."""
-        connection.bar()
-        if self.trunks is not None:
-            self.trunks.usable.clear()
+    def stop_using(self, connection: ConnectionState) -> None:
+        """Send no further call on a connection."""
+        connection.stop_using()
+        if self.upstreams is not None:
+            self.upstreams.usable.clear()
         if connection in self._free:
             self._free.remove(connection)
 
-    def forget(self, connection: Connection) -> None:
-        """A connection is no more."""
-        self.bar(connection)
+    def forget(self, connection: ConnectionState) -> None:
+        """Drop a connection that has ended."""
+        self.stop_using(connection)
         self._all.pop(connection.id, None)
 
-    def close(self, connection: Connection) -> Close:
-        """Have a connection closed."""
+    def close(self, connection: ConnectionState) -> CloseConnection:
+        """Drop a connection and have it closed."""
         self.forget(connection)
-        return Close(connection.id)
+        return CloseConnection(connection.id)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ccproxy.protocols.jolie.http import Http
-from ccproxy.protocols.jolie.http import Limits as HttpLimits
+from ccproxy.protocols.jolie.form import Form
+from ccproxy.protocols.jolie.http import Http, HttpLimits
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
-from ccproxy.protocols.jolie.sodep import Limits, Sodep
-from ccproxy.protocols.jolie.values import Form
+from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits
 
 from .location import Location
 
@@ -21,7 +20,7 @@ MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
 
 FORMS: Mapping[str, Callable[[Location, int], Form]] = {
-    "sodep": lambda _, most: Sodep(Limits(message=most)),
+    "sodep": lambda _, most: Sodep(SodepLimits(message=most)),
     "http": lambda where, most: Http(where.authority, where.path, HttpLimits(body=most)),
     "jsonrpc": lambda where, most: JsonRpc(where.authority, where.path, HttpLimits(body=most)),
 }
@@ -29,7 +28,7 @@ FORMS: Mapping[str, Callable[[Location, int], Form]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ConnectionLimits:
     """How the connections to a service are used. A Jolie service with keepAlive false needs
     `single`; http and jsonrpc cannot be pipelined and are pooled instead."""
 
@@ -37,7 +36,7 @@ class Shape:
     connections: int = 1
     """Open at the same time, at most."""
     most: int = 0
-    """The same for shared connections to a service that takes long, see `Pool.grow`."""
+    """The same for shared connections to a service that takes long, see `ConnectionPool.grow`."""
     timeout: float = 30.0
     """Seconds from the call to its answer; a Jolie client gives up after 60."""
     idle: float = 0.0
@@ -51,12 +50,12 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ServiceTarget:
     """One place a port may point to. Two of the same location, protocol and shape are equal."""
 
     location: Location
     protocol: str = "sodep"
-    shape: Shape = field(default_factory=Shape)
+    shape: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     def form(self) -> Form:
         """The codec; KeyError for a protocol that is not in FORMS."""

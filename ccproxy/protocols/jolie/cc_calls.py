@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccproxy.protocols.jolie.http.form import error_of, fault_of
-from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, json_of
-from ccproxy.protocols.jolie.sodep import Packed
+from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, error_of, fault_of, json_of
 from ccproxy.protocols.jolie.values import Answer, Fault, Result, Tree, Unportable, Value, io_fault
 from ccproxy.wire import cc
 
@@ -73,11 +71,6 @@ def read_reply(type: str, payload: Sequence[bytes]) -> Answer:
         return answer_of(type, fields)
     except ValueError as reason:
         return io_fault(f"the reply cannot be read: {reason}")
-
-
-def size_of(value: Value) -> int:
-    """The bytes a value takes on the wire, 0 where that is not known."""
-    return len(value.frame.tail) if isinstance(value, Packed) else 0
 
 
 class CallCodec:

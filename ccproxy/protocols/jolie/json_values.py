@@ -1,4 +1,4 @@
-"""JSON as Jolie maps it to values: `Json` is a value that came as JSON and goes on as such.
+"""JSON as Jolie maps it to values: `Json` is a value that came as JSON and goes on as JSON.
 
     {"$": 8, "a": [1, 2], "b": {"c": null}}    payload 8, a vector of two, a child with a void child
 
@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ccproxy.protocols.jolie.values import Long, Payload, Tree, Unportable, Value
+from ccproxy.protocols.jolie.values import Fault, Long, Payload, Tree, Unportable, Value
 
 DEPTH = 256
 """Values inside each other; more is Unportable."""
@@ -27,6 +27,9 @@ PAYLOAD = "$"
 """The key of a payload beside children."""
 ARRAY = "_"
 """The child that stands for an array where a vector cannot."""
+
+FAULT_CODE = -32000
+"""The error code of every fault."""
 
 _LONG = 1 << 63
 
@@ -107,6 +110,18 @@ def dumps(value: Any) -> bytes:
         raise Unportable("a string holds half of a surrogate pair") from None
     except (TypeError, ValueError, RecursionError) as reason:
         raise Unportable(f"JSON cannot carry it: {reason}") from None
+
+
+def error_of(fault: Fault) -> dict[str, Any]:
+    """The error object of a fault."""
+    return {"message": fault.name, "code": FAULT_CODE, "data": json_of(fault.value)}
+
+
+def fault_of(error: Any) -> Fault | None:
+    """The fault of an error object; None if it is no error object."""
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return None
+    return Fault(error["message"] or "IOException", Json(error.get("data")))
 
 
 def member(found: Mapping[str, Any], name: str) -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,14 @@ from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocols.jolie.caller import Caller
 from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.paths import memorable, names, type_of
-from ccproxy.protocols.jolie.sodep import Sodep, SodepCaller
 from ccproxy.protocols.jolie.values import io_fault
 
 if TYPE_CHECKING:
-    from ccproxy.protocols.jolie.values import Call, Form
+    from ccproxy.protocols.jolie.form import Form
+    from ccproxy.protocols.jolie.values import Call
 
-TYPES = 4096
-"""Paths with operations whose message types are remembered."""
+MAX_TYPES = 4096
+"""Pairs of path and operation whose message types are remembered."""
 
 
 class CallListener(StreamListener[Caller]):
@@ -36,11 +35,10 @@ class CallListener(StreamListener[Caller]):
 
     options: CallListenerOptions
 
-    def __init__(self, plan: ListenerPlan, kit: Kit, form_of: Callable[[int], Form]) -> None:
-        """`form_of` makes the form that is spoken here, given the bytes of the longest message."""
+    def __init__(self, plan: ListenerPlan, kit: Kit, form: Form) -> None:
+        """`form` is the one that is spoken here; it takes messages as long as the options say."""
         super().__init__(plan, kit)
-        self._form_of = form_of
-        self.form = self._form_of(plan.options.max_message)
+        self.form = form
         self.prefix = plan.type
         self._types: dict[tuple[str, str], str] = {}
 
@@ -49,7 +47,7 @@ class CallListener(StreamListener[Caller]):
         types, key = self._types, (call.path, call.operation)
         found = types.get(key)
         if found is None:
-            if len(types) >= TYPES:
+            if len(types) >= MAX_TYPES:
                 types.clear()
             found = type_of(self.prefix, names(call.path), call.operation)
             if memorable(*key):
@@ -60,39 +58,37 @@ class CallListener(StreamListener[Caller]):
     def limits(self) -> Limits:
         """Those of each caller's outbox.
 
-        An answer is never dropped while its caller is connected: one that would have to be is the
-        end of the connection, unless the policy is `block`. That one lets answers to calls that
-        were taken wait without limit, since too many of them keep further calls from being read.
+        An answer is never dropped while its caller is connected: when one does not fit in, the
+        connection ends, unless the policy is `block`. With `block` the answers to calls that were
+        taken wait without limit; no further calls are read while too many of them wait.
         """
         limits = self.options.limits
         if limits.policy == "block":
             return Limits(bytes=sys.maxsize, policy="block")
-        # With this policy of an outbox a last one may exceed the limit: one alone always may.
+        # An outbox with this policy takes one answer beyond the limit, so one alone always fits.
         return replace(limits, policy="block")
 
     @property
     def calls(self) -> int:
-        """How many are under way."""
-        return sum(peer.calls for peer in self.peers)
+        """Calls in flight, of all peers."""
+        return sum(peer.side.calls for peer in self.peers)
 
     def stop_reading(self) -> None:
-        """Take no more calls; each connection is closed when those under way are answered."""
+        """Take no more calls; each connection is closed when its calls in flight are answered."""
         for peer in tuple(self.peers):
-            peer.leave()
+            peer.drain()
 
     async def close_peers(self, reason: str, seconds: float) -> None:
-        """Answer what is still under way with a fault, then close."""
+        """Answer the calls that are still in flight with a fault, then close."""
         self.stop_reading()
         fault = io_fault(reason)
-        if isinstance(self.form, Sodep):
-            sides = [one.side for one in self.peers]
-            self.form.abandon([one for one in sides if isinstance(one, SodepCaller)], fault)
+        self.form.abandon([one.side for one in self.peers], fault)
         for peer in tuple(self.peers):
             peer.give_up(fault)
         await super().close_peers(reason, seconds)
 
     def make(self, sock: socket.socket, peer: str) -> Caller:
-        """A caller that has asked nothing yet."""
+        """A caller for an accepted socket."""
         return Caller(self, sock, peer)
 
     def reconfigure(self, options: Any) -> None:
@@ -101,13 +97,8 @@ class CallListener(StreamListener[Caller]):
         super().reconfigure(options)
         if not changed:
             return
-        # The form stays: connections that are open share with it what they know of their ways.
-        form: Any = self.form
-        form.limits = self._limits(options)
+        # The form stays: the open connections share its fast routes.
+        self.form.limit(options.max_message)
         self.prefix = options.type
         self._types.clear()
         self.kit.switch.table.clear()
-
-    def _limits(self, options: CallListenerOptions) -> Any:
-        made: Any = self._form_of(options.max_message)
-        return made.limits

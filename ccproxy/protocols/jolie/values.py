@@ -1,4 +1,4 @@
-"""The neutral value model: what crosses between sodep, http and jsonrpc, and who carries it.
+"""The neutral value model: what crosses between sodep, http and jsonrpc, and the two sides of it.
 
 A value is a tree as Jolie has it: a payload and named vectors of children. Calls, results and
 faults are the only things that cross; ids and connections belong to one side. Nothing here knows
@@ -7,7 +7,7 @@ bytes, and nothing may change a value because a protocol cannot carry it: that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -24,9 +24,14 @@ class Long(int):
 
 
 class Value:
-    """A value in whatever form it came; it is read only when somebody needs to see it."""
+    """A value in whatever form it came; it is read only when its tree is asked for."""
 
     __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, 0 where that is not known."""
+        return 0
 
     def tree(self) -> Tree:
         """The value as a tree; Unportable if the bytes behind it are no value."""
@@ -60,7 +65,7 @@ class Result(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """The answer of a call that did not."""
+    """The answer of a call that failed."""
 
     name: str
     value: Value
@@ -77,7 +82,7 @@ def io_fault(text: str) -> Fault:
 class Asked(NamedTuple):
     """A call that came in, or the fault with which an unreadable one is to be answered.
 
-    `token` goes back with the answer; None: the caller does not wait for one.
+    `token` goes back with the answer; None means that the caller does not wait for one.
     """
 
     token: Any
@@ -94,6 +99,13 @@ class Answered(NamedTuple):
 class CallerSide(Protocol):
     """One connection of a caller: bytes in, calls out, answers in, bytes out."""
 
+    wake: Callable[[], None]
+    """Called by the side when there is something to write; once, until it is taken."""
+
+    @property
+    def calls(self) -> int:
+        """Calls without answer."""
+
     @property
     def broken(self) -> str:
         """Why the connection cannot be read on, "" while it can; wait until it is `closing`."""
@@ -104,7 +116,7 @@ class CallerSide(Protocol):
 
     @property
     def closing(self) -> bool:
-        """The last answer was given; close it when `out` is written."""
+        """The last answer was given; close the connection when what is taken is written."""
 
     @property
     def crowded(self) -> bool:
@@ -116,17 +128,17 @@ class CallerSide(Protocol):
     def eof(self) -> None:
         """The caller will send no more; answers may still be given."""
 
-    def leave(self, reason: str) -> None:
-        """No further call is read; `closing` once those that were are answered.
+    def drain(self, reason: str) -> None:
+        """Read no further call; the side is `closing` once the calls so far are answered.
 
-        One that is half here is refused for the reason, if the protocol has a way to say so.
+        A call that is half here is refused for the reason, if the protocol has a way to say so.
         """
 
     def answer(self, token: Any, answer: Answer) -> None:
         """Answer one call; what the protocol cannot carry is answered with a fault."""
 
-    def out(self) -> bytes:
-        """The bytes to be written since the last time."""
+    def take(self) -> list[bytes | memoryview]:
+        """The bytes to be written since the last time, in pieces; none if nothing is."""
 
 
 class ServiceSide(Protocol):
@@ -134,11 +146,11 @@ class ServiceSide(Protocol):
 
     @property
     def broken(self) -> str:
-        """Why the connection cannot be read on, "" while it can; calls waiting on it are lost."""
+        """Why the connection cannot be read on, "" while it can; its calls are lost then."""
 
     @property
     def closing(self) -> bool:
-        """The service ends the connection behind its last answer: no further request."""
+        """True if the service ends the connection behind its last answer; then send no request."""
 
     def send(self, request: Any) -> bytes:
         """The bytes of a request made by `Form.request`."""
@@ -148,27 +160,6 @@ class ServiceSide(Protocol):
 
     def eof(self) -> list[Answered]:
         """The service will send no more; an answer that ends with the connection becomes whole."""
-
-
-class Form(Protocol):
-    """One protocol towards one location: what listeners and redirects need to speak it."""
-
-    @property
-    def name(self) -> str:
-        """As the INI calls the protocol."""
-
-    @property
-    def pipelines(self) -> bool:
-        """True if a connection may have several calls outstanding."""
-
-    def request(self, call: Call, id: int) -> Any:
-        """What `ServiceSide.send` takes; Unportable if the protocol cannot carry the call."""
-
-    def caller(self) -> CallerSide:
-        """For one accepted connection."""
-
-    def service(self) -> ServiceSide:
-        """For one connection to a service."""
 
 
 def walk(tree: Tree) -> Iterator[tuple[str, Tree]]:

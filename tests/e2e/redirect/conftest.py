@@ -44,7 +44,7 @@ class Service:
         self.connections = 0
         service = self
 
-        class Connection(socketserver.BaseRequestHandler):
+        class ConnectionState(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with suppress(OSError):
                     service._serve(self.request, protocol, behave)
@@ -54,7 +54,7 @@ class Service:
             daemon_threads = True
             request_queue_size = 64
 
-        self._server = Server(("127.0.0.1", 0), Connection)
+        self._server = Server(("127.0.0.1", 0), ConnectionState)
         self.port: int = self._server.server_address[1]
         self.location = f"socket://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -82,7 +82,7 @@ class Service:
                     sock.sendall(answer)
                 elif answer is not None:
                     side.answer(token, answer)
-            sock.sendall(side.out())
+            sock.sendall(b"".join(side.take()))
 
 
 class Caller:

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from ccproxy.protocols.jolie.sodep import Limits, Reader, Sodep, message
+from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits, SodepReader, message
 from ccproxy.protocols.jolie.values import Result, Tree
 
 INI = """
@@ -42,18 +42,18 @@ class UnixService:
     """Answers every call of sodep with 8, at a path."""
 
     def __init__(self, path):
-        class Connection(socketserver.BaseRequestHandler):
+        class ConnectionState(socketserver.BaseRequestHandler):
             def handle(self):
                 side = Sodep().caller()
                 while data := self.request.recv(1 << 16):
                     for token, _ in side.feed(data):
                         side.answer(token, Result(Tree(8)))
-                    self.request.sendall(side.out())
+                    self.request.sendall(b"".join(side.take()))
 
         class Server(socketserver.ThreadingUnixStreamServer):
             daemon_threads = True
 
-        self._server = Server(str(path), Connection)
+        self._server = Server(str(path), ConnectionState)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
@@ -98,7 +98,7 @@ def ask(sock, protocol="sodep"):
     sock.sendall(ASKS[protocol])
     data = sock.recv(1 << 16)
     if protocol == "sodep":
-        [frame] = Reader(Limits()).feed(data)
+        [frame] = SodepReader(SodepLimits()).feed(data)
         return int.from_bytes(frame.tail[frame.value + 1 : frame.value + 5], "big")
     body = json.loads(data.partition(b"\r\n\r\n")[2])
     return body["$" if protocol == "http" else "result"]

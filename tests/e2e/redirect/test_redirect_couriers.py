@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.client import Client
-from ccproxy.protocols.jolie.sodep import Limits, Reader, message
+from ccproxy.protocols.jolie.sodep import SodepLimits, SodepReader, message
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 ROOT = Path(__file__).parents[3]
@@ -158,7 +158,7 @@ def test_hundreds_of_calls_at_once_are_all_answered(start_with, add, caller, val
         for id, name in enumerate(names):
             operation = len(name).to_bytes(4, "big") + name.encode()
             sock.sendall(message(id, b"/Sum", operation + b"\0" + value))
-        reader, answers = Reader(Limits()), []
+        reader, answers = SodepReader(SodepLimits()), []
         while len(answers) < len(names):
             answers += reader.feed(sock.recv(1 << 16))
         assert sorted(one.id for one in answers) == list(range(len(names)))

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from ccproxy.protocols.jolie.sodep import Limits, Reader, message
+from ccproxy.protocols.jolie.sodep import SodepLimits, SodepReader, message
 from ccproxy.protocols.jolie.values import Result, Tree
 
 KINDS = ("sodep", "http", "jsonrpc")
@@ -129,5 +129,5 @@ def test_a_shorter_timeout_holds_although_an_older_call_waits(start, ini, servic
             time.sleep(0.005)
         server.reload(fill(with_options(text, "timeout = 300 ms")))
         sock.sendall(message(2, b"/Sum", b"\0\0\0\4wait\0" + bytes(5)))
-        [frame] = Reader(Limits()).feed(sock.recv(1 << 16))
+        [frame] = SodepReader(SodepLimits()).feed(sock.recv(1 << 16))
         assert frame.id == 2 and b"no answer within 0.3 s" in frame.tail

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.client import Client
-from ccproxy.protocols.jolie.sodep import Limits, Reader
+from ccproxy.protocols.jolie.sodep import SodepLimits, SodepReader
 from ccproxy.protocols.jolie.values import Call, Result, Tree
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "jolie"
@@ -153,13 +153,13 @@ def replay(client, service, recorded):
 
 
 def cut(data: bytes):
-    [found] = Reader(Limits()).feed(data)
+    [found] = SodepReader(SodepLimits()).feed(data)
     return found
 
 
 def frame(sock):
     """The one message that comes."""
-    reader = Reader(Limits())
+    reader = SodepReader(SodepLimits())
     while not (found := reader.feed(sock.recv(65536))):
         assert not reader.broken
     [one] = found

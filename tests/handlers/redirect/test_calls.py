@@ -4,16 +4,16 @@ import pytest
 
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
-from ccproxy_handlers.redirect.actions import Close, Open, Respond, Write
+from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
 from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location
-from ccproxy_handlers.redirect.target import Shape, Target
+from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
 HERE = Location("h", 8001)
 
 
 def calls(protocol: str = "sodep", location: Location = HERE, **shape) -> Calls:
-    return Calls(Target(location, protocol, Shape(**shape)), count(1))
+    return Calls(ServiceTarget(location, protocol, ConnectionLimits(**shape)), count(1))
 
 
 def call(value: object = None, operation: str = "sum", path: str = "/") -> Call:
@@ -33,10 +33,10 @@ def said(action: object) -> tuple[object, str]:
 
 
 def ids(actions: list) -> list[tuple[int, int]]:
-    """Connection and id of each request written."""
+    """ConnectionState and id of each request written."""
     found = []
     for action in actions:
-        if isinstance(action, Write):
+        if isinstance(action, WriteRequest):
             (asked,) = Sodep().caller().feed(action.request)
             found.append((action.connection, asked.token.id))
     return found
@@ -44,7 +44,7 @@ def ids(actions: list) -> list[tuple[int, int]]:
 
 def test_pipelined_calls_share_a_connection_and_come_back_in_any_order():
     one = calls()
-    assert one.ask("a", call(), 0) == [Open(1, HERE)]
+    assert one.ask("a", call(), 0) == [OpenConnection(1, HERE)]
     assert one.ask("b", call(), 0) == []
     assert ids(one.opened(1, 1)) == [(1, 1), (1, 2)]
     assert ids(one.ask("c", call(), 1)) == [(1, 3)]
@@ -60,7 +60,7 @@ def test_pipelined_calls_spread_over_the_connections_allowed():
     one = calls(connections=2)
     one.ask("a", call(), 0)
     one.opened(1, 0)
-    assert one.ask("b", call(), 0)[1:] == [Open(2, HERE)]
+    assert one.ask("b", call(), 0)[1:] == [OpenConnection(2, HERE)]
     assert one.ask("c", call(), 0)[1:] == []
     one.opened(2, 0)
     used = [ids(one.ask("d", call(), 0))[0][0] for _ in range(4)]
@@ -69,8 +69,8 @@ def test_pipelined_calls_spread_over_the_connections_allowed():
 
 def test_pooled_calls_have_a_connection_each_up_to_the_limit():
     one = calls(mode="pooled", connections=2)
-    assert one.ask("a", call(), 0) == [Open(1, HERE)]
-    assert one.ask("b", call(), 0) == [Open(2, HERE)]
+    assert one.ask("a", call(), 0) == [OpenConnection(1, HERE)]
+    assert one.ask("b", call(), 0) == [OpenConnection(2, HERE)]
     assert one.ask("c", call(), 0) == []
     assert ids(one.opened(1, 0)) == [(1, 1)]
     assert ids(one.opened(2, 0)) == [(2, 2)]
@@ -87,9 +87,13 @@ def test_single_calls_have_a_fresh_connection_each():
     one.ask("a", call(), 0)
     one.ask("b", call(), 0)
     one.opened(1, 0)
-    assert one.answered(1, [ok(1)], 1) == [Respond("a", Result(Tree())), Close(1), Open(2, HERE)]
+    assert one.answered(1, [ok(1)], 1) == [
+        Respond("a", Result(Tree())),
+        CloseConnection(1),
+        OpenConnection(2, HERE),
+    ]
     assert ids(one.opened(2, 1)) == [(2, 2)]
-    assert one.answered(2, [ok(2)], 1) == [Respond("b", Result(Tree())), Close(2)]
+    assert one.answered(2, [ok(2)], 1) == [Respond("b", Result(Tree())), CloseConnection(2)]
 
 
 @pytest.mark.parametrize("protocol", ["http", "jsonrpc"])
@@ -107,12 +111,12 @@ def test_refused_connections_are_told_to_all_who_wait():
     one = calls()
     one.ask("a", call(), 0)
     one.ask("b", call(), 0)
-    assert list(map(said, one.refused(1, "Connection refused", 1))) == [
-        ("a", "Connection refused"),
-        ("b", "Connection refused"),
+    assert list(map(said, one.refused(1, "ConnectionState refused", 1))) == [
+        ("a", "ConnectionState refused"),
+        ("b", "ConnectionState refused"),
     ]
-    assert one.ask("c", call(), 1) == [Open(2, HERE)]
-    assert said(one.refused(2, "", 1)[0]) == ("c", "Connection refused")
+    assert one.ask("c", call(), 1) == [OpenConnection(2, HERE)]
+    assert said(one.refused(2, "", 1)[0]) == ("c", "ConnectionState refused")
 
 
 def test_a_refusal_waits_for_the_other_connections():
@@ -129,11 +133,11 @@ def test_calls_on_a_lost_connection_get_a_fault_and_are_not_sent_again():
     one.ask("a", call(), 0)
     one.opened(1, 0)
     one.ask("b", call(), 0)
-    assert list(map(said, one.lost(1, "Connection reset", 1))) == [
-        ("a", "Connection reset"),
-        ("b", "Connection reset"),
+    assert list(map(said, one.lost(1, "ConnectionState reset", 1))) == [
+        ("a", "ConnectionState reset"),
+        ("b", "ConnectionState reset"),
     ]
-    assert one.ask("c", call(), 2) == [Open(2, HERE)]
+    assert one.ask("c", call(), 2) == [OpenConnection(2, HERE)]
     assert one.lost(1, "again", 2) == []
 
 
@@ -145,7 +149,7 @@ def test_those_who_wait_behind_a_lost_connection_get_another():
     actions = one.lost(1, "", 1)
     assert said(actions[0])[0] == "a"
     assert "closed by the service" in said(actions[0])[1]
-    assert actions[1:] == [Open(2, HERE)]
+    assert actions[1:] == [OpenConnection(2, HERE)]
     assert ids(one.opened(2, 1)) == [(2, 2)]
 
 
@@ -158,10 +162,10 @@ def test_a_silent_service_is_answered_for_at_the_deadline():
     assert one.tick(4.9) == []
     assert list(map(said, one.tick(5))) == [("a", "No answer from the service within 5 s")]
     # Nothing was heard: the connection gets no more calls and ends with its last one.
-    assert one.ask("c", call(), 5) == [Open(2, HERE)]
+    assert one.ask("c", call(), 5) == [OpenConnection(2, HERE)]
     actions = one.tick(7)
     assert said(actions[0])[0] == "b"
-    assert actions[1:] == [Close(1)]
+    assert actions[1:] == [CloseConnection(1)]
     assert one.answered(1, [ok(1)], 7) == []
 
 
@@ -173,7 +177,7 @@ def test_a_late_answer_on_a_living_connection_is_a_stray():
     one.answered(1, [ok(2)], 2)
     assert said(one.tick(5)[0])[0] == "slow"
     assert one.answered(1, [ok(1)], 6) == []
-    assert one.strays == 1
+    assert one.unmatched == 1
     assert ids(one.ask("c", call(), 6)) == [(1, 3)]
     assert one.deadline() == 11
 
@@ -184,7 +188,7 @@ def test_a_pooled_connection_with_a_late_answer_is_closed():
     one.opened(1, 0)
     actions = one.tick(5)
     assert said(actions[0])[0] == "a"
-    assert actions[1:] == [Close(1)]
+    assert actions[1:] == [CloseConnection(1)]
 
 
 def test_a_connection_that_never_comes_up():
@@ -192,7 +196,7 @@ def test_a_connection_that_never_comes_up():
     one.ask("a", call(), 0)
     actions = one.tick(5)
     assert said(actions[0]) == ("a", "No connection to the service within 5 s")
-    assert actions[1:] == [Close(1)]
+    assert actions[1:] == [CloseConnection(1)]
     assert one.opened(1, 6) == []
     assert one.deadline() == float("inf")
 
@@ -203,7 +207,7 @@ def test_answers_nobody_waits_for():
     one.opened(1, 0)
     assert one.answered(1, [ok(99)], 1) == []
     assert one.answered(1, [ok(1), ok(1)], 1) == [Respond("a", Result(Tree()))]
-    assert one.strays == 2
+    assert one.unmatched == 2
     assert one.answered(9, [ok(1)], 1) == []
 
 
@@ -223,7 +227,11 @@ def test_a_service_that_ends_the_connection_behind_its_answer():
     one.opened(1, 0)
     one.ask("b", call(), 0)
     one.ending(1)
-    assert one.answered(1, [ok(1)], 1) == [Respond("a", Result(Tree())), Close(1), Open(2, HERE)]
+    assert one.answered(1, [ok(1)], 1) == [
+        Respond("a", Result(Tree())),
+        CloseConnection(1),
+        OpenConnection(2, HERE),
+    ]
     one.ending(99)
 
 
@@ -234,8 +242,8 @@ def test_idle_connections_are_closed():
     assert one.tick(3) == []
     one.answered(1, [ok(1)], 4)
     assert one.tick(5.9) == []
-    assert one.tick(6) == [Close(1)]
-    assert one.ask("b", call(), 6) == [Open(2, HERE)]
+    assert one.tick(6) == [CloseConnection(1)]
+    assert one.ask("b", call(), 6) == [OpenConnection(2, HERE)]
 
 
 def test_limits_are_answered_with_a_fault():
@@ -274,8 +282,8 @@ def test_retired_calls_end_where_they_were_sent():
     actions, moved = one.retire(1)
     # "c" went to the connection of "a"; what is still being opened is not needed any more.
     assert moved == []
-    assert actions == [Close(3)]
-    assert one.answered(1, [ok(3)], 2) == [Respond("c", Result(Tree())), Close(1)]
+    assert actions == [CloseConnection(3)]
+    assert one.answered(1, [ok(3)], 2) == [Respond("c", Result(Tree())), CloseConnection(1)]
     assert not one.done
     assert said(one.lost(2, "", 2)[0])[0] == "b"
     assert one.done

@@ -48,7 +48,7 @@ class Far:
 
     def answer(self, token, answer) -> None:
         self.side.answer(token, answer)
-        self.wire.owner.received(self.wire, self.side.out())
+        self.wire.owner.received(self.wire, b"".join(self.side.take()))
 
 
 def texts(messages) -> list:
@@ -142,7 +142,7 @@ def test_a_connection_that_fails_is_told_at_once(how):
         redirect.send("calc.sum")
         wire = redirect.ctx.wires[0]
         if how == "refused":
-            wire.owner.closed(wire, "Connection refused")
+            wire.owner.closed(wire, "ConnectionState refused")
         else:
             Far(wire)
             if how == "lost":

@@ -2,21 +2,21 @@ import pytest
 
 from ccproxy.testing import options_for
 from ccproxy_handlers.redirect.handler import Redirect
-from ccproxy_handlers.redirect.options import WAYS, Ways
+from ccproxy_handlers.redirect.options import SECTION_TABLE, SectionTable
 
 
 def test_ways_are_pairs_and_name_sections():
-    ways = WAYS.parse("Sum => h:sum, A/B => h:inner,\n/C/ => h:sum")
+    ways = SECTION_TABLE.parse("Sum => h:sum, A/B => h:inner,\n/C/ => h:sum")
     assert ways.pairs == (("Sum", "h:sum"), ("A/B", "h:inner"), ("C", "h:sum"))
     assert list(ways) == ["h:sum", "h:inner"]
-    assert WAYS.parse(WAYS.show(ways)) == ways
-    assert not WAYS.parse("")
+    assert SECTION_TABLE.parse(SECTION_TABLE.show(ways)) == ways
+    assert not SECTION_TABLE.parse("")
 
 
 @pytest.mark.parametrize("text", ["Sum", "Sum =>", "=> h:sum", "S um => h:s", "A => h:a, A => h:b"])
 def test_what_is_no_way_is_said(text):
     with pytest.raises(ValueError, match="expected"):
-        WAYS.parse(text)
+        SECTION_TABLE.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_target_and_its_connections():
     # What is under way is bounded, not what is written.
     assert options.wire().limits.bytes > 1 << 40
     assert options.wire().keepalive is None
-    assert options_for(Redirect, {"redirects": Ways((("A", "h:a"),))}).target() is None
+    assert options_for(Redirect, {"redirects": SectionTable((("A", "h:a"),))}).target() is None

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie.json_values import from_tree
 from ccproxy.protocols.jolie.values import Call, Fault, Long, Result, Tree, Unportable, walk
-from ccproxy_handlers.redirect import pump
 from ccproxy_handlers.redirect.actions import Respond
+from ccproxy_handlers.redirect.connections import answered
 from ccproxy_handlers.redirect.location import Location
-from ccproxy_handlers.redirect.port import Port
-from ccproxy_handlers.redirect.table import Table
-from ccproxy_handlers.redirect.target import FORMS, Target
+from ccproxy_handlers.redirect.output_port import OutputPort
+from ccproxy_handlers.redirect.table import RouteTable
+from ccproxy_handlers.redirect.target import FORMS, ServiceTarget
 
 HERE = Location("h", 1)
 PAIRS = [(caller, service) for caller in FORMS for service in FORMS]
-TABLE = Table({"Sum": "sum"})
+TABLE = RouteTable({"Sum": "sum"})
 
 PAYLOADS = st.one_of(
     st.none(),
@@ -69,8 +69,8 @@ class Route:
         self.client_form = FORMS[caller](HERE, 1 << 20)
         self.client = self.client_form.service()
         self.caller = FORMS[caller](HERE, 1 << 20).caller()
-        target = Target(HERE, service)
-        self.port = Port(target, count(1))
+        target = ServiceTarget(HERE, service)
+        self.port = OutputPort(target, count(1))
         self.link = target.form().service()
         self.service = FORMS[service](HERE, 1 << 20).caller()
         self.token = None
@@ -97,12 +97,14 @@ class Route:
     def answer(self, answer: Result | Fault) -> Result | Fault:
         """What the caller gets when the service answers so."""
         self.service.answer(self.token, answer)
-        (action,) = pump.told(self.port, 1, self.link, self.link.feed(self.service.out()), 0)
+        (action,) = answered(
+            self.port, 1, self.link, self.link.feed(b"".join(self.service.take())), 0
+        )
         return self.returned(action.answer)
 
     def returned(self, answer: Result | Fault) -> Result | Fault:
         self.caller.answer(self.asked, answer)
-        ((id, found),) = self.client.feed(self.caller.out())
+        ((id, found),) = self.client.feed(b"".join(self.caller.take()))
         assert id == 41
         assert not self.client.broken
         return found
@@ -166,7 +168,7 @@ def test_cc_messages_are_a_fourth_form(service, tree):
     (asked,) = route.service.feed(route.link.send(write.request))
     assert shape(asked.call.value.tree(), False) == shape(tree, False)
     route.service.answer(asked.token, Result(tree))
-    (action,) = pump.told(port, 1, route.link, route.link.feed(route.service.out()), 0)
+    (action,) = answered(port, 1, route.link, route.link.feed(b"".join(route.service.take())), 0)
     assert cccall.fields_of(action.answer) == {"data": from_tree(tree)}
 
 
@@ -181,9 +183,12 @@ def test_an_unknown_resource_is_answered_in_the_form_of_the_caller(caller):
 
 FAILURES = {
     "No connection to the service": lambda port: port.tick(31),
-    "Connection refused": lambda port: port.refused(1, "Connection refused", 1),
+    "ConnectionState refused": lambda port: port.refused(1, "ConnectionState refused", 1),
     "No answer from the service": lambda port: [*port.opened(1, 0), *port.tick(31)],
-    "Connection reset": lambda port: [*port.opened(1, 0), *port.lost(1, "Connection reset", 1)],
+    "ConnectionState reset": lambda port: [
+        *port.opened(1, 0),
+        *port.lost(1, "ConnectionState reset", 1),
+    ],
     "closed by the service": lambda port: [*port.opened(1, 0), *port.lost(1, "", 1)],
     "The redirector stops": lambda port: port.stop(1),
 }
@@ -210,7 +215,7 @@ def test_every_failure_is_answered_in_the_form_of_the_caller(caller, service, te
 def test_garbage_from_a_service_is_answered_in_the_form_of_the_caller(caller, service, garbage):
     route = Route(caller, service)
     route.ask(Call("/Sum", "sum", Tree(1)))
-    actions = pump.told(route.port, 1, route.link, route.link.feed(garbage), 0)
+    actions = answered(route.port, 1, route.link, route.link.feed(garbage), 0)
     found = route.returned(actions[0].answer)
     assert found.name == "IOException"
 

@@ -1,17 +1,24 @@
-"""Trunks: when calls may go straight, and that nothing about them differs from other calls."""
+"""The fast path: when calls may take it, and that nothing about them differs from other calls."""
 
 from itertools import count
 
 import pytest
 
-from ccproxy.protocols.jolie.sodep import Lane, Passed, Reader, Returns, message, request_tail
-from ccproxy.protocols.jolie.sodep.lanes import deliver, forward
-from ccproxy.protocols.jolie.sodep.limits import Limits
+from ccproxy.protocols.jolie.sodep import (
+    AnswerBuffer,
+    FastRoute,
+    InFlight,
+    SodepReader,
+    message,
+    request_tail,
+)
+from ccproxy.protocols.jolie.sodep.compiled import deliver, forward
+from ccproxy.protocols.jolie.sodep.limits import SodepLimits
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
-from ccproxy_handlers.redirect.actions import Close, Open, Respond
+from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond
 from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location
-from ccproxy_handlers.redirect.target import Shape, Target
+from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
 HERE = Location("h", 8001)
 CALL = Call("/", "sum", Tree())
@@ -25,7 +32,7 @@ class Clock:
         return self.now
 
 
-class Account:
+class Stats:
     gone = False
 
     def __init__(self):
@@ -36,16 +43,18 @@ class Account:
 
 
 class World:
-    """Calls to one target over `up` connections, and a caller that goes straight."""
+    """Calls to one target over `up` connections, and a caller on the fast path."""
 
     def __init__(self, up=1, protocol="sodep", **shape):
         self.clock = Clock()
         shape = {"connections": up, "timeout": 10.0, **shape}
-        self.calls = Calls(Target(HERE, protocol, Shape(**shape)), count(1), self.clock)
-        self.returns = Returns()
+        self.calls = Calls(
+            ServiceTarget(HERE, protocol, ConnectionLimits(**shape)), count(1), self.clock
+        )
+        self.answers = AnswerBuffer()
 
     def warm(self, up=1):
-        """Calls the long way until every connection is up, all answered."""
+        """Calls on the slow path until every connection is up, all answered."""
         one = self.calls
         one.ask("a", CALL, 0)
         for connection in range(1, up + 1):
@@ -59,23 +68,23 @@ class World:
 
     @property
     def usable(self):
-        return self.calls.pool.trunks.usable
+        return self.calls.pool.upstreams.usable
 
-    def straight(self, *ids):
-        lane = Lane(self.calls.pool.trunks, b"\0\0\0\1/", "sum", Account())
+    def fast_calls(self, *ids):
+        route = FastRoute(self.calls.pool.upstreams, b"\0\0\0\1/", "sum", Stats())
         data = b"".join(message(id, b"/Sum", TAIL) for id in ids)
-        data, ends = Reader(Limits()).cut(data)
-        return forward(data, ends, {b"\0\0\0\4/Sum\0\0\0\3sum": lane}, self.returns) // len(
+        data, ends = SodepReader(SodepLimits()).cut(data)
+        return forward(data, ends, {b"\0\0\0\4/Sum\0\0\0\3sum": route}, self.answers) // len(
             message(1, b"/Sum", TAIL)
         )
 
 
 def said(actions):
-    """The ids of calls that went straight and the fault each got."""
+    """The ids of calls of the fast path and the fault each got."""
     found = {}
     for action in actions:
         if isinstance(action, Respond):
-            assert isinstance(action.caller, Passed)
+            assert isinstance(action.caller, InFlight)
             assert isinstance(action.answer, Fault)
             id = int.from_bytes(action.caller.id, "big")
             found[id] = action.answer.value.tree().payload
@@ -83,7 +92,7 @@ def said(actions):
 
 
 @pytest.mark.parametrize("up", [1, 3])
-def test_calls_go_straight_once_every_connection_is_up(up):
+def test_calls_take_the_fast_path_once_every_connection_is_up(up):
     world = World(up)
     one = world.calls
     one.ask("a", CALL, 0)
@@ -92,7 +101,7 @@ def test_calls_go_straight_once_every_connection_is_up(up):
         one.opened(connection, 0)
         one.ask("a", CALL, 0)
     assert len(world.usable) == up
-    assert world.straight(1, 2, 3) == 3
+    assert world.fast_calls(1, 2, 3) == 3
 
 
 @pytest.mark.parametrize(
@@ -100,39 +109,39 @@ def test_calls_go_straight_once_every_connection_is_up(up):
     [("sodep", {"mode": "pooled"}), ("sodep", {"mode": "single"}), ("http", {}), ("jsonrpc", {})],
 )
 def test_what_is_no_shared_sodep_connection_has_no_trunks(protocol, shape):
-    assert World(protocol=protocol, **shape).calls.pool.trunks is None
+    assert World(protocol=protocol, **shape).calls.pool.upstreams is None
 
 
-def test_without_a_clock_every_call_goes_the_long_way():
-    assert Calls(Target(HERE), count(1)).pool.trunks is None
+def test_without_a_clock_every_call_takes_the_slow_path():
+    assert Calls(ServiceTarget(HERE), count(1)).pool.upstreams is None
 
 
-def test_straight_calls_count_like_others():
+def test_fast_calls_count_like_others():
     world = World(calls=3).warm()
-    assert world.straight(1, 2) == 2
+    assert world.fast_calls(1, 2) == 2
     assert len(world.calls) == 2
     world.calls.ask("a", CALL, 0)
     [full] = world.calls.ask("b", CALL, 0)
     assert full.caller == "b"
     assert "Too many calls: 3" in full.answer.value.tree().payload
-    assert world.straight(3) == 0
+    assert world.fast_calls(3) == 0
 
 
-def test_a_lost_connection_answers_its_straight_calls():
+def test_a_lost_connection_answers_its_fast_calls():
     world = World().warm()
-    world.straight(5, 6)
+    world.fast_calls(5, 6)
     actions = world.calls.lost(1, "reset", 1.0)
     assert said(actions).keys() == {5, 6}
     assert not len(world.calls)
     assert not world.usable
-    assert world.straight(7) == 0
+    assert world.fast_calls(7) == 0
 
 
-def test_straight_calls_time_out_and_a_silent_connection_is_left():
+def test_fast_calls_time_out_and_a_silent_connection_is_left():
     world = World(idle=0).warm()
-    world.straight(5)
+    world.fast_calls(5)
     world.clock.now = 4.0
-    world.straight(6)
+    world.fast_calls(6)
     assert world.calls.deadline() == world.calls.due(4.0) == 10.0
     assert world.calls.tick(9.0) == []
     actions = world.calls.tick(10.0)
@@ -141,93 +150,93 @@ def test_straight_calls_time_out_and_a_silent_connection_is_left():
     assert not world.usable
     assert world.calls.deadline() == 14.0
     *_, last = world.calls.tick(14.0)
-    assert last == Close(1)
-    assert world.calls.ask("a", CALL, 15.0) == [Open(2, HERE)]
+    assert last == CloseConnection(1)
+    assert world.calls.ask("a", CALL, 15.0) == [OpenConnection(2, HERE)]
 
 
 def test_a_connection_that_answers_others_is_kept():
     world = World(idle=0).warm()
-    world.straight(5)
+    world.fast_calls(5)
     [connection] = world.calls.pool
-    connection.trunk.heard = 3.0
+    connection.upstream.heard = 3.0
     assert list(said(world.calls.tick(10.0))) == [5]
-    assert world.usable == [connection.trunk]
+    assert world.usable == [connection.upstream]
 
 
-def test_a_connection_with_straight_calls_is_not_idle():
+def test_a_connection_with_fast_calls_is_not_idle():
     world = World(idle=5.0, timeout=100.0).warm()
-    world.straight(5)
+    world.fast_calls(5)
     assert world.calls.tick(50.0) == []
     [connection] = world.calls.pool
-    connection.trunk.end(next(iter(connection.straight)))
-    connection.trunk.heard = 60.0
+    connection.upstream.end(next(iter(connection.fast_calls)))
+    connection.upstream.heard = 60.0
     assert world.calls.tick(64.9) == []
-    assert world.calls.tick(65.0) == [Close(1)]
+    assert world.calls.tick(65.0) == [CloseConnection(1)]
 
 
-def test_a_retired_target_keeps_its_straight_calls_until_they_are_answered():
+def test_a_retired_target_keeps_its_fast_calls_until_they_are_answered():
     world = World().warm()
-    world.straight(5)
+    world.fast_calls(5)
     actions, moved = world.calls.retire(1.0)
     assert (actions, moved) == ([], [])
     assert not world.usable
     [connection] = world.calls.pool
-    assert connection.trunk.last
-    connection.trunk.end(next(iter(connection.straight)))
-    assert world.calls.answered(1, [], 2.0) == [Close(1)]
+    assert connection.upstream.last
+    connection.upstream.end(next(iter(connection.fast_calls)))
+    assert world.calls.answered(1, [], 2.0) == [CloseConnection(1)]
     assert world.calls.done
 
 
 def test_what_could_not_be_written_is_told_and_the_connection_left():
     world = World().warm()
-    world.straight(5, 6)
+    world.fast_calls(5, 6)
     [connection] = world.calls.pool
-    first, second = connection.straight
+    first, second = connection.fast_calls
     assert "does not read" in said(world.calls.unsent(1, first, 1.0))[5]
     actions = world.calls.unsent(1, second, 1.0)
     assert said(actions).keys() == {6}
-    assert actions[-1] == Close(1)
+    assert actions[-1] == CloseConnection(1)
     assert world.calls.unsent(1, second, 1.0) == []
 
 
-def test_id_0_answers_the_only_straight_call():
+def test_id_0_answers_the_only_fast_call():
     world = World().warm()
-    world.straight(5, 6)
+    world.fast_calls(5, 6)
     assert world.calls.answered(1, [Answered(0, Result(Tree(1)))], 1.0) == []
-    assert world.calls.strays == 1
+    assert world.calls.unmatched == 1
     [connection] = world.calls.pool
-    connection.trunk.end(next(iter(connection.straight)))
+    connection.upstream.end(next(iter(connection.fast_calls)))
     [answer] = world.calls.answered(1, [Answered(0, Result(Tree(1)))], 1.0)
     assert answer.caller.id == (6).to_bytes(8, "big")
     assert not len(world.calls)
 
 
 def slow(world, seconds=0.005, times=700):
-    """So many straight calls, each answered after so long, while seven others wait."""
+    """So many calls of the fast path, each answered after so long, while seven others wait."""
     actions = []
     for number in range(times):
         now = world.clock.now = 1.0 + number * seconds
-        world.straight(*range(8))
+        world.fast_calls(*range(8))
         for connection in world.calls.pool:
-            if not connection.straight:
+            if not connection.fast_calls:
                 continue
-            id = next(iter(connection.straight))
+            id = next(iter(connection.fast_calls))
             later = world.clock.now = now + seconds
-            deliver(message(id, b"/", TAIL), [len(message(id, b"/", TAIL))], connection.trunk)
+            deliver(message(id, b"/", TAIL), [len(message(id, b"/", TAIL))], connection.upstream)
             actions += world.calls.late(later)
-            for id in tuple(connection.straight):
-                connection.trunk.end(id)
+            for id in tuple(connection.fast_calls):
+                connection.upstream.end(id)
     return actions
 
 
 def test_a_service_that_takes_long_gets_more_connections_one_by_one():
     world = World(most=3, idle=0).warm()
     assert slow(world, seconds=0.0001) == []
-    assert slow(world) == [Open(2, HERE)]
+    assert slow(world) == [OpenConnection(2, HERE)]
     assert slow(world) == []  # it is not up yet
     world.calls.opened(2, 1.0)
     assert len(world.usable) == 2
-    assert slow(world) == [Open(3, HERE)]
+    assert slow(world) == [OpenConnection(3, HERE)]
     world.calls.opened(3, 1.0)
     assert slow(world) == []
     assert len(world.usable) == 3
@@ -235,22 +244,22 @@ def test_a_service_that_takes_long_gets_more_connections_one_by_one():
 
 def test_a_service_that_refuses_one_more_is_left_alone_for_a_while():
     world = World(most=3, idle=0).warm()
-    assert slow(world) == [Open(2, HERE)]
+    assert slow(world) == [OpenConnection(2, HERE)]
     assert world.calls.refused(2, "enough", 2.0) == []
     world.calls.ask("a", CALL, 2.0)
     assert len(world.usable) == 1
     assert slow(world) == []
     load = world.calls.pool.load
     load.took, load.timed = 1.0, 200
-    world.straight(*range(8))
-    assert world.calls.late(40.0) == [Open(3, HERE)]
+    world.fast_calls(*range(8))
+    assert world.calls.late(40.0) == [OpenConnection(3, HERE)]
 
 
 def test_one_caller_needs_one_connection():
     world = World(most=8, idle=0).warm()
     load = world.calls.pool.load
     load.took, load.timed = 1.0, 200
-    world.straight(1)
+    world.fast_calls(1)
     assert world.calls.late(1.0) == []
 
 

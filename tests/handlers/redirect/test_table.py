@@ -1,21 +1,21 @@
 import pytest
 
 from ccproxy.protocols.jolie.values import Fault, Tree
-from ccproxy_handlers.redirect.table import Found, Table
+from ccproxy_handlers.redirect.table import PortPath, RouteTable, remainder_of
 
-TABLE = Table({"Sum": "sum", "A": "a", "A/B": "ab"}, {"sum": "sum", "sub": "sub"})
+TABLE = RouteTable({"Sum": "sum", "A": "a", "A/B": "ab"}, {"sum": "sum", "sub": "sub"})
 
 
 @pytest.mark.parametrize(
     ("path", "operation", "found"),
     [
-        ("/Sum", "sum", Found("sum", "/")),
-        ("/!/Sum/", "x", Found("sum", "/")),
-        ("/Sum/C/D", "x", Found("sum", "/C/D")),
-        ("/A/C", "x", Found("a", "/C")),
-        ("/!/A/!/B/C", "x", Found("ab", "/C")),
-        ("/", "sub", Found("sub", "/")),
-        ("", "sum", Found("sum", "/")),
+        ("/Sum", "sum", PortPath("sum", "/")),
+        ("/!/Sum/", "x", PortPath("sum", "/")),
+        ("/Sum/C/D", "x", PortPath("sum", "/C/D")),
+        ("/A/C", "x", PortPath("a", "/C")),
+        ("/!/A/!/B/C", "x", PortPath("ab", "/C")),
+        ("/", "sub", PortPath("sub", "/")),
+        ("", "sum", PortPath("sum", "/")),
     ],
 )
 def test_what_is_found(path, operation, found):
@@ -36,5 +36,25 @@ def test_what_is_not_found_is_an_io_exception(path, operation, text):
 
 
 def test_operations_offered_twice():
-    assert TABLE.clashes(Table({}, {"sub": "x", "mul": "x"})) == ["sub"]
-    assert isinstance(Table().find("/A", "x"), Fault)
+    assert TABLE.clashes(RouteTable({}, {"sub": "x", "mul": "x"})) == ["sub"]
+    assert isinstance(RouteTable().find("/A", "x"), Fault)
+
+
+@pytest.mark.parametrize(
+    ("type", "routes", "head", "names", "operation"),
+    [
+        ("calc.Sum.sum", ("calc.Sum",), 0, (), "sum"),
+        ("calc.Sum.A.B.sum", ("calc.Sum",), 0, ("A", "B"), "sum"),
+        ("calc.Sum.sum", ("calc",), 0, ("Sum",), "sum"),
+        ("calc.Sum.sum", ("calc", "calc.Sum"), 0, (), "sum"),
+        ("calc.sum", ("calc",), 0, (), "sum"),
+        ("calc.sum", ("calc.sum",), 0, (), "sum"),
+        ("calc.Sum.sum", ("*",), 0, ("calc", "Sum"), "sum"),
+        ("calc.Sum.sum", ("*",), 1, ("Sum",), "sum"),
+        ("calc.Sum.sum", ("*", "calc.Sum"), 1, (), "sum"),
+        ("calcs.Sum.sum", ("calc",), 0, ("calcs", "Sum"), "sum"),
+        ("sum", ("*",), 0, (), "sum"),
+    ],
+)
+def test_what_a_route_leaves(type, routes, head, names, operation):
+    assert remainder_of(type, routes, head) == (names, operation)

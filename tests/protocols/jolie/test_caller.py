@@ -8,16 +8,20 @@ import pytest
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Message, NativeAnswer, Reply
+from ccproxy.core.outbox import Limits
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
 from ccproxy.net import stream_listener as streaming
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie import caller as callers
+from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import listener as listener_calls
-from ccproxy.protocols.jolie.caller import UNANSWERED
+from ccproxy.protocols.jolie.caller import UNANSWERED, ReplySink
 from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.sodep import Sodep, message
 from ccproxy.protocols.jolie.values import Fault, Result, Tree
+from ccproxy.wire import cc
+from ccproxy.wire.zmtp import pack
 
 
 class Service:
@@ -183,7 +187,7 @@ async def test_what_cannot_be_read_is_malformed_and_answered(make):
 
 async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monkeypatch):
     """No more of its calls are read while its answers fill the kernel's buffers and ours."""
-    monkeypatch.setattr(callers, "UNREAD", 1000)
+    monkeypatch.setattr(callers, "MAX_UNREAD", 1000)
     text = "x" * 500_000
     listener, service, _ = make(lambda message: NativeAnswer(Result(Tree(text))))
     client = await Client(listener).connect()
@@ -199,7 +203,7 @@ async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monke
 
 
 async def test_types_are_remembered_but_not_without_end(make, monkeypatch):
-    monkeypatch.setattr(listener_calls, "TYPES", 2)
+    monkeypatch.setattr(listener_calls, "MAX_TYPES", 2)
     listener, service, _ = make()
     client = await Client(listener).connect()
     for name in ("a", "b", "c", "a"):
@@ -241,7 +245,7 @@ def answer(message, payload=1):
 
 
 async def test_no_more_is_read_while_many_calls_are_under_way(make, until, monkeypatch):
-    monkeypatch.setattr(callers, "UNDERWAY", 10)
+    monkeypatch.setattr(callers, "MAX_PIPELINE", 10)
     listener, service, _ = make(keeps, "sodep")
     client = await SodepClient(listener).connect()
     client.ask(*range(10))
@@ -416,3 +420,33 @@ async def told(client):
     data = await client.reader.read()
     assert b"over" in data and b"IOException" in data
     await client.close()
+
+
+class OneCall:
+    """A caller with one call in flight, number 7."""
+
+    def __init__(self):
+        self.answers = []
+
+    def respond(self, number, answer):
+        if number != b"7" or self.answers:
+            return "gone"
+        self.answers.append(answer)
+        return "replied"
+
+
+def test_a_reply_that_comes_back_over_a_link_is_an_answer():
+    caller = OneCall()
+    sink = ReplySink(caller, Limits())
+    payload = cc.CcCodec("here", lambda: 1.5).encode("reply.calc.Sum.add", {"data": 7}, None)
+
+    def back(*route):
+        return pack(cc.frames(route, "reply.calc.Sum.add", payload))
+
+    assert sink.offer(back(b"999") + back() + pack([b"x"]), 3) == 0
+    assert caller.answers == []
+    assert sink.offer(back(b"7"), 1) == 1
+    assert sink.offer(back(b"7"), 1) == 0
+    [answer] = caller.answers
+    expected = cccall.read_reply("reply.calc.Sum.add", payload)
+    assert isinstance(answer, Result) and answer.value.tree() == expected.value.tree()

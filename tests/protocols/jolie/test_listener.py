@@ -10,13 +10,9 @@ from ccproxy.core.message import NativeAnswer
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver
 from ccproxy.plugins import Plugins
-from ccproxy.protocols.jolie.http import Limits as HttpLimits
-from ccproxy.protocols.jolie.http import protocol as http
-from ccproxy.protocols.jolie.jsonrpc import protocol as jsonrpc
+from ccproxy.protocols.jolie.http import HttpLimits
 from ccproxy.protocols.jolie.options import CallListenerOptions
-from ccproxy.protocols.jolie.sodep import Limits as SodepLimits
-from ccproxy.protocols.jolie.sodep import Sodep, message
-from ccproxy.protocols.jolie.sodep import protocol as sodep
+from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits, message
 from ccproxy.protocols.jolie.values import Result, Tree
 
 VOID = bytes(5)
@@ -91,19 +87,19 @@ async def end(listener, *callers):
         listener._timer.cancel()
 
 
-FORMS = {"sodep": sodep, "http": http, "jsonrpc": jsonrpc}
+async def test_each_listener_speaks_its_protocol_with_the_longest_message_of_its_options(make):
+    for word in ("sodep", "http", "jsonrpc"):
+        listener, _ = make(word, max_message=9)
+        expected = SodepLimits(message=9) if word == "sodep" else HttpLimits(body=9)
+        assert (listener.form.name, listener.form.limits) == (word, expected)
+        await end(listener)
 
 
-def test_each_form_has_the_word_of_its_protocol():
-    assert {word: FORMS[word].form(1).name for word in FORMS} == {word: word for word in FORMS}
-
-
-def test_the_longest_message_is_the_limit_of_each_form():
-    default = listen().max_message
-    assert FORMS["sodep"].form(9).limits == SodepLimits(message=9)
-    assert FORMS["http"].form(9).limits == FORMS["jsonrpc"].form(9).limits == HttpLimits(body=9)
-    assert FORMS["sodep"].form(default).limits == SodepLimits()
-    assert FORMS["http"].form(default).limits == HttpLimits()
+async def test_the_longest_message_is_that_of_the_form_where_the_ini_is_silent(make):
+    for word, expected in (("sodep", SodepLimits()), ("http", HttpLimits())):
+        listener, _ = make(word)
+        assert listener.form.limits == expected
+        await end(listener)
 
 
 async def test_the_prefix_of_a_kept_listener(make):

@@ -3,12 +3,18 @@
 Pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
 """
 
-from ccproxy.protocols.jolie.http.client import Client
-from ccproxy.protocols.jolie.http.form import Http, HttpCaller, HttpService, Token
-from ccproxy.protocols.jolie.http.messages import Limits, Refused, Request, Response, Sending
-from ccproxy.protocols.jolie.http.server import Server
+from ccproxy.protocols.jolie.http.client import HttpClient
+from ccproxy.protocols.jolie.http.form import Http, HttpCaller, HttpService, HttpToken
+from ccproxy.protocols.jolie.http.messages import (
+    HttpLimits,
+    HttpRequest,
+    HttpResponse,
+    RefusedRequest,
+    Sending,
+)
+from ccproxy.protocols.jolie.http.server import HttpServer
 
 __all__ = [
-    "Client", "Http", "HttpCaller", "HttpService", "Limits", "Refused", "Request", "Response",
-    "Sending", "Server", "Token",
+    "Http", "HttpCaller", "HttpClient", "HttpLimits", "HttpRequest", "HttpResponse", "HttpServer",
+    "HttpService", "HttpToken", "RefusedRequest", "Sending",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from __future__ import annotations
 import h11
 
 from ccproxy.protocols.jolie.http.messages import (
-    Limits,
-    Response,
+    HttpLimits,
+    HttpResponse,
     Sending,
     header_list,
     header_map,
@@ -21,10 +21,10 @@ _START = b"HTTP/1."
 _CUT_OFF = "the service closed the connection before its answer was whole"
 
 
-class Client:
+class HttpClient:
     """The side of HTTP that asks."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: HttpLimits) -> None:
         self.closing = False
         """The service ends the connection: no further request."""
         self.broken = ""
@@ -47,13 +47,13 @@ class Client:
         ]
         return b"".join(self._h11.send(event) or b"" for event in events)
 
-    def feed(self, data: bytes) -> Response | None:
+    def feed(self, data: bytes) -> HttpResponse | None:
         """The response once it is whole. Bytes nobody asked for break the connection."""
         if self.broken or not data:
             return None
         return self._receive(data)
 
-    def eof(self) -> Response | None:
+    def eof(self) -> HttpResponse | None:
         """The response that ends with the connection, if there is one."""
         self.closing = True
         # Of whom nothing came, nothing is broken: it closed, and whoever lost a call by it says so.
@@ -66,7 +66,7 @@ class Client:
             self.broken = _CUT_OFF
             return None
 
-    def _receive(self, data: bytes) -> Response | None:
+    def _receive(self, data: bytes) -> HttpResponse | None:
         if self._h11.our_state is h11.IDLE:
             self.broken = "a response without a request"
             return None
@@ -87,7 +87,7 @@ class Client:
             return f"a head of more than {self._limits.head} bytes"
         return plain(reason)
 
-    def _next(self) -> Response | None:
+    def _next(self) -> HttpResponse | None:
         while True:
             event = self._h11.next_event()
             if isinstance(event, h11.Response):
@@ -102,7 +102,7 @@ class Client:
             elif not isinstance(event, h11.InformationalResponse):
                 return None
 
-    def _whole(self) -> Response:
+    def _whole(self) -> HttpResponse:
         found, body = self._response, bytes(self._body)
         assert found is not None
         self._response, self._body, self._start = None, bytearray(), b""
@@ -112,4 +112,4 @@ class Client:
             self._h11.start_next_cycle()
         else:
             self.closing = True
-        return Response(found.status_code, header_map(found.headers), body)
+        return HttpResponse(found.status_code, header_map(found.headers), body)

@@ -1,8 +1,8 @@
-"""Jolie's `http` protocol with format json as one `Form`.
+"""Jolie's `http` protocol with format json as one form.
 
 The operation stands in the target, the value is the JSON body, whose root is always an object; a
 fault is status 500 with an error object. It must never take a fault for a value, as the original
-redirector does, or a page of some proxy for an answer.
+redirector does, or the error page of an HTTP proxy for an answer.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from typing import Any, NamedTuple
 
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
-from ccproxy.protocols.jolie.http.caller import WebCaller
-from ccproxy.protocols.jolie.http.client import Client
 from ccproxy.protocols.jolie.http.messages import (
     TYPE,
-    Limits,
-    Refused,
-    Request,
-    Response,
+    HttpRequest,
+    HttpResponse,
+    RefusedRequest,
     Sending,
     TooBig,
     media_type,
     text,
     unpacked,
 )
-from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, json_of
+from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
+from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, error_of, fault_of, json_of
+from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
     Answer,
-    Answered,
     Asked,
     Call,
     Fault,
@@ -39,9 +37,6 @@ from ccproxy.protocols.jolie.values import (
     Value,
     io_fault,
 )
-
-CODE = -32000
-"""The error code of every fault."""
 
 _READ = frozenset({"GET", "HEAD", "DELETE"})
 _METHODS = _READ | {"POST", "PUT", "PATCH"}
@@ -54,18 +49,6 @@ def root_of(value: Value) -> Any:
     if isinstance(found, dict | list):
         return found
     return {} if found is None else {PAYLOAD: found}
-
-
-def error_of(fault: Fault) -> dict[str, Any]:
-    """The error object of a fault."""
-    return {"message": fault.name, "code": CODE, "data": json_of(fault.value)}
-
-
-def fault_of(error: Any) -> Fault | None:
-    """The fault of an error object, None if it is none."""
-    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
-        return None
-    return Fault(error["message"] or "IOException", Json(error.get("data")))
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -83,7 +66,7 @@ def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
     if media == "application/octet-stream":
         return Tree(body)
     found = text(headers, body)
-    # `curl -d` calls everything a form.
+    # `curl -d` sends every body under the content type of a form.
     if media == FORM and not found.lstrip().startswith(("{", "[")):
         return targets.fields(targets.pairs(found))
     if media in ("text/plain", "text/html"):
@@ -102,7 +85,7 @@ def _json(text: str) -> Json:
 
 
 def _bare(root: Any) -> Any:
-    """What the root of a body stands for: `{}` for void, `{"$": x}` for x."""
+    """The value that the root of a body stands for: `{}` for void, `{"$": x}` for x."""
     if root == {}:
         return None
     if not isinstance(root, dict) or root.keys() != {PAYLOAD}:
@@ -111,23 +94,17 @@ def _bare(root: Any) -> Any:
     return root if isinstance(bare, dict | list) else bare
 
 
-class Token(NamedTuple):
-    """What an answer needs of its request."""
+class HttpToken(NamedTuple):
+    """What of a request is needed to answer it."""
 
     operation: str
     message: str
 
 
-class Http:
-    """The form. `host` and `path` are those of the service's location."""
+class Http(WebForm):
+    """The form; see `WebForm`."""
 
     name = "http"
-    pipelines = False
-
-    def __init__(self, host: str = "", path: str = "/", limits: Limits | None = None) -> None:
-        self.host = host
-        self.path = path
-        self.limits = limits or Limits()
 
     def request(self, call: Call, id: int) -> Sending:
         """The request; Unportable if JSON, a header or a target cannot carry it."""
@@ -147,7 +124,7 @@ class Http:
         """For one accepted connection."""
         return HttpCaller(self.limits)
 
-    def service(self) -> HttpService:
+    def service(self, upstream: Upstream | None = None) -> HttpService:
         """For one connection to a service."""
         return HttpService(self.limits)
 
@@ -155,26 +132,28 @@ class Http:
 class HttpCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next call."""
 
-    def feed(self, data: bytes) -> list[Asked]:
-        """The call that became whole; the next one only when it is answered."""
-        found = self._server.feed(data)
-        if found is None:
-            return []
-        if isinstance(found, Refused):
-            self.refuse(found)
-            return []
+    def read(self, request: HttpRequest) -> list[Asked]:
+        """The one call of a request, or the fault with which it is answered."""
+        token = HttpToken("", request.headers.get("x-jolie-messageid", ""))
         try:
-            return [self._asked(found)]
-        except TooBig as reason:
-            self._server.exceed(str(reason))
-            self.refuse(Refused(413, str(reason)))
-            return []
+            target = targets.read(request.target, request.headers)
+            token = HttpToken(target.operation, token.message)
+            if request.method not in _METHODS:
+                raise Unportable(f"method {request.method:.20}; expected POST")
+            if not target.operation:
+                raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
+            value = _value(request, target, self._limits.body)
+        except TooBig:
+            raise
+        except Unportable as reason:
+            return [Asked(token, io_fault(str(reason)))]
+        return [Asked(token, Call(target.path, target.operation, value))]
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end."""
         self._respond(refused.status, {"error": error_of(io_fault(refused.reason))}, ())
 
-    def answer(self, token: Token, answer: Answer) -> None:
+    def write(self, token: HttpToken, answer: Answer) -> None:
         """Respond; a value that JSON cannot carry is answered with a fault."""
         headers = [("X-Jolie-Operation", _header(token.operation)), ("X-Jolie-ServicePath", "/")]
         if token.message:
@@ -186,75 +165,25 @@ class HttpCaller(WebCaller):
             refusal = io_fault(f"http cannot carry the answer: {reason}")
             self._respond(*_answered(refusal), tuple(headers))
 
-    def _asked(self, request: Request) -> Asked:
-        token = Token("", request.headers.get("x-jolie-messageid", ""))
-        try:
-            target = targets.read(request.target, request.headers)
-            token = Token(target.operation, token.message)
-            if request.method not in _METHODS:
-                raise Unportable(f"method {request.method:.20}; expected POST")
-            if not target.operation:
-                raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
-            value = _value(request, target, self._limits.body)
-        except TooBig:
-            raise
-        except Unportable as reason:
-            return Asked(token, io_fault(str(reason)))
-        return Asked(token, Call(target.path, target.operation, value))
-
     def _respond(self, status: int, body: Any, headers: tuple[tuple[str, str], ...]) -> None:
         data = joliejson.dumps(body)
         self._server.respond(Sending((*headers, ("Content-Type", TYPE)), data, status))
 
 
-class HttpService:
-    """One connection to a service, one call at a time."""
+class HttpService(WebService):
+    """One connection to a service; see `WebService`."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._client = Client(limits)
-        self._limits = limits
-        self._id = 0
-
-    @property
-    def broken(self) -> str:
-        """Why the connection cannot be read on."""
-        return self._client.broken
-
-    @property
-    def closing(self) -> bool:
-        """No further request."""
-        return self._client.closing
-
-    def send(self, request: Sending) -> bytes:
-        """The bytes of a request."""
-        self._id = request.id
-        return self._client.send(request)
-
-    def feed(self, data: bytes) -> list[Answered]:
-        """The answer once it is whole."""
-        return self._answered(self._client.feed(data))
-
-    def eof(self) -> list[Answered]:
-        """The answer that ends with the connection."""
-        return self._answered(self._client.eof())
-
-    def _answered(self, response: Response | None) -> list[Answered]:
-        if response is None:
-            return []
-        return [Answered(self._id, read_answer(response, self._limits.body))]
-
-
-def read_answer(response: Response, limit: int) -> Answer:
-    """The answer in a response; a status of 300 or more is a fault whatever its body says."""
-    try:
-        value = read_body(response.headers, response.body, limit)
-    except Unportable as reason:
-        return io_fault(f"HTTP status {response.status}: {reason}")
-    if response.status < 300:
-        return Result(value)
-    body = value.value if isinstance(value, Json) else None
-    fault = fault_of(body.get("error")) if isinstance(body, dict) else None
-    return fault or io_fault(f"HTTP status {response.status}")
+    def read(self, response: HttpResponse) -> Answer:
+        """The answer in a response; a status of 300 or more is a fault whatever its body says."""
+        try:
+            value = read_body(response.headers, response.body, self._limits.body)
+        except Unportable as reason:
+            return io_fault(f"HTTP status {response.status}: {reason}")
+        if response.status < 300:
+            return Result(value)
+        body = value.value if isinstance(value, Json) else None
+        fault = fault_of(body.get("error")) if isinstance(body, dict) else None
+        return fault or io_fault(f"HTTP status {response.status}")
 
 
 def _answered(answer: Answer) -> tuple[int, Any]:
@@ -263,7 +192,7 @@ def _answered(answer: Answer) -> tuple[int, Any]:
     return 200, root_of(answer.value)
 
 
-def _value(request: Request, target: targets.Target, limit: int) -> Value:
+def _value(request: HttpRequest, target: targets.RequestTarget, limit: int) -> Value:
     if request.method in _READ:
         return targets.fields(target.query)
     value = read_body(request.headers, request.body, limit)
@@ -274,7 +203,7 @@ def _value(request: Request, target: targets.Target, limit: int) -> Value:
 
 
 def _header(text: str) -> str:
-    """Text as a header can carry it; what a header cannot hold stands in the target alone."""
+    """Text as a header can carry it, or "": then the target alone has it."""
     if not text.isprintable() or text != text.strip():
         return ""
     return text.encode().decode("latin-1")

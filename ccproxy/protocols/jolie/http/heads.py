@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ccproxy.protocols.jolie.http.messages import Refused
+from ccproxy.protocols.jolie.http.messages import RefusedRequest
 
 _SPOKEN = (b" HTTP/1.1", b" HTTP/1.0")
 _OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
@@ -29,32 +29,34 @@ def end_of(data: bytearray, start: int) -> int:
     return bare + 2 if bare >= 0 else 0
 
 
-def unfinished(data: bytes | bytearray, limit: int) -> Refused | None:
+def unfinished(data: bytes | bytearray, limit: int) -> RefusedRequest | None:
     """What is wrong with a head although its end is not seen yet, or with one of that size."""
     if data and data[0] < _PRINTABLE:
-        return Refused(400, f"no HTTP request: it starts with {bytes(data[:8])!r}")
+        return RefusedRequest(400, f"no HTTP request: it starts with {bytes(data[:8])!r}")
     if len(data) <= limit:
         return None
     if data.find(b"\n", 0, limit) < 0:
-        return Refused(414, f"a request line of more than {limit} bytes")
-    return Refused(431, f"a head of more than {limit} bytes")
+        return RefusedRequest(414, f"a request line of more than {limit} bytes")
+    return RefusedRequest(431, f"a head of more than {limit} bytes")
 
 
-def ambiguous(head: bytes) -> Refused | None:
+def ambiguous(head: bytes) -> RefusedRequest | None:
     """What is wrong with a whole head."""
     lines = head.count(b"\r\n")
     if head.count(b"\n") != lines or head.count(b"\r") != lines:
-        return Refused(400, "a CR or LF alone in the head; expected CRLF")
+        return RefusedRequest(400, "a CR or LF alone in the head; expected CRLF")
     if b"\r\n " in head or b"\r\n\t" in head:
-        return Refused(400, "a header that is folded onto a second line")
+        return RefusedRequest(400, "a header that is folded onto a second line")
     line = head[: head.index(b"\r\n")]
     if not line.endswith(_SPOKEN) and (found := _OTHER.search(line)):
-        return Refused(505, f"{found[1].decode()}; expected HTTP/1.1")
+        return RefusedRequest(505, f"{found[1].decode()}; expected HTTP/1.1")
     small = head.lower()
     if b"\r\ntransfer-encoding:" not in small:
         return None
     if b"\r\ncontent-length:" in small:
-        return Refused(400, "both Content-Length and Transfer-Encoding; expected one of them")
+        return RefusedRequest(
+            400, "both Content-Length and Transfer-Encoding; expected one of them"
+        )
     if line.endswith(b" HTTP/1.0"):
-        return Refused(400, "Transfer-Encoding in HTTP/1.0; expected Content-Length")
+        return RefusedRequest(400, "Transfer-Encoding in HTTP/1.0; expected Content-Length")
     return None

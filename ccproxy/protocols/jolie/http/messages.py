@@ -31,11 +31,11 @@ class TooBig(Unportable):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """What one HTTP message may be at most, in bytes."""
 
     head: int = 65536
-    """Request or status line and headers."""
+    """HttpRequest or status line and headers."""
     body: int = 64 << 20
     """A body, packed and unpacked."""
     ahead: int = 1 << 20
@@ -43,7 +43,7 @@ class Limits:
     read."""
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """One whole request; names of headers in lower case, the last of several of one name."""
 
     method: str
@@ -52,7 +52,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """One whole response; headers as of a request."""
 
     status: int
@@ -60,7 +60,7 @@ class Response(NamedTuple):
     body: bytes
 
 
-class Refused(NamedTuple):
+class RefusedRequest(NamedTuple):
     """A request that cannot be read on; after its response the connection is closed."""
 
     status: int

@@ -13,7 +13,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
-from ccproxy.protocols.jolie.http import Http, Limits
+from ccproxy.protocols.jolie.http import Http, HttpLimits
 from ccproxy.protocols.jolie.listener import CallListener
 
 
@@ -29,13 +29,9 @@ class HttpProtocol(MessageProtocol):
 
     def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
         """A listener of calls."""
-        return CallListener(plan, kit, form)
+        longest = plan.options.max_message
+        return CallListener(plan, kit, Http(limits=HttpLimits(body=longest)))
 
     def service(self, location: Any, longest: int) -> Http:
         """The form of calls to a service."""
-        return Http(location.authority, location.path, Limits(body=longest))
-
-
-def form(longest: int) -> Http:
-    """What callers speak; `longest` is the most bytes of a message's body."""
-    return Http(limits=Limits(body=longest))
+        return Http(location.authority, location.path, HttpLimits(body=longest))

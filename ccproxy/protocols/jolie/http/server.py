@@ -2,7 +2,7 @@
 
 Framing is h11's, which gets no byte before the head it belongs to was looked at (`heads`), and none
 of a later request. One request is given out at a time; what a caller sends ahead waits, up to a
-limit. It must never raise for what a peer sent: that is a `Refused`, to be responded to.
+limit. It must never raise for what a peer sent: that is a `RefusedRequest`, to be has_output to.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import h11
 
 from ccproxy.protocols.jolie.http import heads
 from ccproxy.protocols.jolie.http.messages import (
-    Limits,
-    Refused,
-    Request,
+    HttpLimits,
+    HttpRequest,
+    RefusedRequest,
     Sending,
     header_list,
     header_map,
@@ -25,10 +25,10 @@ PIECE = 64 * 1024
 _END = b"\r\n\r\n"
 
 
-class Server:
+class HttpServer:
     """The side of HTTP that answers."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: HttpLimits) -> None:
         self.closing = False
         """No further request is read; close when `out` is written."""
         self.broken = ""
@@ -55,7 +55,17 @@ class Server:
         """True while so much was sent ahead that the rest should wait on its way."""
         return 2 * len(self._in) > self._limits.ahead
 
-    def feed(self, data: bytes) -> Request | Refused | None:
+    @property
+    def waiting(self) -> bool:
+        """True while a request waits for its response."""
+        return self._waiting
+
+    @property
+    def has_output(self) -> bool:
+        """True if there are bytes to be written."""
+        return bool(self._out)
+
+    def feed(self, data: bytes) -> HttpRequest | RefusedRequest | None:
         """The next request once it is whole; none while one waits for its response."""
         if self.closing:
             return None
@@ -76,10 +86,10 @@ class Server:
         if not self._waiting:
             self.closing = True
 
-    def leave(self, reason: str) -> Refused | None:
+    def drain(self, reason: str) -> RefusedRequest | None:
         """Take no further request: the next response is the last, be it to one that is half here.
 
-        That one is returned, to be responded to.
+        That one is returned, to be has_output to.
         """
         if self._draining or self.closing:
             return None
@@ -90,7 +100,7 @@ class Server:
             self.closing = True
             return None
         self._waiting = True
-        return Refused(503, reason)
+        return RefusedRequest(503, reason)
 
     def exceed(self, reason: str) -> None:
         """The body of the request that waits is too large once it is unpacked."""
@@ -123,18 +133,20 @@ class Server:
     def _fresh(self) -> h11.Connection:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head)
 
-    def _malformed(self, reason: h11.RemoteProtocolError) -> Refused:
+    def _malformed(self, reason: h11.RemoteProtocolError) -> RefusedRequest:
         if reason.error_status_hint == 431:
             # No head is that long by now.
-            return Refused(400, f"a chunk header or trailer of more than {self._limits.head} bytes")
-        return Refused(reason.error_status_hint, plain(reason))
+            return RefusedRequest(
+                400, f"a chunk header or trailer of more than {self._limits.head} bytes"
+            )
+        return RefusedRequest(reason.error_status_hint, plain(reason))
 
     def _hold(self) -> None:
         if len(self._in) > self._limits.ahead:
             self.broken = f"more than {self._limits.ahead} bytes sent ahead of a response"
             self.closing = True
 
-    def _head(self) -> Request | Refused | None:
+    def _head(self) -> HttpRequest | RefusedRequest | None:
         """Look for a whole head and at what is wrong with it; then it may be parsed."""
         if not self._in:
             self.closing = self._ended
@@ -145,7 +157,7 @@ class Server:
         if not end:
             refused = heads.unfinished(self._in, limit)
             if refused is None and self._ended:
-                refused = Refused(400, "a request that is cut off")
+                refused = RefusedRequest(400, "a request that is cut off")
             return self._refuse(refused) if refused else None
         head = bytes(self._in[:end])
         if refused := heads.unfinished(head, limit) or heads.ambiguous(head):
@@ -155,7 +167,7 @@ class Server:
         self._h11.receive_data(head)
         return self._next()
 
-    def _next(self) -> Request | Refused | None:
+    def _next(self) -> HttpRequest | RefusedRequest | None:
         while True:
             event = self._h11.next_event()
             if isinstance(event, h11.Request):
@@ -198,26 +210,28 @@ class Server:
         self._h11.receive_data(b"")
         return True
 
-    def _too_big(self) -> Refused | None:
+    def _too_big(self) -> RefusedRequest | None:
         limit = self._limits.body
         if max(self._left or 0, len(self._body)) <= limit:
             return None
         self.too_big = True
-        return self._refuse(Refused(413, f"a body of more than {limit} bytes"))
+        return self._refuse(RefusedRequest(413, f"a body of more than {limit} bytes"))
 
     def _continue(self) -> None:
         if self._h11.they_are_waiting_for_100_continue:
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    def _whole(self) -> Request | Refused:
+    def _whole(self) -> HttpRequest | RefusedRequest:
         if self._left is None and not self._ends():
-            return self._refuse(Refused(400, "a chunked body that ends with LF; expected CRLF"))
+            return self._refuse(
+                RefusedRequest(400, "a chunked body that ends with LF; expected CRLF")
+            )
         found, body = self._request, bytes(self._body)
         assert found is not None
         self._body = bytearray()
         self._waiting = True
         method = found.method.decode("ascii")
-        return Request(method, found.target.decode("ascii"), self._headers, body)
+        return HttpRequest(method, found.target.decode("ascii"), self._headers, body)
 
     def _ends(self) -> bool:
         """Take off what h11 used of a chunked body; True if it ends as everybody would say."""
@@ -227,7 +241,7 @@ class Server:
         tail, self._tail = self._tail[: len(self._tail) - behind], b""
         return tail.endswith(_END)
 
-    def _refuse(self, refused: Refused) -> Refused:
+    def _refuse(self, refused: RefusedRequest) -> RefusedRequest:
         self.broken = refused.reason
         self._waiting = True
         self._body = bytearray()

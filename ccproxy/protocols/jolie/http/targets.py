@@ -21,7 +21,7 @@ TOKEN = "!/"
 _SAFE = "!$&'()*+,;=:@~"
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """What a request asks for; `query` are the fields behind the question mark."""
 
     path: str
@@ -29,7 +29,7 @@ class Target(NamedTuple):
     query: tuple[tuple[str, str], ...]
 
 
-def read(target: str, headers: Mapping[str, str]) -> Target:
+def read(target: str, headers: Mapping[str, str]) -> RequestTarget:
     """Read a request target; Unportable if it is not UTF-8 once its escapes are undone.
 
     An original client that sends both headers says there what it means; they win.
@@ -38,8 +38,10 @@ def read(target: str, headers: Mapping[str, str]) -> Target:
     path, operation = _named(where)
     named, called = headers.get("x-jolie-servicepath", ""), headers.get("x-jolie-operation", "")
     if named and called:
-        return Target(_utf8(named), _utf8(called), query)
-    return Target(path if path != "/" else _utf8(named) or "/", operation or _utf8(called), query)
+        return RequestTarget(_utf8(named), _utf8(called), query)
+    return RequestTarget(
+        path if path != "/" else _utf8(named) or "/", operation or _utf8(called), query
+    )
 
 
 def resource(target: str, headers: Mapping[str, str]) -> str:

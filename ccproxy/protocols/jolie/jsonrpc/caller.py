@@ -3,11 +3,11 @@
     one request           its response          a notification        204, no body
     a batch               an array of responses, in the order of its requests
     a batch without ids   204, no body
-    no JSON               error -32700, id null
-    no request, a batch of none or of more than BATCH          error -32600, id null
+    not JSON              error -32700, id null
+    not a request, a batch of none or of more than BATCH       error -32600, id null
 
 A fault is an error object: its name the message, its value the data, -32000 the code. It must never
-give an answer to another request than its own.
+answer another request than the one that was asked.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
-from ccproxy.protocols.jolie.http.caller import WebCaller
-from ccproxy.protocols.jolie.http.form import error_of
-from ccproxy.protocols.jolie.http.messages import TYPE, Refused, Request, Sending, TooBig
+from ccproxy.protocols.jolie.http.messages import TYPE, HttpRequest, RefusedRequest, Sending, TooBig
+from ccproxy.protocols.jolie.http.sides import WebCaller
+from ccproxy.protocols.jolie.json_values import error_of
 from ccproxy.protocols.jolie.jsonrpc.values import PROTOCOL, loads, read_params, result_of
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportable, io_fault
 
@@ -29,7 +29,7 @@ UNREADABLE = -32700
 INVALID = -32600
 """The error code of JSON that is no request."""
 MESSAGES = {UNREADABLE: "Parse error", INVALID: "Invalid Request"}
-"""What the standard calls them; no operation was called, so there is no fault to name."""
+"""Their messages in the standard; no operation was called, so there is no fault to name."""
 
 _ABSENT = object()
 _NO_PARSE_ERROR = (413, 503)
@@ -52,14 +52,14 @@ class Post:
         """Answers that are still to come."""
         return self._due
 
-    def token(self, id: Any, code: int = 0) -> Token:
+    def token(self, id: Any, code: int = 0) -> JsonRpcToken:
         """A place among the answers."""
         self._answers.append(b"")
         self._due += 1
-        return Token(id, code, len(self._answers) - 1, self)
+        return JsonRpcToken(id, code, len(self._answers) - 1, self)
 
     def fits(self, body: bytes, limit: int) -> bool:
-        """True if a batch with this answer is not too large; one alone is as large as it is."""
+        """True if a batch with this answer is not too large; a single answer may have any size."""
         return not self.batch or self._size + len(body) <= limit
 
     def put(self, place: int, body: bytes) -> None:
@@ -69,11 +69,11 @@ class Post:
         self._due -= 1
 
     def body(self) -> bytes:
-        """All of them, as the caller is to have them."""
+        """All answers, as the body of the response."""
         return b"[%s]" % b",".join(self._answers) if self.batch else self._answers[0]
 
 
-class Token(NamedTuple):
+class JsonRpcToken(NamedTuple):
     """The id to answer with, as the caller wrote it; `code` replaces that of an error."""
 
     id: Any
@@ -85,27 +85,14 @@ class Token(NamedTuple):
 class JsonRpcCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next calls."""
 
-    def feed(self, data: bytes) -> list[Asked]:
-        """The calls that became whole: notifications, and those of one POST that waits."""
-        calls: list[Asked] = []
-        while found := self._server.feed(data):
-            data = b""
-            if isinstance(found, Refused):
-                self.refuse(found)
-                break
-            try:
-                post, asked = _read(found, self._limits.body)
-            except TooBig as reason:
-                self._server.exceed(str(reason))
-                self.refuse(Refused(413, str(reason)))
-                break
-            calls += asked
-            if post.due:
-                break
+    def read(self, request: HttpRequest) -> list[Asked]:
+        """The calls of one POST; one of notifications alone is responded to at once."""
+        post, asked = _read(request, self._limits.body)
+        if not post.due:
             self._server.respond(Sending(status=204))
-        return calls
+        return asked
 
-    def answer(self, token: Token | None, answer: Answer) -> None:
+    def write(self, token: JsonRpcToken | None, answer: Answer) -> None:
         """Take an answer, and respond if it was the last that a POST waited for."""
         if token is None:
             return
@@ -123,14 +110,14 @@ class JsonRpcCaller(WebCaller):
             headers.append(("Allow", "POST"))
         self._server.respond(Sending(tuple(headers), post.body(), post.status))
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end; the connection ends."""
         code = 0 if refused.status in _NO_PARSE_ERROR else UNREADABLE
-        self.answer(Post(status=refused.status).token(None, code), io_fault(refused.reason))
+        self.write(Post(status=refused.status).token(None, code), io_fault(refused.reason))
 
 
-def _read(request: Request, limit: int) -> tuple[Post, list[Asked]]:
-    """The requests of one POST; what is none of them is a fault with its place. May be TooBig."""
+def _read(request: HttpRequest, limit: int) -> tuple[Post, list[Asked]]:
+    """The requests of one POST, a fault in the place of each that is invalid. May raise TooBig."""
     if request.method != "POST":
         return _refused(405, INVALID, f"method {request.method:.20}; expected POST")
     try:
@@ -151,7 +138,7 @@ def _refused(status: int, code: int, reason: str) -> tuple[Post, list[Asked]]:
     return post, [Asked(post.token(None, code), io_fault(reason))]
 
 
-def _where(request: Request) -> str | Fault:
+def _where(request: HttpRequest) -> str | Fault:
     """The resource path; the original takes none from anywhere."""
     try:
         return targets.resource(request.target, request.headers)
@@ -187,7 +174,7 @@ def _answerable(id: Any) -> bool:
     return not isinstance(id, dict | list | bool)
 
 
-def _body(token: Token, answer: Answer) -> bytes:
+def _body(token: JsonRpcToken, answer: Answer) -> bytes:
     """A response object; a value that JSON cannot carry is answered with a fault."""
     try:
         if isinstance(answer, Fault):
@@ -197,7 +184,7 @@ def _body(token: Token, answer: Answer) -> bytes:
         return _error(token, io_fault(f"jsonrpc cannot carry the answer: {reason}"))
 
 
-def _error(token: Token, fault: Fault) -> bytes:
+def _error(token: JsonRpcToken, fault: Fault) -> bytes:
     error = error_of(fault)
     if token.code:
         error |= {"code": token.code, "message": MESSAGES[token.code]}

@@ -13,7 +13,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
-from ccproxy.protocols.jolie.http import Limits
+from ccproxy.protocols.jolie.http import HttpLimits
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
 from ccproxy.protocols.jolie.listener import CallListener
 
@@ -30,13 +30,9 @@ class JsonRpcProtocol(MessageProtocol):
 
     def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
         """A listener of calls."""
-        return CallListener(plan, kit, form)
+        longest = plan.options.max_message
+        return CallListener(plan, kit, JsonRpc(limits=HttpLimits(body=longest)))
 
     def service(self, location: Any, longest: int) -> JsonRpc:
         """The form of calls to a service."""
-        return JsonRpc(location.authority, location.path, Limits(body=longest))
-
-
-def form(longest: int) -> JsonRpc:
-    """What callers speak; `longest` is the most bytes of a message's body."""
-    return JsonRpc(limits=Limits(body=longest))
+        return JsonRpc(location.authority, location.path, HttpLimits(body=longest))

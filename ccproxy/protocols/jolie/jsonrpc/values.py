@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccproxy.protocols.jolie import json_values as joliejson
-from ccproxy.protocols.jolie.http.messages import Request, Response, text, unpacked
+from ccproxy.protocols.jolie.http.messages import HttpRequest, HttpResponse, text, unpacked
 from ccproxy.protocols.jolie.json_values import Json, json_of
 from ccproxy.protocols.jolie.values import Unportable, Value
 
@@ -49,7 +49,7 @@ def result_of(value: Value) -> Any:
     return value.text if isinstance(value, Written) else json_of(value)
 
 
-def loads(message: Request | Response, limit: int) -> Any:
+def loads(message: HttpRequest | HttpResponse, limit: int) -> Any:
     """The JSON of a body; Unportable if it is none, TooBig beyond `limit` bytes unpacked."""
     body = unpacked(message.headers, message.body, limit)
     try:

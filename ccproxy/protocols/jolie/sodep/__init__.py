@@ -1,17 +1,25 @@
 """Sodep, the binary protocol of Jolie: messages found, rewritten and, for translation, read.
 
-Pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
+The codec is pure: bytes in, values out, bytes out. It must never open a socket or read a clock.
 """
 
-from ccproxy.protocols.jolie.sodep.lanes import Account, Lane, Load, Passed, Returns, Trunk, Trunks
-from ccproxy.protocols.jolie.sodep.limits import Limits, SodepError
-from ccproxy.protocols.jolie.sodep.reader import Frame, Reader
+from ccproxy.protocols.jolie.sodep.compiled import (
+    AnswerBuffer,
+    FastPathStats,
+    FastRoute,
+    InFlight,
+    Upstream,
+    UpstreamLoad,
+    UpstreamPool,
+)
+from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits
+from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader
 from ccproxy.protocols.jolie.sodep.sides import (
     Packed,
     Sodep,
     SodepCaller,
     SodepService,
-    Token,
+    SodepToken,
     answer_tail,
     message,
     request_tail,
@@ -20,7 +28,8 @@ from ccproxy.protocols.jolie.sodep.sides import (
 from ccproxy.protocols.jolie.sodep.tree import CHARSETS, decode, encode
 
 __all__ = [
-    "CHARSETS", "Account", "Frame", "Lane", "Limits", "Load", "Packed", "Passed", "Reader",
-    "Returns", "Sodep", "SodepCaller", "SodepError", "SodepService", "Token", "Trunk", "Trunks",
-    "answer_tail", "decode", "encode", "message", "request_tail", "respond",
+    "CHARSETS", "AnswerBuffer", "FastPathStats", "FastRoute", "Frame", "InFlight", "Packed",
+    "Sodep", "SodepCaller", "SodepError", "SodepLimits", "SodepReader", "SodepService",
+    "SodepToken", "Upstream", "UpstreamLoad", "UpstreamPool", "answer_tail", "decode", "encode",
+    "message", "request_tail", "respond",
 ]  # fmt: skip

@@ -2,7 +2,11 @@
 cimport cython
 
 
-cdef class Load:
+cdef class FastPathStats:
+    cdef readonly object flow, _ledger
+
+
+cdef class UpstreamLoad:
     cdef public Py_ssize_t calls, bytes, most_calls, most_bytes, timed
     cdef public double took
 
@@ -11,40 +15,40 @@ cdef class Load:
     cpdef bint full(self, Py_ssize_t size)
 
 
-cdef class Returns:
+cdef class AnswerBuffer:
     cdef public list parts
     cdef public Py_ssize_t open
     cdef public bint due
     cdef public object wake
 
 
-cdef class Trunk:
+cdef class Upstream:
     cdef public object ids, wake
-    cdef public Load load
+    cdef public UpstreamLoad load
     cdef public dict open
     cdef public list parts, written
     cdef public bint due, last
     cdef public double heard
 
 
-cdef class Trunks:
+cdef class UpstreamPool:
     cdef public str charset
     cdef public double timeout
     cdef public object clock
     cdef public list usable
 
 
-cdef class Lane:
-    cdef readonly Trunks trunks
+cdef class FastRoute:
+    cdef readonly UpstreamPool upstreams
     cdef readonly bytes head
     cdef readonly str operation
-    cdef readonly object account
+    cdef readonly object stats
 
 
-cdef class Passed:
-    cdef readonly Returns returns
+cdef class InFlight:
+    cdef readonly AnswerBuffer answers
     cdef readonly bytes id
-    cdef readonly Lane lane
+    cdef readonly FastRoute route
     cdef readonly Py_ssize_t size
     cdef readonly double sent
 
@@ -52,16 +56,16 @@ cdef class Passed:
 @cython.locals(
     start=Py_ssize_t, path=Py_ssize_t, operation=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t,
     done=Py_ssize_t, calls=Py_ssize_t, total=Py_ssize_t, now=double,
-    last=Lane, lane=Lane, trunk=Trunk, load=Load, usable=list,
+    last=FastRoute, route=FastRoute, upstream=Upstream, load=UpstreamLoad, usable=list,
 )
-cpdef Py_ssize_t forward(bytes data, list ends, dict lanes, Returns returns)
+cpdef Py_ssize_t forward(bytes data, list ends, dict routes, AnswerBuffer answers)
 
 
-cdef _settle(Lane lane, Trunk trunk, Py_ssize_t calls, Py_ssize_t size)
+cdef _settle(FastRoute route, Upstream upstream, Py_ssize_t calls, Py_ssize_t size)
 
 
 @cython.locals(
-    start=Py_ssize_t, end=Py_ssize_t, load=Load, waiting=dict, passed=Passed, returns=Returns,
+    start=Py_ssize_t, end=Py_ssize_t, load=UpstreamLoad, waiting=dict, call=InFlight, answers=AnswerBuffer,
     others=list, timed=bint,
 )
-cpdef tuple deliver(bytes data, list ends, Trunk trunk)
+cpdef tuple deliver(bytes data, list ends, Upstream upstream)

@@ -1,9 +1,9 @@
-from ccproxy.protocols.jolie.sodep.fastpath import Account as Account
-from ccproxy.protocols.jolie.sodep.fastpath import Lane as Lane
-from ccproxy.protocols.jolie.sodep.fastpath import Load as Load
-from ccproxy.protocols.jolie.sodep.fastpath import Passed as Passed
-from ccproxy.protocols.jolie.sodep.fastpath import Returns as Returns
-from ccproxy.protocols.jolie.sodep.fastpath import Trunk as Trunk
-from ccproxy.protocols.jolie.sodep.fastpath import Trunks as Trunks
+from ccproxy.protocols.jolie.sodep.fastpath import AnswerBuffer as AnswerBuffer
+from ccproxy.protocols.jolie.sodep.fastpath import FastPathStats as FastPathStats
+from ccproxy.protocols.jolie.sodep.fastpath import FastRoute as FastRoute
+from ccproxy.protocols.jolie.sodep.fastpath import InFlight as InFlight
+from ccproxy.protocols.jolie.sodep.fastpath import Upstream as Upstream
+from ccproxy.protocols.jolie.sodep.fastpath import UpstreamLoad as UpstreamLoad
+from ccproxy.protocols.jolie.sodep.fastpath import UpstreamPool as UpstreamPool
 from ccproxy.protocols.jolie.sodep.fastpath import deliver as deliver
 from ccproxy.protocols.jolie.sodep.fastpath import forward as forward

@@ -14,8 +14,8 @@ class TooLong(SodepError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Every limit of a message. A peer that exceeds one is closed when that becomes visible."""
+class SodepLimits:
+    """Every limit of a message. A peer that exceeds one is closed as soon as that is seen."""
 
     message: int = 64 << 20
     """Bytes of a whole message."""

@@ -14,7 +14,7 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.listener import CallListener
-from ccproxy.protocols.jolie.sodep import Limits, Sodep
+from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits
 
 
 class SodepProtocol(MessageProtocol):
@@ -29,13 +29,9 @@ class SodepProtocol(MessageProtocol):
 
     def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
         """A listener of calls."""
-        return CallListener(plan, kit, form)
+        longest = plan.options.max_message
+        return CallListener(plan, kit, Sodep(SodepLimits(message=longest)))
 
     def service(self, location: Any, longest: int) -> Sodep:
         """The form of calls to a service."""
-        return form(longest)
-
-
-def form(longest: int) -> Sodep:
-    """What callers speak; `longest` is the most bytes of a message."""
-    return Sodep(Limits(message=longest))
+        return Sodep(SodepLimits(message=longest))

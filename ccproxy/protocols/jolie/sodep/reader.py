@@ -10,13 +10,9 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from ccproxy.protocols.jolie.sodep.limits import Limits, SodepError, TooLong
+from ccproxy.protocols.jolie.sodep.compiled import scan
+from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits, TooLong
 from ccproxy.protocols.jolie.sodep.scan import Walk
-
-try:
-    from ccproxy.protocols.jolie.sodep._scan import scan
-except ImportError:
-    from ccproxy.protocols.jolie.sodep.scan import scan
 
 _LONG = 1 << 20
 """Bytes from which on an unfinished message grows in place: a join would copy it at each read."""
@@ -30,8 +26,8 @@ _NAMED = 5
 class Frame(NamedTuple):
     """One message, cut but not decoded.
 
-    `tail` are its bytes from the operation field on, untouched; `flag` is the offset of the fault
-    flag in it, `value` of the value that counts (the fault's if there is one). `fault` is the
+    `tail` holds its bytes from the operation field on, untouched; `flag` is the offset of the fault
+    flag in it, `value` that of the value that counts (the fault's if there is one). `fault` is the
     fault's name, None without one.
     """
 
@@ -48,10 +44,10 @@ class Frame(NamedTuple):
         return self.tail[4 : self.flag]
 
 
-class Reader:
+class SodepReader:
     """Finds the messages of one direction of one connection."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SodepLimits) -> None:
         self.broken = ""
         """Why reading ended: the first bytes that are no message within the limits."""
         self.too_big = False
@@ -67,7 +63,7 @@ class Reader:
         return frames(*self.cut(data))
 
     def cut(self, data: bytes) -> tuple[bytes, list[int]]:
-        """The same as bytes that begin with whole messages, and where each of these ends."""
+        """The same messages uncut: bytes that begin with them, and the offset where each ends."""
         ends: list[int] = []
         if self.broken:
             return b"", ends

@@ -6,17 +6,17 @@ end. One straight-line loop does it, longer than this project allows elsewhere: 
 adds a quarter. The same file is compiled by Cython as `_scan` where a C compiler is at hand, with
 the types of `_scan.pxd`: a request of 65 bytes then takes 0.11 us instead of 1.6 (best of nine runs
 of `scan(request * 1000, ...)`). That is why counts are put together from bytes: a call of `struct`
-is quicker in plain Python, and what would be left of the time when compiled.
+is quicker in plain Python, but when compiled it would take most of the time.
 
 A string is stepped over by its length, never looked at. A count is read unsigned, so that a
 negative one is beyond every limit. It must never recurse, decode a string, take memory by a length
-that a peer announces, or walk a byte twice: what a read left unfinished is kept in a `Walk` and
-goes on where it stopped.
+that a peer announces, or walk a byte twice: a `Walk` remembers where an unfinished message stopped,
+and the walk goes on from there.
 """
 
 from __future__ import annotations
 
-from ccproxy.protocols.jolie.sodep.limits import Limits, SodepError, TooLong
+from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits, TooLong
 
 HEAD = 0
 """In front of id, path, operation and fault flag."""
@@ -35,15 +35,17 @@ class Walk:
         self.stack: list[int] = []
         self.at = self.stage = self.names = self.elements = self.nodes = 0
         self.need = 0
-        """Bytes of the message that have to be there before walking on leads anywhere."""
+        """Bytes of the message that have to be there before the walk can get any further."""
 
 
-def scan(data: bytes | bytearray, start: int, walk: Walk, limits: Limits, ends: list[int]) -> int:
+def scan(
+    data: bytes | bytearray, start: int, walk: Walk, limits: SodepLimits, ends: list[int]
+) -> int:
     """Append to `ends` where the whole messages of `data` from `start` on end; the last of these.
 
-    `walk` stands in the message that begins at `start`, and afterwards in the rest.
-    SodepError as soon as a byte is seen that no message within `limits` can have; what was whole
-    before it is in `ends`.
+    `walk` belongs to the message that begins at `start`; afterwards it belongs to the unfinished
+    message behind the last end. SodepError as soon as a byte is seen that no message within
+    `limits` can have; the messages that were whole before it are in `ends`.
     """
     size = len(data)
     # A count of four bytes follows every payload and every child name.

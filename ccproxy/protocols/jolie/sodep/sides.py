@@ -1,35 +1,36 @@
-"""Sodep as one `Form`: calls and answers, of which only ids and paths are rewritten.
+"""Sodep as one form: calls and answers, of which only ids and paths are rewritten.
 
 A message between two sodep ports passes as it came: new id, new path, the rest of the bytes
-untouched, whatever their charset, child order or NaN bits. It must never decode what nobody asks
-for, or invent an answer: a request gets one because somebody gave it.
+untouched, whatever their charset, child order or NaN bits. It must never decode a value that no
+other part asks for, or invent an answer: a request is answered only with what `answer` was given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import NamedTuple
 
 from ccproxy.protocols.jolie.paths import memorable
-from ccproxy.protocols.jolie.sodep.lanes import (
-    Account,
-    Lane,
-    Passed,
-    Returns,
-    Trunk,
-    Trunks,
+from ccproxy.protocols.jolie.sodep.compiled import (
+    AnswerBuffer,
+    FastPathStats,
+    FastRoute,
+    InFlight,
+    Upstream,
+    UpstreamPool,
     deliver,
     forward,
 )
-from ccproxy.protocols.jolie.sodep.limits import Limits
-from ccproxy.protocols.jolie.sodep.reader import Frame, Reader, frames
+from ccproxy.protocols.jolie.sodep.limits import SodepLimits
+from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader, frames
 from ccproxy.protocols.jolie.sodep.tree import characters, decode, encode, text
 from ccproxy.protocols.jolie.values import (
     Answer,
     Answered,
     Asked,
     Call,
+    CallerSide,
     Fault,
     Result,
     Tree,
@@ -42,15 +43,14 @@ _HEAD = Struct(">qi").pack
 _LENGTH = Struct(">i").pack
 _VOID = bytes(5)
 _ROOT = b"/"
-LANES = 4096
-"""Paths with operations of which is remembered where their calls go."""
+MAX_ROUTES = 4096
+"""Pairs of path and operation for which the fast path is remembered."""
 
 
 class Packed(Value):
     """A value still in the bytes of its message.
 
-    `name` is what the message calls it: the operation of a request, the name of a fault, "" of a
-    result.
+    `name` is the operation for a request, the name of the fault for a fault, "" for a result.
     """
 
     __slots__ = ("frame", "name", "charset")
@@ -60,30 +60,35 @@ class Packed(Value):
         self.name = name
         self.charset = charset
 
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, with the operation in front."""
+        return len(self.frame.tail)
+
     def tree(self) -> Tree:
         """Decoded anew each time; Unportable if a string is not in the charset of its port."""
         return decode(self.frame.tail, self.frame.value, self.charset)[0]
 
 
-class Token(NamedTuple):
-    """What an answer needs of its request."""
+class SodepToken(NamedTuple):
+    """What of a request is needed to answer it."""
 
     id: int
     operation: str
 
 
 def message(id: int, path: bytes, tail: bytes) -> bytes:
-    """A message of its id, resource path and the untouched rest."""
+    """A message: its id, its resource path, the untouched rest."""
     return _HEAD(id, len(path)) + path + tail
 
 
 def request_tail(operation: str, value: Value, charset: str = "utf-8") -> bytes:
-    """All behind the path of a request; Unportable if sodep cannot carry it."""
+    """Everything behind the path of a request; Unportable if sodep cannot carry it."""
     return text(operation, charset) + b"\0" + encode(value.tree(), charset)
 
 
 def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes:
-    """All behind the path of an answer; Unportable if sodep cannot carry it."""
+    """Everything behind the path of an answer; Unportable if sodep cannot carry it."""
     name = text(operation, charset)
     value = encode(answer.value.tree(), charset)
     if isinstance(answer, Result):
@@ -91,7 +96,7 @@ def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes
     return name + b"\1" + text(answer.name, charset) + value + _VOID
 
 
-def answer_message(token: Token, answer: Answer, charset: str = "utf-8") -> bytes:
+def answer_message(token: SodepToken, answer: Answer, charset: str = "utf-8") -> bytes:
     """An answer; untouched if it comes from a sodep service of the same charset.
 
     One that sodep cannot carry becomes a fault that says so.
@@ -110,15 +115,15 @@ def answer_message(token: Token, answer: Answer, charset: str = "utf-8") -> byte
     return message(token.id, _ROOT, tail)
 
 
-def respond(passed: Passed, answer: Answer) -> None:
-    """Answer a call that went straight with something else than its service said."""
-    returns, lane = passed.returns, passed.lane
-    token = Token(int.from_bytes(passed.id, "big", signed=True), lane.operation)
-    returns.open -= 1
-    returns.parts.append(answer_message(token, answer, lane.trunks.charset))
-    if not returns.due:
-        returns.due = True
-        returns.wake()
+def respond(call: InFlight, answer: Answer) -> None:
+    """Answer a call of the fast path with something else than its service said."""
+    answers, route = call.answers, call.route
+    token = SodepToken(int.from_bytes(call.id, "big", signed=True), route.operation)
+    answers.open -= 1
+    answers.parts.append(answer_message(token, answer, route.upstreams.charset))
+    if not answers.due:
+        answers.due = True
+        answers.wake()
 
 
 class Sodep:
@@ -127,37 +132,46 @@ class Sodep:
     name = "sodep"
     pipelines = True
 
-    def __init__(self, limits: Limits | None = None, charset: str = "utf-8") -> None:
-        self.limits = limits or Limits()
+    def __init__(self, limits: SodepLimits | None = None, charset: str = "utf-8") -> None:
+        self.limits = limits or SodepLimits()
         self.charset = charset
-        self.lanes: dict[bytes, Lane] = {}
+        self.routes: dict[bytes, FastRoute] = {}
         """First bytes of a call behind its id, up to its operation -> where such calls go."""
 
-    def pass_on(self, call: Call, path: str, trunks: Trunks, account: Account) -> None:
-        """Calls like this one may go straight from now on, with the path that is given.
+    def limit(self, size: int) -> None:
+        """The most bytes of a message on connections to come."""
+        self.limits = SodepLimits(message=size)
 
-        Nothing happens if one of the two sides would have to see more of them than that.
+    def upstreams(self, timeout: float, clock: Callable[[], float]) -> UpstreamPool:
+        """Where connections to a service are made known to the fast path."""
+        return UpstreamPool(self.charset, timeout, clock)
+
+    def add_route(
+        self, call: Call, path: str, upstreams: UpstreamPool, stats: FastPathStats
+    ) -> None:
+        """Calls like this one take the fast path from now on and get `path` on their way.
+
+        Nothing happens if the bytes of such calls cannot pass untouched.
         """
         value = call.value
-        if not isinstance(value, Packed) or not value.charset == self.charset == trunks.charset:
+        if not isinstance(value, Packed) or not value.charset == self.charset == upstreams.charset:
             return
-        if len(self.lanes) >= LANES:
-            self.lanes.clear()
+        if len(self.routes) >= MAX_ROUTES:
+            self.routes.clear()
         frame = value.frame
         head = characters(path, self.charset)
         if not memorable(call.path, call.operation):
             return
         key = _LENGTH(len(frame.path)) + frame.path + frame.tail[: frame.flag]
-        lane = Lane(trunks, _LENGTH(len(head)) + head, call.operation, account)
-        self.lanes[key] = lane
+        self.routes[key] = FastRoute(upstreams, _LENGTH(len(head)) + head, call.operation, stats)
 
-    def abandon(self, callers: Iterable[SodepCaller], fault: Fault) -> None:
-        """Answer the calls of these callers that went straight and are still under way."""
-        returns = {one.returns for one in callers}
-        for trunk in {trunk for lane in self.lanes.values() for trunk in lane.trunks.usable}:
-            for id, passed in tuple(trunk.open.items()):
-                if passed.returns in returns and trunk.end(id) is not None:
-                    respond(passed, fault)
+    def abandon(self, callers: Iterable[CallerSide], fault: Fault) -> None:
+        """Answer the calls of these callers that are in flight on the fast path."""
+        buffers = {one.answers for one in callers if isinstance(one, SodepCaller)}
+        for upstream in {one for route in self.routes.values() for one in route.upstreams.usable}:
+            for id, call in tuple(upstream.open.items()):
+                if call.answers in buffers and upstream.end(id) is not None:
+                    respond(call, fault)
 
     def request(self, call: Call, id: int) -> bytes:
         """The message; Unportable if the value has no sodep form."""
@@ -171,9 +185,9 @@ class Sodep:
         """For one accepted connection."""
         return SodepCaller(self)
 
-    def service(self, trunk: Trunk | None = None) -> SodepService:
-        """For one connection to a service; calls on `trunk` are answered without being seen."""
-        return SodepService(self, trunk)
+    def service(self, upstream: Upstream | None = None) -> SodepService:
+        """For one connection to a service; `upstream` carries its calls of the fast path."""
+        return SodepService(self, upstream)
 
 
 class SodepCaller:
@@ -182,18 +196,33 @@ class SodepCaller:
     crowded = False
 
     def __init__(self, form: Sodep) -> None:
-        self._charset = form.charset
-        self._reader = Reader(form.limits)
-        self._lanes = form.lanes
-        self.returns = Returns()
+        self.form = form
+        self.answers = AnswerBuffer()
         self.broken = ""
         """Why the connection cannot be read on."""
+        self._charset = form.charset
+        self._reader = SodepReader(form.limits)
+        self._routes = form.routes
         self._ended = False
+
+    @property
+    def calls(self) -> int:
+        """Calls without answer, on the fast path and off it."""
+        return self.answers.open
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """What is called when there is something to write, once until it is taken."""
+        return self.answers.wake
+
+    @wake.setter
+    def wake(self, call: Callable[[], None]) -> None:
+        self.answers.wake = call
 
     @property
     def closing(self) -> bool:
         """The caller is not read on and has all its answers."""
-        return not self.returns.open and (self._ended or self.broken != "")
+        return not self.answers.open and (self._ended or self.broken != "")
 
     @property
     def too_big(self) -> bool:
@@ -201,39 +230,43 @@ class SodepCaller:
         return self._reader.too_big
 
     def feed(self, data: bytes) -> list[Asked]:
-        """The calls that became whole, without those that went straight to their service."""
+        """The calls that became whole, without those that took the fast path."""
         if not data:
             return []
         data, ends = self._reader.cut(data)
         self.broken = self._reader.broken
         if not ends:
             return []
-        start, returns = 0, self.returns
-        if self._lanes:
-            start = forward(data, ends, self._lanes, returns)
+        start, answers = 0, self.answers
+        if self._routes:
+            start = forward(data, ends, self._routes, answers)
             if start == ends[-1]:
                 return []
             ends = [end for end in ends if end > start]
         asked = [self._asked(one) for one in frames(data, ends, start)]
-        returns.open += len(asked)
+        answers.open += len(asked)
         return asked
 
     def eof(self) -> None:
-        """The caller half-closed; the original still gives it its answers."""
+        """The caller half-closed; it still gets its answers, as from the original."""
         self._ended = True
 
-    def leave(self, reason: str) -> None:
-        """Read no further call; of one that is half here nothing can be said."""
+    def drain(self, reason: str) -> None:
+        """Read no further call; sodep has no way to refuse one that is half here."""
         self._ended = True
 
-    def answer(self, token: Token, answer: Answer) -> None:
+    def answer(self, token: SodepToken, answer: Answer) -> None:
         """Answer one call; untouched if it comes from a sodep service of the same charset."""
-        self.returns.open -= 1
-        self.returns.parts.append(answer_message(token, answer, self._charset))
+        answers = self.answers
+        answers.open -= 1
+        answers.parts.append(answer_message(token, answer, self._charset))
+        if not answers.due:
+            answers.due = True
+            answers.wake()
 
-    def out(self) -> bytes:
-        """The bytes to be written since the last time."""
-        return b"".join(self.returns.take())
+    def take(self) -> list[bytes | memoryview]:
+        """The bytes to be written since the last time, in pieces; none if nothing is."""
+        return self.answers.take()
 
     def _asked(self, frame: Frame) -> Asked:
         try:
@@ -241,9 +274,9 @@ class SodepCaller:
             path = frame.path.decode(self._charset)
         except UnicodeDecodeError:
             refusal = io_fault(f"path or operation is not {self._charset}")
-            return Asked(Token(frame.id, ""), refusal)
+            return Asked(SodepToken(frame.id, ""), refusal)
         value = Packed(frame, operation, self._charset)
-        return Asked(Token(frame.id, operation), Call(path, operation, value))
+        return Asked(SodepToken(frame.id, operation), Call(path, operation, value))
 
 
 class SodepService:
@@ -251,10 +284,10 @@ class SodepService:
 
     closing = False
 
-    def __init__(self, form: Sodep, trunk: Trunk | None) -> None:
+    def __init__(self, form: Sodep, upstream: Upstream | None) -> None:
         self._charset = form.charset
-        self._reader = Reader(form.limits)
-        self._trunk = trunk
+        self._reader = SodepReader(form.limits)
+        self._upstream = upstream
 
     @property
     def broken(self) -> str:
@@ -266,10 +299,10 @@ class SodepService:
         return request
 
     def feed(self, data: bytes) -> list[Answered]:
-        """The answers that became whole, without those to calls on the trunk."""
+        """The answers that became whole, without those to calls of the fast path."""
         data, ends = self._reader.cut(data)
-        if ends and self._trunk is not None:
-            data, ends = deliver(data, ends, self._trunk)
+        if ends and self._upstream is not None:
+            data, ends = deliver(data, ends, self._upstream)
         return [Answered(one.id, self._answer(one)) for one in frames(data, ends)] if ends else []
 
     def eof(self) -> list[Answered]:
@@ -279,6 +312,6 @@ class SodepService:
     def _answer(self, frame: Frame) -> Answer:
         if frame.fault is None:
             return Result(Packed(frame, "", self._charset))
-        # A name outside the charset still passes untouched; no other form can encode it.
+        # A name outside the charset passes untouched to another sodep port; no other form has it.
         name = frame.fault.decode(self._charset, "surrogateescape")
         return Fault(name, Packed(frame, name, self._charset))

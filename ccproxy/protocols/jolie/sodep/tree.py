@@ -2,7 +2,7 @@
 
 Both directions walk in a loop, so depth costs memory, not stack. It must never replace what it
 cannot read: the original turns bytes outside its charset into U+FFFD and unknown tags into void;
-here they are Unportable, because nobody can tell afterwards what was meant.
+here they are Unportable, because a receiver could not tell afterwards what was meant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ccproxy.protocols.jolie.sodep.limits import SodepError
 from ccproxy.protocols.jolie.values import Long, Payload, Tree, Unportable
 
 CHARSETS = ("utf-8", "iso-8859-1", "iso-8859-15", "us-ascii", "windows-1252", "utf-16-be")
-"""Charsets a port may be configured to; it is not announced on the wire, both sides must know."""
+"""Charsets a port may be configured to; both sides must know it, the wire does not announce it."""
 
 _INT = Struct(">i")
 _DOUBLE = Struct(">d")
@@ -25,7 +25,7 @@ _Open = list[tuple[dict[str, list[Tree]], int, list[Tree], int]]
 
 
 class _Cursor:
-    """Reads one after the other out of bytes that may end anywhere."""
+    """Reads one field after the other out of bytes that may end anywhere."""
 
     __slots__ = ("data", "at", "charset")
 

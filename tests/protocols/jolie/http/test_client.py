@@ -2,20 +2,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.http import Client, Limits, Sending
+from ccproxy.protocols.jolie.http import HttpClient, HttpLimits, Sending
 
 ASK = Sending((("Host", "h"),), b"{}", target="/sum")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
-def asked() -> Client:
-    client = Client(Limits(head=2000, body=100))
+def asked() -> HttpClient:
+    client = HttpClient(HttpLimits(head=2000, body=100))
     client.send(ASK)
     return client
 
 
 def test_a_request_on_the_wire():
-    data = Client(Limits()).send(ASK)
+    data = HttpClient(HttpLimits()).send(ASK)
     assert data == b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_response_breaks_the_connection(data):
 
 
 def test_bytes_nobody_asked_for_break_the_connection():
-    client = Client(Limits())
+    client = HttpClient(HttpLimits())
     assert client.feed(OK) is None
     assert "without a request" in client.broken
 
@@ -80,7 +80,7 @@ def test_a_cut_off_response_is_none(part):
 
 
 def test_a_service_that_says_nothing_has_just_closed():
-    for client in (asked(), Client(Limits())):
+    for client in (asked(), HttpClient(HttpLimits())):
         assert client.eof() is None
         assert client.closing and not client.broken
 

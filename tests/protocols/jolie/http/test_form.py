@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.http import Http, Limits
+from ccproxy.protocols.jolie.http import Http, HttpLimits
 from ccproxy.protocols.jolie.json_values import to_tree
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
@@ -19,7 +19,7 @@ def steps(name: str) -> list[dict]:
 
 
 def exchanges(name: str) -> list[tuple[dict, dict]]:
-    """Request and response of each HTTP exchange of a vector."""
+    """HttpRequest and response of each HTTP exchange of a vector."""
     found = steps(name)
     return list(zip(found[::2], found[1::2], strict=True))
 
@@ -56,7 +56,7 @@ def test_exchanges_of_the_original(request_, response):
         assert answer.value.tree() == to_tree(body)
 
     caller.answer(asked.token, answer)
-    out = caller.out()
+    out = b"".join(caller.take())
     ours = json.loads(out.partition(b"\r\n\r\n")[2])
     assert ours == (body or {})
     assert f"X-Jolie-Operation: {operation}".encode() in out
@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_answered_with_a_fault_and_the_connection_stays(d
     caller, asked = asked_by(data)
     assert isinstance(asked.call, Fault)
     caller.answer(asked.token, asked.call)
-    out = caller.out()
+    out = b"".join(caller.take())
     assert out.startswith(b"HTTP/1.1 500")
     assert json.loads(out.partition(b"\r\n\r\n")[2])["error"]["message"] == "IOException"
     assert not caller.closing
@@ -136,9 +136,9 @@ def test_a_request_without_operation_is_told_what_is_missing(target):
 def test_who_leaves_says_so(part):
     caller = Http().caller()
     assert caller.feed(part) == []
-    caller.leave("over")
+    caller.drain("over")
     assert caller.closing and not caller.broken
-    out = caller.out()
+    out = b"".join(caller.take())
     assert out.startswith(b"HTTP/1.1 503") == bool(part)
     assert b'"data":"over"' in out or not part
 
@@ -146,7 +146,7 @@ def test_who_leaves_says_so(part):
 def test_garbage_is_answered_and_the_connection_closed():
     caller = Http().caller()
     assert caller.feed(b"\x00\x01\r\n\r\n") == []
-    assert b'"message":"IOException"' in caller.out()
+    assert b'"message":"IOException"' in b"".join(caller.take())
     assert caller.broken
     assert caller.closing
 
@@ -154,7 +154,7 @@ def test_garbage_is_answered_and_the_connection_closed():
 def test_an_answer_json_cannot_carry_is_a_fault():
     caller, asked = asked_by(post(b"", "X-Jolie-MessageID: 12"))
     caller.answer(asked.token, Result(Tree(b"raw")))
-    out = caller.out()
+    out = b"".join(caller.take())
     assert out.startswith(b"HTTP/1.1 500")
     assert b"X-Jolie-MessageID: 12" in out
     assert b"raw" in out
@@ -189,18 +189,18 @@ def test_bodies_of_any_kind_are_answered(body):
         caller.answer(asked.token, asked.call)
     else:
         caller.answer(asked.token, Result(asked.call.value))
-    assert caller.out().startswith(b"HTTP/1.1 ")
-    assert Http(limits=Limits(body=10)).limits.body == 10
+    assert b"".join(caller.take()).startswith(b"HTTP/1.1 ")
+    assert Http(limits=HttpLimits(body=10)).limits.body == 10
 
 
 @pytest.mark.parametrize(
     "data", [post(b"x" * 101), post(gzip.compress(b" " * 101), "Content-Encoding: gzip")]
 )
 def test_a_body_too_large_packed_or_unpacked(data):
-    caller = Http(limits=Limits(body=100)).caller()
+    caller = Http(limits=HttpLimits(body=100)).caller()
     assert caller.feed(data) == []
     assert caller.broken and caller.too_big and caller.closing
-    head, _, body = caller.out().partition(b"\r\n\r\n")
+    head, _, body = b"".join(caller.take()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413")
     error = json.loads(body)["error"]
     assert error["message"] == "IOException"

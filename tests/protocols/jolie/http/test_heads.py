@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.http import heads
-from ccproxy.protocols.jolie.http.messages import Refused
+from ccproxy.protocols.jolie.http.messages import RefusedRequest
 
 LINE = b"POST /sum HTTP/1.1\r\n"
 
@@ -75,7 +75,7 @@ def test_what_everybody_reads_alike(head):
 def test_what_somebody_may_read_otherwise(what):
     head, status = AMBIGUOUS[what]
     found = heads.ambiguous(head)
-    assert isinstance(found, Refused) and found.status == status
+    assert isinstance(found, RefusedRequest) and found.status == status
 
 
 @given(st.binary(max_size=60))

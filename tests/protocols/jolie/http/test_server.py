@@ -4,23 +4,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.http import Limits, Refused, Request, Sending, Server
+from ccproxy.protocols.jolie.http import (
+    HttpLimits,
+    HttpRequest,
+    HttpServer,
+    RefusedRequest,
+    Sending,
+)
 
 POST = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"
 BODY = b'{"x":1}'
 CHUNKED = b"POST /sum HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-LIMITS = Limits(head=2000, body=100, ahead=200)
+LIMITS = HttpLimits(head=2000, body=100, ahead=200)
 
 
-def server() -> Server:
-    return Server(LIMITS)
+def server() -> HttpServer:
+    return HttpServer(LIMITS)
 
 
 def test_a_request_becomes_whole_and_is_responded_to():
     one = server()
     assert one.feed(POST) is None
     request = one.feed(BODY)
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     assert (request.method, request.target, request.body) == ("POST", "/sum", BODY)
     assert request.headers["content-length"] == "7"
     one.respond(Sending((("Content-Type", "text/plain"),), b"hi"))
@@ -32,14 +38,14 @@ def test_a_request_becomes_whole_and_is_responded_to():
 def test_pipelined_requests_come_one_after_the_other():
     one = server()
     first = one.feed((POST + BODY) * 2 + POST)
-    assert isinstance(first, Request)
+    assert isinstance(first, HttpRequest)
     assert one.feed(b"") is None
     assert one.feed(BODY[:3]) is None
     one.respond(Sending())
-    assert isinstance(one.feed(b""), Request)
+    assert isinstance(one.feed(b""), HttpRequest)
     one.respond(Sending())
     assert one.feed(b"") is None
-    assert isinstance(one.feed(BODY[3:]), Request)
+    assert isinstance(one.feed(BODY[3:]), HttpRequest)
 
 
 def test_what_is_sent_ahead_has_a_limit():
@@ -78,7 +84,7 @@ def test_what_is_sent_ahead_has_a_limit():
 def test_what_cannot_be_read_is_refused_and_the_connection_ends(data, status):
     one = server()
     found = one.feed(data)
-    assert isinstance(found, Refused)
+    assert isinstance(found, RefusedRequest)
     assert found.status == status
     assert one.too_big == (status == 413)
     assert "bytearray" not in found.reason
@@ -94,7 +100,7 @@ def test_a_caller_that_asks_first_is_told_to_go_on():
     one = server()
     one.feed(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     assert one.out().startswith(b"HTTP/1.1 100")
-    assert isinstance(one.feed(BODY), Request)
+    assert isinstance(one.feed(BODY), HttpRequest)
 
 
 def test_old_and_closing_callers_are_closed_behind_their_response():
@@ -103,7 +109,7 @@ def test_old_and_closing_callers_are_closed_behind_their_response():
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     ):
         one = server()
-        assert isinstance(one.feed(data), Request)
+        assert isinstance(one.feed(data), HttpRequest)
         one.respond(Sending())
         assert one.closing
 
@@ -123,9 +129,9 @@ def test_a_half_closed_caller_gets_its_response():
     ahead.feed(BODY + POST)
     ahead.eof()
     ahead.respond(Sending())
-    assert isinstance(ahead.feed(b""), Request)
+    assert isinstance(ahead.feed(b""), HttpRequest)
     ahead.respond(Sending())
-    assert isinstance(ahead.feed(b""), Refused)
+    assert isinstance(ahead.feed(b""), RefusedRequest)
     idle = server()
     idle.eof()
     assert idle.closing
@@ -177,7 +183,7 @@ def test_any_split_of_chunked_ones_gives_the_same_requests(cuts):
     for start, end in zip(ends, ends[1:], strict=False):
         chunk = whole[start:end]
         while (request := one.feed(chunk)) is not None:
-            assert isinstance(request, Request), request
+            assert isinstance(request, HttpRequest), request
             found.append(request.body)
             one.respond(Sending())
             chunk = b""
@@ -185,10 +191,10 @@ def test_any_split_of_chunked_ones_gives_the_same_requests(cuts):
 
 
 def test_many_sent_ahead_are_not_copied_again_and_again():
-    one = Server(Limits())
+    one = HttpServer(HttpLimits())
     body = b"X: " + b"y" * 180 + b"\r\n\r\n"
     ahead, began = (CHUNKED + b"0\r\n" + body) * 4000, time.process_time()
-    assert isinstance(one.feed(ahead), Request)
+    assert isinstance(one.feed(ahead), HttpRequest)
     found = 1
     one.respond(Sending())
     while one.feed(b"") is not None:
@@ -205,33 +211,33 @@ def test_it_is_crowded_before_it_breaks():
     one.feed(BODY + POST)
     assert one.crowded and not one.broken
     one.respond(Sending())
-    assert isinstance(one.feed(b""), Request)
+    assert isinstance(one.feed(b""), HttpRequest)
     assert not one.crowded
 
 
 def test_who_leaves_is_responded_to_and_told():
     one = server()
     one.feed((POST + BODY) * 2)
-    assert one.leave("over") is None
+    assert one.drain("over") is None
     assert not one.closing
     one.respond(Sending(body=b"x"))
     assert b"Connection: close" in one.out()
     assert one.closing and not one.broken
     assert one.feed(b"") is None
     idle = server()
-    assert idle.leave("over") is None and idle.closing
+    assert idle.drain("over") is None and idle.closing
     again = server()
     again.feed(POST + BODY)
     again.respond(Sending())
-    assert again.leave("over") is None and again.closing
+    assert again.drain("over") is None and again.closing
 
 
 @pytest.mark.parametrize("part", [POST[:5], POST, POST + BODY[:3], CHUNKED + b"3\r\nab"])
 def test_who_leaves_in_the_middle_of_a_request_is_told(part):
     one = server()
     assert one.feed(part) is None
-    assert one.leave("over") == Refused(503, "over")
-    assert one.leave("over") is None
+    assert one.drain("over") == RefusedRequest(503, "over")
+    assert one.drain("over") is None
     one.respond(Sending(status=503))
     out = one.out()
     assert out.startswith(b"HTTP/1.1 503") and b"Connection: close" in out
@@ -252,6 +258,6 @@ def test_an_upgrade_nobody_wants_is_not_in_the_way():
     one = server()
     upgrade = b"Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c"
     for _ in range(2):
-        assert isinstance(one.feed(POST.replace(b"Host: h", upgrade) + BODY), Request)
+        assert isinstance(one.feed(POST.replace(b"Host: h", upgrade) + BODY), HttpRequest)
         one.respond(Sending(body=b"x"))
         assert not one.closing

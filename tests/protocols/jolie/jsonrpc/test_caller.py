@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.http.messages import Limits
+from ccproxy.protocols.jolie.http.messages import HttpLimits
 from ccproxy.protocols.jolie.jsonrpc.caller import BATCH, INVALID, UNREADABLE, JsonRpcCaller
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
@@ -34,7 +34,7 @@ def responses(data: bytes) -> list[tuple[int, object]]:
 
 
 def caller(**limits: int) -> JsonRpcCaller:
-    return JsonRpcCaller(Limits(**limits))
+    return JsonRpcCaller(HttpLimits(**limits))
 
 
 def service(call: Call) -> Result | Fault:
@@ -58,7 +58,7 @@ def talk(data: bytes) -> list[tuple[int, object]]:
         for token, call in asked:
             one.answer(token, call if isinstance(call, Fault) else service(call))
         asked = one.feed(b"")
-    return responses(one.out())
+    return responses(b"".join(one.take()))
 
 
 def error(code: int, message: str, id: object = None) -> dict[str, object]:
@@ -131,11 +131,11 @@ def test_a_notification_is_taken_and_responded_to_at_once():
     first, second = one.feed(notice + post({"method": "m", "id": 1}))
     assert first.token is None
     assert first.call.value.tree() == Tree("hi")
-    assert responses(one.out()) == [(204, None)]
+    assert responses(b"".join(one.take())) == [(204, None)]
     one.answer(None, Fault("Late", Tree()))
-    assert one.out() == b""
+    assert b"".join(one.take()) == b""
     one.answer(second.token, Result(Tree()))
-    [(_, body)] = responses(one.out())
+    [(_, body)] = responses(b"".join(one.take()))
     assert body["result"] is None
 
 
@@ -169,7 +169,7 @@ def test_an_id_that_can_be_read_is_given_back():
 def test_garbage_is_answered_and_the_connection_closed():
     one = caller()
     assert one.feed(b"\x00\r\n\r\n") == []
-    [(status, body)] = responses(one.out())
+    [(status, body)] = responses(b"".join(one.take()))
     assert (status, body["error"]["code"], body["id"]) == (400, UNREADABLE, None)
     assert one.closing
 
@@ -185,7 +185,7 @@ def test_a_body_too_large_packed_or_unpacked(data):
     one = caller(body=100)
     assert one.feed(data) == []
     assert one.broken and one.too_big and one.closing
-    [(status, body)] = responses(one.out())
+    [(status, body)] = responses(b"".join(one.take()))
     assert status == 413
     assert body["error"]["code"] == -32000
     assert "more than 100 bytes" in body["error"]["data"]
@@ -194,8 +194,8 @@ def test_a_body_too_large_packed_or_unpacked(data):
 def test_who_leaves_in_the_middle_of_a_request_is_told():
     one = caller()
     assert one.feed(post({})[:-1]) == []
-    one.leave("over")
-    [(status, body)] = responses(one.out())
+    one.drain("over")
+    [(status, body)] = responses(b"".join(one.take()))
     assert (status, body["error"]["code"], body["error"]["data"]) == (503, -32000, "over")
     assert one.closing and not one.crowded
 
@@ -204,7 +204,7 @@ def test_an_answer_json_cannot_carry_is_a_fault():
     one = caller()
     [asked] = one.feed(post({"method": "m", "id": 1}))
     one.answer(asked.token, Fault("Own", Tree(float("nan"))))
-    [(_, body)] = responses(one.out())
+    [(_, body)] = responses(b"".join(one.take()))
     assert body["error"]["message"] == "IOException"
 
 
@@ -214,9 +214,9 @@ def test_answers_of_a_batch_come_in_any_order_and_stand_in_that_of_its_requests(
     first, note, second = one.feed(post(batch) + post({"method": "next", "id": 3}))
     assert note.token is None
     one.answer(second.token, Result(Tree("second")))
-    assert one.feed(b"") == [] and one.out() == b""
+    assert one.feed(b"") == [] and b"".join(one.take()) == b""
     one.answer(first.token, Result(Tree("first")))
-    [(status, body)] = responses(one.out())
+    [(status, body)] = responses(b"".join(one.take()))
     assert (status, [found["result"] for found in body]) == (200, ["first", "second"])
     [third] = one.feed(b"")
     assert third.call.operation == "next"
@@ -227,7 +227,7 @@ def test_the_answers_of_a_batch_are_bounded_together():
     asked = one.feed(post([{"method": "m", "id": id} for id in range(3)]))
     for token, _ in asked:
         one.answer(token, Result(Tree("x" * 100)))
-    [(_, body)] = responses(one.out())
+    [(_, body)] = responses(b"".join(one.take()))
     assert [found.get("result") for found in body] == ["x" * 100, "x" * 100, None]
     assert "more than 300 bytes" in body[2]["error"]["data"]
 

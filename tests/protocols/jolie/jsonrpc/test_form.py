@@ -63,7 +63,7 @@ def test_exchanges_of_the_original(request_, answer):
     assert not service.broken
     assert isinstance(found, Fault) == ("error" in body)
     caller.answer(asked.token, found)
-    ours = body_of(caller.out())
+    ours = body_of(b"".join(caller.take()))
     assert str(ours.pop("id")) == body.pop("id")
     assert ours == body
 
@@ -89,7 +89,7 @@ def test_between_two_jsonrpc_ports_params_and_results_keep_their_spelling(params
     (answered,) = service.feed(response({"result": [None], "id": 2}))
     assert answered.answer.value.tree() == Tree()
     caller.answer(asked.token, answered.answer)
-    assert body_of(caller.out())["result"] == [None]
+    assert body_of(b"".join(caller.take()))["result"] == [None]
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_bytes_of_any_kind_never_raise(data):
     caller = JsonRpc().caller()
     for asked in caller.feed(post(data)):
         caller.answer(asked.token, asked.call if isinstance(asked.call, Fault) else Result(Tree()))
-    assert caller.out()
+    assert b"".join(caller.take())

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from ccproxy.protocols.jolie.http.messages import Response, TooBig
+from ccproxy.protocols.jolie.http.messages import HttpResponse, TooBig
 from ccproxy.protocols.jolie.jsonrpc.values import (
     loads,
     params_of,
@@ -45,10 +45,10 @@ def test_results():
 
 
 def test_bodies():
-    assert loads(Response(200, {}, b"[1]"), 9) == [1]
+    assert loads(HttpResponse(200, {}, b"[1]"), 9) == [1]
     with pytest.raises(Unportable, match="no JSON"):
-        loads(Response(200, {}, b"["), 9)
-    packed = Response(200, {"content-encoding": "gzip"}, gzip.compress(b"[1,2,3,4]"))
+        loads(HttpResponse(200, {}, b"["), 9)
+    packed = HttpResponse(200, {"content-encoding": "gzip"}, gzip.compress(b"[1,2,3,4]"))
     assert loads(packed, 9) == [1, 2, 3, 4]
     with pytest.raises(TooBig, match="more than 8 bytes"):
         loads(packed, 8)

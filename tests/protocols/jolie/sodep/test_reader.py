@@ -1,11 +1,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.sodep import Frame, Limits, Reader, encode, message
+from ccproxy.protocols.jolie.sodep import Frame, SodepLimits, SodepReader, encode, message
 from ccproxy.protocols.jolie.sodep.sides import answer_tail, request_tail
 from ccproxy.protocols.jolie.values import Fault, Tree
 
-LIMITS = Limits(message=1 << 20)
+LIMITS = SodepLimits(message=1 << 20)
 BIG = Tree(None, {"x": [Tree("y" * 70_000), Tree(1)]})
 MESSAGES = [
     message(1, b"/Sum", request_tail("sum", Tree(None, {"x": [Tree(5)], "y": [Tree(3)]}))),
@@ -18,7 +18,7 @@ WHOLE = b"".join(MESSAGES)
 
 
 def read(chunks) -> list[Frame]:
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     frames = [frame for chunk in chunks for frame in reader.feed(chunk)]
     assert not reader.broken
     assert not reader.held
@@ -57,7 +57,7 @@ def test_a_long_string_that_comes_in_many_reads_is_not_joined_again_and_again():
 
 
 def test_garbage_breaks_the_reader_behind_what_was_whole():
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     frames = reader.feed(MESSAGES[0] + b"\0" * 8 + b"\x7f\xff\xff\xff")
     assert len(frames) == 1
     assert "resource path" in reader.broken
@@ -66,7 +66,7 @@ def test_garbage_breaks_the_reader_behind_what_was_whole():
 
 
 def test_an_announced_length_takes_no_memory():
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     head = MESSAGES[0][: 8 + 8 + 7 + 1]
     reader.feed(head + b"\1" + (1 << 19).to_bytes(4, "big"))
     assert not reader.broken
@@ -76,7 +76,7 @@ def test_an_announced_length_takes_no_memory():
 @given(st.binary(max_size=200), st.integers(1, 50))
 @settings(max_examples=300, deadline=None)
 def test_bytes_of_any_kind_never_raise(data, step):
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     for at in range(0, len(data), step):
         reader.feed(data[at : at + step])
     assert reader.held <= len(data)
@@ -85,14 +85,14 @@ def test_bytes_of_any_kind_never_raise(data, step):
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
 @settings(max_examples=200, deadline=None)
 def test_messages_with_one_byte_changed_never_raise(at, byte):
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     reader.feed(WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :])
 
 
 def test_it_says_whether_a_message_was_too_long():
-    reader = Reader(Limits(message=30))
+    reader = SodepReader(SodepLimits(message=30))
     assert len(reader.feed(message(1, b"/", request_tail("a", Tree())) + MESSAGES[0])) == 1
     assert (reader.broken, reader.too_big) == ("message of more than 30 bytes", True)
-    reader = Reader(LIMITS)
+    reader = SodepReader(LIMITS)
     reader.feed(b"POST / HTTP/1.1")
     assert reader.broken and not reader.too_big

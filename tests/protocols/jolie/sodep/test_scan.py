@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.sodep import scan as plain
-from ccproxy.protocols.jolie.sodep.limits import Limits, SodepError
+from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits
 from ccproxy.protocols.jolie.sodep.scan import Walk
 
 try:
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize(
     [pytest.param(plain, id="plain"), pytest.param(compiled, id="compiled", marks=not_built)],
 )
 
-LIMITS = Limits(message=1 << 20, name=64, depth=8, nodes=100)
+LIMITS = SodepLimits(message=1 << 20, name=64, depth=8, nodes=100)
 HEAD = bytes(7) + b"\1" + b"\0\0\0\1/" + b"\0\0\0\3sum" + b"\0"
 VOID = bytes(5)
 
@@ -40,7 +40,7 @@ def nested(depth: int) -> bytes:
     return (b"\0" + number(1) + text(b"a") + number(1)) * (depth - 1) + VOID
 
 
-def ends(scanner, data: bytes, limits: Limits = LIMITS) -> tuple[list, int, Walk]:
+def ends(scanner, data: bytes, limits: SodepLimits = LIMITS) -> tuple[list, int, Walk]:
     found: list = []
     walk = Walk()
     return found, scanner.scan(data, 0, walk, limits, found), walk
@@ -99,8 +99,8 @@ def test_what_stands_before_an_error_is_found(scanner):
 def test_a_value_nested_a_hundred_thousand_deep_is_refused_with_a_short_stack(scanner):
     walk = Walk()
     with pytest.raises(SodepError, match="deeper"):
-        scanner.scan(HEAD + nested(100_000), 0, walk, Limits(), [])
-    assert len(walk.stack) < 2 * Limits().depth
+        scanner.scan(HEAD + nested(100_000), 0, walk, SodepLimits(), [])
+    assert len(walk.stack) < 2 * SodepLimits().depth
 
 
 def test_a_walk_goes_on_where_it_stopped(scanner):

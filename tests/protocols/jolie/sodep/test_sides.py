@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from ccproxy.protocols.jolie.sodep import (
-    Limits,
-    Load,
     Packed,
-    Reader,
     Sodep,
-    Trunk,
-    Trunks,
+    SodepLimits,
+    SodepReader,
+    Upstream,
+    UpstreamLoad,
+    UpstreamPool,
     message,
 )
 from ccproxy.protocols.jolie.values import Call, Fault, Long, Result, Tree
@@ -81,7 +81,7 @@ def test_messages_of_the_original_pass_untouched(file):
         (answered,) = Sodep().service().feed(data)
         caller, asked = feed(data)
         caller.answer(asked.token, answered.answer)
-        assert caller.out() == data
+        assert b"".join(caller.take()) == data
         if meaning["fault"] is None:
             call = asked.call._replace(path="/else/where")
             expected = message(77, b"/else/where", data[12 + len(meaning["resourcePath"]) :])
@@ -134,7 +134,7 @@ def test_a_request_of_the_worked_example_changes_its_path_alone():
     assert Sodep().request(asked.call._replace(path="/"), asked.token.id) == forwarded
     (answered,) = Sodep().service().feed(answer)
     caller.answer(asked.token, answered.answer)
-    assert caller.out() == returned
+    assert b"".join(caller.take()) == returned
 
 
 def test_a_value_of_another_form_is_encoded():
@@ -142,16 +142,16 @@ def test_a_value_of_another_form_is_encoded():
     caller, asked = feed(Sodep().request(Call("/Sum", "sum", value), 1))
     assert asked.call.value.tree() == value
     caller.answer(asked.token, Result(Tree(8)))
-    assert Sodep().service().feed(caller.out())[0].answer.value.tree() == Tree(8)
+    assert Sodep().service().feed(b"".join(caller.take()))[0].answer.value.tree() == Tree(8)
     caller.answer(asked.token, Fault("DivisionByZero", value))
-    answer = Sodep().service().feed(caller.out())[0].answer
+    answer = Sodep().service().feed(b"".join(caller.take()))[0].answer
     assert (answer.name, answer.value.tree()) == ("DivisionByZero", value)
 
 
 def test_what_sodep_cannot_carry_is_answered_with_a_fault():
     caller, asked = feed(Sodep().request(Call("/", "sum", Tree()), 9))
     caller.answer(asked.token, Result(Tree(1 << 63)))
-    ((id, answer),) = Sodep().service().feed(caller.out())
+    ((id, answer),) = Sodep().service().feed(b"".join(caller.take()))
     assert (id, answer.name) == (9, "IOException")
     assert "64 bits" in answer.value.tree().payload
 
@@ -175,7 +175,7 @@ def test_a_path_that_is_no_text_is_answered_with_a_fault():
     caller, asked = feed(message(4, b"/\xff", b"\0\0\0\1o\0" + bytes(5)))
     assert isinstance(asked.call, Fault)
     caller.answer(asked.token, asked.call)
-    assert Sodep().service().feed(caller.out())[0].id == 4
+    assert Sodep().service().feed(b"".join(caller.take()))[0].id == 4
 
 
 def test_a_caller_that_half_closes_gets_its_answers():
@@ -187,21 +187,21 @@ def test_a_caller_that_half_closes_gets_its_answers():
 
 
 def test_limits_reach_the_reader():
-    caller = Sodep(Limits(message=40)).caller()
+    caller = Sodep(SodepLimits(message=40)).caller()
     assert caller.feed(Sodep().request(Call("/", "echo", Tree("x" * 50)), 1)) == []
     assert "more than 40" in caller.broken
-    assert Reader(Limits()).feed(b"") == []
+    assert SodepReader(SodepLimits()).feed(b"") == []
 
 
 def test_who_leaves_is_answered_first():
     caller, asked = feed(Sodep().request(Call("/", "sum", Tree()), 1))
     assert not caller.closing
-    caller.leave("over")
+    caller.drain("over")
     assert not caller.closing
     caller.answer(asked.token, Result(Tree(1)))
     assert caller.closing and not caller.broken and not caller.crowded
     idle = Sodep().caller()
-    idle.leave("over")
+    idle.drain("over")
     assert idle.closing
 
 
@@ -215,30 +215,30 @@ def test_calls_before_garbage_are_answered():
 
 def test_a_message_that_is_too_long_is_told_from_garbage():
     for value, too_big in ((Tree("x" * 50), True), (Tree("", {"y" * 50: [Tree()]}), True)):
-        caller = Sodep(Limits(message=40)).caller()
+        caller = Sodep(SodepLimits(message=40)).caller()
         assert caller.feed(Sodep().request(Call("/", "sum", value), 1)) == []
         assert (caller.broken, caller.too_big) == ("message of more than 40 bytes", too_big)
     assert caller.closing
 
 
-def test_calls_that_went_straight_can_be_given_up():
+def test_calls_of_the_fast_path_can_be_abandoned():
     form, other, clock = Sodep(), Sodep().caller(), 0.0
-    load = Load(10, 1000)
-    trunk, trunks = Trunk(count(1), load), Trunks("utf-8", 1.0, lambda: clock)
-    trunks.usable.append(trunk)
+    load = UpstreamLoad(10, 1000)
+    upstream, upstreams = Upstream(count(1), load), UpstreamPool("utf-8", 1.0, lambda: clock)
+    upstreams.usable.append(upstream)
     mine, stays = form.caller(), form.caller()
     data = form.request(Call("/Sum", "sum", Tree()), 7)
     ((_, call),) = mine.feed(data)
-    form.pass_on(call, "/", trunks, Account())
+    form.add_route(call, "/", upstreams, Stats())
     assert mine.feed(data + data) == stays.feed(data) == []
-    assert (mine.returns.open, stays.returns.open, len(trunk.open)) == (3, 1, 3)
+    assert (mine.answers.open, stays.answers.open, len(upstream.open)) == (3, 1, 3)
     form.abandon([mine, other], Fault("IOException", Tree("over")))
-    assert (mine.returns.open, stays.returns.open, load.calls) == (1, 1, 1)
-    found = Sodep().service().feed(mine.out())
+    assert (mine.answers.open, stays.answers.open, load.calls) == (1, 1, 1)
+    found = Sodep().service().feed(b"".join(mine.take()))
     assert [(id, answer.value.tree().payload) for id, answer in found] == [(7, "over")] * 2
 
 
-class Account:
+class Stats:
     """Counts nothing."""
 
     class flow:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.sodep import CHARSETS, Limits, Reader, SodepError, decode, encode
+from ccproxy.protocols.jolie.sodep import (
+    CHARSETS,
+    SodepError,
+    SodepLimits,
+    SodepReader,
+    decode,
+    encode,
+)
 from ccproxy.protocols.jolie.values import Long, Tree, Unportable, walk
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "jolie"
@@ -60,7 +67,7 @@ def test_what_is_encoded_decodes_the_same(tree):
 @given(TREES)
 @settings(max_examples=50, deadline=None)
 def test_what_is_encoded_is_found_as_one_message(tree):
-    reader = Reader(Limits())
+    reader = SodepReader(SodepLimits())
     frames = reader.feed(bytes(16) + b"\0" + encode(tree))
     assert len(frames) == 1
     assert not reader.held

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
-from ccproxy_handlers.redirect.actions import Close, Open, Respond, Write
+from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
 from ccproxy_handlers.redirect.couriers import Courier
 from ccproxy_handlers.redirect.location import Location
-from ccproxy_handlers.redirect.port import Port
-from ccproxy_handlers.redirect.target import Shape, Target
+from ccproxy_handlers.redirect.output_port import OutputPort
+from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
-A, B, C = (Target(Location("h", port)) for port in (8001, 8002, 8003))
+A, B, C = (ServiceTarget(Location("h", port)) for port in (8001, 8002, 8003))
 CALL = Call("/", "sum", Tree())
 
 
-def port(target: Target = A, couriers: tuple[Courier, ...] = ()) -> Port:
-    return Port(target, count(1), couriers)
+def port(target: ServiceTarget = A, couriers: tuple[Courier, ...] = ()) -> OutputPort:
+    return OutputPort(target, count(1), couriers)
 
 
 def ok(id: int, value: object = None) -> list[Answered]:
@@ -27,22 +27,22 @@ def ok(id: int, value: object = None) -> list[Answered]:
 
 def test_calls_sent_finish_at_the_old_target_and_new_ones_go_to_the_new():
     one = port()
-    assert one.ask("a", CALL, 0) == [Open(1, A.location)]
+    assert one.ask("a", CALL, 0) == [OpenConnection(1, A.location)]
     one.opened(1, 0)
     assert one.relocate(B, 1) == []
     assert one.draining == 1
-    assert one.ask("b", CALL, 1) == [Open(2, B.location)]
+    assert one.ask("b", CALL, 1) == [OpenConnection(2, B.location)]
     (write,) = one.opened(2, 1)
     assert write.connection == 2
     assert one.answered(2, ok(1, 2000), 2) == [Respond("b", Result(Tree(2000)))]
-    assert one.answered(1, ok(1, 1000), 2) == [Respond("a", Result(Tree(1000))), Close(1)]
+    assert one.answered(1, ok(1, 1000), 2) == [Respond("a", Result(Tree(1000))), CloseConnection(1)]
     assert one.draining == 0
 
 
 def test_calls_not_sent_yet_move_with_the_port_and_keep_their_deadline():
     one = port()
     one.ask("a", CALL, 0)
-    assert one.relocate(B, 20) == [Close(1), Open(2, B.location)]
+    assert one.relocate(B, 20) == [CloseConnection(1), OpenConnection(2, B.location)]
     assert one.draining == 0
     assert one.deadline() == A.shape.timeout
     (write,) = one.opened(2, 21)
@@ -55,7 +55,7 @@ def test_calls_not_sent_yet_move_with_the_port_and_keep_their_deadline():
 def test_relocation_to_another_protocol_encodes_anew():
     one = port()
     one.ask("a", CALL, 0)
-    one.relocate(Target(B.location, "http"), 0)
+    one.relocate(ServiceTarget(B.location, "http"), 0)
     (write,) = one.opened(2, 0)
     assert write.request.target == "/sum"
 
@@ -65,8 +65,8 @@ def test_relocation_to_the_same_place_is_nothing():
     one.ask("a", CALL, 0)
     one.opened(1, 0)
     one.answered(1, ok(1), 0)
-    assert one.relocate(Target(Location("h", 8001)), 1) == []
-    assert one.relocate(B, 1) == [Close(1)]
+    assert one.relocate(ServiceTarget(Location("h", 8001)), 1) == []
+    assert one.relocate(B, 1) == [CloseConnection(1)]
     assert one.target == B
 
 
@@ -77,7 +77,7 @@ def test_an_old_target_that_never_answers_is_given_up_at_the_timeout():
     one.relocate(B, 1)
     actions = one.tick(A.shape.timeout)
     assert actions[0].caller == "a"
-    assert actions[1:] == [Close(1)]
+    assert actions[1:] == [CloseConnection(1)]
     assert one.draining == 0
 
 
@@ -88,7 +88,7 @@ def test_a_port_that_stops_answers_everybody():
     one.relocate(B, 1)
     one.ask("waiting", CALL, 1)
     actions = one.stop(2)
-    assert Close(2) in actions
+    assert CloseConnection(2) in actions
     assert [action.caller for action in actions if isinstance(action, Respond)] == ["waiting"]
     assert isinstance(one.ask("late", CALL, 2)[0].answer, Fault)
     assert one.relocate(C, 2) == []
@@ -127,9 +127,11 @@ class World:
 
     def __init__(self, seed: int, mode: str) -> None:
         self.random = Random(seed)
-        shape = Shape(mode, self.random.randint(1, 3), timeout=10.0, idle=4.0, calls=20)
-        self.targets = [Target(Location("h", number), "sodep", shape) for number in (1, 2, 3)]
-        self.port = Port(self.targets[0], count(1))
+        shape = ConnectionLimits(mode, self.random.randint(1, 3), timeout=10.0, idle=4.0, calls=20)
+        self.targets = [
+            ServiceTarget(Location("h", number), "sodep", shape) for number in (1, 2, 3)
+        ]
+        self.port = OutputPort(self.targets[0], count(1))
         self.now = 0.0
         self.asked = 0
         self.opening: dict[int, Location] = {}
@@ -140,17 +142,17 @@ class World:
 
     def act(self, actions) -> None:
         for action in actions:
-            if isinstance(action, Open):
+            if isinstance(action, OpenConnection):
                 self.opening[action.connection] = action.location
-            elif isinstance(action, Close):
+            elif isinstance(action, CloseConnection):
                 self.drop(action.connection)
-            elif isinstance(action, Write):
+            elif isinstance(action, WriteRequest):
                 self.write(action)
             else:
                 assert action.caller not in self.got, "answered twice"
                 self.got[action.caller] = action.answer
 
-    def write(self, action: Write) -> None:
+    def write(self, action: WriteRequest) -> None:
         (asked,) = Sodep().caller().feed(action.request)
         caller = asked.call.value.tree().payload
         assert caller not in self.where, "sent twice"

@@ -17,7 +17,7 @@ from ccproxy.protocols.jolie.json_values import Json
 from ccproxy.protocols.jolie.values import Result
 
 from .location import Location
-from .port import Port
+from .output_port import OutputPort
 from .target import FORMS
 
 RELOCATE = "relocate"
@@ -25,7 +25,7 @@ RELOCATE = "relocate"
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Relocation:
     """What is asked for; no location: only where calls go now. No protocol: the present one."""
 
     location: Location | None = None
@@ -33,12 +33,12 @@ class Move:
     save: bool = False
 
 
-def is_move(type: str) -> bool:
+def is_relocation(type: str) -> bool:
     """True for the types of such messages."""
     return type.startswith(f"{RELOCATE}.")
 
 
-def read(fields: Mapping[str, Any]) -> Move:
+def read(fields: Mapping[str, Any]) -> Relocation:
     """Read the fields of a message; ValueError says what was found and expected."""
     location, protocol = fields.get("location"), fields.get("protocol") or ""
     save = fields.get("save", False)
@@ -47,13 +47,13 @@ def read(fields: Mapping[str, Any]) -> Move:
     if not isinstance(save, bool):
         raise ValueError(f"save: found {save!r:.40}, expected true or false")
     if location is None:
-        return Move(protocol=protocol, save=save)
+        return Relocation(protocol=protocol, save=save)
     if not isinstance(location, str):
         raise ValueError(f"location: found {location!r:.40}, expected text")
-    return Move(Location.parse(location), protocol, save)
+    return Relocation(Location.parse(location), protocol, save)
 
 
-def answer(port: Port, before: Location, saved: bool = False) -> Result:
+def answer(port: OutputPort, before: Location, saved: bool = False) -> Result:
     """Where calls go now, where they went before, how many are under way in both places."""
     return Result(
         Json(

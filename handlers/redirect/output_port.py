@@ -1,8 +1,8 @@
-"""An output port: where calls go now, and the places where earlier ones still end.
+"""An output port: the target of new calls, and the earlier targets that still owe answers.
 
-Relocation swaps the target: calls already sent are answered by the old one, calls not yet sent
-and all later ones go to the new one; the old connections are closed with their last answer. It
-must never send a call twice or let one end without answer.
+Relocation swaps the target: calls already sent are answered by the old target, calls not yet sent
+and all later ones go to the new one; an old connection is closed after its last answer. It must
+never send a call twice or let one end without answer.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ccproxy.protocols.jolie.sodep import Trunk, Trunks
+from ccproxy.protocols.jolie.sodep import Upstream, UpstreamPool
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, ServiceSide
 
 from . import couriers, faults
 from .actions import Action, Respond
 from .calls import Calls
 from .couriers import Courier
-from .target import Target
+from .target import ServiceTarget
 
 
 class _Carried(NamedTuple):
-    """A caller whose answer the couriers will see, with the call that went out."""
+    """A caller whose answer the couriers will see, with the call that was forwarded."""
 
     caller: Any
     call: Call
 
 
-class Port:
+class OutputPort:
     """One port. Its events are those of `Calls`; `numbers` gives connections their numbers."""
 
     def __init__(
         self,
-        target: Target,
+        target: ServiceTarget,
         numbers: Iterator[int],
         couriers: Sequence[Courier] = (),
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """With a clock calls may go straight, unless couriers want to see them."""
+        """With a clock calls may take the fast path, unless couriers have to see each of them."""
         self._numbers = numbers
         self._couriers = tuple(couriers)
         self._clock = None if couriers else clock
@@ -46,7 +46,7 @@ class Port:
         self._open = True
 
     @property
-    def target(self) -> Target:
+    def target(self) -> ServiceTarget:
         """Where new calls go."""
         return self._now.target
 
@@ -56,9 +56,9 @@ class Port:
         return len(self._old)
 
     @property
-    def strays(self) -> int:
-        """Answers to no call, of the present target."""
-        return self._now.strays
+    def unmatched(self) -> int:
+        """Answers of the present target that matched no call."""
+        return self._now.unmatched
 
     def __len__(self) -> int:
         """Calls without answer."""
@@ -76,18 +76,18 @@ class Port:
         return self._shown(self._now.ask(_Carried(caller, found), found, now))
 
     def side(self, connection: int) -> ServiceSide:
-        """What is spoken on a connection."""
+        """The side of the protocol that reads and writes a connection."""
         return self._of(connection).pool.side(connection)
 
-    def trunk(self, connection: int) -> Trunk | None:
-        """Where calls that go straight are put, if they may; its owner writes them."""
+    def upstream(self, connection: int) -> Upstream | None:
+        """The connection as the fast path sees it, None without one; its owner writes its calls."""
         found = self._of(connection).pool.find(connection)
-        return found.trunk if found else None
+        return found.upstream if found else None
 
     @property
-    def trunks(self) -> Trunks | None:
-        """Where new calls may go straight; None if the port has to see each of them."""
-        return self._now.pool.trunks if self._open else None
+    def upstreams(self) -> UpstreamPool | None:
+        """Where the fast path may take new calls; None if the port has to see each of them."""
+        return self._now.pool.upstreams if self._open else None
 
     def opened(self, connection: int, now: float) -> list[Action]:
         """A connection is up."""
@@ -98,7 +98,7 @@ class Port:
         return self._ended(self._of(connection).refused(connection, reason, now))
 
     def answered(self, connection: int, answers: list[Answered], now: float) -> list[Action]:
-        """Answers came in; call `ending` first if the service closes behind them."""
+        """Answers came in; if the service closes behind them, call `ending` before."""
         return self._ended(self._of(connection).answered(connection, answers, now))
 
     def late(self, connection: int, now: float) -> list[Action]:
@@ -118,18 +118,18 @@ class Port:
         return self._ended(self._of(connection).lost(connection, reason, now))
 
     def tick(self, now: float) -> list[Action]:
-        """Answer who waited too long, close what is idle; to be called when it is `due`."""
+        """Answer calls that waited too long, close idle connections; to be called when `due`."""
         return self._ended([action for one in self._all() for action in one.tick(now)])
 
     def deadline(self) -> float:
-        """When somebody has waited long enough; infinity if nobody waits."""
+        """When the next call has waited too long; infinity if no call waits."""
         return min(one.deadline() for one in self._all())
 
     def due(self, now: float) -> float:
         """When `tick` has something to do at the earliest; infinity if there is nothing."""
         return min(one.due(now) for one in self._all())
 
-    def relocate(self, target: Target, now: float) -> list[Action]:
+    def relocate(self, target: ServiceTarget, now: float) -> list[Action]:
         """Point to another target; nothing happens if it is the present one."""
         if target == self._now.target or not self._open:
             return []
@@ -153,7 +153,7 @@ class Port:
         return (*self._old, self._now)
 
     def _of(self, connection: int) -> Calls:
-        """Whose connection it is; one that nobody has any more is harmless anywhere."""
+        """The calls that own a connection; the present ones for a connection that has ended."""
         if not self._old or connection in self._now.pool:
             return self._now
         return next((one for one in self._old if connection in one.pool), self._now)

@@ -1,0 +1,177 @@
+"""What all forms over HTTP have in common, whatever their bodies are.
+
+It must never know what a request asks for, or what an answer says; a subclass reads and writes the
+bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ccproxy.protocols.jolie.http.client import HttpClient
+from ccproxy.protocols.jolie.http.messages import (
+    HttpLimits,
+    HttpRequest,
+    HttpResponse,
+    RefusedRequest,
+    Sending,
+    TooBig,
+)
+from ccproxy.protocols.jolie.http.server import HttpServer
+from ccproxy.protocols.jolie.values import Answer, Answered, Asked, CallerSide, Fault
+
+
+class WebForm:
+    """A form. `host` and `path` are those of the service's location."""
+
+    name = ""
+    pipelines = False
+
+    def __init__(self, host: str = "", path: str = "/", limits: HttpLimits | None = None) -> None:
+        self.host = host
+        self.path = path
+        self.limits = limits or HttpLimits()
+
+    def limit(self, size: int) -> None:
+        """The most bytes of a body on connections to come."""
+        self.limits = HttpLimits(body=size)
+
+    def abandon(self, callers: Iterable[CallerSide], fault: Fault) -> None:
+        """Every call over HTTP goes through its listener, which answers it."""
+
+    def upstreams(self, timeout: float, clock: Callable[[], float]) -> None:
+        """HTTP has no fast path."""
+        return
+
+
+class WebCaller:
+    """One connection of a caller; see `CallerSide` of `jolie.values`."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self.calls = 0
+        """Calls without answer."""
+        self.wake: Callable[[], None] = _no_wake
+        self._server = HttpServer(limits)
+        self._limits = limits
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on."""
+        return self._server.broken
+
+    @property
+    def too_big(self) -> bool:
+        """True if that is because of the size of a body."""
+        return self._server.too_big
+
+    @property
+    def closing(self) -> bool:
+        """No further call is read."""
+        return self._server.closing
+
+    @property
+    def crowded(self) -> bool:
+        """So much waits for the answer to an earlier call that no more should be fed."""
+        return self._server.crowded
+
+    def feed(self, data: bytes) -> list[Asked]:
+        """The calls that became whole, up to those of one request that waits for its response."""
+        asked: list[Asked] = []
+        server = self._server
+        while found := server.feed(data):
+            data = b""
+            try:
+                if isinstance(found, RefusedRequest):
+                    self.refuse(found)
+                    break
+                asked += self.read(found)
+            except TooBig as reason:
+                server.exceed(str(reason))
+                self.refuse(RefusedRequest(413, str(reason)))
+                break
+            if server.waiting:
+                break
+        self.calls += len(asked)
+        if server.has_output:
+            self.wake()
+        return asked
+
+    def eof(self) -> None:
+        """The caller sends no more."""
+        self._server.eof()
+
+    def drain(self, reason: str) -> None:
+        """Read no further call; the next response is the last, and says so."""
+        refused = self._server.drain(reason)
+        if refused is not None:
+            self.refuse(refused)
+
+    def answer(self, token: Any, answer: Answer) -> None:
+        """Answer one call; what JSON cannot carry is answered with a fault."""
+        self.calls -= 1
+        self.write(token, answer)
+        self.wake()
+
+    def take(self) -> list[bytes | memoryview]:
+        """The bytes to be written since the last time; none if nothing is."""
+        data = self._server.out()
+        return [data] if data else []
+
+    def read(self, request: HttpRequest) -> list[Asked]:
+        """The calls of one request; TooBig if its body is too large once it is unpacked."""
+        raise NotImplementedError
+
+    def write(self, token: Any, answer: Answer) -> None:
+        """Respond, once the request has all the answers that it waits for."""
+        raise NotImplementedError
+
+    def refuse(self, refused: RefusedRequest) -> None:
+        """Respond to a request that is not read to its end."""
+        raise NotImplementedError
+
+
+class WebService:
+    """One connection to a service, one call at a time; see `ServiceSide` of `jolie.values`."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self._client = HttpClient(limits)
+        self._limits = limits
+        self._id = 0
+        self._unmatched = ""
+        """Why a response belongs to another request than the one it should answer."""
+
+    @property
+    def broken(self) -> str:
+        """Why the connection cannot be read on."""
+        return self._client.broken or self._unmatched
+
+    @property
+    def closing(self) -> bool:
+        """No further request."""
+        return self._client.closing
+
+    def send(self, request: Sending) -> bytes:
+        """The bytes of a request."""
+        self._id = request.id
+        return self._client.send(request)
+
+    def feed(self, data: bytes) -> list[Answered]:
+        """The answer once it is whole."""
+        return self._answered(self._client.feed(data))
+
+    def eof(self) -> list[Answered]:
+        """The answer that ends with the connection."""
+        return self._answered(self._client.eof())
+
+    def read(self, response: HttpResponse) -> Answer | None:
+        """The answer of a response; None if it belongs to another request."""
+        raise NotImplementedError
+
+    def _answered(self, response: HttpResponse | None) -> list[Answered]:
+        answer = None if response is None else self.read(response)
+        return [] if answer is None else [Answered(self._id, answer)]
+
+
+def _no_wake() -> None:
+    """Do nothing: the owner, which would write, has not set its `wake` yet."""

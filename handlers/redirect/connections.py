@@ -1,0 +1,215 @@
+"""The connections of one output port: they carry out its actions and tell it what happens.
+
+One timer serves all of them, set to the moment when the port has something to do, so that a port
+without calls costs nothing. It must never decide which call goes where, or answer one by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ccproxy import Context, LinkOptions, Wire
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, ServiceSide
+
+from .actions import Action, OpenConnection, Respond, WriteRequest
+from .location import Location
+from .output_port import OutputPort
+from .pool import SLOW_ANSWER
+from .target import ServiceTarget
+
+INFINITY = float("inf")
+
+RespondTo = Callable[[Any, Answer], None]
+"""Gives an answer to a caller."""
+
+
+class Connections:
+    """One port with its connections."""
+
+    def __init__(
+        self, ctx: Context, port: OutputPort, options: LinkOptions, respond: RespondTo
+    ) -> None:
+        self.port = port
+        self.now = ctx.now
+        """Seconds of the context's clock."""
+        self._ctx = ctx
+        self._options = options
+        self._respond = respond
+        self._open: dict[int, ServiceConnection] = {}
+        self._due = INFINITY
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def ask(self, caller: Any, call: Call) -> None:
+        """Take one call."""
+        now = self.now()
+        self.do(self.port.ask(caller, call, now))
+        self._watch_calls(now)
+
+    def relocate(self, target: ServiceTarget) -> None:
+        """Point to another target."""
+        self.do(self.port.relocate(target, self.now()))
+
+    def stop(self) -> None:
+        """Take no more calls; those sent may still be answered."""
+        self.do(self.port.stop(self.now()))
+
+    def cut(self, reason: str) -> None:
+        """Close every connection; the calls on it get a fault."""
+        for connection in tuple(self._open.values()):
+            connection.closed(connection.wire, reason)
+            connection.wire.close()
+
+    def do(self, actions: list[Action]) -> None:
+        """Carry out actions, in order."""
+        for action in actions:
+            if isinstance(action, WriteRequest):
+                self._write(action)
+            elif isinstance(action, Respond):
+                self._respond(*action)
+            elif isinstance(action, OpenConnection):
+                number = action.connection
+                self._open[number] = ServiceConnection(self, number, action.location)
+            else:
+                connection = self._open.pop(action.connection, None)
+                if connection is not None:
+                    connection.wire.close()
+
+    def forget(self, number: int) -> None:
+        """Drop a connection that has ended."""
+        self._open.pop(number, None)
+
+    def dial(self, connection: ServiceConnection, location: Location) -> Wire:
+        """Connect."""
+        return self._ctx.dial(location.dialled, connection, self._options)
+
+    def write_fast_calls(
+        self, connection: ServiceConnection, pieces: list[bytes | memoryview], ids: list[int]
+    ) -> None:
+        """Write calls of the fast path; if that fails, those of these `ids` get a fault."""
+        now = self.now()
+        if not connection.wire.send(pieces):
+            for id in ids:
+                self.do(self.port.unsent(connection.number, id, now))
+        self._watch_calls(now)
+
+    def flush_later(self, connection: ServiceConnection) -> None:
+        """Have `connection.flush` called at the end of this turn of the loop."""
+        self._ctx.flush_later(connection)
+
+    def _write(self, write: WriteRequest) -> None:
+        connection = self._open[write.connection]
+        # Calls of the fast path that came before are written before.
+        connection.flush()
+        if not connection.wire.write(connection.side.send(write.request)):
+            self.do(self.port.unsent(write.connection, write.id, self.now()))
+
+    def _watch_calls(self, now: float) -> None:
+        """A call was taken: set the timer for the moment when it has waited too long."""
+        if now + self.port.target.shape.timeout < self._due:
+            self._watch(now)
+
+    def _watch(self, now: float) -> None:
+        due = self.port.due(now)
+        if due < self._due:
+            self._due = due
+            self._ctx.call_later(max(0.0, due - now), partial(self._tick, due))
+
+    def _tick(self, due: float) -> None:
+        # The timer may have been set to an earlier moment since.
+        if due != self._due:
+            return
+        self._due = INFINITY
+        now = self.now()
+        self.do(self.port.tick(now))
+        self._watch(now)
+
+
+class ServiceConnection:
+    """One connection to a service: reads and writes its wire."""
+
+    def __init__(self, owner: Connections, number: int, location: Location) -> None:
+        self.number = number
+        self.side: ServiceSide = owner.port.side(number)
+        self._upstream = owner.port.upstream(number)
+        if self._upstream is not None:
+            self._upstream.wake = self._wake
+        self._owner = owner
+        self._up = False
+        self.wire = owner.dial(self, location)
+
+    def opened(self, wire: Wire) -> None:
+        """Connected."""
+        self._up = True
+        owner = self._owner
+        owner.do(owner.port.opened(self.number, owner.now()))
+
+    def flush(self) -> None:
+        """Write the calls of the fast path; the flush queue calls it at the end of a turn."""
+        upstream = self._upstream
+        if upstream is not None and upstream.due:
+            self._owner.write_fast_calls(self, *upstream.take())
+
+    def _wake(self) -> None:
+        self._owner.flush_later(self)
+
+    def received(self, wire: Wire, data: bytes) -> None:
+        """Bytes of answers; `b""` means that the service has closed."""
+        owner, upstream = self._owner, self._upstream
+        port, now = owner.port, owner.now()
+        if data:
+            answers = self.side.feed(data)
+            if upstream is not None and upstream.load.took > SLOW_ANSWER:
+                owner.do(port.late(self.number, now))
+            if upstream is not None and not answers and not upstream.last and not self.side.broken:
+                upstream.heard = now
+                return
+            owner.do(answered(port, self.number, self.side, answers, now))
+            if not self.side.broken:
+                return
+        else:
+            owner.do(ended(port, self.number, self.side, "", now))
+        owner.forget(self.number)
+        wire.close()
+
+    def closed(self, wire: Wire, reason: str) -> None:
+        """The connection failed or has ended."""
+        owner = self._owner
+        owner.forget(self.number)
+        if self._up:
+            actions = ended(owner.port, self.number, self.side, reason, owner.now())
+        else:
+            actions = owner.port.refused(self.number, reason, owner.now())
+        owner.do(actions)
+
+
+def ended(
+    port: OutputPort, number: int, side: ServiceSide, reason: str, now: float
+) -> list[Action]:
+    """The service closed a connection ("") or it broke; the calls left on it are lost.
+
+    The answer that ends with the connection comes before the end.
+    """
+    answers = [] if reason else side.eof()
+    port.ending(number)
+    actions = answered(port, number, side, answers, now)
+    return actions + port.lost(number, reason, now)
+
+
+def answered(
+    port: OutputPort, number: int, side: ServiceSide, answers: list[Answered], now: float
+) -> list[Action]:
+    """Answers came in on a connection; `side` has read them and nothing since.
+
+    The port hears that no call may follow before it hears of the answer that frees the connection.
+    """
+    if side.closing or side.broken:
+        port.ending(number)
+    actions = port.answered(number, answers, now)
+    if side.broken:
+        reason = f"The answer of the service cannot be read: {side.broken}"
+        actions += port.lost(number, reason, now)
+    return actions

@@ -1,0 +1,147 @@
+from itertools import count
+
+from ccproxy import LinkOptions
+from ccproxy.protocols.jolie.sodep import answer_tail, message
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
+from ccproxy.testing import FakeContext
+from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond
+from ccproxy_handlers.redirect.connections import Connections, answered, ended
+from ccproxy_handlers.redirect.location import Location
+from ccproxy_handlers.redirect.output_port import OutputPort
+from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
+
+
+def test_cut_answers_whoever_waits_and_closes_everything():
+    ctx, answers = FakeContext(), []
+    port = OutputPort(
+        ServiceTarget(Location("h", 1), "sodep", ConnectionLimits(mode="pooled", connections=3)),
+        count(1),
+    )
+    connections = Connections(
+        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+    )
+    for caller in "abc":
+        connections.ask(caller, Call("/", "sum", Tree()))
+    ctx.wires[0].owner.opened(ctx.wires[0])
+    assert len(connections) == 3
+    connections.stop()
+    connections.cut("The end")
+    assert all(wire.closed for wire in ctx.wires)
+    assert sorted(caller for caller, _ in answers) == ["a", "b", "c"]
+    assert all(isinstance(answer, Fault) for _, answer in answers)
+    assert len(connections) == len(port) == 0
+    ctx.close()
+
+
+def test_a_call_is_watched_although_the_idle_end_is_further_away():
+    ctx, answers = FakeContext(), []
+    target = ServiceTarget(Location("h", 1), "sodep", ConnectionLimits(timeout=2.0, idle=60.0))
+    port = OutputPort(target, count(1), clock=ctx.now)
+    connections = Connections(
+        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+    )
+    connections.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    wire.owner.received(wire, message(1, b"/", answer_tail("sum", Result(Tree(8)))))
+    assert [caller for caller, _ in answers] == ["a"]
+    ctx.advance(5.0)  # the timer of the first call is over, the next is the idle end
+    connections.ask("b", Call("/", "sum", Tree()))
+    ctx.advance(1.9)
+    assert len(answers) == 1
+    ctx.advance(0.2)
+    assert answers[1][0] == "b"
+    assert isinstance(answers[1][1], Fault)
+    ctx.close()
+
+
+def test_a_connection_that_breaks_while_nothing_is_called_is_replaced():
+    ctx, answers = FakeContext(), []
+    port = OutputPort(ServiceTarget(Location("h", 1)), count(1), clock=ctx.now)
+    connections = Connections(
+        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+    )
+    connections.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    wire.owner.received(wire, message(1, b"/", answer_tail("sum", Result(Tree(8)))))
+    wire.owner.closed(wire, "reset")
+    assert (len(connections), len(port)) == (0, 0)
+    connections.ask("b", Call("/", "sum", Tree()))
+    assert len(ctx.wires) == 2
+    ctx.close()
+
+
+HERE = Location("h", 1)
+CALL = Call("/", "sum", Tree())
+
+
+def running(protocol: str, asks: int = 1):
+    """A port with that many calls of which the first is on connection 1."""
+    target = ServiceTarget(HERE, protocol, ConnectionLimits(mode="pooled", connections=1))
+    port = OutputPort(target, count(1))
+    side = target.form().service()
+    for number in range(asks):
+        port.ask(number, CALL, 0)
+    (write,) = port.opened(1, 0)
+    side.send(write.request)
+    return port, side
+
+
+def texts(actions) -> list[str]:
+    return [
+        one.answer.value.tree().payload
+        for one in actions
+        if isinstance(one, Respond) and isinstance(one.answer, Fault)
+    ]
+
+
+def test_an_answer_in_pieces():
+    port, side = running("sodep")
+    data = message(1, b"/", answer_tail("sum", Result(Tree(8))))
+    assert answered(port, 1, side, side.feed(data[:9]), 0) == []
+    (action,) = answered(port, 1, side, side.feed(data[9:]), 0)
+    assert action.answer.value.tree() == Tree(8)
+
+
+def test_garbage_is_a_fault_at_once_and_the_next_call_gets_another_connection():
+    port, side = running("sodep", asks=2)
+    actions = answered(port, 1, side, side.feed(b"HTTP/1.1 200 OK\r\n"), 0)
+    assert "cannot be read" in texts(actions)[0]
+    assert OpenConnection(2, HERE) in actions
+
+
+def test_an_answer_in_front_of_garbage_is_given():
+    port, side = running("sodep")
+    data = message(1, b"/", answer_tail("sum", Result(Tree(8))))
+    actions = answered(port, 1, side, side.feed(data + b"\xff" * 20), 0)
+    assert actions[0].answer.value.tree() == Tree(8)
+    assert actions[1:] == [CloseConnection(1)]
+
+
+def test_a_service_that_breaks_off_inside_its_answer():
+    port, side = running("sodep")
+    answered(port, 1, side, side.feed(bytes(10)), 0)
+    assert "closed by the service" in texts(ended(port, 1, side, "", 0))[0]
+
+
+def test_a_reset_says_so():
+    port, side = running("http")
+    assert texts(ended(port, 1, side, "ConnectionState reset", 0)) == ["ConnectionState reset"]
+
+
+def test_a_response_that_ends_with_the_connection():
+    port, side = running("http", asks=2)
+    assert answered(port, 1, side, side.feed(b"HTTP/1.0 200 OK\r\n\r\n8"), 0) == []
+    actions = ended(port, 1, side, "", 0)
+    assert actions[0].answer.value.tree() == Tree(8)
+    assert actions[1:] == [CloseConnection(1), OpenConnection(2, HERE)]
+
+
+def test_no_call_follows_on_a_connection_that_the_service_closes():
+    port, side = running("http", asks=2)
+    data = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n8"
+    assert answered(port, 1, side, side.feed(data), 0)[1:] == [
+        CloseConnection(1),
+        OpenConnection(2, HERE),
+    ]
