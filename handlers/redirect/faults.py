@@ -30,12 +30,12 @@ def invalid_operation(operation: str) -> Fault:
 
 def refused(reason: str) -> Fault:
     """No connection to the service: refused, no such host, no route."""
-    return io_fault(reason or "ConnectionState refused")
+    return io_fault(reason or "Connection refused")
 
 
 def lost(reason: str) -> Fault:
     """The connection ended before the answer: closed, reset, cut off or garbage."""
-    return io_fault(reason or "ConnectionState closed by the service before its answer")
+    return io_fault(reason or "Connection closed by the service before its answer")
 
 
 def silent(seconds: float) -> Fault:

@@ -18,8 +18,7 @@ from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
 from ccproxy.protocols.jolie.sodep import InFlight, respond
 from ccproxy.protocols.jolie.sodep.shortcut import shorten
-from ccproxy.protocols.jolie.values import Answer as CallAnswer
-from ccproxy.protocols.jolie.values import Call, Fault, Value, io_fault
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
 from ccproxy.wire import cc
 
 from . import checks, relocation, state
@@ -104,7 +103,7 @@ class Redirect(Handler):
         if upstreams is not None and key in self._routes:
             shorten(message, connections.port.target.location.forward(path), upstreams)
 
-    def respond(self, message: Message | InFlight, answer: CallAnswer) -> None:
+    def respond(self, message: Message | InFlight, answer: Answer) -> None:
         """Answer a call, in the protocol in which it came."""
         if isinstance(message, InFlight):
             respond(message, answer)

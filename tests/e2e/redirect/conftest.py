@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.http import Http
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
 from ccproxy.protocols.jolie.sodep import Sodep
-from ccproxy.protocols.jolie.values import Answer, Call, Fault, Form, Result, Tree
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Result, Tree
 
 FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
 PATIENCE = 60.0
@@ -44,7 +45,7 @@ class Service:
         self.connections = 0
         service = self
 
-        class ConnectionState(socketserver.BaseRequestHandler):
+        class Connection(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with suppress(OSError):
                     service._serve(self.request, protocol, behave)
@@ -54,7 +55,7 @@ class Service:
             daemon_threads = True
             request_queue_size = 64
 
-        self._server = Server(("127.0.0.1", 0), ConnectionState)
+        self._server = Server(("127.0.0.1", 0), Connection)
         self.port: int = self._server.server_address[1]
         self.location = f"socket://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

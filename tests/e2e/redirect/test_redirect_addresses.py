@@ -42,7 +42,7 @@ class UnixService:
     """Answers every call of sodep with 8, at a path."""
 
     def __init__(self, path):
-        class ConnectionState(socketserver.BaseRequestHandler):
+        class Connection(socketserver.BaseRequestHandler):
             def handle(self):
                 side = Sodep().caller()
                 while data := self.request.recv(1 << 16):
@@ -53,7 +53,7 @@ class UnixService:
         class Server(socketserver.ThreadingUnixStreamServer):
             daemon_threads = True
 
-        self._server = Server(str(path), ConnectionState)
+        self._server = Server(str(path), Connection)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

@@ -65,7 +65,7 @@ def test_no_request_is_hidden_in_another(world, kind):
         found = exchange(server.ports[PORTS[kind]], data)
         head, _, body = found.partition(b"\r\n\r\n")
         assert head.split()[1] in (b"400", b"501"), what
-        assert b"ConnectionState: close" in head, what
+        assert b"Connection: close" in head, what
         assert found.count(b"HTTP/1.1 ") == 1, what
         assert json.loads(body)["error"]["data"], what
     assert far.calls == []
@@ -77,7 +77,7 @@ def test_no_request_is_hidden_in_another(world, kind):
     web.close()
 
 
-SLOW_ANSWER = {
+LONG = {
     "a request line": (b"GET /" + b"x" * 3_000_000, 414, "a request line of more than 65536 bytes"),
     "a whole one": (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414, "a request line of more"),
     "a header": (HEAD + b"X: " + b"y" * 3_000_000, 431, "a head of more than 65536 bytes"),
@@ -87,10 +87,10 @@ SLOW_ANSWER = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("what", SLOW_ANSWER)
+@pytest.mark.parametrize("what", LONG)
 def test_what_is_too_long_is_said_to_be_although_more_comes(world, kind, what):
     server, _ = world()
-    data, status, text = SLOW_ANSWER[what]
+    data, status, text = LONG[what]
     found = exchange(server.ports[PORTS[kind]], data)
     assert found.startswith(b"HTTP/1.1 %d" % status)
     assert text in json.loads(found.partition(b"\r\n\r\n")[2])["error"]["data"]

@@ -33,7 +33,7 @@ def said(action: object) -> tuple[object, str]:
 
 
 def ids(actions: list) -> list[tuple[int, int]]:
-    """ConnectionState and id of each request written."""
+    """Connection and id of each request written."""
     found = []
     for action in actions:
         if isinstance(action, WriteRequest):
@@ -111,12 +111,12 @@ def test_refused_connections_are_told_to_all_who_wait():
     one = calls()
     one.ask("a", call(), 0)
     one.ask("b", call(), 0)
-    assert list(map(said, one.refused(1, "ConnectionState refused", 1))) == [
-        ("a", "ConnectionState refused"),
-        ("b", "ConnectionState refused"),
+    assert list(map(said, one.refused(1, "Connection refused", 1))) == [
+        ("a", "Connection refused"),
+        ("b", "Connection refused"),
     ]
     assert one.ask("c", call(), 1) == [OpenConnection(2, HERE)]
-    assert said(one.refused(2, "", 1)[0]) == ("c", "ConnectionState refused")
+    assert said(one.refused(2, "", 1)[0]) == ("c", "Connection refused")
 
 
 def test_a_refusal_waits_for_the_other_connections():
@@ -133,9 +133,9 @@ def test_calls_on_a_lost_connection_get_a_fault_and_are_not_sent_again():
     one.ask("a", call(), 0)
     one.opened(1, 0)
     one.ask("b", call(), 0)
-    assert list(map(said, one.lost(1, "ConnectionState reset", 1))) == [
-        ("a", "ConnectionState reset"),
-        ("b", "ConnectionState reset"),
+    assert list(map(said, one.lost(1, "Connection reset", 1))) == [
+        ("a", "Connection reset"),
+        ("b", "Connection reset"),
     ]
     assert one.ask("c", call(), 2) == [OpenConnection(2, HERE)]
     assert one.lost(1, "again", 2) == []

@@ -127,7 +127,7 @@ def test_a_service_that_breaks_off_inside_its_answer():
 
 def test_a_reset_says_so():
     port, side = running("http")
-    assert texts(ended(port, 1, side, "ConnectionState reset", 0)) == ["ConnectionState reset"]
+    assert texts(ended(port, 1, side, "Connection reset", 0)) == ["Connection reset"]
 
 
 def test_a_response_that_ends_with_the_connection():

@@ -142,7 +142,7 @@ def test_a_connection_that_fails_is_told_at_once(how):
         redirect.send("calc.sum")
         wire = redirect.ctx.wires[0]
         if how == "refused":
-            wire.owner.closed(wire, "ConnectionState refused")
+            wire.owner.closed(wire, "Connection refused")
         else:
             Far(wire)
             if how == "lost":

@@ -183,11 +183,11 @@ def test_an_unknown_resource_is_answered_in_the_form_of_the_caller(caller):
 
 FAILURES = {
     "No connection to the service": lambda port: port.tick(31),
-    "ConnectionState refused": lambda port: port.refused(1, "ConnectionState refused", 1),
+    "Connection refused": lambda port: port.refused(1, "Connection refused", 1),
     "No answer from the service": lambda port: [*port.opened(1, 0), *port.tick(31)],
-    "ConnectionState reset": lambda port: [
+    "Connection reset": lambda port: [
         *port.opened(1, 0),
-        *port.lost(1, "ConnectionState reset", 1),
+        *port.lost(1, "Connection reset", 1),
     ],
     "closed by the service": lambda port: [*port.opened(1, 0), *port.lost(1, "", 1)],
     "The redirector stops": lambda port: port.stop(1),

@@ -35,7 +35,7 @@ class HttpLimits:
     """What one HTTP message may be at most, in bytes."""
 
     head: int = 65536
-    """HttpRequest or status line and headers."""
+    """Request or status line and headers."""
     body: int = 64 << 20
     """A body, packed and unpacked."""
     ahead: int = 1 << 20

@@ -13,18 +13,15 @@ from ccproxy.protocols.jolie.sodep.compiled import (
     UpstreamPool,
 )
 from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits
-from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader
-from ccproxy.protocols.jolie.sodep.sides import (
+from ccproxy.protocols.jolie.sodep.messages import (
     Packed,
-    Sodep,
-    SodepCaller,
-    SodepService,
     SodepToken,
     answer_tail,
     message,
     request_tail,
-    respond,
 )
+from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader
+from ccproxy.protocols.jolie.sodep.sides import Sodep, SodepCaller, SodepService, respond
 from ccproxy.protocols.jolie.sodep.tree import CHARSETS, decode, encode
 
 __all__ = [

@@ -2,10 +2,10 @@
 """The hot functions of sodep to sodep: a call straight to its service, an answer to its caller.
 
 The first call of a path and operation goes the slow path: listener, switch, handler. If the handler
-would do the same with all that follow, it says so, and a `FastRoute` is stored: from then on
-`forward` takes such calls out of what a caller sent and puts them, with a new id and path, on an
-`Upstream`, and `deliver` brings the answers back. The owner of an upstream sees each call that is
-in flight on it, so timeouts, faults and relocation treat the calls of both paths alike.
+would do the same with all that follow, a `FastRoute` is stored: from then on `forward` takes such
+calls out of what a caller sent and puts them, with a new id and path, on an `Upstream`, and
+`deliver` brings the answers back. The owner of an upstream sees each call in flight on it, so
+timeouts, faults and relocation treat the calls of both paths alike.
 
 The same file is compiled by Cython as `_fastpath` where a C compiler is at hand, with the types of
 `_fastpath.pxd`; `compiled` imports the better of the two. It must never decode a value, look at a
@@ -34,7 +34,7 @@ Piece = bytes | memoryview
 class FastPathStats:
     """Counts the calls of one route where the switch would have counted them.
 
-    The route ends when its `flow` is `gone`: then the handlers have to be asked again.
+    When its `flow` is `gone`, the handlers have to be asked again.
     """
 
     __slots__ = ("_ledger", "flow")
@@ -45,11 +45,10 @@ class FastPathStats:
 
     def count(self, calls: int, size: int) -> None:
         """So many calls of so many bytes took the fast path."""
-        flow, ledger = self.flow, self._ledger
-        flow.count += calls
-        flow.bytes += size
-        ledger.receive(calls, size)
-        ledger.end("consumed", calls, size)
+        self.flow.count += calls
+        self.flow.bytes += size
+        self._ledger.receive(calls, size)
+        self._ledger.end("consumed", calls, size)
 
 
 class UpstreamLoad:
@@ -136,10 +135,7 @@ class Upstream:
 
 
 class UpstreamPool:
-    """The connections to one target that the fast path may use.
-
-    `usable` is empty while every call has to go the slow path.
-    """
+    """Connections to one target; none is `usable` while every call has to go the slow path."""
 
     __slots__ = ("charset", "clock", "timeout", "usable")
 

@@ -19,7 +19,7 @@ def steps(name: str) -> list[dict]:
 
 
 def exchanges(name: str) -> list[tuple[dict, dict]]:
-    """HttpRequest and response of each HTTP exchange of a vector."""
+    """Request and response of each HTTP exchange of a vector."""
     found = steps(name)
     return list(zip(found[::2], found[1::2], strict=True))
 

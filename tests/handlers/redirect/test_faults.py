@@ -1,0 +1,31 @@
+"""Every failure is an IOException, which Jolie programs catch."""
+
+import pytest
+
+from ccproxy_handlers.redirect import faults
+
+FAULTS = {
+    "Unknown resource: /Nope": faults.unknown_resource("/Nope"),
+    "Invalid operation: nope": faults.invalid_operation("nope"),
+    "Connection refused": faults.refused(""),
+    "No route to host": faults.refused("No route to host"),
+    "Connection closed by the service before its answer": faults.lost(""),
+    "Connection reset": faults.lost("Connection reset"),
+    "No answer from the service within 2.5 s": faults.silent(2.5),
+    "No connection to the service within 30 s": faults.unreachable(30.0),
+    "Too many calls: 10 without answer": faults.full("10 without answer"),
+    "http cannot carry the call: raw": faults.not_portable("http", "raw"),
+}
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_the_text_of_each(text):
+    fault = FAULTS[text]
+    assert (fault.name, fault.value.tree().payload) == ("IOException", text)
+    assert not fault.value.tree().children
+
+
+def test_the_text_of_a_stranger_is_cut():
+    long = faults.unknown_resource("/" + "x" * 9999).value.tree().payload
+    assert len(long) == len("Unknown resource: ") + 200
+    assert len(faults.invalid_operation("x" * 9999).value.tree().payload) < 250
