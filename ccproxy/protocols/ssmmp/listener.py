@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
 
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.net.stream import Stream
@@ -91,9 +90,6 @@ class TextPeer:
         else:
             [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
         return "replied" if self.stream.write(unit) else "full"
-
-    def pass_on(self, message: Message, path: str, way: Any) -> None:
-        """Do nothing: every message goes to its handler."""
 
     def _unit(self, message: Message, content: str | bytes) -> bytes:
         if isinstance(content, bytes):

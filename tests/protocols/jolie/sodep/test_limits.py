@@ -1,8 +1,8 @@
 import pytest
 
 from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits, TooLong
+from ccproxy.protocols.jolie.sodep.messages import message
 from ccproxy.protocols.jolie.sodep.reader import SodepReader
-from ccproxy.protocols.jolie.sodep.sides import message
 
 
 def test_a_message_that_is_too_long_is_one_of_the_errors():

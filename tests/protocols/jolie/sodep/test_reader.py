@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.sodep import Frame, SodepLimits, SodepReader, encode, message
-from ccproxy.protocols.jolie.sodep.sides import answer_tail, request_tail
+from ccproxy.protocols.jolie.sodep.messages import answer_tail, request_tail
 from ccproxy.protocols.jolie.values import Fault, Tree
 
 LIMITS = SodepLimits(message=1 << 20)
