@@ -48,7 +48,7 @@ mesh-demo: $(READY)
 	$(BIN)/python contrib/shop/demo.py $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

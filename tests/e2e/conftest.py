@@ -12,13 +12,13 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
 
-from ccproxy.testing import free_ports
 from ccproxy.testing.server import RunningServer
 from ccproxy.wire.zmtp import (
     CommandReceived,
@@ -135,10 +135,15 @@ def audit(server: Server) -> None:
 
 
 @pytest.fixture
-def ports() -> dict[str, int]:
-    """PORT1, PORT2 ... are the same for all servers and clients of a test."""
-    words = [f"PORT{number}" for number in range(1, 13)]
-    return dict(zip(words, free_ports(len(words)), strict=True))
+def ports() -> Iterator[dict[str, int]]:
+    """PORT1, PORT2 ... are the same for all servers and clients of a test, and free: sockets that
+    are bound but do not listen keep the kernel from giving these ports to other programs."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(12)]
+        for one in held:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+        yield {f"PORT{number}": one.getsockname()[1] for number, one in enumerate(held, 1)}
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from traffic import Traffic  # noqa: E402
 
 sys.path.remove(str(SHOP))
 
+pytestmark = pytest.mark.xdist_group("shop")
+
 
 @pytest.fixture
 def mesh(tmp_path):
