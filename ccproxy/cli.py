@@ -38,7 +38,7 @@ exit status: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"""
 
 
 class Verbs:
-    """The verbs of one command line; drop-in folders are those of the INI files it names."""
+    """The verbs for one command line, with the drop-in folders of the INI files that it names."""
 
     def __init__(self, words: Sequence[str] = ()) -> None:
         self.plugins = Plugins()
@@ -46,7 +46,7 @@ class Verbs:
 
     @property
     def names(self) -> list[str]:
-        """Every verb that is installed, `run` first; the others by name."""
+        """Every installed verb: `run` first, then the others by name."""
         found = self.plugins.words(VERB)
         return sorted(found, key=lambda name: (name != DEFAULT, name))
 
@@ -55,14 +55,14 @@ class Verbs:
         return word in self.plugins.words(VERB, self.folders)
 
     def load(self, name: str) -> Verb:
-        """One of them; ValueError says why there is none."""
+        """The verb of this name; ValueError says why there is none."""
         found = self.plugins.verb(name, self.folders)
         if isinstance(found, Problem):
             raise ValueError(f"{found.what}; {found.hint}".rstrip("; "))
         return found()
 
     def table(self) -> dict[str, str]:
-        """Every installed verb with what it does; of a broken one, what is wrong with it."""
+        """Every installed verb, with what it does, or with what is wrong if it cannot be loaded."""
         rows = {}
         for name in self.names:
             found = self.plugins.verb(name)
@@ -71,7 +71,7 @@ class Verbs:
 
 
 def drop_in_folders(words: Iterable[str]) -> tuple[str, ...]:
-    """The plugin folders of the INI files among some words, as far as they can be read."""
+    """The plugin folders of the INI files among these words, as far as the files can be read."""
     folders: list[str] = []
     for word in words:
         if not word.endswith(".ini") or not Path(word).is_file():

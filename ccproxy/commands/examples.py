@@ -1,7 +1,7 @@
 """The verb `examples`: writes out the example configurations, plugins and the unit for systemd.
 
 They come with the distribution; in a checkout they are the files of the checkout. It must never
-change a file that is there, unless that is asked for.
+change an existing file without `--force`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ examples:
   ccserver examples --list               only print what there is
   ccserver examples ~/try && cd ~/try && ccserver conf/echo.ini
 
-A file that is there already stays as it is, and the exit status is 1; --force writes over it."""
+If one of the files exists already, nothing is written and the exit status is 1; --force
+overwrites it."""
 
 DISTRIBUTION = "ccserver"
 SHARE = PurePosixPath("share/ccserver")
-"""Where a wheel puts them, below the environment."""
+"""The folder of the examples, below that of the Python environment."""
 CHANGELOG = "CHANGELOG.md"
-"""Lies there as well, and is no example."""
+"""A file in the same folder that is not an example."""
 PATTERNS = (
     "conf/*.ini", "contrib/plugins/*.py", "contrib/redirect/*.py", "contrib/shop/*.py",
     "contrib/systemd/*.service",
 )  # fmt: skip
-"""The same files of a checkout."""
+"""The same files in a checkout."""
 
 
 class ExamplesVerb(Verb):
@@ -47,11 +48,11 @@ class ExamplesVerb(Verb):
             "folder", metavar="DIR", nargs="?", type=Path, default=Path(),
             help="folder to write into; made if it is missing (default: this one)",
         )  # fmt: skip
-        parser.add_argument("--force", action="store_true", help="write over files that are there")
+        parser.add_argument("--force", action="store_true", help="overwrite existing files")
         parser.add_argument("--list", action="store_true", help="print the names, write nothing")
 
     def run(self, options: argparse.Namespace) -> int:
-        """Write or list; 1 if there is nothing to write or a file is in the way."""
+        """Write or list; 1 if there is nothing to write, or a file exists already."""
         files = sorted(sources())
         if not files:
             return common.fail(
@@ -64,7 +65,8 @@ class ExamplesVerb(Verb):
         there = [name for name, _ in files if (folder / name).exists()]
         if there and not options.force:
             names = " ".join(map(str, there[:3])) + (" ..." if there[3:] else "")
-            return common.fail(f"there already in {folder}: {names}; nothing written, --force does")
+            hint = "nothing written; --force overwrites"
+            return common.fail(f"exists already in {folder}: {names}; {hint}")
         try:
             for name, source in files:
                 target = folder / name
@@ -88,8 +90,8 @@ def sources() -> Iterator[tuple[PurePosixPath, Path]]:
 
 
 def installed() -> Iterator[tuple[PurePosixPath, Path]]:
-    """The files of the installed distribution, by its own record of them, which also has the
-    compiled forms of the Python files."""
+    """The files of the installed distribution, according to its record, without the compiled
+    Python files that the record contains as well."""
     try:
         recorded = distribution(DISTRIBUTION).files or []
     except PackageNotFoundError:

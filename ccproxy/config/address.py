@@ -24,7 +24,7 @@ ANY = frozenset({"*", "0.0.0.0", "::"})
 """Hosts that stand for every interface of the machine."""
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_LONGEST_PATH = 107
+_MAX_PATH = 107
 """In bytes; `sun_path` of Linux holds 108 including the zero byte at its end."""
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
@@ -156,8 +156,8 @@ def _file(text: str, rest: str) -> str:
 def _path(text: str, path: str) -> str:
     if path in ("", "@") or "\n" in path:
         raise wrong(text, "a path after ipc://")
-    if len(path.encode()) > _LONGEST_PATH:
-        raise wrong(text, f"a path of at most {_LONGEST_PATH} bytes")
+    if len(path.encode()) > _MAX_PATH:
+        raise wrong(text, f"a path of at most {_MAX_PATH} bytes")
     return path
 
 

@@ -18,7 +18,7 @@ from ccproxy.config.options import names_of
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve, suggest
-from ccproxy.config.routes import Routes, read_routes
+from ccproxy.config.routes import RoutesSection, read_routes
 from ccproxy.config.server import ListenSection, ServerOptions
 
 ROUTES = "routes"
@@ -119,12 +119,12 @@ class _Builder:
         here = Path(self.ini.file).parent
         return tuple(str(here / folder) for folder in server.values.get("plugins", ()))
 
-    def routes(self) -> Routes:
+    def routes(self) -> RoutesSection:
         section = self.ini.section(ROUTES)
         if section is None:
             what, hint = "no section [routes]", "add one; it may be empty"
             self.problems.append(Problem(self.ini.file, 0, what, hint))
-            return Routes((), (), ())
+            return RoutesSection((), (), ())
         routes = read_routes(section)
         self.problems += routes.problems
         return routes
@@ -134,7 +134,7 @@ class _Builder:
         entry = section.entry("cc-role") if section else None
         return Role(server.values.get("cc_role", "insecure"), entry.line if entry else 0)
 
-    def other_sections(self, routes: Routes) -> Iterator[Problem]:
+    def other_sections(self, routes: RoutesSection) -> Iterator[Problem]:
         """Problems for sections of no known kind; a section that a route names is not repeated."""
         named = {use.section for use in routes.uses}
         kinds = (SERVER, ROUTES, LISTEN + "NAME", "h:NAME", "DEFAULT")

@@ -102,7 +102,7 @@ class Handlers:
             self.plans[section.name] = _plan(section, word, factory, resolved)
 
     def follow(self, section: Section, reference: Reference) -> None:
-        """Plan a section that an option names; a way back to where we come from is a problem."""
+        """Plan a section that an option names; a circle of sections is a problem."""
         entry = reference.entry
         by = f'"{reference.option}" in [{section.name}]'
         if reference.kind != "handler":

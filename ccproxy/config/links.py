@@ -30,13 +30,13 @@ def _switch(text: str) -> int:
 
 SWITCH = Kind("yes | no | number", _switch)
 
-_LONGEST = 1 << 40
+_MAX_SIZE = 1 << 40
 _QUEUE = kinds.size_between(1024)
 """A smaller size is most likely a number whose unit was forgotten."""
 _BUFFER = kinds.size_between(0, 1 << 30)
 _KEEPALIVE = kinds.duration("s", least=1, most=32_767)
 """Linux accepts no longer times: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of net/tcp.h."""
-_TTL_MOST = 6553.0
+_MAX_TTL = 6553.0
 """Seconds; ZMTP sends the time to live as tenths of a second in two bytes."""
 
 
@@ -69,7 +69,7 @@ def handshake_timeout() -> float:
 def max_message(what: str = "in bytes on the wire") -> int:
     """The option `max-message`, for the tables of protocols that limit messages."""
     return option(  # type: ignore[no-any-return]
-        kinds.size_between(1, _LONGEST), default=64 * MIB,
+        kinds.size_between(1, _MAX_SIZE), default=64 * MIB,
         help=f"longest message that is taken, {what}",
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ class LinkOptions(SocketOptions):
         help="time to wait for the answer to a ping; 0 = as heartbeat",
     )  # fmt: skip
     heartbeat_ttl: float = option(
-        kinds.duration("s", most=_TTL_MOST), default=0.0,
+        kinds.duration("s", most=_MAX_TTL), default=0.0,
         help="time after which the far side may give us up; 0 = not said",
     )  # fmt: skip
 
@@ -250,7 +250,7 @@ class ZmtpListenerOptions(ListenerOptions):
         help="time to wait for a peer's answer to a ping; 0 = as peer-heartbeat",
     )  # fmt: skip
     heartbeat_ttl: float = option(
-        kinds.duration("s", most=_TTL_MOST), default=0.0, name="peer-heartbeat-ttl",
+        kinds.duration("s", most=_MAX_TTL), default=0.0, name="peer-heartbeat-ttl",
         help="time after which a peer may give us up; 0 = not said",
     )  # fmt: skip
     identity_conflict: str = option(

@@ -1,7 +1,7 @@
 """Which listeners there are: `cc-socket` of `[ccserver]` and every `[listen:NAME]`, with options.
 
-The class of a protocol comes from a function; this module must never import a protocol, and runs
-nothing of it but its constructor and its `check`.
+A function gives the class of a protocol. This module must never import a protocol, and of a
+protocol it must run nothing but the constructor and `check`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ccproxy.config.server import ListenSection
 LISTEN = "listen:"
 """The first part of the names of listener sections."""
 DEFAULT_PROTOCOL = "cc"
-"""What is spoken on `cc-socket`."""
+"""The protocol of `cc-socket`."""
 _KERNEL = ("protocol", "address")
 """Options of a listener that belong to no protocol."""
 
@@ -31,7 +31,7 @@ Find = Callable[[str], type[Any] | Problem]
 
 @dataclass(frozen=True, slots=True)
 class ListenerSection:
-    """What a listener section says: the word and class of its protocol, address and options."""
+    """A listener section as read: the word and class of its protocol, its address and options."""
 
     protocol: str
     factory: type
@@ -40,7 +40,7 @@ class ListenerSection:
 
 
 class ListenerSections:
-    """Collects the listeners in the order of the file; `plans` are those that can be had."""
+    """Collects the listeners in the order of the file; `plans` are those without mistakes."""
 
     def __init__(self, ini: Ini, find: Find) -> None:
         self.ini = ini
@@ -50,7 +50,7 @@ class ListenerSections:
         self.option_names: set[str] = set()
 
     def collect(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
-        """Take `cc-socket` and every listener section; `words` are those of all protocols."""
+        """Take `cc-socket` and every listener section; `words` gives the words of all protocols."""
         self.default(server, words)
         for section in self.ini.sections:
             if section.name.startswith(LISTEN):
@@ -58,18 +58,18 @@ class ListenerSections:
         self.problems += clashes(self.plans, self.ini.file)
 
     def check(self, sound: bool) -> Iterator[Problem]:
-        """Ask each protocol; `sound` tells that the plan has no problems so far."""
+        """Let each protocol check its plan; `sound` is True if the plan has no mistakes so far."""
         for one in self.plans:
             try:
                 yield from one.factory(one.protocol).check(one)
             except Exception as error:
-                if sound:  # in a plan with holes the fault may not be the protocol's
+                if sound:  # in an incomplete plan the fault need not be the protocol's
                     what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
                     hint = f'a fault of protocol "{one.protocol}"'
                     yield Problem(self.ini.file, one.line, what, hint)
 
     def default(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
-        """The listener of `[ccserver]`."""
+        """Take the listener of `[ccserver]`."""
         section = self.ini.section(SERVER)
         entry = section.entry("cc-socket") if section else None
         if section is None or entry is None or "cc_socket" not in server.values:
@@ -84,7 +84,7 @@ class ListenerSections:
             )
 
     def take(self, section: Section, words: Callable[[], Sequence[str]]) -> None:
-        """One `[listen:NAME]`."""
+        """Take one `[listen:NAME]`."""
         if section.name == LISTEN:
             what, hint = f"section [{LISTEN}] has no name", "write [listen:NAME]"
             self.problems.append(section.problem(what, hint))
@@ -141,9 +141,10 @@ class ListenerSections:
     def foreign(
         self, section: Section, table: type, words: Callable[[], Sequence[str]]
     ) -> list[tuple[Entry, list[str]]]:
-        """Options that mean nothing to the protocol of a section, and the protocols they belong to.
+        """Options without meaning for the protocol of a section, and the protocols that have them.
 
-        Only a section with an option that its own protocol does not know loads the others.
+        The other protocols are loaded only for a section with an option that its own protocol
+        does not have.
         """
         known = {*names_of(table), *_KERNEL, *BUILT_IN, *section.references}
         unknown = [one for one in section.entries if one.name not in known]
@@ -159,7 +160,8 @@ class ListenerSections:
 
 
 def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[str]) -> Problem:
-    """An option that belongs to other protocols. A `type` that would not be obeyed is a mistake."""
+    """The problem of an option that belongs to other protocols: a warning, but for `type`, because
+    messages would not get the types that the user expects."""
     what = f'"{entry.name}" in [{section.name}] has no meaning with protocol = {protocol}'
     if entry.name == "type":
         return entry.problem(what, "its messages carry their type")

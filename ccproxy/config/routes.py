@@ -28,7 +28,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Routes:
+class RoutesSection:
     """All routes that can be read, and every section that they name, in order."""
 
     routes: tuple[RoutePlan, ...]
@@ -36,7 +36,7 @@ class Routes:
     problems: tuple[Problem, ...]
 
 
-def read_routes(section: Section) -> Routes:
+def read_routes(section: Section) -> RoutesSection:
     """Read all routes of the section."""
     routes: list[RoutePlan] = []
     uses: list[Use] = []
@@ -52,7 +52,7 @@ def read_routes(section: Section) -> Routes:
         uses += good
         named = tuple(use.section for use in good)
         routes.append(RoutePlan(entry.name, named, entry.line))
-    return Routes(tuple(routes), tuple(uses), tuple(problems))
+    return RoutesSection(tuple(routes), tuple(uses), tuple(problems))
 
 
 def prefix_problems(entry: Entry) -> Iterator[Problem]:

@@ -9,14 +9,14 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-PERIOD = 5
+SAMPLE_INTERVAL = 5
 """Seconds between two samples."""
 WINDOWS = (60, 300, 900)
 """Lengths of the time windows that averages are made for, in seconds."""
 
 
 class Average(NamedTuple):
-    """One counter in one window: its total in it, and its rate per `PERIOD` and per second."""
+    """One counter in one window: its total, and its rate per `SAMPLE_INTERVAL` and per second."""
 
     name: str
     total: float
@@ -28,17 +28,19 @@ class Averages:
     """The samples of the longest window; counts after the last sample are not included."""
 
     def __init__(self) -> None:
-        self._samples: deque[Counter[str]] = deque([Counter()], maxlen=max(WINDOWS) // PERIOD + 1)
+        self._samples: deque[Counter[str]] = deque(
+            [Counter()], maxlen=max(WINDOWS) // SAMPLE_INTERVAL + 1
+        )
 
     def sample(self, totals: Mapping[str, int]) -> None:
-        """Store the totals since the start; the caller does this every `PERIOD` seconds."""
+        """Store the totals since the start, as the caller does every `SAMPLE_INTERVAL` seconds."""
         self._samples.append(Counter(totals))
 
     def over(self, window: int) -> Iterator[Average]:
         """The counters that changed within the last `window` seconds, by name."""
-        back = min(window // PERIOD, len(self._samples) - 1)
+        back = min(window // SAMPLE_INTERVAL, len(self._samples) - 1)
         last, first = self._samples[-1], self._samples[-1 - back]
         for name in sorted(last):
             total = last[name] - first[name]
             if total:
-                yield Average(name, total, total * PERIOD / window, total / window)
+                yield Average(name, total, total * SAMPLE_INTERVAL / window, total / window)

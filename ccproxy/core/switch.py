@@ -150,7 +150,7 @@ class Switch:
         return "replied" if taken else "full"
 
     def _forward(self, boxes: Sequence[Outbox], message: Message) -> list[str]:
-        """Put a message on links, as CC whatever its protocol was; its fate, if there are links."""
+        """Put a message of any protocol on links, as CC; return its fate, if there are links."""
         if not boxes:
             return []
         payload = message.payload

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ccproxy.config.diff import Change, diff
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
-from ccproxy.core.averages import PERIOD
+from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
@@ -229,7 +229,7 @@ class Server:
     async def _sample(self) -> None:
         """Samples for the averages of the infofile."""
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(SAMPLE_INTERVAL)
             if self.plan.server.infofile_level > 2:
                 types = await self._types()
                 self.statistics.sample(self.observer.status(self.plan), types)

@@ -51,7 +51,7 @@ class Statistics:
         self._averages = Averages()
 
     def sample(self, status: Status, types: Iterable[TypeStatus]) -> None:
-        """Take a sample for the averages; to be called every `averages.PERIOD` seconds."""
+        """Take a sample for the averages; to be called every `averages.SAMPLE_INTERVAL` seconds."""
         self._averages.sample(totals(status, types))
 
     def write(self, status: Status, options: ServerOptions, types: Iterable[TypeStatus]) -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Speed of `ccserver` between pyzmq ends: one sender, `--fan` sinks, each a process of its own.
+"""Speed of `ccserver` between pyzmq programs: one sender and `--fan` sinks, each in its process.
 
 Prints messages a second, CPU of the server per message received, and the time from sender to sink.
-The ends are slower than the server, so that the rate is a lower bound; the CPU figure is not.
-Needs Linux, for the scheduler's account of the server's CPU time.
+Sender and sinks are slower than the server, so the rate is only a lower bound; the CPU figure is
+exact. Needs Linux, whose scheduler counts the CPU time of the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import zmq
 SINK_TIMEOUT = 30.0
 """Seconds without a message after which a sink gives up."""
 WARM_UP = 1.0
-"""Seconds for links to connect."""
+"""Seconds that the links get to connect."""
 
 SERVER = """[ccserver]
 cc-socket = tcp://127.0.0.1:{port}
@@ -59,7 +59,7 @@ def send(port: int, args: argparse.Namespace) -> None:
 
 
 def receive(count: int) -> None:
-    """Print the port, take the messages, print what was measured as JSON."""
+    """Print the port, receive the messages, and print the measured figures as JSON."""
     taken = []
     with closing(zmq.Context.instance().socket(zmq.ROUTER)) as router:
         router.rcvhwm = 100_000
@@ -77,7 +77,7 @@ def receive(count: int) -> None:
 
 
 def start(stack: ExitStack, *words: str) -> subprocess.Popen[str]:
-    """A process that ends with the stack."""
+    """Start a process that is ended when the stack closes."""
     process = subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -87,7 +87,7 @@ def start(stack: ExitStack, *words: str) -> subprocess.Popen[str]:
 
 
 def start_server(stack: ExitStack, sinks: list[int], folder: Path) -> tuple[int, int]:
-    """A server that forwards to all sinks; its process id and port."""
+    """Start a server that forwards to all sinks; return its process id and port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -103,13 +103,13 @@ def start_server(stack: ExitStack, sinks: list[int], folder: Path) -> tuple[int,
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time of all threads of a process, to the nanosecond."""
+    """The CPU time of all threads of a process, with the resolution of a nanosecond."""
     tasks = Path(f"/proc/{process}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def run(args: argparse.Namespace) -> None:
-    """One measurement."""
+    """Make one measurement and print it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ccproxy-bench-")))
         sinks = [start(stack, __file__, "--sink", str(args.count)) for _ in range(args.fan)]

@@ -3,9 +3,10 @@
 
     python contrib/bench/growth.py [--runs 3] [--megabytes 64] [--only types,clients,body,fan]
 
-The ends are plain sockets that send ready-made ZMTP and only count bytes, so that the server is
-what is measured: its CPU per message received (all threads, the scheduler's own account) and the
-rate at the slowest sink. Medians; `ratio` is CPU against the first row of a group. Needs Linux.
+Sender and sinks are plain sockets that send prepared ZMTP bytes and only count bytes, so that the
+server limits the speed. Measured are its CPU time per message received (all threads, from the
+scheduler) and the rate at the slowest sink, as medians; `ratio` is the CPU time divided by that of
+the first row of the group. Needs Linux.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class Case:
-    """One row: what is sent, by how many, to how many."""
+    """One row: the types and size of the messages, the number of senders and of sinks."""
 
     group: str
     types: int = 1
@@ -67,7 +68,7 @@ CASES = [
 
 
 def shake(sock: socket.socket, socket_type: bytes) -> bytes:
-    """Do the ZMTP handshake on a blocking socket; what followed it."""
+    """Do the ZMTP handshake on a blocking socket; return the bytes behind it."""
     handshake = Handshake(socket_type)
     sock.sendall(handshake.start())
     while True:
@@ -81,7 +82,7 @@ def shake(sock: socket.socket, socket_type: bytes) -> bytes:
 
 
 class Sink(threading.Thread):
-    """A far side that counts bytes until it has them all."""
+    """A receiver that counts bytes until it has received all of them."""
 
     def __init__(self, expected: int) -> None:
         super().__init__(daemon=True)
@@ -91,7 +92,7 @@ class Sink(threading.Thread):
         self.port = self.listening.getsockname()[1]
 
     def run(self) -> None:
-        """Take one connection and read it."""
+        """Accept one connection and read from it."""
         sock, _ = self.listening.accept()
         with sock:
             got = len(shake(sock, b"ROUTER"))
@@ -106,7 +107,7 @@ class Sink(threading.Thread):
 
 
 def batches(case: Case, messages: int) -> list[bytes]:
-    """Messages on the wire in pieces of about `CHUNK` bytes; types in random order."""
+    """Encoded messages in pieces of about `CHUNK` bytes, with their types in random order."""
     order = random.Random(1)
     made, piece, size = [], [], 0
     for _ in range(messages):
@@ -120,7 +121,7 @@ def batches(case: Case, messages: int) -> list[bytes]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of CPU a process has used, all threads."""
+    """The CPU time of all threads of a process, in seconds."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 

@@ -4,9 +4,10 @@
     python contrib/bench/mesh.py                      about a minute
     python contrib/bench/mesh.py --rate 3000 --sync normal
 
-The Manager is a real `ccserver` on one processor, the agents speak plain text over real sockets
-from another. Each request is one whole session: request, response, ack, and later the close infos
-of both ends. The journal is on: no response leaves before its changes are in the state file.
+The Manager is a real `ccserver` on one processor; the agents run on another one and speak plain
+text over real sockets. Each request is one whole session: request, response, ack, and later the
+close infos of both ends. The Manager writes the changes of a request to its state file before it
+sends the response.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ DEST = (
 
 
 class Agent(asyncio.Protocol):
-    """One simulated node: says yes to everything."""
+    """One simulated agent, which accepts every request."""
 
     def __init__(self, bench: Bench, address: str) -> None:
         self.bench = bench
@@ -152,7 +153,7 @@ Session = tuple[Agent, int, int, str, str]
 
 
 class Bench:
-    """The agents, what they run, and what was measured."""
+    """The agents, the instances they run, and the measured figures."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -210,7 +211,10 @@ class Bench:
             await asyncio.wait_for(self.news.wait(), 30)
 
     async def fill(self, count: int, window: int, close: bool = False) -> float:
-        """Open sessions as fast as it goes, so many requests under way; requests per second."""
+        """Open `count` sessions as fast as possible; return the requests per second.
+
+        At most `window` requests wait for their answers; `close` closes an old session for each.
+        """
         self.times = []
         began, asked = time.perf_counter(), 0
         while len(self.times) < count:
@@ -224,7 +228,7 @@ class Bench:
         return count / (time.perf_counter() - began)
 
     async def pace(self, rate: int, seconds: float) -> None:
-        """So many sessions a second are opened and closed, whatever the Manager does."""
+        """Open and close `rate` sessions a second, even if the Manager falls behind."""
         self.times = []
         began, count = time.perf_counter(), int(rate * seconds)
         for number in range(count):
@@ -233,7 +237,8 @@ class Bench:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             if self.sessions:
                 self.close_oldest()
-            # From when it was due: a Manager that stalls must not hide the requests it delayed.
+            # The time is measured from when the request was due. Otherwise a Manager that stalls
+            # would delay the requests and so hide its own latency.
             self.ask(due)
         await self.wait(lambda: len(self.times) >= count)
 
@@ -297,7 +302,7 @@ def shown(times: list[float]) -> str:
 
 
 def scale(port: int, service: str, count: int) -> None:
-    """As `ccserver mesh` does."""
+    """Scale a service, as `ccserver mesh` does."""
     with Client(f"tcp://127.0.0.1:{port}") as client:
         value = {"command": "scale", "service": service, "count": count}
         answer = client.request("mesh.execute", value).value
@@ -310,7 +315,7 @@ async def measure(args: argparse.Namespace, manager: Manager) -> None:
     empty = manager.memory
     began = time.perf_counter()
     await bench.connect(manager.mesh)
-    # Only now, so that they spread over all agents.
+    # Only after all agents are connected, so that the instances spread over all of them.
     for service in ("front", "back"):
         await asyncio.to_thread(scale, manager.cc, service, args.instances // 2)
     await bench.wait(lambda: len(bench.running) >= args.instances)
@@ -360,7 +365,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="mesh-") as directory:
         manager = Manager(directory, args)
         os.sched_setaffinity(0, {cores[-1]})
-        # The agents are not what is measured: no pauses of theirs.
+        # The agents must not pause for garbage collection: that is not to be measured.
         gc.disable()
         try:
             asyncio.run(measure(args, manager))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Speed of `handler = redirect`: calls through it against calls straight to the service.
 
-Services: `c`, an echo in C that costs next to nothing, so that its ratios are those of the worst
-case; and `python`, contrib/redirect/service.py, which does what services do: it reads the value and
-adds. The clients are in C. Direct and relayed runs alternate; ratios are medians of their pairs.
-Needs Linux and gcc; without gcc there is nothing to measure with, and it says so.
+There are two services. `c` is an echo in C that costs almost nothing, so that its ratios are the
+worst case. `python` is contrib/redirect/service.py, which reads the value and adds two numbers, as
+a real service would. The clients are in C. Direct and relayed runs alternate; ratios are medians of
+their pairs. Needs Linux and gcc.
 
     python contrib/bench/redirect.py --service python --seconds 2 --runs 5
 """
@@ -46,7 +46,7 @@ location = socket://127.0.0.1:{port}
 
 
 class Load(NamedTuple):
-    """How clients call: connections, requests under way on each, bytes as the client has them."""
+    """How clients call: connections, unanswered requests on each, BYTES of redirect_client.c."""
 
     what: str
     connections: int
@@ -80,14 +80,14 @@ class Figures(NamedTuple):
 
 
 def compiled(folder: Path, name: str) -> str:
-    """The program made of a C file."""
+    """Compile a C file; return the path of the program."""
     made = folder / name
     subprocess.run(["gcc", "-O2", "-o", str(made), str(HERE / f"{name}.c")], check=True)
     return str(made)
 
 
 def started(stack: ExitStack, command: list[str]) -> int:
-    """Start a service that prints its port; it is ended with the stack."""
+    """Start a service that prints its port; it is ended when the stack closes."""
     process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     stack.callback(process.terminate)
     assert process.stdout is not None
@@ -95,7 +95,7 @@ def started(stack: ExitStack, command: list[str]) -> int:
 
 
 def measured(client: str, port: int, path: str, load: Load, seconds: float) -> Figures:
-    """One run; RuntimeError if an answer was lost, doubled or wrong."""
+    """Make one run; RuntimeError if an answer was lost, doubled or wrong."""
     numbers = [load.connections, load.window, load.bytes, seconds]
     command = [client, str(port), path, *map(str, numbers)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
@@ -123,7 +123,7 @@ def compare(client: str, ports: tuple[int, int], load: Load, args: argparse.Name
 
 
 def main() -> int:
-    """Measure and print; the exit status is returned."""
+    """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

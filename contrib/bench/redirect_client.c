@@ -1,7 +1,7 @@
-/* Clients for the benchmark: CONNECTIONS closed loops with WINDOW requests under way on each, the
- * value a string of BYTES for the operation echo, the sum of two numbers if that is 0, and of two
- * numbers beside a string if it is negative. It prints requests a second and the median of round trips in
- * microseconds, and fails if an answer is lost, doubled or not the one of its request. */
+/* Clients for the benchmark: CONNECTIONS connections with WINDOW unanswered requests on each. If BYTES
+ * is positive, they call the operation echo with a string of this size; if it is 0, the operation sum
+ * with two numbers; if it is negative, sum with two numbers and a string. The program prints requests a
+ * second and the median round trip in microseconds. It fails if an answer is lost, doubled or wrong. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,15 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST 256
+#define MAX_WINDOW 256
 
 struct loop {
     int fd;
     long asked, answered;
     size_t have, unsent;
     unsigned char *input;
-    double sent[MOST];
-    char open[MOST];
+    double sent[MAX_WINDOW];
+    char open[MAX_WINDOW];
 };
 
 static int window, size, sum;
@@ -97,19 +97,19 @@ static void id(unsigned char *at, long number)
         at[i] = number;
 }
 
-/* Requests up to the window, in one write; blocking, as answers are read between writes. */
+/* Sends requests up to the window in one write, which may block: answers are read between writes. */
 static void ask(struct loop *loop)
 {
     static unsigned char *batch;
     if (!batch)
-        batch = malloc(MOST * (size + 200));
+        batch = malloc(MAX_WINDOW * (size + 200));
     size_t length = 0;
     while (loop->asked - loop->answered < window) {
         id(request, ++loop->asked);
         memcpy(batch + length, request, request_size);
         length += request_size;
-        loop->sent[loop->asked % MOST] = now();
-        loop->open[loop->asked % MOST] = 1;
+        loop->sent[loop->asked % MAX_WINDOW] = now();
+        loop->open[loop->asked % MAX_WINDOW] = 1;
     }
     for (size_t at = 0; at < length;) {
         ssize_t n = write(loop->fd, batch + at, length - at);
@@ -121,7 +121,7 @@ static void ask(struct loop *loop)
 
 static void take(struct loop *loop)
 {
-    ssize_t n = read(loop->fd, loop->input + loop->have, 2 * MOST * 1024 + 2 * answer_size - loop->have);
+    ssize_t n = read(loop->fd, loop->input + loop->have, 2 * MAX_WINDOW * 1024 + 2 * answer_size - loop->have);
     if (n <= 0)
         fail("the connection ended");
     loop->have += n;
@@ -131,13 +131,13 @@ static void take(struct loop *loop)
         long number = 0;
         for (int i = 0; i < 8; i++)
             number = number << 8 | loop->input[at + i];
-        if (number < 1 || number > loop->asked || !loop->open[number % MOST])
+        if (number < 1 || number > loop->asked || !loop->open[number % MAX_WINDOW])
             fail("an answer to nothing");
         if (memcmp(loop->input + at + 8, answer + 8, answer_size - 8))
             fail("not the answer that was expected");
-        loop->open[number % MOST] = 0;
+        loop->open[number % MAX_WINDOW] = 0;
         if (done < limit)
-            times[done++] = t - loop->sent[number % MOST];
+            times[done++] = t - loop->sent[number % MAX_WINDOW];
         loop->answered++;
     }
     memmove(loop->input, loop->input + at, loop->have - at);
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
         struct sockaddr_in to = {AF_INET, htons(atoi(argv[1])), {htonl(INADDR_LOOPBACK)}, {0}};
         struct epoll_event event = {EPOLLIN, {.ptr = loops + i}};
         loops[i].fd = socket(AF_INET, SOCK_STREAM, 0);
-        loops[i].input = malloc(2 * MOST * 1024 + 2 * answer_size);
+        loops[i].input = malloc(2 * MAX_WINDOW * 1024 + 2 * answer_size);
         if (connect(loops[i].fd, (void *)&to, sizeof to))
             fail("cannot connect");
         setsockopt(loops[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

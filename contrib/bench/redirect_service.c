@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ROOM (1 << 20)
+#define BUFFER_SIZE (1 << 20)
 
 struct peer {
     int fd;
@@ -25,7 +25,7 @@ static long number(const unsigned char *at)
     return (long)(int)((unsigned)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3]);
 }
 
-/* The end of the value at `at`; 0 if it is not whole, -1 if it is none. */
+/* The end of the value at `at`; 0 if it is not complete, -1 if it is invalid. */
 static long value(const unsigned char *data, long at, long size, int depth)
 {
     static const int widths[] = {0, 0, 4, 8, 0, 1, 8};
@@ -40,7 +40,7 @@ static long value(const unsigned char *data, long at, long size, int depth)
         if (at + 4 > size)
             return 0;
         long length = number(data + at);
-        if (length < 0 || length > ROOM)
+        if (length < 0 || length > BUFFER_SIZE)
             return -1;
         at += 4 + length;
     } else {
@@ -54,7 +54,7 @@ static long value(const unsigned char *data, long at, long size, int depth)
         if (at + 4 > size)
             return 0;
         long length = number(data + at);
-        if (length < 0 || length > ROOM)
+        if (length < 0 || length > BUFFER_SIZE)
             return -1;
         at += 4 + length;
         if (at + 4 > size)
@@ -68,7 +68,8 @@ static long value(const unsigned char *data, long at, long size, int depth)
     return at;
 }
 
-/* Answer the message at `at`: id, path "/", and the rest as it came; its end, 0 or -1. */
+/* Answers the message at `at` with its id, the path "/", and the rest unchanged; returns its end, 0 if
+ * it is not complete, -1 if it is invalid. */
 static long answer(struct peer *peer, long at)
 {
     long size = (long)peer->in, path, rest, end;
@@ -106,14 +107,14 @@ static int flush(struct peer *peer)
     return 1;
 }
 
-/* 0 to go on, -1 to close. */
+/* Reads and answers; returns 0 to go on, -1 to close. */
 static int serve(struct peer *peer)
 {
     for (;;) {
         if (flush(peer) <= 0)
             return errno == EAGAIN ? 0 : -1;
         long at = 0, end = 0;
-        while (peer->out < ROOM && (end = answer(peer, at)) > 0)
+        while (peer->out < BUFFER_SIZE && (end = answer(peer, at)) > 0)
             at = end;
         if (end < 0)
             return -1;
@@ -121,9 +122,9 @@ static int serve(struct peer *peer)
         peer->in -= at;
         if (peer->out)
             continue;
-        if (peer->in == 2 * ROOM)
+        if (peer->in == 2 * BUFFER_SIZE)
             return -1;
-        ssize_t n = read(peer->fd, peer->input + peer->in, 2 * ROOM - peer->in);
+        ssize_t n = read(peer->fd, peer->input + peer->in, 2 * BUFFER_SIZE - peer->in);
         if (n == 0)
             return -1;
         if (n < 0)
@@ -140,8 +141,8 @@ static void welcome(int listener, int poll)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct peer *peer = calloc(1, sizeof *peer);
     peer->fd = fd;
-    peer->input = malloc(2 * ROOM);
-    peer->output = malloc(4 * ROOM);
+    peer->input = malloc(2 * BUFFER_SIZE);
+    peer->output = malloc(4 * BUFFER_SIZE);
     struct epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = peer}};
     epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
 }

@@ -33,13 +33,13 @@ SITES = ("lux", "dub")
 MASTERS = ("master-log", "master-info", "master-task")
 ROUTES = {"log.info": "master-log", "pub.infofile.web": "master-info", "task.send": "master-task"}
 MESSAGES = 100
-"""Messages of each type."""
+"""The number of messages of each type."""
 TIMEOUT = 20.0
 """Seconds that each step may take."""
 
 
 class Masters:
-    """Six ROUTERs, three a site: count what arrives, answer pings and tasks."""
+    """Six ROUTER sockets, three for each site: they count messages and answer pings and tasks."""
 
     def __init__(self) -> None:
         self.arrived: Counter[tuple[str, str, int]] = Counter()
@@ -64,7 +64,7 @@ class Masters:
         self._thread.join()
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many messages have arrived, or for TIMEOUT."""
+        """Wait until `count` messages have arrived, at most TIMEOUT."""
         with self._changed:
             self._changed.wait_for(lambda: self.arrived.total() >= count, TIMEOUT)
 
@@ -114,13 +114,13 @@ class Server:
         self._thread.start()
 
     def wait_ready(self) -> None:
-        """Wait until it listens; RuntimeError with its log if it does not."""
+        """Wait until the server listens; RuntimeError with its log if it does not."""
         self._ready.wait(TIMEOUT)
         if not any(" ready " in line for line in self.lines):
             raise RuntimeError(f"{self.name} does not start:\n" + "\n".join(self.lines))
 
     def stop(self) -> bool:
-        """End it; True if it ended cleanly."""
+        """Stop the server; True if it ended with exit status 0."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -147,7 +147,7 @@ class Server:
 
 
 def message(kind: str, fields: dict[str, object], *more: bytes) -> list[bytes]:
-    """The frames of a message behind its delimiter, with the fields every message has."""
+    """The frames of a message behind its empty frame, with the fields that every message has."""
     common = {"req": kind, "time": time.time(), "hostname": socket.gethostname(), "blob_hash": ""}
     return [kind.encode(), json.dumps({**common, **fields}).encode(), b"", *more]
 
@@ -158,7 +158,7 @@ def blob(number: int) -> bytes:
 
 
 def configurations(masters: Masters) -> dict[str, str]:
-    """The files of conf/ with free ports instead of theirs: name -> text."""
+    """The files of conf/, with free ports in the place of theirs: name -> text."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(1 + len(SITES))]
         for probe in probes:
@@ -181,7 +181,7 @@ def replaced(text: str, ports: dict[str, int]) -> str:
 
 
 def produce(address: str) -> tuple[Counter[str], Counter[str]]:
-    """Send everything; the types sent, and the answers that came back."""
+    """Send all messages; return how many of each type were sent, and the answers received."""
     sent: Counter[str] = Counter()
     with closing(zmq.Context.instance().socket(zmq.DEALER)) as dealer:
         dealer.linger = int(1000 * TIMEOUT)
@@ -197,7 +197,7 @@ def produce(address: str) -> tuple[Counter[str], Counter[str]]:
 
 
 def answers(dealer: zmq.Socket[bytes], count: int) -> Counter[str]:
-    """Wait for so many answers; what came, by type and site."""
+    """Wait for `count` answers; return how many came, by type and site."""
     came: Counter[str] = Counter()
     end = time.monotonic() + TIMEOUT
     while came.total() < count and dealer.poll(max(0, int(1000 * (end - time.monotonic())))):
@@ -212,7 +212,7 @@ def answers(dealer: zmq.Socket[bytes], count: int) -> Counter[str]:
 
 
 def report(masters: Masters, sent: Counter[str], came: Counter[str]) -> bool:
-    """Print what arrived where; True if nothing is missing or there twice."""
+    """Print which messages arrived where; True if none is missing or arrived twice."""
     complete = True
     for kind, count in sent.items():
         seen = {}
@@ -231,7 +231,7 @@ def report(masters: Masters, sent: Counter[str], came: Counter[str]) -> bool:
 
 
 def run(home: Path) -> bool:
-    """The whole demonstration; True if everything arrived and every server ended cleanly."""
+    """Run the demonstration; True if everything arrived and every server ended cleanly."""
     for folder in ("pid", "log"):
         (home / folder).mkdir()
     with ExitStack() as stack:
@@ -258,7 +258,7 @@ def run(home: Path) -> bool:
 
 
 def main() -> int:
-    """Run in a directory that is removed afterwards; the exit status is returned."""
+    """Run in a directory that is removed afterwards; return the exit status."""
     with tempfile.TemporaryDirectory(prefix="ccproxy-demo-") as home:
         return 0 if run(Path(home)) else 1
 

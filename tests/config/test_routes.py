@@ -1,4 +1,4 @@
-"""Routes as written: prefixes that never match, lists with holes, lines of sections."""
+"""Routes as written: prefixes that never match, empty list elements, lines of sections."""
 
 import pytest
 from hypothesis import given

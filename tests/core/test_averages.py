@@ -1,6 +1,6 @@
 """Averages over windows of samples."""
 
-from ccproxy.core.averages import PERIOD, WINDOWS, Averages
+from ccproxy.core.averages import SAMPLE_INTERVAL, WINDOWS, Averages
 
 
 def test_a_counter_is_averaged_over_the_whole_window_even_when_it_is_young():
@@ -16,7 +16,7 @@ def test_a_counter_is_averaged_over_the_whole_window_even_when_it_is_young():
 def test_what_is_older_than_the_window_does_not_count():
     averages = Averages()
     averages.sample({"count": 100})
-    for _ in range(60 // PERIOD):
+    for _ in range(60 // SAMPLE_INTERVAL):
         averages.sample({"count": 107})
     assert [one.total for one in averages.over(60)] == [7]
     averages.sample({"count": 107})
@@ -28,4 +28,4 @@ def test_no_more_samples_are_kept_than_the_longest_window_needs():
     averages = Averages()
     for total in range(10_000):
         averages.sample({"count": total})
-    assert [one.total for one in averages.over(max(WINDOWS))] == [max(WINDOWS) // PERIOD]
+    assert [one.total for one in averages.over(max(WINDOWS))] == [max(WINDOWS) // SAMPLE_INTERVAL]

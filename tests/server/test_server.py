@@ -177,7 +177,7 @@ async def test_a_start_that_takes_too_long_fails_the_reload_only(plan_of, until,
 async def test_statistics_are_written_as_asked(
     plan_of, until, caplog, tmp_path, monkeypatch, cc_stats, lines, types
 ):
-    monkeypatch.setattr("ccproxy.server.server.PERIOD", 0.001)
+    monkeypatch.setattr("ccproxy.server.server.SAMPLE_INTERVAL", 0.001)
     caplog.set_level("INFO")
     info = tmp_path / "info"
     server = Server(

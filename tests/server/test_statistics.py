@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ccproxy.config.server import ServerOptions
-from ccproxy.core.averages import PERIOD
+from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ledger import FATES
 from ccproxy.server.statistics import OUTCOMES, Statistics, totals
 from ccproxy.server.status import (
@@ -99,7 +99,7 @@ async def test_averages(statistics, options, tmp_path):
     writer.sample(status_of(), [TypeStatus("a", 5, 50)])
     writer.write(status_of(), replace(options, infofile_level=3), ())
     text = (tmp_path / "info").read_text()
-    assert f"[avg:60]\nbytes: 50 {50 * PERIOD / 60:.12g} {50 / 60:.12g}\n" in text
+    assert f"[avg:60]\nbytes: 50 {50 * SAMPLE_INTERVAL / 60:.12g} {50 / 60:.12g}\n" in text
     assert "\ncount.msg.a: 5 " in text
 
 
