@@ -2,10 +2,10 @@
 
 from ..journal import Record
 from ..notices import Count, Notice
-from .engine.actions import Action, CloseConnection, Tell
+from .engine.actions import Action, ClosePeer, Tell
 from .engine.engine import Manager
 from .engine.settings import ManagerSettings
 
 __all__ = [
-    "Action", "CloseConnection", "Count", "Manager", "ManagerSettings", "Notice", "Record", "Tell",
+    "Action", "ClosePeer", "Count", "Manager", "ManagerSettings", "Notice", "Record", "Tell",
 ]  # fmt: skip

@@ -34,7 +34,7 @@ from ..notices import Count, Notice
 from ..store_file import StateFile
 from ..watched_file import WatchedFile
 from . import config_check, view
-from .engine.actions import Action, CloseConnection
+from .engine.actions import Action, ClosePeer
 from .engine.engine import Manager
 from .engine.rows import JOURNAL
 from .event_log import EventLog
@@ -201,7 +201,7 @@ class SsmmpManager(Handler):
                 self.ctx.count(one.name)
             elif isinstance(one, Notice):
                 self._notice(one)
-            elif isinstance(one, CloseConnection):
+            elif isinstance(one, ClosePeer):
                 self._writer.then(partial(self._close, one.peer))
             else:
                 self._tell(one.peer, one.message)

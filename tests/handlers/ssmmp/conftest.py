@@ -26,7 +26,7 @@ from ccproxy_handlers.ssmmp.agent.engine import (
 )  # fmt: skip
 from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
 from ccproxy_handlers.ssmmp.manager import (
-    CloseConnection,
+    ClosePeer,
     Count,
     Manager,
     ManagerSettings,
@@ -459,7 +459,7 @@ class World:
             elif isinstance(one, Tell):
                 self.check_order(one, written)
                 self.send(one.peer, "down", one.message)
-            elif isinstance(one, CloseConnection):
+            elif isinstance(one, ClosePeer):
                 self.soon(lambda one=one: self.cut(one.peer))
             elif isinstance(one, Count):
                 self.counts.append(one.name)
@@ -577,7 +577,7 @@ class Talk:
                 self.counts.append(one.name)
             elif isinstance(one, Notice):
                 self.notices.append(one)
-            elif isinstance(one, CloseConnection):
+            elif isinstance(one, ClosePeer):
                 self.closed.append(one.peer)
         self.said += said
         again = Manager.restore(self.journal, self.graph, self.settings)

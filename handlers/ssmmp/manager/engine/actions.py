@@ -23,11 +23,11 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
-class CloseConnection:
+class ClosePeer:
     """Close the connection `peer` after what was sent."""
 
     peer: str
     why: str
 
 
-Action = Record | Tell | CloseConnection | Count | Notice
+Action = Record | Tell | ClosePeer | Count | Notice

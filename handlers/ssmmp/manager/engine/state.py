@@ -15,7 +15,7 @@ from ccproxy.protocols.ssmmp.state_table import Rule
 
 from ...graph import EAGER, Graph, Service
 from ...notices import Count, Notice
-from .actions import Action, CloseConnection, Tell
+from .actions import Action, ClosePeer, Tell
 from .events import Changed, Event
 from .rows import AgentRow, DesiredState, InstanceRow, SessionRow
 from .settings import ManagerSettings
@@ -85,7 +85,7 @@ class State:
 
     def close(self, peer: str, why: str) -> None:
         """Close a connection."""
-        self.log.append(CloseConnection(peer, why))
+        self.log.append(ClosePeer(peer, why))
 
     def count(self, name: str) -> None:
         """Count something that went unanswered."""

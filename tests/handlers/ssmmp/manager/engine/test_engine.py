@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from ccproxy.protocols import ssmmp
-from ccproxy_handlers.ssmmp.manager import CloseConnection, Manager, ManagerSettings, Tell
+from ccproxy_handlers.ssmmp.manager import ClosePeer, Manager, ManagerSettings, Tell
 
 WISH = "orders_client orders orders_api"
 
@@ -24,7 +24,7 @@ def test_a_malformed_request_is_answered(talk):
 
 def test_after_ten_hopeless_texts_the_connection_is_closed(talk):
     found = [malformed(talk, "hello\n") for _ in range(10)]
-    closes = [[one for one in actions if isinstance(one, CloseConnection)] for actions in found]
+    closes = [[one for one in actions if isinstance(one, ClosePeer)] for actions in found]
     assert [len(one) for one in closes] == [0] * 9 + [1]
 
 

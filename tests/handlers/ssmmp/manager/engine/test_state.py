@@ -4,7 +4,7 @@ import pytest
 
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import Rule
-from ccproxy_handlers.ssmmp.manager import CloseConnection, Count, ManagerSettings, Notice, Tell
+from ccproxy_handlers.ssmmp.manager import ClosePeer, Count, ManagerSettings, Notice, Tell
 from ccproxy_handlers.ssmmp.manager.engine.events import Changed
 from ccproxy_handlers.ssmmp.manager.engine.rows import (
     AgentRow,
@@ -77,7 +77,7 @@ def test_actions_of_a_call(state):
     state.changed()
     assert state.log == [
         Count("a"), Notice("b", "1", "c"), Notice("d", "2", "", alarm=True),
-        CloseConnection("p1", "e"),
+        ClosePeer("p1", "e"),
     ]  # fmt: skip
     assert list(state.pending) == [Changed()]
     state.begin(51.0)
