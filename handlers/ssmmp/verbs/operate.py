@@ -3,7 +3,8 @@
     drain NODE        move everything away from a node
     scale SERVICE N   keep so many instances of a service, and so on
 
-The Manager makes the plan and carries it out; it goes on without whoever watches.
+The Manager makes the plan and carries it out; it goes on when the verb that watches it is ended.
+The arguments of a command are those of the table in `ssmmp.commands`.
 """
 
 from __future__ import annotations
@@ -11,80 +12,117 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from ccproxy.client import Client
 from ccproxy.commands import common
 
-Line = dict[str, Any]
+from ..commands import COMMANDS, Argument, OperatorCommand, arguments
+from .manager_client import Fields, ManagerClient, RefusedByManager
 
-POLL = 0.2
+POLL_INTERVAL = 0.2
 """Seconds between two looks at an operation."""
-AWAY = 30.0
-"""Seconds without an answer after which watching is given up; a restart takes less."""
+POLL_TIMEOUT = 2.0
+"""Seconds that one look may take."""
+WATCH_TIMEOUT = 30.0
+"""Seconds without an answer after which watching is given up; a restart of a Manager takes less."""
 UNDER_WAY = ("running", "stopping")
 
-
-class Refused(Exception):
-    """The Manager did not do it; the text says why."""
-
-
-def ask(client: Client, verb: str, value: Mapping[str, Any], timeout: float) -> Line:
-    """The answer to one message; Refused if it is an error, TimeoutError if none came."""
-    answer = client.request(f"mesh.{verb}", value, timeout=timeout).value
-    if "error" in answer:
-        raise Refused(str(answer["error"]))
-    return answer
-
-
-def command_of(args: argparse.Namespace) -> Line:
-    """The fields of a command, from its arguments."""
-    names = ("node", "force", "instance", "service", "count", "program", "hard")
-    found = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    if args.what == "update":
-        service, equals, program = args.change.partition("=")
-        if not (service and equals and program):
-            raise Refused(f"{args.change!r}, expected SERVICE=PROGRAM")
-        found = {"service": service, "program": program}
-    return {"command": args.what, **found}
+STEP_TEXTS = {
+    "start": "start {subject}{place}",
+    "drain": "close the sessions of instance {subject}, then end it",
+    "kill": "kill instance {subject}",
+    "close": "close sessions to instance {subject} down to {number}",
+    "hold": "let requests for {subject} wait",
+    "release": "answer requests for {subject} again",
+    "goal": "keep {number} of {subject}",
+    "program": "run {subject} by the program {node}",
+    "await": "wait for {number} of {subject}",
+    "watch": "watch {subject}",
+    "empty node": "place nothing more on {subject}",
+    "use node": "place on {subject} again",
+}
+"""The steps of plans in words, by their kind."""
 
 
-def operate(client: Client, args: argparse.Namespace) -> int:
+def declare(parser: argparse.ArgumentParser, command: type[OperatorCommand]) -> None:
+    """Declare the arguments of a command."""
+    for group in _groups(command):
+        first = group[0]
+        if first.type is bool:
+            parser.add_argument(f"--{first.name}", action="store_true", help=first.help)
+            continue
+        metavar = "=".join(one.metavar for one in group)
+        if first.required:
+            parser.add_argument(first.name, metavar=metavar, type=first.type, help=first.help)
+            continue
+        parser.add_argument(
+            first.name, metavar=metavar, type=first.type, help=first.help,
+            nargs="?", default=first.default,
+        )  # fmt: skip
+
+
+def fields_of(options: argparse.Namespace) -> Fields:
+    """The message of a command, from its arguments; ValueError if joined ones are not."""
+    found: Fields = {"command": options.what}
+    for group in _groups(COMMANDS[options.what]):
+        value = getattr(options, group[0].name)
+        found.update(_apart(group, value) if len(group) > 1 else {group[0].name: value})
+    return found
+
+
+def _apart(group: list[Argument], text: str) -> Fields:
+    """The values of arguments that are written as one."""
+    values = text.split("=", len(group) - 1)
+    if len(values) < len(group) or "" in values:
+        raise ValueError(f"{text!r}, expected {'='.join(one.metavar for one in group)}")
+    return {one.name: value for one, value in zip(group, values, strict=True)}
+
+
+def _groups(command: type[OperatorCommand]) -> list[list[Argument]]:
+    """The arguments of a command; those that are written as one stand together."""
+    groups: list[list[Argument]] = []
+    for one in arguments(command):
+        if one.joined:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def operate(manager: ManagerClient, options: argparse.Namespace) -> int:
     """Show the plan, carry it out, and watch; 1 if it is refused or fails."""
-    command = command_of(args)
-    plan = ask(client, "plan", command, args.timeout)["plan"]
-    show_plan(plan, args.json)
+    command = fields_of(options)
+    plan = manager.ask("plan", command)["plan"]
+    show_plan(plan, options.json)
     if plan["refusal"]:
         return common.FAILED
-    if args.dry_run:
+    if options.dry_run:
         return 0
-    answer = ask(client, "execute", command, args.timeout)
-    if not answer["operation"]:
-        raise Refused(answer["plan"]["refusal"])
-    say(args.json, {"operation": answer["operation"]}, f"operation {answer['operation']}")
-    if args.no_wait:
+    answer = manager.ask("execute", command)
+    number = answer["operation"]
+    if not number:
+        raise RefusedByManager(answer["plan"]["refusal"])
+    _print(options.json, {"operation": number}, f"operation {number}")
+    if options.no_wait:
         return 0
     try:
-        return watch(client, args, answer["operation"])
+        return watch(manager, options, number)
     except KeyboardInterrupt:
-        number = answer["operation"]
         return common.fail(
             f"operation {number} goes on; stop it between two steps by\n"
-            f"  ccserver mesh {args.to} cancel {number}"
+            f"  ccserver mesh {options.to} cancel {number}"
         )
 
 
-def cancel(client: Client, args: argparse.Namespace) -> int:
+def cancel(manager: ManagerClient, options: argparse.Namespace) -> int:
     """Begin no further step, and watch the steps under way end."""
-    row = ask(client, "cancel", {"operation": args.operation}, args.timeout)["operation"]
-    say(args.json, row, f"operation {row['operation']}: {row['state']}")
-    watch(client, args, args.operation)
+    row = manager.ask("cancel", {"operation": options.operation})["operation"]
+    _print(options.json, row, f"operation {row['operation']}: {row['state']}")
+    watch(manager, options, options.operation)
     return 0
 
 
-def show_plan(plan: Line, as_json: bool) -> None:
-    """What would be done, and who is touched by it."""
+def show_plan(plan: Fields, as_json: bool) -> None:
+    """What would be done, and the clients that are touched by it."""
     if as_json:
         print(json.dumps({"plan": plan}), flush=True)
         return
@@ -101,64 +139,42 @@ def show_plan(plan: Line, as_json: bool) -> None:
     print(end="", flush=True)
 
 
-def step_text(step: Line) -> str:
-    """One step of a plan in words."""
-    kind, subject, node, number = (step[name] for name in ("kind", "subject", "node", "number"))
-    words = {
-        "start": f"start {subject}" + (f" on {node}" if node else ""),
-        "drain": f"close the sessions of instance {subject}, then end it",
-        "kill": f"kill instance {subject}",
-        "close": f"close sessions to instance {subject} down to {number}",
-        "hold": f"let requests for {subject} wait",
-        "release": f"answer requests for {subject} again",
-        "goal": f"keep {number} of {subject}",
-        "program": f"run {subject} by the program {node}",
-        "await": f"wait for {number} of {subject}",
-        "watch": f"watch {subject}",
-        "empty node": f"place nothing more on {subject}",
-        "use node": f"place on {subject} again",
-    }
-    return words.get(kind, f"{kind} {subject}")
+def step_text(step: Fields) -> str:
+    """One step of a plan in words; one that a newer Manager has made up, by its names."""
+    text = STEP_TEXTS.get(step["kind"], "{kind} {subject}")
+    place = f" on {step['node']}" if step["node"] else ""
+    return text.format(place=place, **step)
 
 
-def watch(client: Client, args: argparse.Namespace, number: int) -> int:
+def watch(manager: ManagerClient, options: argparse.Namespace, number: int) -> int:
     """Print each step as its state changes, until the operation is over; 0 if it is done."""
     seen: dict[int, str] = {}
     answered = time.monotonic()
     while True:
         try:
-            row = _operation(client, number)
+            row = manager.operation(number, POLL_TIMEOUT)
         except (TimeoutError, ConnectionError):
-            if time.monotonic() - answered > AWAY:
+            if time.monotonic() - answered > WATCH_TIMEOUT:
                 raise
             continue
         answered = time.monotonic()
-        _news(row, seen, args.json)
+        _print_changes(row, seen, options.json)
         if row["state"] not in UNDER_WAY:
             text = f"operation {number}: {row['state']} {row['reason']}".rstrip()
-            say(args.json, row, text)
+            _print(options.json, row, text)
             return 0 if row["state"] == "done" else common.FAILED
-        time.sleep(POLL)
+        time.sleep(POLL_INTERVAL)
 
 
-def _operation(client: Client, number: int) -> Line:
-    value = {"what": "operations", "after": number - 1, "most": 1}
-    rows = ask(client, "list", value, 2.0)["rows"]
-    if not rows or rows[0]["operation"] != number:
-        raise Refused(f"no operation {number}")
-    found: Line = rows[0]
-    return found
-
-
-def _news(row: Line, seen: dict[int, str], as_json: bool) -> None:
+def _print_changes(row: Fields, seen: dict[int, str], as_json: bool) -> None:
     for place, step in enumerate(row["steps"], 1):
         state = step.rpartition(": ")[2]
         if state != "planned" and seen.get(place) != step:
             about = {"operation": row["operation"], "step": place, "of": row["of"], "text": step}
-            say(as_json, about, f"  {place:>3}/{row['of']} {step}")
+            _print(as_json, about, f"  {place:>3}/{row['of']} {step}")
         seen[place] = step
 
 
-def say(as_json: bool, value: Line, text: str) -> None:
+def _print(as_json: bool, value: Fields, text: str) -> None:
     """One line, in either form."""
     print(json.dumps(value) if as_json else text, flush=True)

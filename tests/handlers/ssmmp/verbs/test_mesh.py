@@ -7,6 +7,7 @@ import pytest
 import zmq
 
 from ccproxy.cli import parser_of
+from ccproxy_handlers.ssmmp.commands import COMMANDS
 from ccproxy_handlers.ssmmp.verbs import mesh
 
 
@@ -170,7 +171,8 @@ def test_events(manager, call):
 
 
 def test_every_word_is_declared():
-    words = {word for word, _ in mesh.ABOUT}
-    assert set(mesh.DECLARE) | set(mesh.OPERATIONS) <= words
+    words = {one.word for one in mesh.WORDS}
+    assert len(words) == len(mesh.WORDS)
+    assert {one.word for one in mesh.WORDS if one.operation} == set(COMMANDS)
     text = parser_of("mesh").format_help()
     assert all(word in text for word in words)
