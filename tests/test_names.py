@@ -11,10 +11,8 @@ ONE_EACH = {"Options", "State", "Engine"}
 """A handler's options, an engine's state, a role's engine: the package says whose."""
 
 STILL_DEFINED_TWICE = {
-    "Client", "Close", "Connection", "Desk", "Flow", "Limits", "Line", "Owner", "Plan", "Plug",
-    "Pool", "Port", "Reader", "Refused", "Returns", "Row", "Server", "Service", "Session",
-    "Sessions", "Settings", "Source", "Stop", "Table", "Target", "Token", "TooBig", "Transmit",
-    "Way",
+    "Client", "Connection", "Flow", "Limits", "Owner", "Pool", "Reader", "Refused", "Returns",
+    "Row", "Server", "Service", "Source", "Table", "Target", "Token", "TooBig", "Way",
 }  # fmt: skip
 """Names that mean two things today. This list only shrinks."""
 
@@ -26,13 +24,10 @@ TESTED_ELSEWHERE = {
 STILL_WITHOUT_TEST_FILES = {
     "tests": 1,
     "tests/handlers/ssmmp": 1,
-    "tests/handlers/ssmmp/agent": 9,
-    "tests/handlers/ssmmp/agent/engine": 9,
     "tests/handlers/ssmmp/manager": 4,
     "tests/handlers/ssmmp/manager/engine": 8,
     "tests/handlers/ssmmp/verbs": 1,
     "tests/net/zmtp": 1,
-    "tests/service": 17,
 }
 """How many test files are missing in each folder today. These numbers only shrink."""
 

@@ -10,9 +10,12 @@ the health of the process. `Core` is the same without any I/O.
 
 from ccproxy.service.configuration import Configuration
 from ccproxy.service.core import Core
+from ccproxy.service.errors import SessionRefused
 from ccproxy.service.events import Settings
 from ccproxy.service.threads import Service
+from ccproxy.service.threads_plug import Plug
 from ccproxy.service.threads_session import Session
-from ccproxy.service.trouble import SessionRefused
 
-__all__ = ["Configuration", "Core", "Service", "Session", "SessionRefused", "Settings"]
+__all__ = [
+    "Configuration", "Core", "Service", "Session", "SessionRefused", "Settings", "Plug",
+]  # fmt: skip

@@ -6,7 +6,7 @@
         await service.wait()
 
 `handle(session)` serves one accepted session. The end of the block does what a graceful shutdown
-asks for. It must never keep a session from being closed but while a unit of work is under way.
+asks for. Only a unit of work that is under way may delay the end of a session.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 
-from ccproxy.service.aio_plug import Plug
-from ccproxy.service.aio_session import Session
+from ccproxy.service.aio_plug import AsyncPlug
+from ccproxy.service.aio_session import AsyncSession
 from ccproxy.service.configuration import Configuration
 from ccproxy.service.control import Control
 from ccproxy.service.events import Settings
 from ccproxy.service.sessions import BROKEN, OWN
 from ccproxy.service.sockets import listen, peer_of
 
-LINGER = 8.0
+SHUTDOWN_TIMEOUT = 8.0
 """Seconds accepted sessions have to end at a shutdown."""
 
-Handle = Callable[[Session], Awaitable[None]]
+AsyncSessionHandler = Callable[[AsyncSession], Awaitable[None]]
 
 
-class Service:
-    """One instance; by default what the environment says."""
+class AsyncService:
+    """One instance; by default the one that the environment describes."""
 
     def __init__(
         self, configuration: Configuration | None = None, settings: Settings | None = None
     ) -> None:
         self.configuration = configuration or Configuration.from_environment(os.environ)
         self._settings = settings
-        self._plugs: dict[str, Plug] = {}
+        self._plugs: dict[str, AsyncPlug] = {}
         self._servers: list[asyncio.Server] = []
-        self._sessions: set[Session] = set()
+        self._sessions: set[AsyncSession] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
 
-    async def __aenter__(self) -> Service:
+    async def __aenter__(self) -> AsyncService:
         self._loop = asyncio.get_running_loop()
         self.control = Control(self.configuration, self._stopped, self._settings)
         self.control.start()
@@ -71,14 +71,14 @@ class Service:
     def health(self, status: int) -> None:
         self.control.core.health = status
 
-    def plug(self, name: str, socket: str = "", most: int = 64) -> Plug:
+    def plug(self, name: str, socket: str = "", most: int = 64) -> AsyncPlug:
         """The plug of this name, with at most so many sessions; ValueError if there is none."""
         if name not in self._plugs:
             edge = self.configuration.plug(name, socket)
-            self._plugs[name] = Plug(self.control, edge.name, edge.socket, most)
+            self._plugs[name] = AsyncPlug(self.control, edge.name, edge.socket, most)
         return self._plugs[name]
 
-    async def serve(self, socket: str, handle: Handle) -> None:
+    async def serve(self, socket: str, handle: AsyncSessionHandler) -> None:
         """Accept sessions at a socket, until the end; OSError if its port is taken."""
         sock = listen(self.configuration.address, self.configuration.port(socket))
 
@@ -94,13 +94,13 @@ class Service:
         await self._stop.wait()
 
     async def close(self) -> None:
-        """Accept no more, let what is under way come to its end, say so to the agent."""
+        """Accept no more, let what is under way come to its end, and tell the agent."""
         for server in self._servers:
             server.close()
         for session in list(self._sessions):
             session.closing.set()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LINGER)
+            await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -113,10 +113,10 @@ class Service:
         await asyncio.to_thread(self.control.close)
 
     async def _serve(
-        self, socket: str, handle: Handle, reader: asyncio.StreamReader,
+        self, socket: str, handle: AsyncSessionHandler, reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:  # fmt: skip
-        session = Session(reader, writer)
+        session = AsyncSession(reader, writer)
         peer = peer_of(writer.get_extra_info("peername"))
         session.key = self.control.accepted(socket, peer, session.deliver)
         if self._stop.is_set():
@@ -137,3 +137,9 @@ class Service:
     def _stopped(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: this instance ends already
             self._loop.call_soon_threadsafe(self._stop.set)
+
+
+Service = AsyncService
+"""The name by which programs import it: `from ccproxy.service.aio import Service`."""
+
+__all__ = ["AsyncPlug", "AsyncService", "AsyncSession", "Service"]

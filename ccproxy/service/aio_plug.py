@@ -4,8 +4,8 @@
         session.writer.write(question)
         answer = await session.reader.readline()
 
-A session is closed between two units of work, never within one. It must never repeat a unit: who
-uses the plug knows whether that is safe.
+A session is closed between two units of work, never within one. A plug must never repeat a unit:
+only the caller knows whether that is safe.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from ccproxy.service.aio_session import Session
+from ccproxy.service.aio_session import AsyncSession
 from ccproxy.service.control import Control
-from ccproxy.service.events import Granted, News, Refused
+from ccproxy.service.errors import SessionRefused
+from ccproxy.service.events import News, SessionDenied, SessionGranted
 from ccproxy.service.sessions import BROKEN, OWN
-from ccproxy.service.sockets import PATIENCE, status_of
-from ccproxy.service.trouble import SessionRefused
+from ccproxy.service.sockets import CONNECT_TIMEOUT, status_of
 
-WAIT = 60.0
-"""Seconds to wait for a session; it may have to be started, or moved, before it is there."""
+SESSION_TIMEOUT = 60.0
+"""Seconds to wait for a session: its service may have to be started, or moved, before."""
 
 
-class _Ends(asyncio.StreamReaderProtocol):
-    """Tells at once when the far side closes, also while nobody reads."""
+class _EndWatcher(asyncio.StreamReaderProtocol):
+    """Tells at once when the far side closes, also while the service does not read."""
 
     ended: asyncio.Event
 
@@ -39,7 +39,7 @@ class _Ends(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-class Plug:
+class AsyncPlug:
     """At most `most` sessions at a time; each serves one unit of work at a time."""
 
     def __init__(self, control: Control, name: str, socket: str, most: int) -> None:
@@ -47,16 +47,16 @@ class Plug:
         self.socket = socket
         self._control = control
         self._loop = asyncio.get_running_loop()
-        self._idle: list[Session] = []
-        self._busy: set[Session] = set()
-        self._ends: dict[Session, asyncio.Task[None]] = {}
+        self._idle: list[AsyncSession] = []
+        self._busy: set[AsyncSession] = set()
+        self._ends: dict[AsyncSession, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(most)
         self._closing = False
 
     @asynccontextmanager
-    async def unit(self, wait: float = WAIT) -> AsyncIterator[Session]:
+    async def unit(self, wait: float = SESSION_TIMEOUT) -> AsyncIterator[AsyncSession]:
         """A session for one unit of work; SessionRefused or TimeoutError if there is none to be
-        had. After an exception in the block it is closed, as nobody knows what is still to come."""
+        had. After an exception in the block it is closed: an answer may still be under way."""
         async with self._room:
             session = await self._take(wait)
             self._busy.add(session)
@@ -78,7 +78,7 @@ class Plug:
             self._drop(session, OWN)
         await asyncio.gather(*self._ends.values(), return_exceptions=True)
 
-    async def _take(self, wait: float) -> Session:
+    async def _take(self, wait: float) -> AsyncSession:
         while self._idle:
             session = self._idle.pop()
             if not (session.closing.is_set() or session.reader.at_eof()):
@@ -86,15 +86,15 @@ class Plug:
             self._drop(session, OWN)
         return await self._open(wait)
 
-    async def _open(self, wait: float) -> Session:
+    async def _open(self, wait: float) -> AsyncSession:
         news: asyncio.Queue[News] = asyncio.Queue()
 
         def deliver(one: News) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits
+            with suppress(RuntimeError):  # the loop is closed, and the unit with it
                 self._loop.call_soon_threadsafe(news.put_nowait, one)
 
         key = self._control.ask(self.name, self.socket, deliver)
-        session: Session | None = None
+        session: AsyncSession | None = None
         try:
             async with asyncio.timeout(wait):
                 while session is None:
@@ -104,13 +104,13 @@ class Plug:
                 self._control.closed(key, OWN)
         return session
 
-    async def _granted(self, key: int, one: News) -> Session | None:
-        if isinstance(one, Refused):
+    async def _granted(self, key: int, one: News) -> AsyncSession | None:
+        if isinstance(one, SessionDenied):
             raise SessionRefused(self.name, one.status)
-        if not isinstance(one, Granted):
+        if not isinstance(one, SessionGranted):
             return None
         try:
-            session = await asyncio.wait_for(self._connect(one), PATIENCE)
+            session = await asyncio.wait_for(self._connect(one), CONNECT_TIMEOUT)
         except (OSError, TimeoutError) as error:
             self._control.failed(key, status_of(error))
             return None
@@ -120,9 +120,9 @@ class Plug:
         self._control.connected(key, port, session.deliver)
         return session
 
-    async def _connect(self, to: Granted) -> Session:
+    async def _connect(self, to: SessionGranted) -> AsyncSession:
         reader = asyncio.StreamReader(limit=1 << 20)
-        ends = _Ends(reader)
+        ends = _EndWatcher(reader)
         ends.ended = asyncio.Event()
         own = (self._control.configuration.address, 0)
         try:
@@ -134,22 +134,22 @@ class Plug:
                 raise
             # Our own address is not on this machine, as behind address translation.
             transport, _ = await self._loop.create_connection(lambda: ends, to.address, to.port)
-        session = Session(reader, asyncio.StreamWriter(transport, ends, reader, self._loop))
+        session = AsyncSession(reader, asyncio.StreamWriter(transport, ends, reader, self._loop))
         self._ends[session] = self._loop.create_task(self._watch(session, ends.ended))
         return session
 
-    async def _watch(self, session: Session, ended: asyncio.Event) -> None:
-        """An idle session whose far side is gone is reported at once."""
+    async def _watch(self, session: AsyncSession, ended: asyncio.Event) -> None:
+        """Report an idle session at once when its far side is gone."""
         await ended.wait()
         if session in self._idle:
             self._drop(session, OWN)
         session.closing.set()
 
-    def _wanted(self, session: Session) -> None:
+    def _wanted(self, session: AsyncSession) -> None:
         if session in self._idle:
             self._drop(session, OWN)
 
-    def _drop(self, session: Session, status: int) -> None:
+    def _drop(self, session: AsyncSession, status: int) -> None:
         with suppress(ValueError):
             self._idle.remove(session)
         session.writer.close()

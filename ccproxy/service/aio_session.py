@@ -1,4 +1,7 @@
-"""One session of an asyncio service: a connection, and the wish that it be closed."""
+"""One session of an asyncio service: its connection, and whether it has to be closed.
+
+It must never close the connection by itself: a unit of work may be under way.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from typing import Any, TypeVar
 
 from ccproxy.service.events import CloseWanted, News
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-class Session:
+class AsyncSession:
     """`reader` and `writer` are its connection; `closing` is set when it has to be closed soon."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +27,9 @@ class Session:
         """Called when it has to be closed, on the loop."""
         self._loop = asyncio.get_running_loop()
 
-    async def unless_closing(self, wait: Coroutine[Any, Any, Result], otherwise: Result) -> Result:
+    async def unless_closing(
+        self, wait: Coroutine[Any, Any, _Result], otherwise: _Result
+    ) -> _Result:
         """What `wait` brings, or `otherwise` as soon as the session has to be closed: for the
         wait between two units of work, such as `unless_closing(reader.readline(), b"")`."""
         waiting = self._loop.create_task(wait)
@@ -39,7 +44,7 @@ class Session:
                     await task
 
     def deliver(self, news: News) -> None:
-        """News of the control link, from its thread."""
+        """What becomes of the session, from the thread of the control link."""
         if isinstance(news, CloseWanted):
             with suppress(RuntimeError):  # the loop is closed, and the session with it
                 self._loop.call_soon_threadsafe(self._want_close)

@@ -1,6 +1,6 @@
 """What an instance is told when it is started: its name, its id, its ports, its plugs, its agent.
 
-It comes by the environment, from an agent. It must never be changed while the process runs.
+The agent tells it by environment variables. This module must never read the environment by itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VARIABLES = (AGENT, NAME, ID, ADDRESS, SOCKETS, PLUGS, TOKEN)
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Who this instance is; `agent` is `tcp://HOST:PORT` or `ipc://PATH`."""
+    """The identity of this instance; `agent` is `tcp://HOST:PORT` or `ipc://PATH`."""
 
     agent: str
     service: str
@@ -50,7 +50,8 @@ class Configuration:
             raise ValueError(f"the environment of this instance: {error}") from None
 
     def plug(self, name: str, socket: str = "") -> ssmmp.PlugEntry:
-        """The edge of a plug; ValueError if there is none, or if nobody says which socket."""
+        """The edge of a plug; ValueError if there is none, or if neither the caller nor the agent
+        says its socket."""
         found = self.plugs.get(name)
         if found is None:
             known = ", ".join(self.plugs) or "none"

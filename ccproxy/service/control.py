@@ -1,8 +1,8 @@
 """The control link of a service: a thread that carries the core's bytes to the agent and back.
 
-It is a thread of its own in every flavour, so that health controls are answered while the business
-logic computes. News of sessions are delivered without any lock held. It must never touch the
-connections of sessions, except to look whether an idle one has ended.
+Both flavours have it in a thread of its own, so that health controls are answered while the
+business logic computes. What becomes of a session is delivered without any lock held. This module
+must never touch the connections of sessions, except to see whether an idle one has ended.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from ccproxy.config.address import Address
 from ccproxy.service.configuration import Configuration
 from ccproxy.service.core import Core
 from ccproxy.service.events import (
-    Action,
     Attach,
     CloseWanted,
     Detach,
-    Granted,
     News,
-    Refused,
+    SendBytes,
+    ServiceAction,
+    SessionDenied,
+    SessionGranted,
     Settings,
-    Stop,
-    Transmit,
+    StopWanted,
 )
-from ccproxy.service.watched import Watched
+from ccproxy.service.idle_sockets import IdleSockets
 
-PATIENCE = 2.0
+CONNECT_TIMEOUT = 2.0
 """Seconds to connect to the agent, which is on the same machine."""
-_READ = 65536
+_FLUSH_INTERVAL = 0.002
+_READ_SIZE = 65536
 
-Deliver = Callable[[News], None]
+OnNews = Callable[[News], None]
 
 
 class Control:
@@ -51,17 +52,17 @@ class Control:
         self.core = Core(configuration, settings)
         self._on_stop = on_stop
         self._lock = threading.Lock()
-        self._who: dict[int, Deliver] = {}
-        self._out = bytearray()
+        self._receivers: dict[int, OnNews] = {}
+        self._unsent = bytearray()
         self._sock: socket.socket | None = None
         self._attach_at: float | None = None
-        self._hang_up = False
-        self._over = False
+        self._detach = False
+        self._ended = False
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakes = socket.socketpair()
-        self.watched = Watched(self._selector, self._wake)
+        self.idle = IdleSockets(self._selector, self._wake)
         """The idle connections of sessions."""
-        self._thread = self.watched.thread = threading.Thread(
+        self._thread = self.idle.thread = threading.Thread(
             target=self._run, name="ssmmp control", daemon=True
         )
 
@@ -74,27 +75,27 @@ class Control:
         self._thread.start()
 
     def close(self, linger: float = 1.0) -> None:
-        """Send what waits for at most `linger` seconds, then let the agent go."""
+        """Send what waits, for at most `linger` seconds, then close the connection to the agent."""
         end = time.monotonic() + linger
-        while self._out and self._sock is not None and time.monotonic() < end:
-            time.sleep(0.002)
-        self._over = True
+        while self._unsent and self._sock is not None and time.monotonic() < end:
+            time.sleep(_FLUSH_INTERVAL)
+        self._ended = True
         self._wake()
-        self._thread.join(linger + PATIENCE)
+        self._thread.join(linger + CONNECT_TIMEOUT)
         for one in (self._waker, self._wakes):
             one.close()
 
-    def ask(self, plug: str, socket: str, deliver: Deliver) -> int:
+    def ask(self, plug: str, socket: str, deliver: OnNews) -> int:
         """Begin a session at a plug; `deliver` gets what becomes of it."""
         return self._begin(lambda now: self.core.ask(now, plug, socket), deliver)
 
-    def accepted(self, socket: str, peer: tuple[str, int], deliver: Deliver) -> int:
+    def accepted(self, socket: str, peer: tuple[str, int], deliver: OnNews) -> int:
         """A connection was accepted; `deliver` is told if it has to be closed."""
         return self._begin(lambda now: self.core.accepted(now, socket, peer), deliver)
 
-    def connected(self, key: int, port: int, deliver: Deliver) -> None:
-        """A granted session is connected, from this port; news of it go to `deliver` now."""
-        self._who[key] = deliver
+    def connected(self, key: int, port: int, deliver: OnNews) -> None:
+        """A granted session is connected, from this port; from now on `deliver` gets its news."""
+        self._receivers[key] = deliver
         self._do(lambda now: self.core.connected(now, key, port))
 
     def failed(self, key: int, status: int) -> None:
@@ -104,54 +105,56 @@ class Control:
     def closed(self, key: int, status: int) -> None:
         """A session is over at this end."""
         self._do(lambda now: self.core.closed(now, key, status))
-        self._who.pop(key, None)
+        self._receivers.pop(key, None)
 
     def declined(self, key: int) -> None:
         """A session cannot be closed now."""
         self._do(lambda now: self.core.declined(now, key))
 
     def stopped(self, status: int = 200) -> None:
-        """What a graceful shutdown asks for is done."""
+        """The service has done what a graceful shutdown asks for."""
         self._do(lambda now: self.core.stopped(now, status))
 
     def leave(self) -> None:
         """The process ends because it wants to."""
         self._do(self.core.leave)
 
-    def _begin(self, ask: Callable[[float], tuple[int, list[Action]]], deliver: Deliver) -> int:
+    def _begin(
+        self, ask: Callable[[float], tuple[int, list[ServiceAction]]], deliver: OnNews
+    ) -> int:
         with self._lock:
             key, actions = ask(time.monotonic())
-            self._who[key] = deliver
+            self._receivers[key] = deliver
             news = self._perform(actions)
-        self._tell(news)
+        self._deliver(news)
         return key
 
-    def _do(self, step: Callable[[float], list[Action]]) -> None:
+    def _do(self, step: Callable[[float], list[ServiceAction]]) -> None:
         with self._lock:
             news = self._perform(step(time.monotonic()))
-        self._tell(news)
+        self._deliver(news)
 
-    def _perform(self, actions: list[Action]) -> list[Action]:
-        """Under the lock; what is to be told is returned."""
-        news: list[Action] = []
+    def _perform(self, actions: list[ServiceAction]) -> list[ServiceAction]:
+        """Do what needs the lock; what has to be delivered without it is returned."""
+        news: list[ServiceAction] = []
         for action in actions:
-            if isinstance(action, Transmit):
-                self._out += action.data
+            if isinstance(action, SendBytes):
+                self._unsent += action.data
             elif isinstance(action, Attach):
                 self._attach_at = time.monotonic() + action.delay
             elif isinstance(action, Detach):
-                self._hang_up = True
+                self._detach = True
             else:
                 news.append(action)
         self._wake()
         return news
 
-    def _tell(self, news: list[Action]) -> None:
+    def _deliver(self, news: list[ServiceAction]) -> None:
         for one in news:
-            if isinstance(one, Stop):
+            if isinstance(one, StopWanted):
                 self._on_stop()
-            elif isinstance(one, Granted | Refused | CloseWanted):
-                deliver = self._who.get(one.key)
+            elif isinstance(one, SessionGranted | SessionDenied | CloseWanted):
+                deliver = self._receivers.get(one.key)
                 if deliver is not None:
                     deliver(one)
 
@@ -159,13 +162,13 @@ class Control:
         with contextlib.suppress(OSError):
             self._waker.send(b"!")
 
-    # The thread
+    # What follows runs in the thread of the control link.
 
     def _run(self) -> None:
-        while not self._over:
+        while not self._ended:
             for key, mask in self._selector.select(self._pause()):
                 self._ready(key.fileobj, mask)
-            self._turn()
+            self._step()
         if self._sock is not None:
             self._drop()
         self._selector.close()
@@ -176,10 +179,10 @@ class Control:
         due = min(due, self._attach_at if self._attach_at is not None else due)
         return None if due == float("inf") else max(0.0, due - time.monotonic())
 
-    def _turn(self) -> None:
-        self.watched.sort()
-        if self._hang_up:
-            self._hang_up = False
+    def _step(self) -> None:
+        self.idle.apply()
+        if self._detach:
+            self._detach = False
             self._lost()
         if self._pause() == 0.0:
             self._do(self.core.tick)
@@ -194,8 +197,8 @@ class Control:
                 self._wakes.recv(4096)
         elif what is self._sock and mask & selectors.EVENT_READ:
             self._read()
-        elif isinstance(what, socket.socket) and what in self.watched:
-            self.watched.readable(what)
+        elif isinstance(what, socket.socket) and what in self.idle:
+            self.idle.readable(what)
 
     def _attach(self) -> None:
         try:
@@ -204,13 +207,13 @@ class Control:
             self._do(self.core.unlinked)
             return
         self._selector.register(self._sock, selectors.EVENT_READ)
-        self._out.clear()
+        self._unsent.clear()
         self._do(self.core.linked)
 
     def _read(self) -> None:
         assert self._sock is not None
         try:
-            data = self._sock.recv(_READ)
+            data = self._sock.recv(_READ_SIZE)
         except BlockingIOError:
             return
         except OSError:
@@ -225,14 +228,14 @@ class Control:
             return
         try:
             with self._lock:
-                while self._out:
-                    del self._out[: self._sock.send(self._out)]
+                while self._unsent:
+                    del self._unsent[: self._sock.send(self._unsent)]
         except BlockingIOError:
             pass
         except OSError:
             self._lost()
             return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0)
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
         self._selector.modify(self._sock, events)
 
     def _lost(self) -> None:
@@ -251,14 +254,14 @@ def _connect(address: str) -> socket.socket:
     where = Address.remote(address)
     if where.scheme == "ipc":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(CONNECT_TIMEOUT)
         try:
             sock.connect(where.unix)
         except OSError:
             sock.close()
             raise
     else:
-        sock = socket.create_connection((where.host, where.port), PATIENCE)
+        sock = socket.create_connection((where.host, where.port), CONNECT_TIMEOUT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)
     return sock

@@ -1,4 +1,4 @@
-"""What the core of the library answers with, and its timers. Values only."""
+"""What the core of the library answers with, and its timers. Values only: nothing here acts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Transmit:
+class SendBytes:
     """Send these bytes to the agent."""
 
     data: bytes
@@ -27,7 +27,7 @@ class Detach:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class SessionGranted:
     """Connect session `key` to this address; answer with `connected` or `failed`."""
 
     key: int
@@ -36,8 +36,8 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Session `key` is not allowed; it is over."""
+class SessionDenied:
+    """Session `key` is refused for good; it is over."""
 
     key: int
     status: int
@@ -51,18 +51,20 @@ class CloseWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopWanted:
     """End: finish what is under way, close what is open, answer with `stopped`, exit."""
 
 
-Action = Transmit | Attach | Detach | Granted | Refused | CloseWanted | Stop
-News = Granted | Refused | CloseWanted
+News = SessionGranted | SessionDenied | CloseWanted
+"""What becomes of one session."""
+
+ServiceAction = SendBytes | Attach | Detach | StopWanted | News
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Times in seconds; `backlog` are messages kept while the agent is away; an instance that its
-    agent does not know `strange` times ends."""
+    """Times in seconds. `backlog` is how many messages are kept while the agent is away. An
+    instance ends when its agent has said `unknown_replies` times that it does not know it."""
 
     attach_first: float = 0.1
     attach_most: float = 2.0
@@ -71,4 +73,4 @@ class Settings:
     retry_first: float = 0.1
     retry_most: float = 2.0
     backlog: int = 10_000
-    strange: int = 5
+    unknown_replies: int = 5

@@ -1,14 +1,15 @@
 """The socket on which a program says that it is ready, as sd_notify(3) has it.
 
-It has no file: its name is known to the one program that was told it, and goes with the process
-that listens. It must never believe more than the text it gets.
+It has no file: only the program that was told its name knows it, and it vanishes with the process
+that listens. This module must never act on what a program says.
 """
 
 from __future__ import annotations
 
 import socket
 
-_LONGEST = 4096
+_MAX_SIZE = 4096
+"""Bytes of one notice that are read."""
 
 
 class NoticeSocket:
@@ -33,7 +34,7 @@ class NoticeSocket:
         lines: list[str] = []
         while True:
             try:
-                data = self._sock.recv(_LONGEST)
+                data = self._sock.recv(_MAX_SIZE)
             except BlockingIOError:
                 return lines
             lines += data.decode("utf-8", "replace").split("\n")

@@ -1,6 +1,6 @@
 """The sockets of sessions: from which address they connect, and how an error is reported.
 
-It must never know what is said on them.
+This module must never know what is said on them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from ccproxy.protocols import ssmmp
 from ccproxy.service.sessions import TOO_LATE, UNREACHABLE
 
-PATIENCE = 5.0
+CONNECT_TIMEOUT = 5.0
 """Seconds to connect a granted session."""
 
 
@@ -37,18 +37,18 @@ def connect(own: str, address: str, port: int) -> socket.socket:
     """A connected socket; it comes from this instance's own address if that is on this machine,
     so that both ends name the session alike."""
     try:
-        sock = socket.create_connection((address, port), PATIENCE, (own, 0))
+        sock = socket.create_connection((address, port), CONNECT_TIMEOUT, (own, 0))
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
             raise
-        sock = socket.create_connection((address, port), PATIENCE)
+        sock = socket.create_connection((address, port), CONNECT_TIMEOUT)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(None)
     return sock
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """A listening socket of the address the instance is known by."""
+    """A socket that listens at the address by which other nodes know the instance."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -61,8 +61,8 @@ def listen(address: str, port: int) -> socket.socket:
     return sock
 
 
-def part(sock: socket.socket) -> None:
-    """Close both directions; who reads from it wakes up."""
+def close(sock: socket.socket) -> None:
+    """Close both directions; a thread that waits to read from it wakes up."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()

@@ -1,9 +1,6 @@
-"""The states of a session and of the control link inside a service, as tables.
+"""The states of a session inside a service, as tables.
 
-    (state, event) -> the effects in order, the next state
-
-The machines walk these tables, and tests compare them with the specification. A cell without a
-rule changes nothing.
+A state machine walks these tables, a test covers every row. A cell without a rule changes nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from ccproxy.protocols.ssmmp.state_table import Rule, Table, table
+
 
 class State(StrEnum):
-    """A session; GONE is never kept."""
+    """A session; one that is GONE is forgotten at once."""
 
     ASKED = "ASKED"
     WAITING = "WAITING"
@@ -23,7 +22,7 @@ class State(StrEnum):
     GONE = "GONE"
 
 
-class Event(StrEnum):
+class SessionEvent(StrEnum):
     """What happens to a session."""
 
     LINKED = "linked"
@@ -39,43 +38,47 @@ class Event(StrEnum):
     CLOSED = "closed"
 
 
-MEANING: Mapping[Event, str] = {
-    Event.LINKED: "the agent knows this instance (again)",
-    Event.GRANTED: "session_response 2xx",
-    Event.BUSY: "session_response 429 or 5xx",
-    Event.TAKEN: "session_response 409: the id is in use",
-    Event.REFUSED: "session_response, any other",
-    Event.TIMEOUT: "the time in this state is over",
-    Event.CONNECTED: "the connection is there",
-    Event.FAILED: "the connection could not be made",
-    Event.REQUESTED: "close request",
-    Event.DECLINED: "the service cannot close now",
-    Event.CLOSED: "the connection is closed here, or nobody wants it any more",
+MEANING: Mapping[str, str] = {
+    SessionEvent.LINKED: "the agent knows this instance (again)",
+    SessionEvent.GRANTED: "session_response 2xx",
+    SessionEvent.BUSY: "session_response 429 or 5xx",
+    SessionEvent.TAKEN: "session_response 409: the id is in use",
+    SessionEvent.REFUSED: "session_response, any other",
+    SessionEvent.TIMEOUT: "the time in this state is over",
+    SessionEvent.CONNECTED: "the connection is there",
+    SessionEvent.FAILED: "the connection could not be made",
+    SessionEvent.REQUESTED: "close request",
+    SessionEvent.DECLINED: "the service cannot close now",
+    SessionEvent.CLOSED: "the connection is closed here, or the service wants it no more",
 }
 
-_S, _E = State, Event
-Rules = Mapping[tuple[State, Event], tuple[tuple[str, ...], State]]
+_S, _E = State, SessionEvent
 
-PLUG: Rules = {
-    (_S.ASKED, _E.LINKED): (("ask",), _S.ASKED),
-    (_S.ASKED, _E.GRANTED): (("grant",), _S.GRANTED),
-    (_S.ASKED, _E.BUSY): (("wait",), _S.WAITING),
-    (_S.ASKED, _E.TAKEN): (("ask",), _S.ASKED),
-    (_S.ASKED, _E.REFUSED): (("refuse",), _S.GONE),
-    (_S.ASKED, _E.TIMEOUT): (("ask",), _S.ASKED),
-    (_S.ASKED, _E.CLOSED): ((), _S.GONE),
-    (_S.WAITING, _E.TIMEOUT): (("ask",), _S.ASKED),
-    (_S.WAITING, _E.CLOSED): ((), _S.GONE),
-    (_S.GRANTED, _E.CONNECTED): (("acknowledge",), _S.OPEN),
-    (_S.GRANTED, _E.FAILED): (("disclaim", "wait"), _S.WAITING),
-    (_S.GRANTED, _E.CLOSED): (("disclaim",), _S.GONE),
-    (_S.OPEN, _E.REQUESTED): (("want_close",), _S.CLOSING),
-    (_S.OPEN, _E.CLOSED): (("report",), _S.GONE),
-    (_S.CLOSING, _E.REQUESTED): (("want_close",), _S.CLOSING),
-    (_S.CLOSING, _E.DECLINED): (("answer",), _S.OPEN),
-    (_S.CLOSING, _E.CLOSED): (("answer",), _S.GONE),
-}
+_FOR_BOTH = [
+    Rule(_S.OPEN, _E.REQUESTED, _S.CLOSING, ("want_close",)),
+    Rule(_S.OPEN, _E.CLOSED, _S.GONE, ("report",)),
+    Rule(_S.CLOSING, _E.REQUESTED, _S.CLOSING, ("want_close",)),
+    Rule(_S.CLOSING, _E.DECLINED, _S.OPEN, ("answer",)),
+    Rule(_S.CLOSING, _E.CLOSED, _S.GONE, ("answer",)),
+]
+
+_BEFORE_OPEN = [
+    Rule(_S.ASKED, _E.LINKED, _S.ASKED, ("ask",)),
+    Rule(_S.ASKED, _E.GRANTED, _S.GRANTED, ("grant",)),
+    Rule(_S.ASKED, _E.BUSY, _S.WAITING, ("wait",)),
+    Rule(_S.ASKED, _E.TAKEN, _S.ASKED, ("ask",)),
+    Rule(_S.ASKED, _E.REFUSED, _S.GONE, ("refuse",)),
+    Rule(_S.ASKED, _E.TIMEOUT, _S.ASKED, ("ask",)),
+    Rule(_S.ASKED, _E.CLOSED, _S.GONE),
+    Rule(_S.WAITING, _E.TIMEOUT, _S.ASKED, ("ask",)),
+    Rule(_S.WAITING, _E.CLOSED, _S.GONE),
+    Rule(_S.GRANTED, _E.CONNECTED, _S.OPEN, ("acknowledge",)),
+    Rule(_S.GRANTED, _E.FAILED, _S.WAITING, ("disclaim", "wait")),
+    Rule(_S.GRANTED, _E.CLOSED, _S.GONE, ("disclaim",)),
+]
+
+PLUG: Table = table("plug", MEANING, {}, [*_BEFORE_OPEN, *_FOR_BOTH])
 """A session of which this instance is the source."""
 
-SOCKET: Rules = {cell: rule for cell, rule in PLUG.items() if cell[0] in (_S.OPEN, _S.CLOSING)}
+SOCKET: Table = table("socket", MEANING, {}, _FOR_BOTH)
 """A session that this instance has accepted; its first state is OPEN."""

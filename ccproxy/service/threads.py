@@ -6,7 +6,8 @@
         service.wait()
 
 `handle(session)` serves one accepted session, in a thread of its own. The end of the block does
-what a graceful shutdown asks for.
+what a graceful shutdown asks for. Only a unit of work that is under way may delay the end of a
+session.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from ccproxy.service.configuration import Configuration
 from ccproxy.service.control import Control
 from ccproxy.service.events import Settings
 from ccproxy.service.sessions import BROKEN, OWN
-from ccproxy.service.sockets import listen, part, peer_of
+from ccproxy.service.sockets import close, listen, peer_of
 from ccproxy.service.threads_plug import Plug
 from ccproxy.service.threads_session import Session
 
-LINGER = 8.0
+SHUTDOWN_TIMEOUT = 8.0
 """Seconds accepted sessions have to end at a shutdown."""
 
-Handle = Callable[[Session], None]
+SessionHandler = Callable[[Session], None]
 
 
 class Service:
-    """One instance; by default what the environment says."""
+    """One instance; by default the one that the environment describes."""
 
     def __init__(
         self, configuration: Configuration | None = None, settings: Settings | None = None
@@ -79,7 +80,7 @@ class Service:
                 self._plugs[name] = Plug(self.control, edge.name, edge.socket, most)
             return self._plugs[name]
 
-    def serve(self, socket: str, handle: Handle) -> None:
+    def serve(self, socket: str, handle: SessionHandler) -> None:
         """Accept sessions at a socket, until the end; OSError if its port is taken."""
         sock = listen(self.configuration.address, self.configuration.port(socket))
         self._listeners.append(sock)
@@ -92,10 +93,10 @@ class Service:
         return self._stop.wait(timeout)
 
     def close(self) -> None:
-        """Accept no more, let what is under way come to its end, say so to the agent."""
+        """Accept no more, let what is under way come to its end, and tell the agent."""
         for sock in self._listeners:
-            part(sock)
-        end = time.monotonic() + LINGER
+            close(sock)
+        end = time.monotonic() + SHUTDOWN_TIMEOUT
         with self._lock:
             serving = dict(self._threads)
         for session in serving:
@@ -110,7 +111,7 @@ class Service:
             self.control.leave()
         self.control.close()
 
-    def _accept(self, listener: socket.socket, name: str, handle: Handle) -> None:
+    def _accept(self, listener: socket.socket, name: str, handle: SessionHandler) -> None:
         while True:
             try:
                 sock, peer = listener.accept()
@@ -125,14 +126,14 @@ class Service:
                 self._threads[session] = thread
             thread.start()
 
-    def _serve(self, session: Session, handle: Handle) -> None:
+    def _serve(self, session: Session, handle: SessionHandler) -> None:
         status = BROKEN
         try:
             with contextlib.suppress(OSError, EOFError):
                 handle(session)
                 status = OWN
         finally:
-            part(session.sock)
+            close(session.sock)
             self.control.closed(session.key, status)
             with self._lock:
                 self._threads.pop(session, None)

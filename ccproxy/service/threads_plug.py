@@ -4,8 +4,8 @@
         session.sock.sendall(question)
         answer = session.sock.recv(4096)
 
-A session is closed between two units of work, never within one. It must never repeat a unit: who
-uses the plug knows whether that is safe.
+A session is closed between two units of work, never within one. A plug must never repeat a unit:
+only the caller knows whether that is safe.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ccproxy.service.control import Control
-from ccproxy.service.events import Granted, News, Refused
+from ccproxy.service.errors import SessionRefused
+from ccproxy.service.events import News, SessionDenied, SessionGranted
 from ccproxy.service.sessions import BROKEN, OWN
-from ccproxy.service.sockets import connect, part, status_of
+from ccproxy.service.sockets import close, connect, status_of
 from ccproxy.service.threads_session import Session
-from ccproxy.service.trouble import SessionRefused
 
-WAIT = 60.0
-"""Seconds to wait for a session; it may have to be started, or moved, before it is there."""
+SESSION_TIMEOUT = 60.0
+"""Seconds to wait for a session: its service may have to be started, or moved, before."""
 
 
 class Plug:
@@ -40,9 +40,9 @@ class Plug:
         self._closing = False
 
     @contextmanager
-    def unit(self, wait: float = WAIT) -> Iterator[Session]:
+    def unit(self, wait: float = SESSION_TIMEOUT) -> Iterator[Session]:
         """A session for one unit of work; SessionRefused or TimeoutError if there is none to be
-        had. After an exception in the block it is closed, as nobody knows what is still to come."""
+        had. After an exception in the block it is closed: an answer may still be under way."""
         with self._room:
             session = self._take() or self._open(wait)
             whole = False
@@ -50,7 +50,7 @@ class Plug:
                 yield session
                 whole = True
             finally:
-                self._back(session, whole)
+                self._put_back(session, whole)
 
     def close(self) -> None:
         """Close what is idle now, and what is busy after its unit."""
@@ -66,27 +66,27 @@ class Plug:
                 session = self._idle.pop() if self._idle else None
             if session is None:
                 return None
-            self._control.watched.remove(session.sock)
+            self._control.idle.remove(session.sock)
             if not session.closing.is_set():
                 return session
             self._drop(session, OWN)
 
-    def _back(self, session: Session, whole: bool) -> None:
+    def _put_back(self, session: Session, whole: bool) -> None:
         with self._lock:
             keep = whole and not session.closing.is_set() and not self._closing
             if keep:
                 self._idle.append(session)
-                self._control.watched.add(session.sock, lambda: self._ended(session))
+                self._control.idle.add(session.sock, lambda: self._ended(session))
         if not keep:
             self._drop(session, OWN if whole else BROKEN)
 
     def _ended(self, session: Session) -> None:
-        """An idle session whose far side is gone, or that has to be closed."""
+        """Drop an idle session: its far side is gone, or it has to be closed."""
         with self._lock:
             if session not in self._idle:
                 return
             self._idle.remove(session)
-        self._control.watched.remove(session.sock)
+        self._control.idle.remove(session.sock)
         self._drop(session, OWN)
 
     def _open(self, wait: float) -> Session:
@@ -105,9 +105,9 @@ class Plug:
         return session
 
     def _granted(self, key: int, one: News) -> Session | None:
-        if isinstance(one, Refused):
+        if isinstance(one, SessionDenied):
             raise SessionRefused(self.name, one.status)
-        if not isinstance(one, Granted):
+        if not isinstance(one, SessionGranted):
             return None
         try:
             sock = connect(self._control.configuration.address, one.address, one.port)
@@ -121,5 +121,5 @@ class Plug:
         return session
 
     def _drop(self, session: Session, status: int) -> None:
-        part(session.sock)
+        close(session.sock)
         self._control.closed(session.key, status)

@@ -1,4 +1,7 @@
-"""One session of a service with threads: a connection, and the wish that it be closed."""
+"""One session of a service with threads: its connection, and whether it has to be closed.
+
+It must never close the connection by itself: a unit of work may be under way.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,12 @@ class Session:
         return self.sock.fileno() in ready
 
     def deliver(self, news: News) -> None:
-        """News of the control link, from its thread."""
+        """What becomes of the session, from the thread of the control link."""
         if isinstance(news, CloseWanted):
             self.want_close()
 
     def want_close(self) -> None:
-        """It has to be closed soon."""
+        """The session has to be closed soon."""
         self.closing.set()
         with contextlib.suppress(OSError):
             self._waker.send(b"!")

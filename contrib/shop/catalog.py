@@ -3,7 +3,7 @@
 
     {"op": "find", "item": NAME}   -> {"item": NAME, "price": CENTS}
 
-It keeps nothing itself: a price that was once named is in the storage.
+It keeps nothing itself: the first price of an item is stored and stays.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from functools import partial
 
 import lines
 
-from ccproxy.service.aio import Service
-from ccproxy.service.aio_plug import Plug
-from ccproxy.service.aio_session import Session
+from ccproxy.service.aio import AsyncPlug, AsyncSession, Service
 
 
-async def serve(store: Plug, session: Session) -> None:
+async def serve(store: AsyncPlug, session: AsyncSession) -> None:
     """Answer one client until it leaves, or the session has to be closed."""
     while request := await lines.next_line(session):
         session.writer.write(lines.write(await find(store, lines.read(request))))
         await session.writer.drain()
 
 
-async def find(store: Plug, request: lines.Line) -> lines.Line:
+async def find(store: AsyncPlug, request: lines.Line) -> lines.Line:
     """The price of an item; a new one gets the price that its name suggests."""
     item = str(request["item"])
     row = {"item": item, "price": 100 + zlib.crc32(item.encode()) % 9900}

@@ -1,6 +1,6 @@
 """What the services of the shop say to each other: one JSON object a line, each answered by one.
 
-Requests may be repeated: everything that changes something carries an id of its asker's choice.
+A request may be repeated: one that changes something carries an id that its client has chosen.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import socket
 import time
 from typing import Any
 
-from ccproxy.service.aio_plug import Plug
-from ccproxy.service.aio_session import Session
-from ccproxy.service.threads_plug import Plug as ThreadPlug
+from ccproxy.service import Plug
+from ccproxy.service.aio import AsyncPlug, AsyncSession
 
 Line = dict[str, Any]
 
-PATIENCE = 30.0
+REQUEST_TIMEOUT = 30.0
 """Seconds until a request has failed for good."""
-PAUSE = 0.05
+RETRY_INTERVAL = 0.05
 """Seconds between two attempts."""
 
 
@@ -36,9 +35,9 @@ def read(data: bytes) -> Line:
     return found
 
 
-async def ask(plug: Plug, request: Line) -> Line:
-    """Ask over a session; again over another one if that breaks. OSError after PATIENCE."""
-    end = time.monotonic() + PATIENCE
+async def ask(plug: AsyncPlug, request: Line) -> Line:
+    """Ask over a session; again over another one if that breaks. OSError after REQUEST_TIMEOUT."""
+    end = time.monotonic() + REQUEST_TIMEOUT
     while True:
         try:
             async with plug.unit(end - time.monotonic()) as session:
@@ -47,12 +46,12 @@ async def ask(plug: Plug, request: Line) -> Line:
         except (OSError, EOFError) as error:
             if time.monotonic() > end:
                 raise OSError(f"no answer from {plug.name}: {error}") from None
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_INTERVAL)
 
 
-def ask_blocking(plug: ThreadPlug, request: Line) -> Line:
+def ask_blocking(plug: Plug, request: Line) -> Line:
     """The same for threads."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + REQUEST_TIMEOUT
     while True:
         try:
             with plug.unit(end - time.monotonic()) as session:
@@ -61,17 +60,17 @@ def ask_blocking(plug: ThreadPlug, request: Line) -> Line:
         except (OSError, EOFError) as error:
             if time.monotonic() > end:
                 raise OSError(f"no answer from {plug.name}: {error}") from None
-            time.sleep(PAUSE)
+            time.sleep(RETRY_INTERVAL)
 
 
 def read_line(sock: socket.socket) -> bytes:
-    """The one line that waits or comes; what there is of it if the far side closes."""
+    """The next line; only a part of it if the far side closes."""
     data = bytearray()
     while not data.endswith(b"\n") and (part := sock.recv(65536)):
         data += part
     return bytes(data)
 
 
-async def next_line(session: Session) -> bytes:
-    """The next request of a session; nothing if it ends, or has to."""
+async def next_line(session: AsyncSession) -> bytes:
+    """The next request of a session; empty if the session ends or has to be closed."""
     return await session.unless_closing(session.reader.readline(), b"")

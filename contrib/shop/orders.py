@@ -4,7 +4,7 @@
     {"op": "place", "id": ID, "item": NAME, "count": N}   -> the order as it is stored
     {"op": "show", "id": ID}                              -> the order, or null
 
-An order is placed once however often it is asked for: its id is the asker's choice.
+An order is placed once, however often a client repeats it: the client chooses its id.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from functools import partial
 
 import lines
 
-from ccproxy.service import Service, Session
-from ccproxy.service.threads_plug import Plug
+from ccproxy.service import Plug, Service, Session
 
 
 def serve(store: Plug, session: Session) -> None:

@@ -17,15 +17,14 @@ import sqlite3
 
 import lines
 
-from ccproxy.service.aio import Service
-from ccproxy.service.aio_session import Session
+from ccproxy.service.aio import AsyncSession, Service
 
 TABLE = """CREATE TABLE IF NOT EXISTS rows (
     number INTEGER PRIMARY KEY, kind TEXT, key TEXT, row TEXT, UNIQUE (kind, key))"""
 
 
 class Store:
-    """One file; it is one process's at a time."""
+    """One file, which one process uses at a time."""
 
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, timeout=20.0, isolation_level=None)
@@ -33,7 +32,7 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(TABLE)
 
-    async def serve(self, session: Session) -> None:
+    async def serve(self, session: AsyncSession) -> None:
         """Answer one client until it leaves, or the session has to be closed."""
         while request := await lines.next_line(session):
             session.writer.write(lines.write(self.answer(lines.read(request))))
@@ -57,7 +56,7 @@ class Store:
         return {"row": first and json.loads(first[0])}
 
     def close(self) -> None:
-        """Let the next one have the file."""
+        """Close the file, so that the next process can have it."""
         self._db.close()
 
 

@@ -1,8 +1,8 @@
 """The processes of instances: started in sessions of their own, watched, signalled, reaped.
 
-A process is watched through a descriptor that stands for it alone, so that no signal ever reaches
-another one with its id; that works for those that an earlier agent started, too. When a process
-has ended, what is left of its group is killed. Nothing here ends with the agent.
+A process is watched through a descriptor of its own, so that no signal ever reaches a later process
+with the same id; that works for those that an earlier agent started, too. When a process has ended,
+what is left of its group is killed. This module must never end a process because the agent ends.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from typing import Any
 from . import proc
 from .engine.actions import Spawn
 
-_OURS = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
-"""Variables of the agent that are none of its programs' business."""
-
+_AGENT_ONLY = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
+"""Variables of the agent that its programs do not get."""
 
 UNKNOWN = -1000
-"""The status of a process that was not ours to reap."""
+"""The status of a process that is no child of this one, so that the system does not tell it."""
 
 
 @dataclass(slots=True)
@@ -55,10 +54,10 @@ class Children:
         return instance in self._all
 
     def watch(self, instance: int, pid: int) -> str:
-        """Watch a process: when it started, to know it again. OSError if there is none."""
+        """Watch a process: when it started, so that it is recognised. OSError if there is none."""
         descriptor = os.pidfd_open(pid)
         child = self._all[instance] = Child(pid, descriptor, proc.started(pid))
-        self._loop.add_reader(descriptor, self._over, instance)
+        self._loop.add_reader(descriptor, self._exited, instance)
         return child.start
 
     def adopt(self, instance: int, pid: int, start: str) -> bool:
@@ -85,14 +84,14 @@ class Children:
         return True
 
     def close(self) -> None:
-        """Watch nobody any more; all go on."""
+        """Watch no process any more; all go on."""
         for instance in list(self._all):
             self._forget(instance)
 
     def launch(self, spawn: Spawn) -> int:
         """Start a program: its process id. It may wait, so call it in a thread; OSError or
         ValueError says why it cannot be started."""
-        kept = {key: text for key, text in os.environ.items() if not key.startswith(_OURS)}
+        kept = {key: text for key, text in os.environ.items() if not key.startswith(_AGENT_ONLY)}
         switch: dict[str, Any] = {}
         if spawn.user:
             switch = proc.switched(spawn.user)
@@ -103,7 +102,8 @@ class Children:
                 env={**kept, **dict(spawn.env)}, cwd=spawn.directory or None,
                 start_new_session=True, **switch,
             )  # fmt: skip
-        # It is reaped here and may outlive this handler: nobody is to wait for it, or to warn.
+        # It is reaped in this module and may outlive the handler: `Popen` must neither wait for it
+        # nor warn that it still runs.
         started.returncode = 0
         return started.pid
 
@@ -115,9 +115,9 @@ class Children:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / f"{name}-{spawn.instance}.log").open("ab")
 
-    def _over(self, instance: int) -> None:
+    def _exited(self, instance: int) -> None:
         child = self._forget(instance)
-        with contextlib.suppress(OSError):  # mostly there is nobody left
+        with contextlib.suppress(OSError):  # mostly the group is empty
             os.killpg(child.pid, signal.SIGKILL)
         self._ended(instance, _reaped(child.pid))
 

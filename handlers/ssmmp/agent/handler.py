@@ -1,14 +1,14 @@
-"""The handler `ssmmp-agent`: messages of instances and of the Manager in, actions of the agent out.
+"""The handler `ssmmp-agent`: messages of instances and of the Manager in, the engine's actions out.
 
-What decides is pure and stands in `agent`; here messages are read and written, rows are kept, and
-time passes. It must never end an instance because it ends itself: a later agent takes it up.
+The engine decides; here messages are read and written, rows are kept, and the time is told. This
+module must never end an instance because it ends itself: a later agent takes the instance up.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -30,76 +30,72 @@ from ..journal import Record
 from ..notices import Count, Notice
 from ..repository import parse
 from ..watched_file import WatchedFile
-from . import config_check as section
-from .engine.actions import (
-    Action,
+from . import config_check
+from .engine import (
+    AgentAction,
     Connect,
     Disconnect,
+    Engine,
+    Identity,
     Kill,
     Spawn,
     ToInstance,
     ToManager,
     WatchPorts,
 )
-from .engine.engine import Engine
-from .engine.state import Identity
 from .engine.tables import LinkState
-from .manager_link import Hears, line_to
-from .options import PLAIN, Options
-from .runner import Hosting
-from .state_file import Keep
+from .manager_link import ManagerCallbacks, ManagerLink
+from .options import Options
+from .runner import EngineStep, Runner
+from .state_file import AgentStateFile
 
-BEAT = 0.05
+TICK = 0.05
 """Seconds between two looks at what is due."""
-PROBE = "agent_health_control_request"
 
 
 class SsmmpAgent(Handler):
     """The agent of one node: runs the programs its Manager asks for, and speaks for them."""
 
     Options = Options
-    # A successor gets the state file when this one has let go of it.
+    # A successor can open the state file only when this handler has closed it.
     standalone = True
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self.agent: Engine
-        self._file = WatchedFile(options.repository, parse)
+        self._repository = WatchedFile(options.repository, parse)
+        self._file: AgentStateFile | None = None
         self._peers: dict[str, Message] = {}
         self._started = False
-        self._heard = 0.0
-        self._probed = False
-        self._attempt = 0
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The repository file with the lines of all its mistakes; the listener; the route."""
-        return section.problems(self.name, self.options, plan, self._file)
+        return config_check.problems(self.name, self.options, plan, self._repository)
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if repository or state cannot be had."""
         self.ctx = ctx
-        repository = self._file.read()
-        self._keep = Keep(self.options.state)
-        records, known = self._keep.read()
         options = self.options
+        repository = self._repository.read()
+        file = self._file = AgentStateFile(options.state)
+        records, marks = file.read()
         identity = Identity(options.address, options.node, options.instances)
         self.agent = Engine.restore(records, identity, repository, options, _token)
-        self.hosting = Hosting(ctx, self.agent, self._keep, options.output, self._do)
-        self._hears = Hears(self._linked, self._unlinked, self._told)
-        self._line = line_to(options.manager, ctx, self._hears)
-        self._where = options.manager
-        alive = await self.hosting.adopt(known)
+        self.runner = Runner(ctx, self.agent, file, options.output, self._do)
+        callbacks = ManagerCallbacks(self._linked, self._unlinked, self._received)
+        self._manager = ManagerLink(options.manager, ctx, callbacks)
+        alive = await self.runner.adopt(marks)
         self._started = True
         ctx.log.info("instances running=%d ended=%d", len(alive),
                      len(self.agent.state.rows) - len(alive))  # fmt: skip
         self._do(lambda now: self.agent.resume(now, alive))
-        self.hosting.resume()
+        self.runner.resume()
         ctx.on_departure(self._departed)
-        ctx.every(BEAT, self._beat)
+        ctx.every(TICK, self._tick)
 
     def decide(self, type: str) -> Verdict:
-        """Only what instances say."""
-        return Deliver() if type in _KNOWN else Discard("no message of an instance")
+        """Take only what instances say."""
+        return Deliver() if type in _INSTANCE_TYPES else Discard("no message of an instance")
 
     def handle(self, message: Message) -> None:
         """One message of an instance; ValueError if there is no text in it."""
@@ -121,47 +117,35 @@ class SsmmpAgent(Handler):
         state = self.agent.state
         states = Counter(str(row.state) for row in state.rows.values())
         return {
-            "manager": self._where,
+            "manager": self._manager.address,
             "link": str(state.link.state),
             "instances": len(state.rows),
             **{f"instances {state}": count for state, count in sorted(states.items())},
-            "processes": len(self.hosting.children),
+            "processes": len(self.runner.children),
             "sessions": len(state.sessions),
         }
 
     async def stop(self) -> None:
-        """Instances go on; they attach again when somebody is there."""
+        """Close all connections; instances go on, and attach again to the next handler or agent."""
         if self._started:
-            self._line.close()
-            self.hosting.close()
-            # They attach again: to the next handler, or when there is an agent again.
+            self._manager.close()
+            self.runner.close()
             for name in list(self._peers):
                 self._disconnect(name)
-        if hasattr(self, "_keep"):
-            self._keep.close()
+        if self._file is not None:
+            self._file.close()
 
-    # In
+    # What comes in
 
     def _linked(self) -> None:
-        self._heard, self._probed = self.ctx.now(), False
         self._do(self.agent.linked)
 
     def _unlinked(self, reason: str) -> None:
         if self.agent.state.link.state is not LinkState.DISCONNECTED:
-            self.ctx.log.warning("no Manager at=%s: %s", self._where, reason)
+            self.ctx.log.warning("no Manager at=%s: %s", self._manager.address, reason)
         self._do(self.agent.unlinked)
 
-    def _told(self, text: str | bytes) -> None:
-        """The Manager says something."""
-        self._heard = self.ctx.now()
-        try:
-            message = ssmmp.parse(text, ssmmp.Actor.AGENT)
-        except ssmmp.Malformed as error:
-            self.ctx.count("malformed.manager")
-            if error.answer:
-                self._line.send(error.answer)
-            return
-        self._probed = self._probed or message.type == PROBE
+    def _received(self, message: ssmmp.SsmmpMessage) -> None:
         self._do(lambda now: self.agent.from_manager(now, message))
 
     def _departed(self, identity: bytes) -> None:
@@ -169,40 +153,43 @@ class SsmmpAgent(Handler):
         if self._peers.pop(name, None) is not None:
             self._do(lambda now: self.agent.detached(now, name))
 
-    def _beat(self) -> None:
-        now = self.ctx.now()
-        self.hosting.tick()
-        if self.agent.next_deadline() <= now:
+    def _tick(self) -> None:
+        self.runner.tick()
+        if self.agent.next_deadline() <= self.ctx.now():
             self._do(self.agent.tick)
-        silent = self._probed and now - self._heard > self.options.manager_silence
-        if silent and self.agent.state.link.state is LinkState.REGISTERED:
-            self._line.close()
-            self._unlinked(f"silent for {now - self._heard:.0f} s")
+        silence = self._manager.silence()
+        if self.agent.state.registered and silence > self.options.manager_silence:
+            self._manager.close()
+            self._unlinked(f"silent for {silence:.0f} s")
 
     def reloaded(self) -> None:
         """Take over a repository file that has changed, unless it has mistakes."""
-        if not self._file.changed:
+        if not self._repository.changed:
             return
         try:
-            repository = self._file.read()
+            repository = self._repository.read()
         except (OSError, ValueError) as error:
             self.ctx.log.error("the old repository stays: %s", error)
             return
         self._do(lambda now: self.agent.reload(now, repository))
         self.ctx.log.info("repository reloaded programs=%d", len(repository.programs))
 
-    # Out
+    # What goes out
 
-    def _do(self, step: Callable[[float], list[Action]]) -> None:
-        """One step of the agent; what it changes is kept before anything else happens."""
+    def _do(self, step: EngineStep) -> None:
+        """Call the engine; the rows it changes are written before anything else happens."""
+        before = self.agent.state.registered
         actions = step(self.ctx.now())
-        self._keep.write(one for one in actions if isinstance(one, Record))
+        if self._file is not None:
+            self._file.write(one for one in actions if isinstance(one, Record))
         for one in actions:
             self._act(one)
+        if self.agent.state.registered and not before:
+            self.ctx.log.info("registered manager=%s", self._manager.address)
 
-    def _act(self, one: Action) -> None:
+    def _act(self, one: AgentAction) -> None:
         if isinstance(one, ToManager):
-            self._line.send(one.message)
+            self._manager.send(one.message)
         elif isinstance(one, ToInstance):
             self._tell(one.connection, one.message)
         elif isinstance(one, Count):
@@ -211,66 +198,39 @@ class SsmmpAgent(Handler):
             log = self.ctx.log.warning if one.alarm else self.ctx.log.info
             log("%s %s %s", one.what, one.subject, one.detail)
         elif isinstance(one, Connect):
-            self._connect(one)
+            self._manager.connect(one.delay, one.address)
         elif isinstance(one, Disconnect):
             self._disconnect(one.connection)
-        else:
-            self._host(one)
-
-    def _host(self, one: Action) -> None:
-        if isinstance(one, Spawn):
-            self.hosting.spawn(one)
+        elif isinstance(one, Spawn):
+            self.runner.spawn(one)
         elif isinstance(one, Kill):
-            self.hosting.kill(one)
+            self.runner.kill(one)
         elif isinstance(one, WatchPorts):
-            self.hosting.watch(one)
+            self.runner.watch(one)
 
-    def _tell(self, conn: str, message: ssmmp.Message) -> None:
-        if self.hosting.hear(conn, message):
+    def _tell(self, connection: str, message: ssmmp.SsmmpMessage) -> None:
+        if self.runner.deliver(connection, message):
             return
-        peer = self._peers.get(conn)
+        peer = self._peers.get(connection)
         if peer is None:
             self.ctx.count("told.gone")
             return
         self.ctx.act(Reply(ssmmp.type_of(message), ssmmp.value_of(message)), peer)
 
-    def _connect(self, wanted: Connect) -> None:
-        """Later, at the address that was named last: the configured one, or where it was sent."""
-        self._attempt += 1
-        attempt = self._attempt
-
-        def connect() -> None:
-            if attempt != self._attempt:
-                return
-            address = _scheme(wanted.address, self.options.manager)
-            if address != self._where:
-                self._line.close()
-                self._line, self._where = line_to(address, self.ctx, self._hears), address
-            self._line.connect()
-
-        self.ctx.call_later(wanted.delay, connect)
-
-    def _disconnect(self, conn: str) -> None:
-        if not conn:
-            self._line.close()
+    def _disconnect(self, connection: str) -> None:
+        if not connection:
+            self._manager.close()
             return
-        peer = self._peers.pop(conn, None)
+        peer = self._peers.pop(connection, None)
         if peer is not None and peer.origin is not None:
             peer.origin.answer(peer, NativeAnswer(b""))
 
 
-_KNOWN = frozenset(
+_INSTANCE_TYPES = frozenset(
     ssmmp.PREFIX + row.type
     for row in ssmmp.ROWS
     if row.sender is ssmmp.Actor.INSTANCE and row.receiver is ssmmp.Actor.AGENT
 )
-
-
-def _scheme(address: str, configured: str) -> str:
-    """An address in the form of the configured one, which is taken if none is named."""
-    if not address or "://" in address:
-        return address or configured
-    return (PLAIN if configured.startswith(PLAIN) else "tcp://") + address
 
 
 def _token() -> str:

@@ -1,7 +1,7 @@
-"""What the system tells of processes: when one started, who has a token, who it runs as.
+"""What the system tells of processes: when one started, which one has a token, as which user.
 
-A process is known again by its id and the time of its start, as ids are used again. It must never
-send a signal.
+A process is recognised by its id and the time of its start, because ids are used again. This module
+must never send a signal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def started(pid: int) -> str:
 
 
 def find(variable: str, value: str) -> int:
-    """The group leader whose environment has NAME=value; 0 if there is none that may be seen."""
+    """The group leader whose environment has NAME=value; 0 if there is none that we may look at."""
     wanted = f"{variable}={value}".encode()
     for folder in _PROC.glob("[0-9]*"):
         pid = int(folder.name)
@@ -57,6 +57,6 @@ def switched(user: str) -> dict[str, Any]:
 
 
 def home(user: str) -> dict[str, str]:
-    """The variables that say who somebody is."""
+    """The variables that describe a user to its programs."""
     found = pwd.getpwnam(user)
     return {"HOME": found.pw_dir, "USER": user, "LOGNAME": user}

@@ -1,7 +1,7 @@
-"""What runs on this node: processes, their stand-ins, their signs of readiness.
+"""What runs on this node: processes, their sidecars, their signs of readiness.
 
-The pure agent says what is to be started and ended; here it is done, and what comes of it is said
-to the agent. It must never decide anything, and end no process of its own accord.
+The engine says what is to be started and ended; here it is done, and the engine is told what comes
+of it. This module must never decide anything, and end no process of its own accord.
 """
 
 from __future__ import annotations
@@ -20,39 +20,45 @@ from ccproxy.service.notices import NoticeSocket
 from ..repository import NOTIFY, filled
 from . import probes, proc
 from .children import Children
-from .engine.actions import Action, Kill, Spawn, WatchPorts
+from .engine.actions import AgentAction, Kill, Spawn, WatchPorts
 from .engine.engine import Engine
-from .engine.rows import Process
+from .engine.rows import ProcessRow
 from .engine.tables import ProcessState
-from .forward import Ports
-from .sidecar import Ears, Stand
-from .state_file import Keep, Known
+from .forward import LocalPorts
+from .sidecar import Callbacks, Sidecar
+from .state_file import AgentStateFile, ProcessMark
 
 READY = "READY=1"
-Step = Callable[[float], list[Action]]
+EngineStep = Callable[[float], list[AgentAction]]
+"""A call of the engine that needs only the time."""
 
 
-class Hosting:
-    """`do` lets the agent take a step and carries out what it answers."""
+class Runner:
+    """`do` calls the engine and carries out the actions that it returns."""
 
     def __init__(
-        self, ctx: Context, agent: Engine, keep: Keep, output: str, do: Callable[[Step], None]
+        self,
+        ctx: Context,
+        agent: Engine,
+        file: AgentStateFile,
+        output: str,
+        do: Callable[[EngineStep], None],
     ) -> None:
         self._ctx = ctx
         self._agent = agent
-        self._keep = keep
+        self._file = file
         self._do = do
         self._loop = asyncio.get_running_loop()
-        self._ports = Ports(ctx)
-        self._stands: dict[int, Stand] = {}
+        self._ports = LocalPorts(ctx)
+        self._sidecars: dict[int, Sidecar] = {}
         self._notices: dict[int, NoticeSocket] = {}
-        self.children = Children(self._loop, self._ended, output)
+        self.children = Children(self._loop, self._exited, output)
 
-    async def adopt(self, known: dict[int, Known]) -> set[int]:
-        """The instances of an earlier agent that still run; all are watched from now on."""
+    async def adopt(self, marks: dict[int, ProcessMark]) -> set[int]:
+        """Watch the instances of an earlier agent that still run; which ones these are."""
         alive = set()
         for key, row in self._agent.state.rows.items():
-            mark = known.get(key, Known(key))
+            mark = marks.get(key, ProcessMark(key))
             if not row.pid:
                 row = await self._search(row)
                 mark = replace(mark, start=proc.started(row.pid))
@@ -60,11 +66,11 @@ class Hosting:
                 continue
             alive.add(key)
             if mark.ports:
-                await self._stand(dict(mark.env), dict(mark.ports))
+                await self._open_sidecar(dict(mark.env), dict(mark.ports))
         return alive
 
-    async def _search(self, row: Process) -> Process:
-        """A process that was started while the agent died, before it knew its id."""
+    async def _search(self, row: ProcessRow) -> ProcessRow:
+        """Find a process that an agent had started when it died, before it knew the process id."""
         pid = 0
         if row.token:
             pid = await self._ctx.run_blocking(proc.find, "SSMMP_TOKEN", row.token)
@@ -72,13 +78,13 @@ class Hosting:
         return self._agent.state.rows[row.key]
 
     def resume(self) -> None:
-        """Go on with those that are not ready yet, and speak for those that cannot."""
+        """Go on waiting for instances that are not ready yet, and have the sidecars attach."""
         for key, row in list(self._agent.state.rows.items()):
             if row.state in (ProcessState.SPAWNED, ProcessState.ATTACHED):
-                self._listen(key, row)
+                self._listen_for_notices(key, row)
                 self._do(partial(self._agent.spawned, instance=key, pid=row.pid))
-        for stand in self._stands.values():
-            stand.attach()
+        for sidecar in self._sidecars.values():
+            sidecar.attach()
 
     def spawn(self, wanted: Spawn) -> None:
         """Start a program."""
@@ -93,25 +99,25 @@ class Hosting:
         """Say when all ports accept."""
         self._ctx.task(self._watch(wanted))
 
-    def hear(self, conn: str, message: ssmmp.Message) -> bool:
-        """A message for a control connection; False if it is not one of a stand-in."""
-        stand = next((one for one in self._stands.values() if one.name == conn), None)
-        if stand is not None:
-            stand.heard(ssmmp.format(message))
-        return stand is not None
+    def deliver(self, connection: str, message: ssmmp.SsmmpMessage) -> bool:
+        """Give a message to the sidecar on a control connection; False if it is not a sidecar's."""
+        found = next((one for one in self._sidecars.values() if one.name == connection), None)
+        if found is not None:
+            found.received(ssmmp.format(message))
+        return found is not None
 
     def tick(self) -> None:
-        """Time passes."""
-        for stand in list(self._stands.values()):
-            stand.tick()
+        """The time may have come for what sidecars wait for."""
+        for sidecar in list(self._sidecars.values()):
+            sidecar.tick()
 
     def close(self) -> None:
-        """Let go of everything; what runs goes on."""
+        """Stop watching; what runs goes on."""
         self.children.close()
-        for instance in list(self._stands):
-            self._stands.pop(instance).close(self._ports)
+        for instance in list(self._sidecars):
+            self._sidecars.pop(instance).close(self._ports)
         for instance in list(self._notices):
-            self._deaf(instance)
+            self._stop_notify(instance)
 
     async def _spawn(self, wanted: Spawn) -> None:
         key = wanted.instance
@@ -122,37 +128,38 @@ class Hosting:
             pid = await self._ctx.run_blocking(self.children.launch, wanted)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             why = str(error)
-            self._let_go(key)
+            self._release(key)
             self._do(lambda now: self._agent.unspawned(now, key, why))
             return
         start = self.children.watch(key, pid)
-        stand = self._stands.get(key)
-        ports = tuple((plug, one.number) for plug, one in stand.ports.items()) if stand else ()
-        self._keep.mark(Known(key, start, wanted.env if stand else (), ports))
+        sidecar = self._sidecars.get(key)
+        ports = tuple((plug, one.number) for plug, one in sidecar.ports.items()) if sidecar else ()
+        self._file.mark(ProcessMark(key, start, wanted.env if sidecar else (), ports))
         self._do(lambda now: self._agent.spawned(now, key, pid))
-        if stand is not None:
-            stand.attach()
+        if sidecar is not None:
+            sidecar.attach()
 
-    async def _prepare(self, wanted: Spawn, row: Process) -> Spawn:
-        """With the ports of its stand-in, and the name of its notice socket."""
+    async def _prepare(self, wanted: Spawn, row: ProcessRow) -> Spawn:
+        """Add the ports of its sidecar and the name of its notice socket."""
         program = self._agent.state.repository.programs.get(row.program)
         env = dict(wanted.env)
         values: dict[str, str] = {}
         if program is not None and program.forward:
-            stand = await self._stand(env, {})
-            values = {f"plug:{plug}": str(one.number) for plug, one in stand.ports.items()}
-        if name := self._listen(wanted.instance, row):
+            sidecar = await self._open_sidecar(env, {})
+            values = {f"plug:{plug}": str(one.number) for plug, one in sidecar.ports.items()}
+        if name := self._listen_for_notices(wanted.instance, row):
             env["NOTIFY_SOCKET"] = name
         env = {key: filled(text, values) for key, text in env.items()}
         command = tuple(filled(word, values) for word in wanted.command)
         return replace(wanted, command=command, env=tuple(env.items()))
 
-    async def _stand(self, env: dict[str, str], numbers: dict[str, int]) -> Stand:
+    async def _open_sidecar(self, env: dict[str, str], numbers: dict[str, int]) -> Sidecar:
         configuration = Configuration.from_environment(env)
-        ears = Ears(self._said, self._stop)
-        stand = self._stands[configuration.instance] = Stand(self._ctx, configuration, ears)
-        await stand.open(self._ports, numbers)
-        return stand
+        callbacks = Callbacks(self._received, self._stop)
+        sidecar = Sidecar(self._ctx, configuration, callbacks)
+        self._sidecars[configuration.instance] = sidecar
+        await sidecar.open(self._ports, numbers)
+        return sidecar
 
     async def _watch(self, wanted: WatchPorts) -> None:
         key, state = wanted.instance, self._agent.state
@@ -164,8 +171,9 @@ class Hosting:
         if await probes.accepting(state.identity.address, wanted.ports, starting):
             self._do(lambda now: self._agent.ready(now, key))
 
-    def _listen(self, key: int, row: Process) -> str:
-        """Hear what a program says of itself; the name of the socket, empty if it need not."""
+    def _listen_for_notices(self, key: int, row: ProcessRow) -> str:
+        """Wait for the notice of a program that says when it is ready: the name of the socket,
+        empty if the program is known to be ready by other means."""
         program = self._agent.state.repository.programs.get(row.program)
         if program is None or program.ready != NOTIFY:
             return ""
@@ -178,37 +186,37 @@ class Hosting:
         self._loop.add_reader(notices.fileno(), readable)
         return notices.name
 
-    def _deaf(self, key: int) -> None:
+    def _stop_notify(self, key: int) -> None:
         notices = self._notices.pop(key, None)
         if notices is not None:
             self._loop.remove_reader(notices.fileno())
             notices.close()
 
-    def _said(self, name: str, data: bytes) -> None:
-        """A stand-in speaks."""
+    def _received(self, name: str, data: bytes) -> None:
+        """A sidecar has sent bytes."""
         for message in _messages(data):
             self._do(partial(self._agent.from_instance, connection=name, message=message))
 
     def _stop(self, instance: int) -> None:
-        """A stand-in was asked to have its program end."""
+        """A sidecar was asked to end its program."""
         row = self._agent.state.rows.get(instance)
         program = self._agent.state.repository.programs.get(row.program) if row else None
         self.children.kill(instance, program.stop_signal if program else "TERM")
 
-    def _ended(self, key: int, status: int) -> None:
-        stand = self._stands.get(key)
-        self._let_go(key)
-        if stand is not None:
-            self._do(lambda now: self._agent.detached(now, stand.name))
+    def _exited(self, key: int, status: int) -> None:
+        sidecar = self._sidecars.get(key)
+        self._release(key)
+        if sidecar is not None:
+            self._do(lambda now: self._agent.detached(now, sidecar.name))
         self._do(lambda now: self._agent.exited(now, key, status))
 
-    def _let_go(self, key: int) -> None:
-        stand = self._stands.pop(key, None)
-        if stand is not None:
-            stand.close(self._ports)
-        self._deaf(key)
+    def _release(self, key: int) -> None:
+        sidecar = self._sidecars.pop(key, None)
+        if sidecar is not None:
+            sidecar.close(self._ports)
+        self._stop_notify(key)
 
 
-def _messages(data: bytes) -> Iterator[ssmmp.Message]:
+def _messages(data: bytes) -> Iterator[ssmmp.SsmmpMessage]:
     for unit in ssmmp.Reader().feed(data):
         yield ssmmp.parse(unit)

@@ -1,9 +1,10 @@
-"""What an agent keeps over its own restart: the rows of the pure agent, and how to know its
-processes again. Without a file it keeps nothing.
+"""What an agent keeps over its own restart: the rows of its engine, and how to recognise its
+processes. Without a path it keeps nothing.
 
-It is written before anything that depends on it happens, in the loop: a transaction without a
-sync takes well under a millisecond (what a crash of the machine takes with it says nothing any
-more, since the processes are gone as well).
+A row is written before anything that depends on it happens, in the loop: a transaction without a
+sync takes well under a millisecond. A crash of the machine may lose the latest transactions, and
+that does no harm, because the processes they describe are gone as well. This module must never
+decide what a row means.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ _CHILD = "child"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """How to know a process again: its start, and what its stand-in needs (`env`, `ports`)."""
+class ProcessMark:
+    """How to recognise the process of an instance: when it started; and what its sidecar needs, the
+    variables (`env`) and local ports by plug."""
 
     instance: int
     start: str = ""
@@ -29,37 +31,37 @@ class Known:
     ports: tuple[tuple[str, int], ...] = ()
 
 
-class Keep:
-    """Reads at the start, writes from then on; sqlite3.Error or OSError if it cannot."""
+class AgentStateFile:
+    """Read at the start, written from then on; sqlite3.Error or OSError if that fails."""
 
     def __init__(self, path: str) -> None:
         self._file = StateFile(path, full=False) if path else None
 
-    def read(self) -> tuple[list[Record], dict[int, Known]]:
-        """The records of the agent, and what is known of its processes."""
+    def read(self) -> tuple[list[Record], dict[int, ProcessMark]]:
+        """The records of the agent, and the marks of its processes by instance."""
         records: list[Record] = []
-        known: dict[int, Known] = {}
+        marks: dict[int, ProcessMark] = {}
         for table, key, row in self._file.read() if self._file else ():
             if table == _CHILD and row is not None:
-                found = _known(int(key), row)
-                known[found.instance] = found
+                found = _mark(int(key), row)
+                marks[found.instance] = found
             elif table != _CHILD:
                 records.append(JOURNAL.from_text(table, key, row))
-        return records, known
+        return records, marks
 
     def write(self, records: Iterable[Record]) -> None:
-        """Rows of the agent; with a process its mark goes."""
+        """Write rows of the agent; when a process is forgotten, so is its mark."""
         texts = [JOURNAL.to_text(one) for one in records]
         if self._file is None or not texts:
             return
         gone = [(_CHILD, key, None) for table, key, row in texts if table == "process" and not row]
         self._file.write([*texts, *gone])
 
-    def mark(self, known: Known) -> None:
-        """How to know a process again."""
+    def mark(self, mark: ProcessMark) -> None:
+        """Write the mark of a process."""
         if self._file is not None:
-            row = json.dumps([known.start, known.env, known.ports])
-            self._file.write([(_CHILD, str(known.instance), row)])
+            row = json.dumps([mark.start, mark.env, mark.ports])
+            self._file.write([(_CHILD, str(mark.instance), row)])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -67,9 +69,9 @@ class Keep:
             self._file.close()
 
 
-def _known(instance: int, row: str) -> Known:
+def _mark(instance: int, row: str) -> ProcessMark:
     start, env, ports = json.loads(row)
-    return Known(
+    return ProcessMark(
         instance, start, tuple((key, text) for key, text in env),
         tuple((plug, port) for plug, port in ports),
     )  # fmt: skip

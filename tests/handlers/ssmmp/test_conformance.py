@@ -39,7 +39,7 @@ MANAGER = {
     ),
     "equal ids from two instances": (
         "manager/engine/test_offers.py::test_requests_of_two_instances_with_equal_ids",
-        "agent/engine/test_engine.py::test_equal_ids_of_two_instances",
+        "agent/engine/test_relay.py::test_equal_ids_of_two_instances",
     ),
     "start storm": ("manager/engine/test_offers.py::test_one_start_for_a_hundred_requests",),
     "refused edge": ("manager/engine/test_offers.py::test_refusals",),
@@ -70,21 +70,21 @@ MANAGER = {
     ),
 }
 AGENT = {
-    "repository and port checks": ("agent/engine/test_engine.py::test_refusals_of_a_start",),
-    "instance that never attaches": ("agent/engine/test_engine.py::test_it_never_attaches",),
-    "instance that never answers": ("agent/engine/test_engine.py::test_close_requests",
-                                    "agent/engine/test_engine.py::test_health"),
+    "repository and port checks": ("agent/engine/test_launches.py::test_refusals_of_a_start",),
+    "instance that never attaches": ("agent/engine/test_processes.py::test_it_never_attaches",),
+    "instance that never answers": ("agent/engine/test_relay.py::test_close_requests",
+                                    "agent/engine/test_health.py::test_health"),
     "instance that ignores graceful shutdown": (
-        "agent/engine/test_engine.py::test_graceful_shutdown_declined_ignored_unknown",),
+        "agent/engine/test_processes.py::test_graceful_shutdown_declined_ignored_unknown",),
     "instance that leaves children": ELSEWHERE,
     "instance that dies at start": (
-        "agent/engine/test_engine.py::test_it_dies_at_start_or_cannot_be_started",),
-    "instance that dies later": ("agent/engine/test_engine.py::test_it_dies_later",),
+        "agent/engine/test_processes.py::test_it_dies_at_start_or_cannot_be_started",),
+    "instance that dies later": ("agent/engine/test_processes.py::test_it_dies_later",),
     "instance that speaks for another id": (
-        "agent/engine/test_engine.py::test_an_instance_speaks_for_itself_only",
-        "agent/engine/test_engine.py::test_false_hellos"),
+        "agent/engine/test_relay.py::test_an_instance_speaks_for_itself_only",
+        "agent/engine/test_attachments.py::test_false_hellos"),
     "Manager gone for a minute": (
-        "agent/engine/test_engine.py::test_the_manager_is_gone_for_a_minute",
+        "agent/engine/test_link.py::test_the_manager_is_gone_for_a_minute",
     ),
 }  # fmt: skip
 LIBRARY = {

@@ -16,7 +16,7 @@ from ccproxy_handlers.ssmmp.agent.engine import (
     ToManager,
 )  # fmt: skip
 from ccproxy_handlers.ssmmp.agent.engine import Record as AgentRecord
-from ccproxy_handlers.ssmmp.agent.engine.rows import Process
+from ccproxy_handlers.ssmmp.agent.engine.rows import ProcessRow
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.commands import Migrate, StopInstance
 from ccproxy_handlers.ssmmp.manager import Manager, ManagerSettings, Record, Tell
@@ -142,7 +142,7 @@ class Stage:
             made.from_manager(0.002, welcome)
         for one in instances:
             if one.agent == address:
-                row = Process(one.key, one.service, ProcessState.READY, 100, one.sockets)
+                row = ProcessRow(one.key, one.service, ProcessState.READY, 100, one.sockets)
                 made.state.rows[one.key] = row
                 made.state.controls[one.key] = f"instance {one.key}"
                 made.state.owners[f"instance {one.key}"] = one.key

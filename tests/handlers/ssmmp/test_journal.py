@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import pytest
 
-from ccproxy_handlers.ssmmp.agent.engine.rows import OpenSession, Process
+from ccproxy_handlers.ssmmp.agent.engine.rows import OpenSession, ProcessRow
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.journal import Journal, Record, last
 
@@ -100,7 +100,7 @@ OLD_AGENT_FILE = [
 
 
 def test_a_state_file_of_an_older_agent_is_read():
-    journal = Journal({"process": Process, "connection": OpenSession})
+    journal = Journal({"process": ProcessRow, "connection": OpenSession})
     process, connection = (journal.from_text(*one).row for one in OLD_AGENT_FILE)
     assert connection == OpenSession("7 40000 ::1 1", 7, "p", 40000, "::1", 1, 2)
     assert (process.key, process.state, process.pid) == (7, ProcessState.READY, 4711)

@@ -3,7 +3,7 @@
 from ...journal import Record
 from ...notices import Count, Notice
 from .actions import (
-    Action,
+    AgentAction,
     Connect,
     Disconnect,
     Kill,
@@ -17,6 +17,6 @@ from .settings import AgentSettings
 from .state import Identity
 
 __all__ = [
-    "Action", "AgentSettings", "Connect", "Count", "Disconnect", "Engine", "Identity", "Kill",
+    "AgentAction", "AgentSettings", "Connect", "Count", "Disconnect", "Engine", "Identity", "Kill",
     "Notice", "Record", "Spawn", "ToInstance", "ToManager", "WatchPorts",
 ]  # fmt: skip

@@ -69,7 +69,7 @@ class Disconnect:
     why: str
 
 
-Action = (
+AgentAction = (
     Record
     | ToManager
     | ToInstance

@@ -11,7 +11,7 @@ from ccproxy.protocols import ssmmp
 from .actions import ToInstance
 from .processes import Processes
 from .relay import Relay
-from .rows import Process
+from .rows import ProcessRow
 from .state import State
 
 _SOURCE, _DEST = "source_service_instance_id", "dest_service_instance_id"
@@ -27,7 +27,7 @@ class Attachments:
         self.processes = processes
         self.relay = relay
 
-    def hello(self, connection: str, message: ssmmp.Message) -> None:
+    def hello(self, connection: str, message: ssmmp.SsmmpMessage) -> None:
         """instance_hello_request."""
         row = self.state.rows.get(message.number("service_instance_id"))
         token = message.extra("x_token") or ""
@@ -45,7 +45,7 @@ class Attachments:
         if status == 200 and row:
             self._attach(connection, row.key)
 
-    def owner(self, connection: str, message: ssmmp.Message) -> int | None:
+    def owner(self, connection: str, message: ssmmp.SsmmpMessage) -> int | None:
         """The instance that a message comes from; None if nothing proves it, which is answered."""
         known = self.state.owners.get(connection)
         if known is not None:
@@ -72,10 +72,10 @@ class Attachments:
         self.state.owners[connection] = instance
         self.processes.attached(instance)
 
-    def _needs_token(self, row: Process) -> bool:
+    def _needs_token(self, row: ProcessRow) -> bool:
         return bool(row.token) and self.state.settings.token_required
 
-    def _refuse(self, connection: str, message: ssmmp.Message) -> None:
+    def _refuse(self, connection: str, message: ssmmp.SsmmpMessage) -> None:
         self.state.count(f"stranger.{message.type}")
         row = ssmmp.row_of(message)
         answer = ssmmp.refusal(row, message.id, 403, {}) if row else None

@@ -20,7 +20,7 @@ from ccproxy.protocols import ssmmp
 
 from ...journal import Record
 from ...repository import Repository
-from .actions import Action, Connect
+from .actions import AgentAction, Connect
 from .attachments import Attachments
 from .health import HealthChecks
 from .launches import Launches
@@ -56,7 +56,7 @@ class Engine:
         self.manager_messages = self._manager_messages()
         self.instance_messages = self._instance_messages()
 
-    def _manager_messages(self) -> Mapping[str, Callable[[ssmmp.Message], None]]:
+    def _manager_messages(self) -> Mapping[str, Callable[[ssmmp.SsmmpMessage], None]]:
         """The part that gets each message of the Manager, once the agent is registered."""
         return {
             "session_response": self.relay.respond,
@@ -69,7 +69,7 @@ class Engine:
             "service_instance_health_request": self.relay.pass_on,
         }
 
-    def _instance_messages(self) -> Mapping[str, Callable[[int, ssmmp.Message], None]]:
+    def _instance_messages(self) -> Mapping[str, Callable[[int, ssmmp.SsmmpMessage], None]]:
         """The part that gets each message of an instance; the relay gets all others, which have to
         be answers to what it passed on."""
         return {
@@ -105,13 +105,13 @@ class Engine:
                 rows[record.key] = record.row
         return made
 
-    def start(self, now: float) -> list[Action]:
+    def start(self, now: float) -> list[AgentAction]:
         """Begin: connect to the Manager."""
         self._at(now)
         self.state.log.append(Connect(0.0))
         return self.state.log
 
-    def resume(self, now: float, alive: Iterable[int]) -> list[Action]:
+    def resume(self, now: float, alive: Iterable[int]) -> list[AgentAction]:
         """Take up a restored state; `alive` are the instances whose process still runs."""
         self._at(now)
         living = set(alive)
@@ -125,13 +125,13 @@ class Engine:
         self.state.log.append(Connect(0.0))
         return self.state.log
 
-    def linked(self, now: float) -> list[Action]:
+    def linked(self, now: float) -> list[AgentAction]:
         """The connection to the Manager is there."""
         self._at(now)
         self.link.fire("linked")
         return self.state.log
 
-    def unlinked(self, now: float) -> list[Action]:
+    def unlinked(self, now: float) -> list[AgentAction]:
         """The connection to the Manager has ended, or could not be made."""
         self._at(now)
         if self.state.link.state is LinkState.DISCONNECTED:
@@ -140,7 +140,7 @@ class Engine:
             self.link.fire("unlinked")
         return self.state.log
 
-    def from_manager(self, now: float, message: ssmmp.Message) -> list[Action]:
+    def from_manager(self, now: float, message: ssmmp.SsmmpMessage) -> list[AgentAction]:
         """A message of the Manager."""
         self._at(now)
         take = self.manager_messages.get(message.type)
@@ -154,7 +154,9 @@ class Engine:
             take(message)
         return self.state.log
 
-    def from_instance(self, now: float, connection: str, message: ssmmp.Message) -> list[Action]:
+    def from_instance(
+        self, now: float, connection: str, message: ssmmp.SsmmpMessage
+    ) -> list[AgentAction]:
         """A message on a control connection."""
         self._at(now)
         if message.type == "instance_hello_request":
@@ -166,37 +168,37 @@ class Engine:
             take(instance, message)
         return self.state.log
 
-    def detached(self, now: float, connection: str) -> list[Action]:
+    def detached(self, now: float, connection: str) -> list[AgentAction]:
         """A control connection has ended."""
         self._at(now)
         self.attachments.ended(connection)
         return self.state.log
 
-    def spawned(self, now: float, instance: int, pid: int) -> list[Action]:
+    def spawned(self, now: float, instance: int, pid: int) -> list[AgentAction]:
         """A program was started."""
         self._at(now)
         self.processes.spawned(instance, pid)
         return self.state.log
 
-    def unspawned(self, now: float, instance: int, why: str) -> list[Action]:
+    def unspawned(self, now: float, instance: int, why: str) -> list[AgentAction]:
         """A program could not be started."""
         self._at(now)
         self.processes.unspawned(instance, why)
         return self.state.log
 
-    def ready(self, now: float, instance: int) -> list[Action]:
+    def ready(self, now: float, instance: int) -> list[AgentAction]:
         """All ports of an instance accept, or it said so itself."""
         self._at(now)
         self.processes.ready(instance)
         return self.state.log
 
-    def exited(self, now: float, instance: int, status: int) -> list[Action]:
+    def exited(self, now: float, instance: int, status: int) -> list[AgentAction]:
         """A process has ended and is reaped."""
         self._at(now)
         self.processes.exited(instance, status)
         return self.state.log
 
-    def reload(self, now: float, repository: Repository) -> list[Action]:
+    def reload(self, now: float, repository: Repository) -> list[AgentAction]:
         """Another repository; the Manager is told at once."""
         self._at(now)
         self.state.repository = repository
@@ -204,7 +206,7 @@ class Engine:
             self.link.fire("reload")
         return self.state.log
 
-    def tick(self, now: float) -> list[Action]:
+    def tick(self, now: float) -> list[AgentAction]:
         """The time has come for what waits for it."""
         self._at(now)
         self.link.tick()
@@ -221,7 +223,7 @@ class Engine:
         times += [deadline for _, deadline in self.health.open.values()]
         return min([self.health.next, *(one for one in times if one)])
 
-    def _healthy(self, message: ssmmp.Message) -> None:
+    def _healthy(self, message: ssmmp.SsmmpMessage) -> None:
         self.state.answer("agent_health_control_response", message.id, 200,
                           agent_network_address=self.state.identity.address)  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ccproxy.protocols import ssmmp
 
-from .rows import Process
+from .rows import ProcessRow
 from .state import State
 from .tables import UP
 
@@ -38,7 +38,7 @@ class HealthChecks:
             if row.state in UP and row.key in self.state.controls:
                 self._ask(row)
 
-    def _ask(self, row: Process) -> None:
+    def _ask(self, row: ProcessRow) -> None:
         id = self.state.number()
         self.open[id] = row.key, self.state.now + self.state.settings.health_timeout
         self.state.to_instance(
@@ -56,7 +56,7 @@ class HealthChecks:
         self.state.answer("health_control_response", id, _SILENT, service_name=row.program,
                           service_instance_id=instance)  # fmt: skip
 
-    def answered(self, instance: int, message: ssmmp.Message) -> None:
+    def answered(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """health_control_response of an instance."""
         if self.open.pop(message.id, (0, 0.0))[0] != instance:
             self.state.count("unexpected.health_control_response")

@@ -11,7 +11,7 @@ from ccproxy.protocols import ssmmp
 
 from ...repository import Program, filled
 from .actions import Spawn
-from .rows import Process
+from .rows import ProcessRow
 from .state import State
 from .tables import ProcessState
 
@@ -22,7 +22,7 @@ class Launches:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def execute(self, message: ssmmp.Message) -> None:
+    def execute(self, message: ssmmp.SsmmpMessage) -> None:
         """execution_request: keep the process that is to be, and have it started."""
         known = self.state.rows.get(message.number("service_instance_id"))
         if known and known.start == message.id:
@@ -33,7 +33,7 @@ class Launches:
             self.state.answer("execution_response", message.id, status)
             return
         program = self.state.repository.programs[message.text("service_name")]
-        row = Process(
+        row = ProcessRow(
             key=message.number("service_instance_id"), program=program.name,
             state=ProcessState.SPAWNED,
             sockets=tuple((name, port) for name, port in message.items("socket_configuration")),
@@ -43,7 +43,7 @@ class Launches:
         self.state.put(row)
         self.state.log.append(self._spawn(row, program, message))
 
-    def _refusal(self, message: ssmmp.Message) -> int:
+    def _refusal(self, message: ssmmp.SsmmpMessage) -> int:
         """The status of the refusal, 0 if the request can be carried out."""
         state = self.state
         if message.text("agent_network_address") != state.identity.address:
@@ -69,7 +69,7 @@ class Launches:
         full = (program.most and same >= program.most) or (most and len(rows) >= most)
         return 429 if full else 0
 
-    def _spawn(self, row: Process, program: Program, message: ssmmp.Message) -> Spawn:
+    def _spawn(self, row: ProcessRow, program: Program, message: ssmmp.SsmmpMessage) -> Spawn:
         state = self.state
         sockets = ssmmp.write_tuples(message.items("socket_configuration"))
         plugs = message.items("plug_configuration")

@@ -33,7 +33,7 @@ class Registration:
         self.state = state
         self.relay = relay
         self.wait = state.settings.reconnect_first
-        self.message = ssmmp.Message("", 0)
+        self.message = ssmmp.SsmmpMessage("", 0)
         self.machine = StateMachine[LinkRow](
             LINK,
             {
@@ -67,7 +67,7 @@ class Registration:
         """Count an event without a rule."""
         self.state.count(name)
 
-    def welcomed(self, message: ssmmp.Message) -> None:
+    def welcomed(self, message: ssmmp.SsmmpMessage) -> None:
         """initiation_response."""
         self.message = message
         status = message.status
@@ -86,6 +86,8 @@ class Registration:
         """The time for the welcome may be over."""
         if self.state.link.deadline and self.state.link.deadline <= self.state.now:
             self._wait_no_longer()
+            waited = f"to the registration within {self.state.settings.initiation_timeout:g} s"
+            self.state.notice("no answer", "Manager", waited, alarm=True)
             self.fire("timeout")
 
     def _wait_no_longer(self) -> None:

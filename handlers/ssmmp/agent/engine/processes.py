@@ -15,7 +15,7 @@ from ccproxy.protocols.ssmmp.state_table import Rule, StateMachine
 from ...repository import HELLO, PORT, SPAWN
 from .actions import Disconnect, Kill, WatchPorts
 from .relay import Relay
-from .rows import Process
+from .rows import ProcessRow
 from .state import State
 from .tables import PROCESS, ProcessState
 
@@ -28,7 +28,7 @@ class Processes:
     def __init__(self, state: State, relay: Relay) -> None:
         self.state = state
         self.relay = relay
-        self.machine = StateMachine[Process](
+        self.machine = StateMachine[ProcessRow](
             PROCESS,
             {
                 "answer_start": self._answer_start,
@@ -48,7 +48,7 @@ class Processes:
         """One event; False if the table has no rule for it in this state."""
         return self.machine.fire(self.state.rows[key], event, **changes)
 
-    def enter(self, row: Process, rule: Rule, changes: Mapping[str, Any]) -> Process:
+    def enter(self, row: ProcessRow, rule: Rule, changes: Mapping[str, Any]) -> ProcessRow:
         """Put a process into the next state; in another state the time begins anew, unless the
         changes say otherwise."""
         if rule.next != row.state:
@@ -60,7 +60,7 @@ class Processes:
             self.state.put(row)
         return row
 
-    def current(self, row: Process) -> Process | None:
+    def current(self, row: ProcessRow) -> ProcessRow | None:
         """The row as the effects before have left it; None once it is forgotten."""
         return self.state.rows.get(row.key)
 
@@ -114,7 +114,7 @@ class Processes:
         if row and row.state is ProcessState.ATTACHED:
             self.fire(key, "detach", deadline=row.deadline)
 
-    def stop(self, message: ssmmp.Message) -> None:
+    def stop(self, message: ssmmp.SsmmpMessage) -> None:
         """graceful_shutdown_request."""
         key = message.number("service_instance_id")
         row = self.state.rows.get(key)
@@ -125,11 +125,11 @@ class Processes:
         elif not self.fire(key, "stop", stop=message.id):
             self.state.answer("graceful_shutdown_response", message.id, 500)
 
-    def _speaks(self, row: Process) -> bool:
+    def _speaks(self, row: ProcessRow) -> bool:
         program = self.state.repository.programs.get(row.program)
         return program is None or program.speaks
 
-    def stopped(self, instance: int, message: ssmmp.Message) -> None:
+    def stopped(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """graceful_shutdown_response of an instance: a refusal is passed on now, 2xx only when the
         process has ended."""
         row = self.state.rows[instance]
@@ -139,7 +139,7 @@ class Processes:
             self.state.answer("graceful_shutdown_response", row.stop, message.status)
             self.fire(row.key, "declined", stop=0)
 
-    def leaves(self, instance: int, message: ssmmp.Message) -> None:
+    def leaves(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """service_instance_termination_info: its end need not be reported any more."""
         if message.number("service_instance_id") != instance:
             self.state.count("foreign.termination")
@@ -147,7 +147,7 @@ class Processes:
         self.state.put(replace(self.state.rows[instance], left=True))
         self.state.to_manager(ssmmp.AGENT_TO_MANAGER.forward(message))
 
-    def kill(self, message: ssmmp.Message) -> None:
+    def kill(self, message: ssmmp.SsmmpMessage) -> None:
         """hard_shutdown_request."""
         key = message.number("service_instance_id")
         if key not in self.state.rows:
@@ -175,18 +175,18 @@ class Processes:
             if row.deadline and row.deadline <= self.state.now:
                 self._expired(row)
 
-    def _expired(self, row: Process) -> None:
+    def _expired(self, row: ProcessRow) -> None:
         rule = PROCESS.rule(row.state, "timeout")
         stays = rule is None or rule.next == row.state
         self.fire(row.key, "timeout", **({"deadline": 0.0} if stays else {}))
 
-    def _answer_start(self, row: Process) -> None:
+    def _answer_start(self, row: ProcessRow) -> None:
         statuses = {ProcessState.READY: _DONE, ProcessState.KILLED: _LATE}
         status = statuses.get(row.state, _ENDED)
         self.state.answer("execution_response", row.start, status)
         self.state.put(replace(row, start=0))
 
-    def _pass_stop(self, row: Process) -> None:
+    def _pass_stop(self, row: ProcessRow) -> None:
         made = ssmmp.AGENT_TO_INSTANCE.make(
             "graceful_shutdown_request", row.stop, service_name=row.program,
             service_instance_id=row.key,
@@ -196,14 +196,14 @@ class Processes:
             signal = program.stop_signal if program else "TERM"
             self.state.log.append(Kill(row.key, row.pid, signal))
 
-    def _answer_stop(self, row: Process) -> None:
+    def _answer_stop(self, row: ProcessRow) -> None:
         self.state.answer("graceful_shutdown_response", row.stop, _DONE)
 
-    def _answer_stop_late(self, row: Process) -> None:
+    def _answer_stop_late(self, row: ProcessRow) -> None:
         self.state.answer("graceful_shutdown_response", row.stop, _LATE)
         self.state.put(replace(row, stop=0))
 
-    def _kill(self, row: Process) -> None:
+    def _kill(self, row: ProcessRow) -> None:
         program = self.state.repository.programs.get(row.program)
         grace = program.kill_grace if program else 0.0
         if not row.pid:
@@ -213,7 +213,7 @@ class Processes:
         if grace:
             self.state.put(replace(row, deadline=self.state.now + grace))
 
-    def _kill_harder(self, row: Process) -> None:
+    def _kill_harder(self, row: ProcessRow) -> None:
         if row.kills or not row.pid:
             self.state.answer("hard_shutdown_response", row.kill, _LATE,
                               service_instance_id=row.key)  # fmt: skip
@@ -224,11 +224,11 @@ class Processes:
         deadline = self.state.now + self.state.settings.kill_timeout
         self.state.put(replace(row, kills=row.kills + 1, deadline=deadline))
 
-    def _answer_kill(self, row: Process) -> None:
+    def _answer_kill(self, row: ProcessRow) -> None:
         self.state.answer("hard_shutdown_response", row.kill, _DONE, service_instance_id=row.key)
         self.state.answer("graceful_shutdown_response", row.stop, _DONE)
 
-    def _report_end(self, row: Process) -> None:
+    def _report_end(self, row: ProcessRow) -> None:
         if row.left:
             return
         self.state.answer(
@@ -236,7 +236,7 @@ class Processes:
             service_name=row.program, service_instance_id=row.key,
         )  # fmt: skip
 
-    def _forget(self, row: Process) -> None:
+    def _forget(self, row: ProcessRow) -> None:
         connection = self.state.controls.pop(row.key, "")
         if connection:
             self.state.owners.pop(connection, None)

@@ -37,7 +37,7 @@ class ForwardedRequest:
     session: str = ""
 
 
-def session_key(message: ssmmp.Message, source: int) -> str:
+def session_key(message: ssmmp.SsmmpMessage, source: int) -> str:
     """The key of a session in the messages of its source."""
     port = message.number("source_plug_port")
     return f"{source} {port} {message.text(_ADDRESS)} {message.number('dest_socket_port')}"
@@ -51,7 +51,7 @@ class Relay:
         self.requests: dict[int, SessionRequest] = {}
         self.forwarded: dict[int, ForwardedRequest] = {}
 
-    def request(self, instance: int, message: ssmmp.Message) -> None:
+    def request(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """session_request of an instance."""
         status = self._refusal(instance, message)
         if status:
@@ -61,7 +61,7 @@ class Relay:
         fields = {**message.fields, "agent_network_address": self.state.identity.address}
         self.state.to_manager(ssmmp.AGENT_TO_MANAGER.forward(replace(message, fields=fields)))
 
-    def _refusal(self, instance: int, message: ssmmp.Message) -> int:
+    def _refusal(self, instance: int, message: ssmmp.SsmmpMessage) -> int:
         if message.number("source_service_instance_id") != instance:
             self.state.count("foreign.session_request")
             return 403
@@ -72,14 +72,14 @@ class Relay:
             return 429
         return 0 if self.state.registered else 503
 
-    def refuse(self, instance: int, message: ssmmp.Message, status: int) -> None:
+    def refuse(self, instance: int, message: ssmmp.SsmmpMessage, status: int) -> None:
         """Answer a request of an instance in place of the Manager."""
         row = ssmmp.row_of(message)
         answer = ssmmp.refusal(row, message.id, status, {}) if row else None
         if answer:
             self.state.to_instance(instance, answer)
 
-    def respond(self, message: ssmmp.Message) -> None:
+    def respond(self, message: ssmmp.SsmmpMessage) -> None:
         """session_response of the Manager."""
         asked = self.requests.get(message.id)
         if asked is None:
@@ -92,7 +92,7 @@ class Relay:
             del self.requests[message.id]
         self.state.to_instance(asked.instance, ssmmp.AGENT_TO_INSTANCE.forward(message))
 
-    def ack(self, instance: int, message: ssmmp.Message) -> None:
+    def ack(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """session_ack of an instance."""
         asked = self.requests.get(message.id)
         if asked is None or asked.instance != instance:
@@ -108,7 +108,7 @@ class Relay:
             )  # fmt: skip
         self.state.to_manager(ssmmp.AGENT_TO_MANAGER.forward(message))
 
-    def closed(self, instance: int, message: ssmmp.Message) -> None:
+    def closed(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """A close info of an instance."""
         side = message.type.partition("_")[0]
         if message.number(f"{side}_service_instance_id") != instance:
@@ -123,7 +123,7 @@ class Relay:
         if found:
             self.state.drop(found)
 
-    def pass_on(self, message: ssmmp.Message) -> None:
+    def pass_on(self, message: ssmmp.SsmmpMessage) -> None:
         """A request of the Manager to an instance. Without a process the answer is 404, without a
         control connection 502."""
         side = message.type.partition("_")[0]
@@ -144,7 +144,7 @@ class Relay:
         extra = {"service_instance_id": instance} if "health" in type else {}
         self.state.answer(type, id, status, **extra)
 
-    def answered(self, instance: int, message: ssmmp.Message) -> None:
+    def answered(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """The answer of an instance to a request of the Manager."""
         passed = self.forwarded.get(message.id)
         if passed is None or (passed.instance, passed.type) != (instance, message.type):

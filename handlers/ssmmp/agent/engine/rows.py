@@ -13,7 +13,7 @@ from .tables import LinkState, ProcessState
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessRow:
     """One instance. `pid` is also its process group; `start`, `stop` and `kill` are the ids of the
     Manager's requests that wait for an answer, 0 = none; `kills` = how often KILL was sent to it
     because an earlier signal did not end it; `left` = it has said that it would end."""
@@ -55,5 +55,5 @@ class LinkRow:
     deadline: float = 0.0
 
 
-JOURNAL = Journal({"process": Process, "connection": OpenSession})
+JOURNAL = Journal({"process": ProcessRow, "connection": OpenSession})
 """The text form of the journalled rows, by table."""

@@ -14,8 +14,8 @@ from ccproxy.protocols import ssmmp
 from ...journal import Record
 from ...notices import Count, Notice
 from ...repository import Repository
-from .actions import Action, ToInstance, ToManager
-from .rows import LinkRow, OpenSession, Process
+from .actions import AgentAction, ToInstance, ToManager
+from .rows import LinkRow, OpenSession, ProcessRow
 from .settings import AgentSettings
 from .tables import LinkState
 
@@ -44,12 +44,12 @@ class State:
         self.repository = repository
         self.settings = settings
         self.token = token
-        self.rows: dict[int, Process] = {}
+        self.rows: dict[int, ProcessRow] = {}
         self.sessions: dict[str, OpenSession] = {}
         self.controls: dict[int, str] = {}
         self.owners: dict[str, int] = {}
         self.link = LinkRow()
-        self.log: list[Action] = []
+        self.log: list[AgentAction] = []
         self.now = 0.0
         self._number = 0
 
@@ -63,18 +63,18 @@ class State:
         self._number = max(self._number + 1, int(self.now * 1000))
         return self._number
 
-    def put(self, row: Process | OpenSession) -> None:
+    def put(self, row: ProcessRow | OpenSession) -> None:
         """From now on `row` is the row of its key."""
-        if isinstance(row, Process):
+        if isinstance(row, ProcessRow):
             self.rows[row.key] = row
             self.log.append(Record("process", row.key, row))
             return
         self.sessions[row.key] = row
         self.log.append(Record("connection", row.key, row))
 
-    def drop(self, row: Process | OpenSession) -> None:
+    def drop(self, row: ProcessRow | OpenSession) -> None:
         """Forget a row."""
-        if isinstance(row, Process):
+        if isinstance(row, ProcessRow):
             self.rows.pop(row.key, None)
             self.log.append(Record("process", row.key, None))
             return
@@ -87,14 +87,14 @@ class State:
             made = ssmmp.AGENT_TO_MANAGER.make(type, id, status=status, **fields)
             self.to_manager(ssmmp.trimmed(made, ssmmp.Edition.BASE))
 
-    def to_manager(self, message: ssmmp.Message) -> None:
+    def to_manager(self, message: ssmmp.SsmmpMessage) -> None:
         """Send a message to the Manager; counted and dropped while there is no registration."""
         if not self.registered and message.type != "initiation_request":
             self.count(f"unlinked.{message.type}")
             return
         self.log.append(ToManager(message))
 
-    def to_instance(self, instance: int, message: ssmmp.Message) -> bool:
+    def to_instance(self, instance: int, message: ssmmp.SsmmpMessage) -> bool:
         """Send a message to an instance; False if it is not attached."""
         connection = self.controls.get(instance)
         if connection is None:

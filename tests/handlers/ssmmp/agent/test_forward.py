@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_handlers.ssmmp.agent.forward import End, Port
+from ccproxy_handlers.ssmmp.agent.forward import ForwardedEnd, LocalPort
 
 
 class Transport:
@@ -26,7 +26,7 @@ class Transport:
 
 @pytest.fixture
 def ends():
-    made = End(), End()
+    made = ForwardedEnd(), ForwardedEnd()
     for one in made:
         one.connection_made(Transport())
         assert one.transport.take() == [("pause_reading",)]
@@ -76,7 +76,7 @@ def test_the_end_of_one_is_the_end_of_both(ends):
 
 
 def test_a_port_that_nobody_has_lets_nobody_in():
-    port = Port()
+    port = LocalPort()
     transport = Transport()
     port.made().connection_made(transport)
     assert transport.take()[-1] == ("close",)

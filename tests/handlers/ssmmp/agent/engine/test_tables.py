@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy_handlers.ssmmp.agent.engine import Count, Engine, Identity
-from ccproxy_handlers.ssmmp.agent.engine.rows import LinkRow, Process
+from ccproxy_handlers.ssmmp.agent.engine.rows import LinkRow, ProcessRow
 from ccproxy_handlers.ssmmp.agent.engine.tables import (
     LINK,
     TABLES,
@@ -55,7 +55,7 @@ def test_a_table_has_the_rows_of_the_specification(table):
 
 def fire_process(agent, state, event):
     """Let a process take one event: the effects that were done."""
-    agent.state.rows[1] = Process(1, "orders", state)
+    agent.state.rows[1] = ProcessRow(1, "orders", state)
     machine = agent.processes.machine
     done = []
     machine.effects = {word: lambda row, word=word: done.append(word) for word in machine.effects}
@@ -88,7 +88,7 @@ def test_the_link_does_what_its_table_says(agent):
 
 def test_an_event_without_a_rule_changes_nothing_and_is_counted(agent):
     assert fire_process(agent, "READY", "attach") == []
-    assert agent.state.rows[1] == Process(1, "orders", "READY")
+    assert agent.state.rows[1] == ProcessRow(1, "orders", "READY")
     assert fire_link(agent, "DISCONNECTED", "welcomed") == []
     assert agent.state.link.state == "DISCONNECTED"
     ignored = ["ignored.process.READY.attach", "ignored.link.DISCONNECTED.welcomed"]

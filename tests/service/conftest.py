@@ -1,21 +1,105 @@
-"""The library with threads and on asyncio, over real sockets, with an agent by hand."""
+"""A core without any I/O, and both flavours over real sockets with an agent by hand."""
 
 import asyncio
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 
 from ccproxy.protocols import ssmmp
-from ccproxy.service import Configuration, Service, SessionRefused, Settings
-from ccproxy.service.aio import Service as AsyncService
+from ccproxy.service import Configuration, Core, Service, Settings
+from ccproxy.service.aio import AsyncService
+from ccproxy.service.events import Attach, SendBytes
 from ccproxy.testing import free_ports
 
+ENVIRONMENT = {
+    "SSMMP_AGENT": "tcp://127.0.0.1:55556",
+    "SSMMP_SERVICE_NAME": "orders",
+    "SSMMP_INSTANCE_ID": "7",
+    "SSMMP_ADDRESS": "127.0.0.1",
+    "SSMMP_SOCKETS": "((orders_api, 54001); (admin, 54002))",
+    "SSMMP_PLUGS": "((store_client, sql, store); (mail, post))",
+    "SSMMP_TOKEN": "secret",
+}
 SECONDS = 60.0
 FAST = Settings(attach_first=0.01, attach_most=0.05, retry_first=0.01, retry_most=0.05)
+
+
+class Talk:
+    """A core, and what an agent would see of it."""
+
+    def __init__(self, settings=None):
+        self.core = Core(Configuration.from_environment(ENVIRONMENT), settings)
+        self.now = 100.0
+        self.said = []
+        self.news = []
+        self.do(self.core.start(self.now))
+
+    def do(self, actions):
+        for one in actions:
+            if isinstance(one, SendBytes):
+                self.said.append(ssmmp.parse(one.data.rstrip(b"\n"), ssmmp.Actor.AGENT))
+            else:
+                self.news.append(one)
+
+    def link(self, status=200):
+        self.do(self.core.linked(self.now))
+        hello = self.take("instance_hello_request")
+        self.tell("instance_hello_response", hello.id, status=status)
+        return hello
+
+    def tell(self, type, id, **fields):
+        made = ssmmp.AGENT_TO_INSTANCE.make(type, id, **fields)
+        self.do(self.core.received(self.now, ssmmp.format(made)))
+
+    def take(self, type):
+        """The next thing it says, which is of this type."""
+        message = self.said.pop(0)
+        assert message.type == type
+        return message
+
+    def ask(self):
+        key, actions = self.core.ask(self.now, "store_client")
+        self.do(actions)
+        return key
+
+    def grant(self, status=200, port=54009):
+        request = self.take("session_request")
+        self.tell("session_response", request.id, status=status, dest_socket_port=port,
+                  dest_service_instance_network_address="127.0.0.2")  # fmt: skip
+        return request
+
+    def open(self):
+        key = self.ask()
+        self.grant()
+        self.do(self.core.connected(self.now, key, 40001))
+        assert self.take("session_ack").status == 200
+        self.news.clear()
+        return key
+
+    def close_request(self, id=900, side="source", **fields):
+        known = {
+            "source_service_name": "orders", "source_service_instance_id": 7,
+            "source_service_instance_network_address": "127.0.0.1",
+            "source_plug_name": "store_client", "source_plug_port": 40001,
+            "dest_service_name": "store", "dest_service_instance_network_address": "127.0.0.2",
+            "dest_service_instance_id": 3, "dest_socket_name": "sql", "dest_socket_port": 54009,
+            "dest_socket_new_port": 54009,
+        } | fields  # fmt: skip
+        type = f"{side}_service_session_close_request"
+        row = ssmmp.row_of(ssmmp.AGENT_TO_INSTANCE.make(type, id))
+        self.tell(type, id, **{name: known[name] for name in row.base})
+
+    def accept(self, port=50001):
+        key, actions = self.core.accepted(self.now, "orders_api", ("127.0.0.3", port))
+        self.do(actions)
+        return key
+
+    def pass_time(self, seconds):
+        self.now += seconds
+        self.do(self.core.tick(self.now))
 
 
 class HandAgent:
@@ -127,20 +211,6 @@ class Echo:
         self.hang_up()
 
 
-@pytest.fixture
-def agent():
-    made = HandAgent()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def echo():
-    made = Echo()
-    yield made
-    made.close()
-
-
 class Threads:
     """A service with threads, driven from the test's thread."""
 
@@ -215,168 +285,60 @@ class Aio:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(SECONDS)
 
 
-@pytest.fixture(params=[Threads, Aio], ids=["threads", "asyncio"])
+@pytest.fixture
+def environment():
+    return dict(ENVIRONMENT)
+
+
+@pytest.fixture(scope="session")
+def make_talk():
+    return Talk
+
+
+@pytest.fixture
+def talk():
+    made = Talk()
+    assert made.news == [Attach(0.0)]
+    made.news.clear()
+    made.link()
+    return made
+
+
+@pytest.fixture
+def agent():
+    made = HandAgent()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def echo():
+    made = Echo()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["threads", "asyncio"])
 def made(request, agent):
     """A service that is attached."""
-    made = request.param(agent.configuration)
+    made = FLAVOURS[request.param](agent.configuration)
     agent.accept()
     yield made
     made.stop()
 
 
-def test_a_unit_over_a_session_that_is_kept(made, agent, echo):
-    unit = made.unit()
-    ack = agent.open(echo.port)
-    assert unit.result(SECONDS) == b"hello\n"
-    assert ack.number("source_plug_port") == echo.socks[0].getpeername()[1]
-    assert made.unit().result(SECONDS) == b"hello\n"
-    assert len(echo.socks) == 1
-
-
-def test_connection_refused_then_success_elsewhere(made, agent, echo):
-    unit = made.unit()
-    agent.grant(free_ports(1)[0])
-    assert agent.expect("session_ack").status == 502
-    assert agent.open(echo.port).status == 200
-    assert unit.result(SECONDS) == b"hello\n"
-
-
-def test_refused_for_good(made, agent):
-    unit = made.unit()
-    agent.grant(0, 403)
-    with pytest.raises(SessionRefused, match="403"):
-        unit.result(SECONDS)
-
-
-def test_nobody_answers(made, agent):
-    with pytest.raises(TimeoutError):
-        made.unit(wait=0.1).result(SECONDS)
-
-
-def test_an_idle_session_is_closed_at_once(made, agent, echo):
-    unit = made.unit()
-    ack = agent.open(echo.port)
-    unit.result(SECONDS)
-    id = agent.close_session(ack, echo.port)
-    answer = agent.expect("source_service_session_close_response")
-    assert (answer.id, answer.status) == (id, 200)
-
-
-def test_a_unit_of_work_is_finished_before_its_session_is_closed(made, agent, echo):
-    asked, done = threading.Event(), threading.Event()
-    unit = made.unit(lambda: (asked.set(), done.wait(SECONDS)))
-    ack = agent.open(echo.port)
-    assert asked.wait(SECONDS)
-    id = agent.close_session(ack, echo.port)
-    health = agent.ask("health_control_request", service_name="orders", service_instance_id=7)
-    assert agent.expect("health_control_response").id == health
-    assert not agent.messages, "nothing is answered in the middle of a unit"
-    done.set()
-    assert unit.result(SECONDS) == b"hello\n"
-    assert agent.expect("source_service_session_close_response").id == id
-
-
-def test_the_far_side_of_an_idle_session_ends(made, agent, echo):
-    unit = made.unit()
-    ack = agent.open(echo.port)
-    unit.result(SECONDS)
-    echo.hang_up()
-    info = agent.expect("source_service_session_close_info")
-    assert info.number("source_plug_port") == ack.number("source_plug_port")
-
-
-def test_what_breaks_in_a_unit_is_reported_as_broken(made, agent, echo):
-    unit = made.unit(lambda: 1 / 0)
-    agent.open(echo.port)
-    with pytest.raises(ZeroDivisionError):
-        unit.result(SECONDS)
-    assert agent.expect("source_service_session_close_info").status == 122
-
-
-def test_the_agent_restarts(made, agent, echo):
-    unit = made.unit()
-    ack = agent.open(echo.port)
-    unit.result(SECONDS)
-    agent.drop()
-    assert made.unit().result(SECONDS) == b"hello\n", "sessions go on"
-    echo.hang_up()
+@pytest.fixture
+def made_on_asyncio(agent):
+    """A service on asyncio that is attached."""
+    made = Aio(agent.configuration)
     agent.accept()
-    info = agent.expect("source_service_session_close_info")
-    assert info.number("source_plug_port") == ack.number("source_plug_port")
-
-
-def test_health_does_not_wait_for_the_business_logic(made, agent):
-    release = threading.Event()
-    if isinstance(made, Aio):
-        made.loop.call_soon_threadsafe(release.wait, SECONDS)
-    else:
-        made.pool.submit(release.wait, SECONDS)
-    made.service.health = 429
-    id = agent.ask("health_control_request", service_name="orders", service_instance_id=7)
-    answer = agent.expect("health_control_response")
-    release.set()
-    assert (answer.id, answer.status) == (id, 429)
-
-
-def port_of(made):
-    return made.service.configuration.port("orders_api")
-
-
-def test_accepted_sessions(made, agent):
-    made.serve()
-    with socket.create_connection(("127.0.0.1", port_of(made)), SECONDS) as user:
-        user.sendall(b"one")
-        assert user.recv(100) == b"one"
-        port = user.getsockname()[1]
-    info = agent.expect("dest_service_session_close_info")
-    assert (info.number("source_plug_port"), info.status) == (port, 111)
-
-
-def test_accepted_sessions_are_closed_on_request(made, agent):
-    made.serve()
-    with socket.create_connection(("127.0.0.1", port_of(made)), SECONDS) as user:
-        user.sendall(b"one")
-        assert user.recv(100) == b"one"
-        id = agent.ask(
-            "dest_service_session_close_request", dest_service_name="orders",
-            dest_service_instance_id=7, dest_service_instance_network_address="127.0.0.1",
-            source_service_instance_network_address="127.0.0.1", source_plug_name="p",
-            source_plug_port=user.getsockname()[1], dest_socket_name="orders_api",
-            dest_socket_port=port_of(made), dest_socket_new_port=port_of(made),
-        )  # fmt: skip
-        answer = agent.expect("dest_service_session_close_response")
-        assert (answer.id, answer.status) == (id, 200)
-        assert user.recv(100) == b""
-
-
-@pytest.mark.parametrize("flavour", [Threads, Aio], ids=["threads", "asyncio"])
-def test_graceful_shutdown(flavour, agent, echo):
-    made = flavour(agent.configuration)
-    agent.accept()
-    made.serve()
-    unit = made.unit()
-    agent.open(echo.port)
-    unit.result(SECONDS)
-    user = socket.create_connection(("127.0.0.1", port_of(made)), SECONDS)
-    user.sendall(b"one")
-    assert user.recv(100) == b"one"
-    id = agent.ask("graceful_shutdown_request", service_name="orders", service_instance_id=7)
-    end = time.monotonic() + SECONDS
-    while not made.service.stopping and time.monotonic() < end:
-        time.sleep(0.002)
-    assert made.service.stopping
+    yield made
     made.stop()
-    assert user.recv(100) == b""
-    user.close()
-    for type in ("dest_service_session_close_info", "source_service_session_close_info"):
-        agent.expect(type)
-    answer = agent.expect("graceful_shutdown_response")
-    assert (answer.id, answer.status) == (id, 200)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port_of(made)), SECONDS)
 
 
-def test_who_ends_by_itself_says_so(agent):
-    with Service(agent.configuration, FAST):
-        agent.accept()
-    assert agent.expect("service_instance_termination_info").number("service_instance_id") == 7
+@pytest.fixture(params=["threads", "asyncio"])
+def flavour(request):
+    return FLAVOURS[request.param]
+
+
+FLAVOURS = {"threads": Threads, "asyncio": Aio}

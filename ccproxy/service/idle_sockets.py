@@ -1,6 +1,7 @@
-"""Idle connections that are looked at: who closes one, or says something unasked, ends it.
+"""Idle connections of sessions: when the far end closes one or sends something, its owner is told.
 
-One thread selects; others add and remove. It must never call anybody with its lock held.
+The thread that owns the selector waits for them; other threads add and remove connections. This
+module must never call a function of its user with its lock held.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 
-_PATIENCE = 2.0
-_PAUSE = 0.0002
+_REMOVE_TIMEOUT = 2.0
+"""Seconds until `remove` gives up on a thread that does not let go of a connection."""
+_POLL_INTERVAL = 0.0002
 
 Ended = Callable[[], None]
 
 
-class Watched:
-    """`selector` is the one of `thread`, and used by no other; `wake` makes it take a turn."""
+class IdleSockets:
+    """`selector` is that of `thread` and used by no other; `wake` makes the thread call `apply`."""
 
     def __init__(self, selector: selectors.BaseSelector, wake: Ended) -> None:
         self._selector = selector
@@ -37,24 +39,24 @@ class Watched:
         self._wake()
 
     def remove(self, sock: socket.socket) -> None:
-        """Not any more. It returns when the selector has let go: a closed socket in it would be
-        somebody else's."""
+        """Wait for this connection no more. It returns when the selector has let go: the descriptor
+        of a closed socket that is still in a selector may already be that of another one."""
         with self._lock:
             if sock not in self._wanted:
                 return
             self._wanted[sock] = None
         if self.thread is threading.current_thread():
-            self.sort()
+            self.apply()
             return
         self._wake()
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _REMOVE_TIMEOUT
         while sock in self._wanted and time.monotonic() < end:
             if self.thread is None or not self.thread.is_alive():
                 return
-            time.sleep(_PAUSE)
+            time.sleep(_POLL_INTERVAL)
 
-    def sort(self) -> None:
-        """In the thread: let the selector have what is wanted, and no more."""
+    def apply(self) -> None:
+        """In the thread: let the selector have the connections that are wanted, and no others."""
         with self._lock:
             wanted = list(self._wanted.items())
         known = self._selector.get_map()

@@ -1,4 +1,7 @@
-"""What a service is told when a session is not to be had."""
+"""The errors that the library raises in a service, for all of its flavours.
+
+An error says what the Manager has decided; it must never be raised where another attempt may help.
+"""
 
 from __future__ import annotations
 
