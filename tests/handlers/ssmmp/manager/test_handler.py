@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy import Deliver, Discard, Full, Message, NativeAnswer, Plan
+from ccproxy import Deliver, Discard, Full, Message, NativeAnswer
 from ccproxy.protocols import ssmmp
-from ccproxy.testing import message, options_for, run_handler
+from ccproxy.testing import message, run_handler
 from ccproxy_handlers.ssmmp.manager import writer
 from ccproxy_handlers.ssmmp.manager.handler import SsmmpManager
 from ccproxy_handlers.ssmmp.store_file import StateFile
@@ -275,22 +275,6 @@ def test_a_state_file_that_cannot_be_written(running, monkeypatch):
     running.ctx.settle()
     assert len(peer.heard) == 2
     assert any("can be written again" in line for line in running.ctx.lines)
-
-
-def problems(options, plan):
-    return SsmmpManager("h:m", options_for(SsmmpManager, options)).check(plan)
-
-
-def test_check(options, tmp_path):
-    plan = Plan("m.ini", "m", None, (), (), ())
-    (tmp_path / "graph").write_text("[service a]\nplugs = p -> b.c\n[service d]\nkind = gate\n")
-    found = [str(one) for one in problems(options, plan)]
-    assert any("graph:2" in one and "no such service" in one for one in found)
-    assert any("graph:4" in one for one in found)
-    assert any('no listener "ccserver"' in one for one in found)
-    assert any("no route leads to it" in one for one in found)
-    options["graph"] = str(tmp_path / "nothing")
-    assert any("nothing" in str(one) for one in problems(options, plan))
 
 
 def test_it_does_not_start_without_graph_or_state(options, tmp_path):

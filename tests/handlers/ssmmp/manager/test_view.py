@@ -1,7 +1,11 @@
+"""What an operator sees of the state."""
+
 import json
 
+import pytest
+
 from ccproxy_handlers.ssmmp.commands import Scale
-from ccproxy_handlers.ssmmp.manager import graph_views, view
+from ccproxy_handlers.ssmmp.manager import view
 
 
 def test_everything_is_json(talk):
@@ -21,10 +25,40 @@ def test_everything_is_json(talk):
     assert sum(one["in"] for one in found["instances"]) == 1
 
 
-def test_drawings(talk):
-    text = graph_views.text(talk.manager)
-    assert text.startswith("web (gateway, 1 running)\n  orders_client -> orders.orders_api: 0 open")
-    dot = graph_views.dot(talk.manager)
-    assert '"web" -> "orders" [label="0"];' in dot and dot.startswith("digraph")
-    mermaid = graph_views.mermaid(talk.manager)
-    assert mermaid.splitlines()[1] == '  s0[/"web: 1"/]' and '  s0 -->|"0"| s1' in mermaid
+def test_a_page_ends_with_the_key_that_the_next_one_comes_after(talk):
+    talk.ready(talk.do(Scale("orders", 3)))
+    page = view.Page("instances", most=2)
+    rows, after = view.page(talk.manager, talk.now, page)
+    assert ([one["instance"] for one in rows], after) == ([1, 2], 2)
+    rows, after = view.page(talk.manager, talk.now, view.Page("instances", after, most=2))
+    assert ([one["instance"] for one in rows], after) == ([3, 4], None)
+
+
+def test_closed_sessions_are_shown_only_when_all_are_asked_for(talk):
+    talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
+    talk.say("a", "session_ack 9 status=502 source_plug_port=0 dest_socket_new_port=0")
+    assert view.page(talk.manager, talk.now, view.Page("sessions"))[0] == []
+    (row,) = view.page(talk.manager, talk.now, view.Page("sessions", all=True))[0]
+    assert row["state"] == "CLOSED"
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (view.Page("cats"), "no table 'cats', expected one of agents,"),
+        (view.Page("agents", 3), "expected a name"),
+        (view.Page("sessions", True), "expected a number"),
+    ],
+)
+def test_what_is_no_page_is_a_value_error(talk, page, says):
+    with pytest.raises(ValueError, match="expected") as error:
+        view.page(talk.manager, talk.now, page)
+    assert says in str(error.value)
+
+
+def test_the_summary_counts_by_state(talk):
+    talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
+    assert view.summary(talk.manager) == {
+        "app": "app", "agents": {"REGISTERED": 2}, "instances": {"RUNNING": 2},
+        "sessions": {"OFFERED": 1}, "operations": {},
+    }  # fmt: skip

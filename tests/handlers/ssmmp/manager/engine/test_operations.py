@@ -33,33 +33,6 @@ def do(world, command, seconds=60):
     return world.manager.state.store.operations.get(key)
 
 
-REFUSED = [
-    (Drain("nowhere"), "no node nowhere"), (Undrain("nowhere"), "no node nowhere"),
-    (Migrate(99), "no instance 99"), (Migrate(1, "nowhere"), "no nowhere can run web"),
-    (Scale("nothing", 1), "no service"), (Scale("store", 2), "not replicated"),
-    (Update("nothing", "x"), "no service"), (Update("orders", "x"), "no node has the program x"),
-    (Rebalance("nothing"), "no service"), (StopInstance(99), "no instance 99"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("command", "why"), REFUSED, ids=lambda one: str(one))
-def test_refused(shop, command, why):
-    before = shop.manager.state.store.tables()
-    assert why in shop.manager.plan(command).refusal
-    key, actions = shop.manager.execute(shop.now, command)
-    assert key == 0 and actions[-1].what == "refused"
-    assert shop.manager.state.store.tables() == before
-
-
-def test_a_plan_changes_nothing_and_names_the_clients(shop):
-    (orders,) = shop.processes("orders")
-    before = shop.manager.state.store.tables()
-    plan = shop.manager.plan(Migrate(orders.id))
-    assert [one.kind for one in plan.steps] == ["start", "drain"]
-    assert plan.touches == (f"orders {orders.id}: 6 sessions of 1 clients in, 0 out",)
-    assert shop.manager.state.store.tables() == before
-
-
 def test_a_node_without_another_place_is_drained_only_by_force(make_world):
     world = make_world()
     world.boot()

@@ -1,0 +1,116 @@
+"""Records reach the state file before what follows them is done."""
+
+import sqlite3
+
+import pytest
+
+from ccproxy.testing import FakeContext
+from ccproxy_handlers.ssmmp.journal import Record
+from ccproxy_handlers.ssmmp.manager import writer as module
+from ccproxy_handlers.ssmmp.manager.writer import DurableWriter
+
+
+class File:
+    """In place of a StateFile: what is written, and errors to raise first."""
+
+    def __init__(self):
+        self.transactions = []
+        self.errors = []
+        self.closed = False
+
+    def write(self, rows):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.transactions.append(list(rows))
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def file():
+    return File()
+
+
+@pytest.fixture
+def ctx():
+    made = FakeContext()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def writer(ctx, file):
+    return DurableWriter(ctx, file)
+
+
+def number(value, key="instance"):
+    return Record("counter", key, value)
+
+
+def test_a_turn_of_the_loop_is_one_transaction_with_the_last_row_of_each_key(ctx, writer, file):
+    for value in (1, 2, 3):
+        writer.add(number(value))
+    writer.add(number(7, "session"))
+    assert writer.waiting == 4
+    ctx.settle()
+    assert file.transactions == [[("counter", '"instance"', "3"), ("counter", '"session"', "7")]]
+    assert (writer.written, writer.commits, writer.waiting) == (2, 1, 0)
+
+
+def test_calls_come_in_their_order_when_their_records_are_written(ctx, writer, file):
+    seen = []
+    writer.then(lambda: seen.append(("first", len(file.transactions))))
+    writer.add(number(1))
+    writer.then(lambda: seen.append(("second", len(file.transactions))))
+    assert seen == []
+    ctx.settle()
+    assert seen == [("first", 1), ("second", 1)]
+
+
+def test_without_records_there_is_no_transaction(ctx, writer, file):
+    seen = []
+    writer.then(lambda: seen.append(1))
+    ctx.settle()
+    assert seen == [1] and file.transactions == []
+
+
+def test_one_call_that_fails_does_not_hold_up_the_others(ctx, writer):
+    seen = []
+
+    def wrong():
+        raise ValueError("no such form")
+
+    writer.then(wrong)
+    writer.then(lambda: seen.append(1))
+    ctx.settle()
+    assert seen == [1]
+    assert any("message not written" in line for line in ctx.lines)
+
+
+def test_what_cannot_be_written_is_tried_again_and_said_once(ctx, writer, file, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_INTERVAL", 0.0)
+    file.errors = [sqlite3.OperationalError("disk is full"), OSError("disk is full")]
+    seen = []
+    writer.add(number(1))
+    writer.then(lambda: seen.append(writer.fault))
+    ctx.settle()
+    assert seen == [""] and len(file.transactions) == 1
+    assert sum("cannot be written" in line for line in ctx.lines) == 1
+    assert sum("can be written again" in line for line in ctx.lines) == 1
+
+
+def test_it_is_full_when_too_much_waits(writer, ctx, monkeypatch):
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    writer.add(number(1))
+    assert not writer.full
+    writer.then(lambda: None)
+    assert writer.full
+    ctx.settle()
+    assert not writer.full
+
+
+def test_the_end_waits_for_what_is_on_its_way(ctx, writer, file):
+    writer.add(number(1))
+    ctx.run(writer.end())
+    assert len(file.transactions) == 1 and file.closed
