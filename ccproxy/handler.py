@@ -9,7 +9,7 @@ open sockets itself, or wait inside `handle`: everything it may use comes throug
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from ccproxy.config.options import NoOptions
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ccproxy.config.links import LinkOptions
     from ccproxy.config.plan import Plan
+    from ccproxy.net.flush import Flushable
+    from ccproxy.protocol import MessageProtocol
 
 
 class Link(Protocol):
@@ -40,12 +42,8 @@ class Link(Protocol):
     def state(self) -> str:
         """connecting, up, refused, wrong-key or gone."""
 
-
-class Flushable(Protocol):
-    """Something that writes what it has when asked."""
-
-    def flush(self) -> None:
-        """Write now."""
+    def on_state(self, call: Callable[[str], None]) -> None:
+        """Call with the new state whenever it changes, on the loop; one call for each link."""
 
 
 class Wire(Protocol):
@@ -74,8 +72,12 @@ class WireOwner(Protocol):
         """Not connected, or not any more; the last that is heard of it."""
 
 
-class Context(Protocol):
-    """What a running handler may use. Times are seconds; callbacks run on the switch's loop."""
+class Context:
+    """What a running handler may use. Times are seconds; callbacks run on the switch's loop.
+
+    The server and the testing kit inherit from this class. Its own methods do nothing, or raise
+    RuntimeError where a handler cannot go on without an answer.
+    """
 
     name: str
     log: logging.LoggerAdapter[logging.Logger]
@@ -88,19 +90,31 @@ class Context(Protocol):
     ) -> Link:
         """Open a link. Replies that carry a route go back to their askers by themselves;
         `on_message` gets what comes without one (pongs, answers to messages sent by `Send`)."""
+        raise _missing("links")
 
     @property
     def routes(self) -> tuple[str, ...]:
         """The prefixes of `[routes]` that name this handler."""
+        return ()
+
+    def protocol(self, word: str) -> MessageProtocol:
+        """The protocol of a word, for handlers that call services; ValueError if there is none.
+
+        An option of the kind `kinds.protocol` finds a wrong word before the start.
+        """
+        raise _missing("protocols")
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
         """Connect once, for a protocol of the handler's own; closed when the handler stops."""
+        raise _missing("connections")
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own; the bound address is returned."""
+        return address
 
     def handler(self, section: str) -> Handler:
         """Another handler, started, for options such as `forward-to`."""
+        raise _missing("other handlers")
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again until the handler stops; the first call is one period from now."""
@@ -109,13 +123,15 @@ class Context(Protocol):
         """Call once, unless the handler stops before."""
 
     def flush_later(self, one: Flushable) -> None:
-        """Call `one.flush()` once, when everything that came in this turn of the loop is seen."""
+        """Call `one.flush()` once, at the end of this turn of the loop."""
 
     def now(self) -> float:
         """Seconds of a clock that never goes back."""
+        return 0.0
 
     def time(self) -> float:
         """Seconds since 1970."""
+        return 0.0
 
     def on_departure(self, call: Callable[[bytes], None]) -> None:
         """Call with the identity (`Message.route[0]`) of each peer that is gone."""
@@ -132,18 +148,27 @@ class Context(Protocol):
         Its fate this time; or `waits`, with nothing done, while a full outbox that it is for has
         `on-full = block`: try again later.
         """
+        return "consumed"
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Carry out actions later than `handle` returned; `message` is the one a Reply answers."""
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
         """Run what waits (files, databases) in a bounded pool of threads."""
+        raise _missing("threads")
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""
+        raise _missing("processes")
 
     def task(self, work: Awaitable[None]) -> None:
         """Run a coroutine until the handler stops; an exception in it is logged with its name."""
+        if isinstance(work, Coroutine):
+            work.close()  # not to be run here, and Python warns of a coroutine that never ran
+
+
+def _missing(what: str) -> RuntimeError:
+    return RuntimeError(f"there are no {what} outside a running server")
 
 
 class Handler:

@@ -126,6 +126,13 @@ class Plugins:
         """The class for `protocol = WORD`."""
         return self.find(PROTOCOL, word, folders)
 
+    def protocol_by(self, word: str, folders: tuple[str, ...] = ()) -> MessageProtocol:
+        """An instance of a protocol; ValueError if there is none."""
+        found = self.protocol(word, folders)
+        if isinstance(found, Problem):
+            raise ValueError("; ".join(filter(None, (found.what, found.hint))))
+        return found(word)
+
     def verb(self, word: str, folders: tuple[str, ...] = ()) -> type[Verb] | Problem:
         """The class for `ccserver WORD`."""
         return self.find(VERB, word, folders)

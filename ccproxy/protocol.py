@@ -66,6 +66,9 @@ class MessageProtocol:
     about: ClassVar[str] = ""
     """One line: what is spoken, and which type a message gets."""
 
+    calls_services: ClassVar[bool] = False
+    """True if `service` gives a form, so that a handler may name this protocol."""
+
     def __init__(self, word: str) -> None:
         """`word` is what the INI calls it."""
         self.word = word

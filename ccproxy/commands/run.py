@@ -228,7 +228,7 @@ class ServerProcess:
         """Run the server on an event loop."""
         from ccproxy.server.server import serve
 
-        return run_loop(serve(plan, self))
+        return run_loop(serve(plan, self, self.plugins))
 
     def ready(self) -> None:
         """Report soon that the server listens: in its next iteration the loop handles signals."""

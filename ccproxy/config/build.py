@@ -80,7 +80,8 @@ class _Builder:
         self.problems += listeners.problems
         routes = self.routes()
         find = partial(self.finder.handler, folders=folders)
-        handlers = Handlers(self.ini, find, self.role(server))
+        find_protocol = partial(self.finder.protocol, folders=folders)
+        handlers = Handlers(self.ini, find, find_protocol, self.role(server))
         handlers.collect(routes.uses)
         self.problems += [*handlers.problems, *self.other_sections(routes)]
         self.problems += self.leaks(handlers.option_names | listeners.option_names)

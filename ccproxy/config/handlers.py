@@ -22,6 +22,10 @@ WORDS = ("plugin", "handler")
 _NOT_HANDLERS = (SERVER, "routes")
 
 
+Find = Callable[[str], type[Any] | Problem]
+"""Finds the class of a word of the INI."""
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """The `cc-role` and the line that sets it; 0 if no line of the file does."""
@@ -43,9 +47,10 @@ class Handlers:
     `plans` is in order of first use; a handler comes after those that its options name.
     """
 
-    def __init__(self, ini: Ini, find: Callable[[str], type[Any] | Problem], role: Role) -> None:
+    def __init__(self, ini: Ini, find: Find, find_protocol: Find, role: Role) -> None:
         self.ini = ini
         self.find = find
+        self.find_protocol = find_protocol
         self.role = role
         self.plans: dict[str, HandlerPlan] = {}
         self.problems: list[Problem] = []
@@ -105,6 +110,9 @@ class Handlers:
         """Plan a section that an option names; a circle of sections is a problem."""
         entry = reference.entry
         by = f'"{reference.option}" in [{section.name}]'
+        if reference.kind == "protocol":
+            self.check_protocol(reference, by)
+            return
         if reference.kind != "handler":
             if self.ini.section(reference.section) is None:
                 what = f"{by} names [{reference.section}], which does not exist"
@@ -119,6 +127,16 @@ class Handlers:
             self.problems.append(entry.problem(what))
             return
         self.take(reference.section)
+
+    def check_protocol(self, reference: Reference, by: str) -> None:
+        """The protocol that an option names has to be one that services can be called in."""
+        found = self.find_protocol(reference.section)
+        if isinstance(found, Problem):
+            entry = reference.entry
+            self.problems.append(replace(found, file=entry.file, line=entry.line))
+        elif not found.calls_services:
+            what = f'{by}: no service can be called in protocol "{reference.section}"'
+            self.problems.append(reference.entry.problem(what))
 
     def word(self, section: Section) -> Entry | None:
         """The entry that names the handler."""

@@ -191,6 +191,12 @@ def _type(text: str) -> str:
     return text
 
 
+def _word(text: str) -> str:
+    if not text:
+        raise wrong(text, "the word of a protocol")
+    return text
+
+
 def _one(text: str) -> str:
     if "," in text:
         raise wrong(text, "one address")
@@ -266,4 +272,5 @@ patterns = list_of(Kind("type pattern", _pattern))
 message_type = Kind("message type", _type)
 section = Kind("handler section", _section, refers="handler")
 sections = list_of(section)
+protocol = Kind("protocol", _word, refers="protocol")
 daemon_sections = list_of(Kind("daemon section", _section, refers="daemon"))

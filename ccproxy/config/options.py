@@ -20,7 +20,8 @@ from typing import Any
 class Kind:
     """How the text of an option becomes a value: `parse` raises ValueError saying what it expected.
 
-    `refers` is "handler" for an option that names handler sections: these start as well.
+    `refers` is "handler" for an option that names handler sections: these start as well; "daemon"
+    for sections of other programs; "protocol" for words of protocols that services speak.
     """
 
     name: str

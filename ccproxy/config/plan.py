@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from ccproxy.config.address import Address
@@ -87,6 +88,12 @@ class Plan:
     listeners: tuple[ListenerPlan, ...]
     routes: tuple[RoutePlan, ...]
     handlers: tuple[HandlerPlan, ...]
+
+    @property
+    def plugin_folders(self) -> tuple[str, ...]:
+        """The folders with drop-in plugins; a relative one starts at the folder of the file."""
+        here = Path(self.file).parent
+        return tuple(str(here / folder) for folder in self.server.plugins)
 
     def handler(self, section: str) -> HandlerPlan | None:
         """The plan of one handler section; None if no handler starts from it."""

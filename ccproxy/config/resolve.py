@@ -16,11 +16,11 @@ from ccproxy.config.problems import Problem, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A section that an option names, and that option."""
+    """A section, or a protocol, that an option names, and that option."""
 
     section: str
     kind: str
-    """handler or daemon."""
+    """handler, daemon or protocol."""
     option: str
     entry: Entry
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
+from typing import Protocol
 
-from ccproxy.handler import Flushable
+
+class Flushable(Protocol):
+    """Something that writes what it has when asked."""
+
+    def flush(self) -> None:
+        """Write now."""
 
 
 class FlushQueue:

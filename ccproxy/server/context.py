@@ -17,12 +17,14 @@ from typing import Any, Protocol
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Actions, Message
-from ccproxy.handler import Flushable, Handler, Wire, WireOwner
+from ccproxy.handler import Context, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
+from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
 from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.protocol import MessageProtocol
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
 BACKLOG = 1024
@@ -46,11 +48,14 @@ class HandlerServices(Protocol):
     def routes(self, section: str) -> tuple[str, ...]:
         """The prefixes that name a section."""
 
+    def protocol(self, word: str) -> MessageProtocol:
+        """A protocol that is installed or lies in a plugin folder; ValueError if there is none."""
+
     def refresh(self) -> None:
         """Ask every handler again."""
 
 
-class HandlerContext:
+class HandlerContext(Context):
     """See `ccproxy.handler.Context`."""
 
     def __init__(self, name: str, kit: Kit, services: HandlerServices) -> None:
@@ -61,7 +66,6 @@ class HandlerContext:
         self._kit = kit
         self._handler_services = services
         self._loop = asyncio.get_running_loop()
-        self.now: Callable[[], float] = self._loop.time
         self._timers: set[asyncio.TimerHandle] = set()
         self._servers: list[asyncio.Server] = []
         self._wires: list[Dial] = []
@@ -79,6 +83,7 @@ class HandlerContext:
         """Open a link, or take over the one a reload left open."""
         link = self._handler_services.link(self.name, Address.remote(str(address)), options)
         link.on_message = on_message
+        link.on_state(_unheard)
         self.links.append(link)
         return link
 
@@ -86,6 +91,10 @@ class HandlerContext:
     def routes(self) -> tuple[str, ...]:
         """The prefixes that lead to this handler, of the plan that runs or is about to."""
         return self._handler_services.routes(self.name)
+
+    def protocol(self, word: str) -> MessageProtocol:
+        """A protocol by its word."""
+        return self._handler_services.protocol(word)
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
         """Connect once; what is still connected when the handler stops is closed then."""
@@ -129,6 +138,10 @@ class HandlerContext:
     def flush_later(self, one: Flushable) -> None:
         """Write once a turn."""
         self._kit.flush_queue.flush_later(one)
+
+    def now(self) -> float:
+        """Seconds of the loop's clock."""
+        return self._loop.time()
 
     def time(self) -> float:
         """Seconds since 1970."""
@@ -222,6 +235,10 @@ class HandlerContext:
             await work
         except Exception:
             self.log.exception("task failed")
+
+
+def _unheard(state: str) -> None:
+    """What is called when the state of a link changes and its handler did not ask."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

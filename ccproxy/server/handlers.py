@@ -22,6 +22,8 @@ from ccproxy.handler import Handler
 from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
 from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.plugins import Plugins
+from ccproxy.protocol import MessageProtocol
 from ccproxy.server.context import HandlerContext
 from ccproxy.server.leaving import Draining
 from ccproxy.server.runners import ThreadRunner, receiver
@@ -49,12 +51,13 @@ class RunningHandler:
 class HandlerSet:
     """All running handlers and links."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, plugins: Plugins) -> None:
         self.members: dict[str, RunningHandler] = {}
         self.links: dict[tuple[str, str], OutgoingLink] = {}
         self.past = Outbox("links gone", Limits())
         self.pool = Pool(THREADS, "blocking")
         self._kit = kit
+        self._plugins = plugins
         self._starting: dict[str, RunningHandler] = {}
         self._plan: Plan | None = None
         self._draining = Draining(self._cannot_drain)
@@ -96,6 +99,10 @@ class HandlerSet:
         plan = self._plan
         routes = plan.routes if plan is not None else ()
         return tuple(one.prefix for one in routes if section in one.sections)
+
+    def protocol(self, word: str) -> MessageProtocol:
+        """A protocol that is installed or lies in a plugin folder; ValueError if there is none."""
+        return self._plugins.protocol_by(word, self._plan.plugin_folders if self._plan else ())
 
     def refresh(self) -> None:
         """Ask every handler again."""

@@ -25,6 +25,7 @@ from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
+from ccproxy.plugins import Plugins
 from ccproxy.process.memory import keep_some
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
@@ -56,9 +57,9 @@ class Owner(Protocol):
         """The reload is over: the new plan runs, or the old one stays."""
 
 
-async def serve(plan: Plan, owner: Owner) -> int:
+async def serve(plan: Plan, owner: Owner, plugins: Plugins) -> int:
     """Run a plan until SIGTERM or SIGINT; the exit status. Nothing is left half started."""
-    server = Server(plan, owner)
+    server = Server(plan, owner, plugins)
     with owner.signals.obeyed(
         {
             signal.SIGTERM: server.ask_to_stop,
@@ -81,7 +82,7 @@ async def serve(plan: Plan, owner: Owner) -> int:
 class Server:
     """One switch with its listeners and handlers."""
 
-    def __init__(self, plan: Plan, owner: Owner) -> None:
+    def __init__(self, plan: Plan, owner: Owner, plugins: Plugins) -> None:
         loop = asyncio.get_running_loop()
         self.plan = plan
         self.owner = owner
@@ -90,7 +91,7 @@ class Server:
         self.switch = Switch(codec, self.log, plan.server.flows)
         identities = Identities(random.getrandbits(31))
         self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
-        self.handlers = HandlerSet(self.kit)
+        self.handlers = HandlerSet(self.kit, plugins)
         self.listeners = Listeners(self.kit)
         self.observer = Observer(self.kit, self.handlers, self.listeners)
         self.statistics = Statistics(self.log)

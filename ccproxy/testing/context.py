@@ -18,7 +18,10 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Forward
-from ccproxy.handler import Flushable, Handler, WireOwner
+from ccproxy.handler import Context, Handler, WireOwner
+from ccproxy.net.flush import Flushable
+from ccproxy.plugins import Plugins
+from ccproxy.protocol import MessageProtocol
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
@@ -56,6 +59,16 @@ class FakeLink:
         self.outbox = Outbox(address, options.limits)
         self.state = "up"
         self._on_message = on_message
+        self._on_state: Callable[[str], None] = lambda state: None
+
+    def on_state(self, call: Callable[[str], None]) -> None:
+        """See `Link`; the test calls `become`."""
+        self._on_state = call
+
+    def become(self, state: str) -> None:
+        """Change the state, and tell the handler."""
+        self.state = state
+        self._on_state(state)
 
     def take(self) -> list[Message]:
         """Take all messages that wait to be sent, in order; they count as sent then."""
@@ -96,7 +109,7 @@ class FakeWire:
         self.closed = True
 
 
-class FakeContext:
+class FakeContext(Context):
     """A `ccproxy.handler.Context` whose clock the test moves, and which records everything.
 
     The test can read its links, listeners, counters, replies, processes and log lines; `handlers`
@@ -112,7 +125,7 @@ class FakeContext:
         self.replies: list[Message] = []
         self.answers: list[tuple[Message, Any]] = []
         self.processes: list[asyncio.subprocess.Process] = []
-        self.routes: tuple[str, ...] = ()
+        self._routes: tuple[str, ...] = ()
         self.wires: list[FakeWire] = []
         self.departures: list[Callable[[bytes], None]] = []
         self.flow_changes = 0
@@ -171,6 +184,19 @@ class FakeContext:
         """See `Context`; the link is up at once."""
         self.links.append(FakeLink(address, options, on_message))
         return self.links[-1]
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """See `Context`; what the test has set."""
+        return self._routes
+
+    @routes.setter
+    def routes(self, prefixes: tuple[str, ...]) -> None:
+        self._routes = prefixes
+
+    def protocol(self, word: str) -> MessageProtocol:
+        """See `Context`; those that are installed."""
+        return Plugins().protocol_by(word)
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> FakeWire:
         """See `Context`; recorded in `wires`, and the test calls the methods of `owner`."""

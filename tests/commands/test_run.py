@@ -32,7 +32,7 @@ def serve(monkeypatch):
     """A server that ends at once; what it was called with."""
     calls = []
 
-    async def fake(plan, owner):
+    async def fake(plan, owner, plugins):
         calls.append((plan, Path("x.pid").read_text(), owner, asyncio.get_running_loop()))
         owner.ready()
         await asyncio.sleep(0)
@@ -222,7 +222,7 @@ def test_nothing_to_signal(ini, call):
 def test_a_signal_before_the_server_obeys_it_is_not_lost(ini, call, monkeypatch):
     obeyed = []
 
-    async def serve(plan, owner):
+    async def serve(plan, owner, plugins):
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
         stopping = asyncio.Event()

@@ -15,6 +15,7 @@ from ccproxy.config.routes import read_routes
 class Options:
     to: tuple[str, ...] = option(kinds.sections, default=(), help="handler sections")
     jobs: tuple[str, ...] = option(kinds.daemon_sections, default=(), help="daemon sections")
+    speaks: str = option(kinds.protocol, default="calls", help="what the service speaks")
 
 
 class Sink(Handler):
@@ -58,10 +59,23 @@ def find(word):
     return CLASSES.get(word) or Problem("", 0, f'no handler "{word}"')
 
 
+class Called:
+    calls_services = True
+
+
+class Deaf:
+    calls_services = False
+
+
+def find_protocol(word):
+    found = {"calls": Called, "texts": Deaf}.get(word)
+    return found or Problem("", 0, f'no protocol "{word}"')
+
+
 def collect(*lines, role="insecure"):
     made, problems = parse("x.ini", "\n".join(lines), {}, "host1")
     assert problems == []
-    handlers = Handlers(made, find, Role(role, 0))
+    handlers = Handlers(made, find, find_protocol, Role(role, 0))
     handlers.collect(read_routes(made.section("routes")).uses)
     return handlers
 
@@ -212,3 +226,14 @@ def test_a_check_that_fails_is_a_problem_of_its_section(word, what):
         f'x.ini:3: [h:a] cannot be checked: {what}; a fault of handler "{word}"'
     ]
     assert checked(word, sound=False) == []
+
+
+def test_a_protocol_that_an_option_names_must_be_one_of_calls():
+    ini = ("[routes]", "a = h:a", "[h:a]", "handler = sink")
+    assert collect(*ini, "speaks = calls").problems == []
+    [problem] = collect(*ini, "speaks = texts").problems
+    assert (problem.line, problem.what) == (
+        5, '"speaks" in [h:a]: no service can be called in protocol "texts"',
+    )  # fmt: skip
+    [problem] = collect(*ini, "speaks = zebra").problems
+    assert (problem.line, problem.what) == (5, 'no protocol "zebra"')

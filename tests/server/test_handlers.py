@@ -6,6 +6,7 @@ import pytest
 from ccproxy import Forward, Handler, LinkOptions, Reply, kinds, option
 from ccproxy.config.plan import HandlerPlan, Plan, RoutePlan
 from ccproxy.config.server import ServerOptions
+from ccproxy.plugins import Plugins
 from ccproxy.server import handlers as module
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.testing import message
@@ -76,7 +77,7 @@ def toy(section="a", word="x", kind=Toy):
 def make(kit):
     def make():
         made = kit()
-        return HandlerSet(made), made.switch
+        return HandlerSet(made, Plugins()), made.switch
 
     return make
 

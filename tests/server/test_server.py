@@ -87,7 +87,7 @@ async def test_it_is_ready_reloads_and_stops_by_signals(plan_of, until, caplog):
         (plan_of(one, "more = h:echo"), [Problem("x.ini", 4, "odd", warning=True)]),
         (plan_of(two), []),
     )
-    running = asyncio.ensure_future(serve(plan_of(one), owner))
+    running = asyncio.ensure_future(serve(plan_of(one), owner, Plugins()))
     await until(lambda: owner.is_ready)
     assert await reaches(one)
     for said in (
@@ -113,7 +113,7 @@ async def test_an_address_in_use_leaves_nothing(plan_of, caplog):
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", two)
     more = f"[listen:second]\nprotocol = cc\naddress = tcp://127.0.0.1:{two}"
     owner = Owner()
-    assert await serve(plan_of(one, more), owner) == 1
+    assert await serve(plan_of(one, more), owner, Plugins()) == 1
     assert not owner.is_ready
     assert f"cannot start: [listen:second] cannot listen on tcp://127.0.0.1:{two}" in caplog.text
     assert not await reaches(one)
@@ -122,7 +122,7 @@ async def test_an_address_in_use_leaves_nothing(plan_of, caplog):
 
 
 async def test_the_books_are_of_all_outboxes(plan_of):
-    server = Server(plan_of(*free_ports(1)), Owner())
+    server = Server(plan_of(*free_ports(1)), Owner(), Plugins())
     await server.start()
     assert [box.name for box in server.observer.outboxes()] == ["ccserver peers gone"]
     await server.stop()
@@ -146,7 +146,7 @@ async def test_a_stop_while_a_reload_hangs_leaves_nothing(plan_of, until, caplog
     more = f"more = h:hang\n[listen:x]\nprotocol = cc\naddress = ipc://{path}\n"
     more += "[h:hang]\nhandler = hanging\n"
     owner = Owner((plan_of(port, more), []))
-    running = asyncio.ensure_future(serve(plan_of(port), owner))
+    running = asyncio.ensure_future(serve(plan_of(port), owner, Plugins()))
     await until(lambda: owner.is_ready)
     os.kill(os.getpid(), signal.SIGHUP)
     await until(lambda: "hanging" in caplog.text)
@@ -162,7 +162,7 @@ async def test_a_start_that_takes_too_long_fails_the_reload_only(plan_of, until,
     [port] = free_ports(1)
     bad = plan_of(port, "more = h:hang\n[h:hang]\nhandler = hanging\n", "start-timeout = 10 ms")
     owner = Owner((bad, []), (plan_of(port, "more = h:echo"), []))
-    running = asyncio.ensure_future(serve(plan_of(port), owner))
+    running = asyncio.ensure_future(serve(plan_of(port), owner, Plugins()))
     await until(lambda: owner.is_ready)
     os.kill(os.getpid(), signal.SIGHUP)
     await until(lambda: owner.adopted == [False])

@@ -37,7 +37,8 @@ class OutgoingLink:
         self.name = name
         self.options = options
         self.outbox = Outbox(name, options.limits)
-        self.state = CONNECTING
+        self._state = CONNECTING
+        self._on_state: Callable[[str], None] = _unheard
         self.reason = ""
         self.reconnects = 0
         self.on_message: Callable[[Message], None] | None = None
@@ -53,6 +54,15 @@ class OutgoingLink:
     def address(self) -> str:
         """The address as the INI gives it."""
         return self._address.text or str(self._address)
+
+    @property
+    def state(self) -> str:
+        """connecting, up, refused, wrong-key or gone."""
+        return self._state
+
+    def on_state(self, call: Callable[[str], None]) -> None:
+        """Call with the new state whenever it changes; a second call replaces the first."""
+        self._on_state = call
 
     def rename(self, name: str) -> None:
         """Its section has another name now."""
@@ -73,7 +83,7 @@ class OutgoingLink:
         await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None:
             await self._half_close(self._connection, linger)
-        self.state = GONE
+        self._become(GONE, "")
         if self.outbox.waiting:
             lost = self.outbox.waiting
             self._kit.log.warning("dropped at stop link=%s messages=%d", self.name, lost)
@@ -87,15 +97,14 @@ class OutgoingLink:
             self._kit.switch, self.name, self.options.frame_limits, self._message
         )
         connection.use(ingress, self.outbox)
-        self.state, self.reason = UP, ""
+        self._become(UP, "")
         self._kit.log.info("link up link=%s remote=%s", self.name, self.address)
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
         """The connection is over; the next attempt follows."""
         was_up = connection.outbox is not None
-        self.state = CONNECTING if was_up else REFUSED
-        self.reason = reason
+        self._become(CONNECTING if was_up else REFUSED, reason)
         self._connection = None
         self._over.set()
         if was_up:
@@ -108,6 +117,16 @@ class OutgoingLink:
             connection.close(STOPS)
             return
         await close_gracefully(connection.release(STOPS), linger)
+
+    def _become(self, state: str, reason: str) -> None:
+        """Change the state; its handler is told, and a fault of the handler harms no link."""
+        before, self._state, self.reason = self._state, state, reason
+        if state == before:
+            return
+        try:
+            self._on_state(state)
+        except Exception as error:
+            self._kit.log.failed(self.name, "(link state)", error)
 
     def _message(self, message: Message) -> None:
         if self.on_message is None:
@@ -142,11 +161,15 @@ class OutgoingLink:
         self._connection.open()
 
     def _refused(self, reason: str) -> None:
-        self.state, self.reason = REFUSED, reason
+        self._become(REFUSED, reason)
         self._kit.log.often(
             f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,
             self.address, reason,
         )  # fmt: skip
+
+
+def _unheard(state: str) -> None:
+    """What is called when the state changes and no handler asked to hear of it."""
 
 
 def _backoff(options: LinkOptions) -> Backoff:

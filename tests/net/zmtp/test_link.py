@@ -7,6 +7,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.net.zmtp import link as module
 from ccproxy.net.zmtp.link import OutgoingLink, drained
+from ccproxy.testing import free_ports
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, pack
 
@@ -191,3 +192,22 @@ async def test_drained_says_whether_it_was(make, far):
     link.outbox.offer(pack([b"", b"a"]), 1)
     assert not await drained(link.outbox, 0.01)
     await link.close(0)
+
+
+async def test_the_owner_hears_each_change_of_the_state_once(kit, until, caplog):
+    seen = []
+    [port] = free_ports(1)
+    link = OutgoingLink("h:x", Address.remote(f"tcp://127.0.0.1:{port}"), QUICK, kit())
+    link.on_state(seen.append)
+    await until(lambda: link.state == "refused")
+    await asyncio.sleep(0.02)
+    assert seen == ["refused"]
+
+    def fails(state):
+        seen.append(state)
+        raise ValueError("on purpose")
+
+    link.on_state(fails)
+    await link.close(0)
+    assert seen == ["refused", "gone"] and link.state == "gone"
+    assert "handler failed handler=h:x type=(link state)" in caplog.text

@@ -22,6 +22,7 @@ class HttpProtocol(MessageProtocol):
 
     Options = options.CallListenerOptions
     about = "calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep"
+    calls_services = True
 
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
         """What the options alone cannot say."""

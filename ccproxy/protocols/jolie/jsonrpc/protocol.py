@@ -23,6 +23,7 @@ class JsonRpcProtocol(MessageProtocol):
 
     Options = options.CallListenerOptions
     about = "calls as JSON-RPC 2.0 over HTTP; the type as for sodep"
+    calls_services = True
 
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
         """What the options alone cannot say."""

@@ -22,6 +22,7 @@ class SodepProtocol(MessageProtocol):
 
     Options = options.CallListenerOptions
     about = "calls of Jolie programs; the type is PREFIX.RESOURCE.OPERATION"
+    calls_services = True
 
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
         """What the options alone cannot say."""
