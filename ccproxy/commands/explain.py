@@ -90,7 +90,9 @@ def answer(asked: Decision) -> str:
 
 
 def place(to: Destination) -> str:
-    """A link with its queue, as text."""
+    """A link with its queue, or another sink, as words."""
+    if not to.on_full:
+        return to.address
     messages = f" or {to.queue_messages} messages" if to.queue_messages else ""
     return f"{to.address}, queue {common.size(to.queue)}{messages}, on-full {to.on_full}"
 

@@ -16,18 +16,21 @@ from ccproxy.commands.nearmiss import NearMiss, fault_of, near_misses
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
+from ccproxy.core.sinks import Sink
 from ccproxy.handler import Discard, Forward, Handler, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A link that gets the messages; `queue` in bytes and `queue_messages` (0 = no limit) say how
-    much may wait."""
+    """A sink that messages are appended to.
+
+    For an outbox: bytes and messages (0 = no limit) that may wait, and the policy when it is full.
+    """
 
     address: str
-    queue: int
-    queue_messages: int
-    on_full: str
+    queue: int = 0
+    queue_messages: int = 0
+    on_full: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +155,24 @@ class AskedHandlers:
     def _decision(self, plan: HandlerPlan, verdict: Verdict) -> Decision:
         decision = partial(Decision, plan.section, plan.word, plan.line)
         if isinstance(verdict, Forward):
-            places = tuple(self._destination(box) for box in verdict.boxes)
-            return decision("forward", destinations=places)
+            places = tuple(self._destination(sink) for sink in verdict.sinks)
+            return said("forward", destinations=places)
         if isinstance(verdict, Discard):
             return decision("discard", verdict.reason)
         names = tuple(one.name for one in verdict.handlers) or (plan.section,)
         return decision("deliver", static=False, receivers=names)
 
-    def _destination(self, box: Outbox) -> Destination:
+    def _destination(self, sink: Sink) -> Destination:
         addresses = [
             link.address
             for context in self._contexts.values()
             for link in context.links
-            if link.outbox is box
+            if link.outbox is sink
         ]
-        limits = box.limits
-        address = addresses[0] if addresses else box.name
+        address = addresses[0] if addresses else sink.name
+        if not isinstance(sink, Outbox):
+            return Destination(address)
+        limits = sink.limits
         return Destination(address, limits.bytes, limits.messages, limits.policy)
 
 

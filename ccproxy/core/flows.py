@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 from ccproxy.core.verdict import Receiver
 
 TYPE_SIZE = 128
@@ -20,17 +20,17 @@ TYPE_SIZE = 128
 class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
-    __slots__ = ("blocking", "boxes", "fate", "handlers", "reason")
+    __slots__ = ("blocking", "fate", "handlers", "reason", "sinks")
 
     def __init__(
         self,
-        boxes: tuple[Outbox, ...] = (),
+        sinks: tuple[Sink, ...] = (),
         handlers: tuple[Receiver, ...] = (),
         fate: str = "discarded",
         reason: str = "",
     ) -> None:
-        self.boxes = boxes
-        self.blocking = tuple(box for box in boxes if box.limits.policy == "block")
+        self.sinks = sinks
+        self.blocking = tuple(sink for sink in sinks if sink.may_block)
         self.handlers = handlers
         self.fate = fate
         self.reason = reason
@@ -72,8 +72,8 @@ class FlowTable:
         target = self._compile(type)
         if target is None:
             return None
-        if target.boxes or target.handlers:
-            key = (target.fate, *map(id, target.boxes), 0, *map(id, target.handlers))
+        if target.sinks or target.handlers:
+            key = (target.fate, *map(id, target.sinks), 0, *map(id, target.handlers))
             target = self._targets.setdefault(key, target)
         self.bytes += len(type)
         while self.flows and (len(self.flows) >= self.limit or self.bytes > TYPE_SIZE * self.limit):

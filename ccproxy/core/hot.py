@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ccproxy.core.flows import Flow, Target
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 
 Buffer = bytes | memoryview
 
@@ -44,7 +44,7 @@ def scan(
     miss: Callable[[bytes], Flow],
     emit: Callable[[Target, list[Buffer], int], bool],
     limits: tuple[int, int],
-) -> tuple[int, int, Sequence[Outbox]]:
+) -> tuple[int, int, Sequence[Sink]]:
     """Pass on the whole messages of `data` by their type.
 
     A message is any number of non-empty frames, an empty one, the type, and any further frames.
@@ -67,7 +67,7 @@ def scan(
     target: Any = None
     view = memoryview(data)
     parts: list[Buffer] = [b""]
-    wait: Sequence[Outbox] = ()
+    wait: Sequence[Sink] = ()
     while start <= last:
         at = start + head_size
         if head_size and data[start:at] == head:
@@ -195,10 +195,10 @@ def scan(
 
 def scan_replies(
     data: bytes,
-    peers: dict[bytes, Outbox],
+    peers: dict[bytes, Sink],
     emit: Callable[[bytes, list[Buffer], int], None],
     limits: tuple[int, int],
-) -> tuple[int, int, Sequence[Outbox]]:
+) -> tuple[int, int, Sequence[Sink]]:
     """Pass on the whole messages of `data` by the identity in their first frame.
 
     `emit` gets a run: the identity, the messages without their first frame, and their size on the
@@ -212,7 +212,7 @@ def scan_replies(
     head = identity = b""
     view = memoryview(data)
     parts: list[Buffer] = []
-    wait: Sequence[Outbox] = ()
+    wait: Sequence[Sink] = ()
     while start <= last:
         at = start + head_size
         flags = 1

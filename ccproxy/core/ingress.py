@@ -13,7 +13,7 @@ from ccproxy.core.flows import Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK
 from ccproxy.core.message import Message
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
 from ccproxy.wire.zmtp.frames import frame, unpack
 
@@ -54,7 +54,7 @@ class Ingress:
         self._tired = tired
         self.prefix = frame(source.identity, more=True)
 
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
         table = self._switch.table
         return scan(data, table.flows, self._switch.miss, self._emit, self._limits)
@@ -64,14 +64,14 @@ class Ingress:
         messages = len(parts) - 1
         ledger.receive(messages, size)
         taken = 0
-        if target.boxes:
+        if target.sinks:
             chunk = self.prefix.join(parts)
-            taken = max([box.offer(chunk, messages) for box in target.boxes])
+            taken = max([box.offer(chunk, messages) for box in target.sinks])
         if target.handlers:
             for number, part in enumerate(parts[1:]):
                 ledger.end(self._deliver(target, part, number < taken), 1, len(part))
             return self._tired()
-        if not target.boxes:
+        if not target.sinks:
             self._drop(target, parts, size)
         elif taken == messages:
             ledger.end("forwarded", messages, size)
@@ -95,7 +95,7 @@ class Ingress:
         """Give one message to the handlers of its target, after the outboxes; return its fate."""
         switch = self._switch
         fates = [target.fate]
-        if target.boxes:
+        if target.sinks:
             fates.append("forwarded" if forwarded else "full")
         source = self._source
         seen = Message.cut([source.identity, *unpack(raw)], switch.codec, source.listener)
@@ -120,7 +120,7 @@ class ReplyIngress:
         self._on_message = on_message
         self.name = name
 
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
         return scan_replies(data, self._switch.peers, self._emit, self._limits)
 

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.wire.zmtp.frames import boundaries
 
 SMALL_CHUNK_SIZE = 16 * 1024
@@ -57,6 +58,11 @@ class Outbox:
         self._waiters: list[Callable[[], None]] = []
 
     @property
+    def may_block(self) -> bool:
+        """True with the policy `block`."""
+        return self.limits.policy == "block"
+
+    @property
     def blocked(self) -> bool:
         """True if the policy is `block` and senders have to wait."""
         limits = self.limits
@@ -69,7 +75,7 @@ class Outbox:
         """True if nothing but the rest of a message may go on the wire next."""
         return self._offset > 0
 
-    def offer(self, chunk: bytes, messages: int) -> int:
+    def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Queue whole messages; return the number accepted, count the others as dropped.
 
         With `drop-new` the last messages of the chunk are dropped. A blocked outbox drops what a
@@ -82,10 +88,14 @@ class Outbox:
         )
         if fits or (limits.policy == "block" and not self.blocked):
             self._append(chunk, messages)
-            return messages
-        if limits.policy == "drop-old":
-            return self._replace(chunk)
-        return self._squeeze(chunk, messages)
+            taken = messages
+        elif limits.policy == "drop-old":
+            taken = self._replace(chunk)
+        else:
+            taken = self._squeeze(chunk, messages)
+        if receipt is not None and taken:
+            receipt(taken, TAKEN)
+        return taken
 
     def peek(self, buffers: int) -> list[bytes | memoryview]:
         """The first waiting chunks, at most `buffers`, without the bytes that are sent already."""

@@ -14,8 +14,8 @@ from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK, Ledger
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
-from ccproxy.core.outbox import Outbox
 from ccproxy.core.routes import Routes
+from ccproxy.core.sinks import Sink
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
 from ccproxy.wire.cc import UntrustedMessage, frames, valid_type
 from ccproxy.wire.zmtp.frames import pack
@@ -48,7 +48,7 @@ class Switch:
         self.codec = codec
         self.notices = notices
         self.ledger = Ledger()
-        self.peers: dict[bytes, Outbox] = {}
+        self.peers: dict[bytes, Sink] = {}
         self.table = FlowTable(flow_limit, self._compile)
         self.malformed = Flow(Target(fate="malformed"))
         self._routes = Routes()
@@ -80,7 +80,7 @@ class Switch:
         flow.count += 1
         flow.bytes += size
         self.ledger.receive(1, size)
-        fates = [target.fate, *self._forward(target.boxes, message)]
+        fates = [target.fate, *self._forward(target.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         self.ledger.end(fate, 1, size)
@@ -99,7 +99,7 @@ class Switch:
         The ledger does not change: it counted the message's fate when the message came in.
         """
         place = self._ask(handler, message.type)
-        fates = [place.fate, *self._forward(place.boxes, message)]
+        fates = [place.fate, *self._forward(place.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in place.handlers]
         return min(fates, key=RANK.__getitem__)
 
@@ -149,19 +149,25 @@ class Switch:
         taken = box.offer(pack(frames(message.route[1:], action.type, payload)), 1)
         return "replied" if taken else "full"
 
+<<<<<<< HEAD
     def _forward(self, boxes: Sequence[Outbox], message: Message) -> list[str]:
         """Put a message of any protocol on links, as CC; return its fate, if there are links."""
         if not boxes:
+=======
+    def _forward(self, sinks: Sequence[Sink], message: Message) -> list[str]:
+        """Put a message on links, as CC whatever its protocol was; its fate, if there are links."""
+        if not sinks:
+>>>>>>> 4d393b8 (Sink: what a flow appends to is a contract of four methods, and its outcome may come later)
             return []
         payload = message.payload
         if message.origin is not None:
             try:
                 payload = self.codec.encode(message.type, message.value(), None)
             except ValueError as error:
-                self.notices.failed(boxes[0].name, message.type, error)
+                self.notices.failed(sinks[0].name, message.type, error)
                 return ["failed"]
         chunk = pack(frames(message.route, message.type, payload))
-        return ["forwarded" if max([box.offer(chunk, 1) for box in boxes]) else "full"]
+        return ["forwarded" if max([sink.offer(chunk, 1) for sink in sinks]) else "full"]
 
     def _compile(self, raw: bytes) -> Target | None:
         if not valid_type(raw):
@@ -170,25 +176,25 @@ class Switch:
         sections = self._routes.sections(type)
         if not sections:
             return Target(fate="unrouted", reason=type)
-        boxes: list[Outbox] = []
+        sinks: list[Sink] = []
         receivers: list[Receiver] = []
         fates = []
         for section in sections:
             place = self._ask(self._handlers[section], type)
-            boxes += place.boxes
+            sinks += place.sinks
             fates.append(place.fate)
             if any(one.exclusive for one in place.handlers):
                 receivers = [one for one in receivers if not one.exclusive]
             receivers += place.handlers
         fate = min(fates, key=RANK.__getitem__)
-        return Target(tuple(boxes), tuple(receivers), fate, type)
+        return Target(tuple(sinks), tuple(receivers), fate, type)
 
     def _ask(self, handler: Decider, type: str) -> Target:
         """Where one handler wants messages of a type to go; "failed" if `decide` fails."""
         try:
             verdict = handler.decide(type)
             if isinstance(verdict, Forward):
-                return Target(boxes=verdict.boxes, fate="failed")
+                return Target(sinks=verdict.sinks, fate="failed")
             if isinstance(verdict, Deliver):
                 whom = verdict.receivers(handler)
                 found = tuple([self._receivers.get(id(one), one) for one in whom])

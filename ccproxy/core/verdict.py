@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ccproxy.core.message import Actions, Message
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 
 
 class Receiver(Protocol):
@@ -24,17 +24,17 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Verdict: append every message of this type, unchanged, to these outboxes (or to one)."""
+    """Verdict: append every message of this type, unchanged, to these sinks (or to one)."""
 
-    outboxes: tuple[Outbox, ...] | Outbox
+    to: tuple[Sink, ...] | Sink
 
     @property
-    def boxes(self) -> tuple[Outbox, ...]:
-        """The outboxes; TypeError if there is none, or something that is not an outbox."""
-        boxes = (self.outboxes,) if isinstance(self.outboxes, Outbox) else tuple(self.outboxes)
-        if not boxes or not all(isinstance(box, Outbox) for box in boxes):
-            raise TypeError(f"Forward of {self.outboxes!r:.80}, expected outboxes")
-        return boxes
+    def sinks(self) -> tuple[Sink, ...]:
+        """The sinks; TypeError if there is none, or something that is not a sink."""
+        sinks = (self.to,) if isinstance(self.to, Sink) else tuple(self.to)
+        if not sinks or not all(isinstance(sink, Sink) for sink in sinks):
+            raise TypeError(f"Forward of {self.to!r:.80}, expected sinks")
+        return sinks
 
 
 @dataclass(frozen=True, slots=True)

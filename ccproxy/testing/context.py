@@ -169,7 +169,7 @@ class FakeContext(Context):
         verdict = handler.decide(message.type)
         if isinstance(verdict, Forward):
             chunk = pack(cc.frames(message.route, message.type, message.payload))
-            for outbox in verdict.boxes:
+            for outbox in verdict.sinks:
                 outbox.offer(chunk, 1)
         if isinstance(verdict, Deliver):
             for receiver in verdict.handlers or (handler,):
@@ -252,7 +252,7 @@ class FakeContext(Context):
     def dispatch(self, handler: Handler, message: Message) -> str:
         """See `Context`; raises what the other handler raises."""
         verdict = handler.decide(message.type)
-        if isinstance(verdict, Forward) and any(box.blocked for box in verdict.boxes):
+        if isinstance(verdict, Forward) and any(box.blocked for box in verdict.sinks):
             return "waits"
         self.deliver(handler, message)
         return "forwarded" if isinstance(verdict, Forward) else "consumed"

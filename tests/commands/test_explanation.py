@@ -96,7 +96,10 @@ def test_a_verdict_may_name_another_handler():
     [
         (NoStart, "its start failed: OSError: the disk is gone"),
         (NoDecision, "its decide failed: KeyError: 'a.b'"),
-        (Spawning, "its start failed: RuntimeError: there are no processes outside a running server"),
+        (
+            Spawning,
+            "its start failed: RuntimeError: there are no processes outside a running server",
+        ),
     ],
 )
 def test_a_broken_plugin_is_part_of_the_explanation(broken, reason):

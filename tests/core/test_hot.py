@@ -116,7 +116,7 @@ class World:
 
     def _target(self, boxes: list[Any]) -> Target:
         target = Target(fate="forwarded")
-        target.boxes = target.blocking = tuple(boxes)
+        target.sinks = target.blocking = tuple(boxes)
         return target
 
     def miss(self, name: bytes) -> Flow:
@@ -131,7 +131,7 @@ class World:
 
     def pass_on(self, target: Target, messages: list[bytes], size: int) -> None:
         self.emitted.append((target, messages, size))
-        fill(target.boxes, len(messages))
+        fill(target.sinks, len(messages))
 
     def transcript(self) -> list[tuple[str, list[bytes], int]]:
         names = {id(target): repr(name) for name, target in self.targets.items()}

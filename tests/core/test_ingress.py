@@ -21,14 +21,15 @@ PEER = b"\0peer"
 class Box:
     """Takes so many messages of each run."""
 
-    limits = SimpleNamespace(policy="drop-new")
+    name = "box"
+    may_block = False
     blocked = False
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.chunks: list[bytes] = []
 
-    def offer(self, chunk: bytes, messages: int) -> int:
+    def offer(self, chunk: bytes, messages: int, receipt: object = None) -> int:
         self.chunks.append(bytes(chunk))
         return min(self.room, messages)
 

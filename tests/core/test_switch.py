@@ -663,7 +663,7 @@ def test_every_message_has_one_fate_and_every_flow_its_count(
 
 
 def outboxes(handler: Puppet) -> tuple[Outbox, ...]:
-    return handler.verdict.outboxes if isinstance(handler.verdict, Forward) else ()
+    return handler.verdict.to if isinstance(handler.verdict, Forward) else ()
 
 
 def box_total(box: Outbox) -> int:

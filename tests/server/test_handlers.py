@@ -153,7 +153,7 @@ async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make, unti
     await handlers.apply(plan(("a", Linked, replace(options, word="y", queue=99))))
     assert list(handlers.links.values()) == [link]
     assert (link.outbox.limits.bytes, link.outbox.waiting) == (99, 1)
-    assert switch.table._compile(b"a").boxes == (link.outbox,)
+    assert switch.table._compile(b"a").sinks == (link.outbox,)
     with pytest.raises(StartFailed):
         other = ("a", Linked, replace(options, queue=55))
         more = ("b", Linked, replace(options, to=8))

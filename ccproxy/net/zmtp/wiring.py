@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 from ccproxy.net.flush import FlushQueue
 from ccproxy.wire.zmtp import Peer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class MessageSink(Protocol):
     """Where the bytes of a peer go once it is up: an Ingress or a ReplyIngress."""
 
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Outbox]]:
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Take whole messages; see `ccproxy.core.hot`."""
 
 
