@@ -16,7 +16,7 @@ ALLOWED = {
     "wire": {"ccproxy.wire"},
     "core": {"ccproxy.core", "ccproxy.wire"},
     "config": {"ccproxy.config", "ccproxy.core", "ccproxy.wire"},
-    "handler": {"ccproxy.config", "ccproxy.core"},
+    "handler": {"ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.protocol"},
     "protocol": {"ccproxy.config", "ccproxy.core", "ccproxy.net"},
     "verb": {"ccproxy.config"},
     "hookspecs": {*CONTRACTS, "pluggy"},

@@ -156,7 +156,7 @@ class AskedHandlers:
         decision = partial(Decision, plan.section, plan.word, plan.line)
         if isinstance(verdict, Forward):
             places = tuple(self._destination(sink) for sink in verdict.sinks)
-            return said("forward", destinations=places)
+            return decision("forward", destinations=places)
         if isinstance(verdict, Discard):
             return decision("discard", verdict.reason)
         names = tuple(one.name for one in verdict.handlers) or (plan.section,)

@@ -74,7 +74,7 @@ def _flow_status(name: bytes, flow: Flow) -> FlowStatus:
     target = flow.target
     return FlowStatus(
         _text(name),
-        tuple(box.name for box in target.boxes),
+        tuple(box.name for box in target.sinks),
         tuple(one.name for one in target.handlers),
         target.fate,
         flow.count,

@@ -19,7 +19,8 @@ from typing import Any
 from ccproxy.config.options import options_of
 from ccproxy.core.message import Message
 from ccproxy.handler import Handler
-from ccproxy.testing.context import CODEC, TIME, FakeContext, FakeLink, message
+from ccproxy.testing.context import FakeContext, message
+from ccproxy.testing.links import CODEC, TIME, FakeLink
 from ccproxy.testing.server import RunningServer, free_ports, running_server
 
 

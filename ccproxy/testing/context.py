@@ -11,24 +11,19 @@ import heapq
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
-from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Forward
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
+from ccproxy.testing.links import CODEC, TIME, FakeLink, FakeWire
 from ccproxy.wire import cc
-from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
-
-TIME = 1_700_000_000.0
-"""The time at the start, in seconds since 1970."""
-CODEC = cc.CcCodec("testhost", lambda: TIME)
-"""The codec of the messages that `message` makes."""
+from ccproxy.wire.zmtp.frames import pack
 
 _Result = TypeVar("_Result")
 
@@ -43,70 +38,6 @@ def message(
 ) -> Message:
     """A message as a handler sees it; `route` starts with the sender's identity."""
     return Message(type, route, codec.encode(type, value or {}, blob), codec, "test")
-
-
-class FakeLink:
-    """A link without a connection: the test takes what was sent and gives what comes back."""
-
-    def __init__(
-        self,
-        address: str,
-        options: LinkOptions,
-        on_message: Callable[[Message], None] | None,
-    ) -> None:
-        self.address = address
-        self.options = options
-        self.outbox = Outbox(address, options.limits)
-        self.state = "up"
-        self._on_message = on_message
-        self._on_state: Callable[[str], None] = lambda state: None
-
-    def on_state(self, call: Callable[[str], None]) -> None:
-        """See `Link`; the test calls `become`."""
-        self._on_state = call
-
-    def become(self, state: str) -> None:
-        """Change the state, and tell the handler."""
-        self.state = state
-        self._on_state(state)
-
-    def take(self) -> list[Message]:
-        """Take all messages that wait to be sent, in order; they count as sent then."""
-        taken = []
-        while waiting := self.outbox.peek(1):
-            taken += [Message.cut(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
-            self.outbox.advance(len(waiting[0]))
-        return taken
-
-    def receive(self, message: Message) -> None:
-        """Act as if a message without a route came from the far side."""
-        if self._on_message is None:
-            raise AssertionError(f"the handler does not listen to {self.address}")
-        self._on_message(message)
-
-
-class FakeWire:
-    """A dialled connection; the test tells `owner` what happens to it."""
-
-    def __init__(self, address: str, owner: WireOwner) -> None:
-        self.address = address
-        self.owner = owner
-        self.written: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> bool:
-        """Record the bytes, unless it is closed."""
-        if not self.closed:
-            self.written.append(data)
-        return not self.closed
-
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """Record the joined pieces, as `write` does."""
-        return self.write(b"".join(pieces))
-
-    def close(self) -> None:
-        """Record that it is closed."""
-        self.closed = True
 
 
 class FakeContext(Context):
@@ -298,13 +229,6 @@ class FakeContext(Context):
             if process.returncode is None:
                 process.kill()
             await process.wait()
-
-
-def _cut(data: bytes | memoryview) -> Iterator[bytes]:
-    start = 0
-    for end in boundaries(bytes(data)):
-        yield bytes(data[start:end])
-        start = end
 
 
 def _recorder(name: str, lines: list[str]) -> logging.LoggerAdapter[logging.Logger]:

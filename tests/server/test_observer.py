@@ -62,7 +62,7 @@ def observe(kit):
 
     async def observe(plan):
         shared = kit()
-        handlers, listeners = HandlerSet(shared), Listeners(shared)
+        handlers, listeners = HandlerSet(shared, Plugins()), Listeners(shared)
         await handlers.apply(plan)
         await listeners.commit(listeners.prepare(plan), plan)
 

@@ -183,7 +183,7 @@ async def test_statistics_are_written_as_asked(
     server = Server(
         plan_of(*free_ports(1), "", f"cc-stats = {cc_stats}\nstats-period = 0.1 s\n"
                 f"infofile = {info}\ninfofile-level = 3"),
-        Owner(),
+        Owner(), Plugins(),
     )  # fmt: skip
     await server.start()
     flow = server.switch.miss(b"echo.x")
@@ -210,7 +210,7 @@ async def test_a_fault_in_the_background_is_said(plan_of, until, caplog, monkeyp
     async def broken():
         raise RuntimeError("on purpose")
 
-    server = Server(plan_of(*free_ports(1)), Owner())
+    server = Server(plan_of(*free_ports(1)), Owner(), Plugins())
     monkeypatch.setattr(server, "_watch", broken)
     await server.start()
     running = asyncio.ensure_future(server.run())

@@ -54,7 +54,7 @@ class Other:
 
     def __init__(self, sock):
         self.sock = sock
-        self.codec = zmtp.Connection(Handshake(b"DEALER"))
+        self.codec = zmtp.WireConnection(Handshake(b"DEALER"))
         self.events = []
 
     async def send(self, data):

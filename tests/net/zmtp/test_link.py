@@ -27,7 +27,7 @@ class Far:
         loop = asyncio.get_running_loop()
         sock, _ = await loop.sock_accept(self.sock)
         self.accepted.append(sock)
-        codec = zmtp.Connection(Handshake(kind))
+        codec = zmtp.WireConnection(Handshake(kind))
         await loop.sock_sendall(sock, codec.start())
         return sock, codec
 

@@ -17,7 +17,7 @@ class Client:
     async def connect(self, listener, identity=b""):
         port = int(listener.acceptor.bound.rpartition(":")[2])
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
-        self.codec = zmtp.Connection(Handshake(b"DEALER", identity))
+        self.codec = zmtp.WireConnection(Handshake(b"DEALER", identity))
         self.writer.write(self.codec.start())
         await self.wait(zmtp.Ready)
         return self
