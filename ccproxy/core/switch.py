@@ -149,15 +149,9 @@ class Switch:
         taken = box.offer(pack(frames(message.route[1:], action.type, payload)), 1)
         return "replied" if taken else "full"
 
-<<<<<<< HEAD
-    def _forward(self, boxes: Sequence[Outbox], message: Message) -> list[str]:
-        """Put a message of any protocol on links, as CC; return its fate, if there are links."""
-        if not boxes:
-=======
     def _forward(self, sinks: Sequence[Sink], message: Message) -> list[str]:
-        """Put a message on links, as CC whatever its protocol was; its fate, if there are links."""
+        """Put a message of any protocol into sinks, as CC; return its fate, if there are sinks."""
         if not sinks:
->>>>>>> 4d393b8 (Sink: what a flow appends to is a contract of four methods, and its outcome may come later)
             return []
         payload = message.payload
         if message.origin is not None:

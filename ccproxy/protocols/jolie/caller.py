@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.message import Message, NativeAnswer, Reply
-from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.net.sockets import quiet
 from ccproxy.net.stream import Stream
 from ccproxy.protocols.jolie import cc_calls as cccall
@@ -66,7 +66,7 @@ class Caller:
         self._pacing = Backpressure(self.stream, self.side, self._wake)
         self._asking: Message | None = None
         self._now: Callable[[], float] = asyncio.get_running_loop().time
-        kit.switch.peers[self.identity] = ReplySink(self, listener.limits)
+        kit.switch.peers[self.identity] = ReplySink(self)
 
     # Owner of its stream
 
@@ -266,21 +266,26 @@ class Backpressure:
             self._wake()
 
 
-class ReplySink(Outbox):
-    """Stands in the switch's table of peers for a caller: turns CC replies into answers."""
+class ReplySink:
+    """The sink of a caller in the switch's table of peers: turns CC replies into answers."""
 
-    __slots__ = ("_caller",)
+    name = "replies"
+    may_block = blocked = False
 
-    def __init__(self, caller: Caller, limits: Limits) -> None:
-        super().__init__("returns", limits)
+    def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def offer(self, chunk: bytes, messages: int) -> int:
+    def wait(self, call: Callable[[], None]) -> None:
+        """Do nothing: no sender ever waits for it."""
+
+    def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Answer the calls whose numbers stand in front; how many of them were open."""
         start = taken = 0
         for end in boundaries(chunk):
             taken += self._answer(unpack(chunk[start:end]))
             start = end
+        if receipt is not None and taken:
+            receipt(taken, TAKEN)
         return taken
 
     def _answer(self, frames: list[bytes]) -> bool:

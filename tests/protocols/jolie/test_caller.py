@@ -8,7 +8,6 @@ import pytest
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Message, NativeAnswer, Reply
-from ccproxy.core.outbox import Limits
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
 from ccproxy.net import stream_listener as streaming
@@ -437,7 +436,7 @@ class OneCall:
 
 def test_a_reply_that_comes_back_over_a_link_is_an_answer():
     caller = OneCall()
-    sink = ReplySink(caller, Limits())
+    sink = ReplySink(caller)
     payload = cc.CcCodec("here", lambda: 1.5).encode("reply.calc.Sum.add", {"data": 7}, None)
 
     def back(*route):
