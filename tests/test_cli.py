@@ -143,7 +143,7 @@ def test_a_verb_is_found_between_options():
     assert cli.split_verb([], verbs) == (None, [])
 
 
-def test_who_reads_our_output_may_go(folder):
+def test_the_reader_of_our_output_may_go(folder):
     with subprocess.Popen(
         [sys.executable, "-m", "ccproxy", "--ini"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -217,8 +217,8 @@ def test_many_threads_get_their_own_answers():
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address where nobody listens."""
+def unheard() -> str:
+    """An address where no server listens."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as taken:
         port = taken.bind_to_random_port("tcp://127.0.0.1")
     return f"tcp://127.0.0.1:{port}"
@@ -235,18 +235,18 @@ def publish_until_full(client: Client, wait: float = 0.0) -> int:
     raise AssertionError("the queue has no end")
 
 
-def test_without_a_server_publish_ends_in_an_error(nobody):
-    with Client(nobody, limits=ClientLimits(queue=10, linger=0.0)) as client:
-        # A patient sender fills libzmq's part too; how much that is nobody promises.
+def test_without_a_server_publish_ends_in_an_error(unheard):
+    with Client(unheard, limits=ClientLimits(queue=10, linger=0.0)) as client:
+        # A patient sender fills libzmq's part too; how much that is, libzmq does not promise.
         assert publish_until_full(client, wait=0.2) >= 10
 
 
-def test_what_waits_is_sent_when_the_server_comes(nobody):
-    with Client(nobody, limits=ClientLimits(queue=10, linger=0.0)) as client:
+def test_what_waits_is_sent_when_the_server_comes(unheard):
+    with Client(unheard, limits=ClientLimits(queue=10, linger=0.0)) as client:
         taken = publish_until_full(client, wait=0.2)
         with zmq.Context() as context, context.socket(zmq.ROUTER) as late:
             late.setsockopt(zmq.LINGER, 0)
-            late.bind(nobody)
+            late.bind(unheard)
             for _ in range(taken):
                 assert late.poll(1000 * SOON), "a message was lost"
                 late.recv_multipart()
@@ -264,8 +264,8 @@ def test_close_sends_what_waits():
             router.seen.get(timeout=SOON)
 
 
-def test_close_is_bounded_and_may_be_repeated(nobody):
-    client = Client(nobody, limits=ClientLimits(linger=0.1))
+def test_close_is_bounded_and_may_be_repeated(unheard):
+    client = Client(unheard, limits=ClientLimits(linger=0.1))
     client.publish("a", {})
     begin = time.monotonic()
     client.close()
@@ -273,8 +273,8 @@ def test_close_is_bounded_and_may_be_repeated(nobody):
     assert time.monotonic() - begin < 30.0
 
 
-def test_a_closed_client_says_so(nobody):
-    client = Client(nobody, limits=ClientLimits(linger=0.0))
+def test_a_closed_client_says_so(unheard):
+    client = Client(unheard, limits=ClientLimits(linger=0.0))
     client.close()
     with pytest.raises(ConnectionError, match="closed"):
         client.publish("a", {})
@@ -282,8 +282,8 @@ def test_a_closed_client_says_so(nobody):
         client.request("a", {})
 
 
-def test_closing_ends_open_requests(nobody):
-    client = Client(nobody, limits=ClientLimits(linger=0.0))
+def test_closing_ends_open_requests(unheard):
+    client = Client(unheard, limits=ClientLimits(linger=0.0))
     found: queue.Queue[Exception] = queue.Queue()
 
     def ask() -> None:
@@ -307,8 +307,8 @@ def test_an_address_that_is_none_is_a_value_error(address):
         Client(address)
 
 
-def test_what_cc_cannot_carry_is_a_value_error(nobody):
-    with Client(nobody, limits=ClientLimits(linger=0.0)) as client:
+def test_what_cc_cannot_carry_is_a_value_error(unheard):
+    with Client(unheard, limits=ClientLimits(linger=0.0)) as client:
         with pytest.raises(ValueError, match="invalid message type"):
             client.publish("a b", {})
         with pytest.raises(ValueError, match="cannot carry"):

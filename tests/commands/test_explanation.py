@@ -28,7 +28,7 @@ class Deciding(Handler):
 
 class Plain(Handler):
     async def start(self, ctx):
-        raise AssertionError("nobody has to start it to know that it sees each message")
+        raise AssertionError("it need not be started to know that it sees each message")
 
 
 class Passing(Deciding):
@@ -77,7 +77,7 @@ def log():
     return Deciding.log
 
 
-def test_only_who_decides_is_started_and_stopped(log):
+def test_only_handlers_that_decide_are_started_and_stopped(log):
     explanation = ask(plan(Plain, Deciding))
     assert log == ["start h:deciding", "stop h:deciding"]
     plain, deciding = explanation.asked

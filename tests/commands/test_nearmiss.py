@@ -11,7 +11,7 @@ from ccproxy.wire.cc import valid_type
 
 
 def why(prefix, type):
-    """Why a route does not match a type; empty if nobody would have thought so."""
+    """Why a route does not match a type; empty if no reader would expect a match."""
     found = near_misses(type, (RoutePlan(prefix, ("h:x",), 7),))
     assert all(miss.prefix == prefix and miss.line == 7 for miss in found)
     return found[0].why if found else ""

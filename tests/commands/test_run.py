@@ -113,7 +113,7 @@ def test_a_pid_file_of_a_live_process(ini, call, serve):
     other.drop()
 
 
-def test_who_is_stopped_is_waited_for(ini, call, monkeypatch):
+def test_a_process_that_is_stopped_is_waited_for(ini, call, monkeypatch):
     ini(INI)
     other = PidFile(Path("x.pid"))
     other.take()

@@ -103,7 +103,7 @@ def test_body_of_stdin_and_blob_of_a_file(server, call, monkeypatch, tmp_path):
     assert blob == b"\0\1\2"
 
 
-def test_nobody_listens(call):
+def test_no_server_listens(call):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"

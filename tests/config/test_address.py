@@ -137,12 +137,12 @@ def test_clashes(one, two, clash):
         ("tcp://127.0.0.1:1", "tcp://*:1", True),
         ("tcp://localhost:1", "tcp://127.0.0.1:1", True),
         ("tcp://Here:1", "tcp://here:1", True),
-        ("tcp://10.0.0.1:1", "tcp://0.0.0.0:1", False),  # perhaps, but who knows
+        ("tcp://10.0.0.1:1", "tcp://0.0.0.0:1", False),  # perhaps, but it cannot be known
         ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", False),
         ("ipc:///a", "ipc:///a", True),
     ],
 )
-def test_who_connects_to_itself(one, listening, same):
+def test_a_link_to_our_own_listener_is_found(one, listening, same):
     assert Address.parse(one).leads_to(Address.parse(listening)) is same
 
 

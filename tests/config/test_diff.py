@@ -69,7 +69,7 @@ def test_handlers_come_and_go(plan_of):
     assert one.routes
 
 
-def test_a_reference_to_a_new_section_replaces_who_refers(plan_of):
+def test_a_reference_to_a_new_section_replaces_the_handler_that_refers(plan_of):
     one = change(
         plan_of,
         ("forward-to = h:out\n", "forward-to = h:new\n[h:new]\nhandler = disposer\n"),

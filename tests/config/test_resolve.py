@@ -58,7 +58,7 @@ def test_all_mistakes_at_once_and_the_good_values_all_the_same():
     ]
 
 
-def test_options_somebody_else_reads_and_helpers_are_known():
+def test_helpers_and_options_that_are_read_elsewhere_are_known():
     resolved = read(
         "[s]", "number = %(one)s%(two)s", "one = 1", "two = 2", "handler = x", "job_name = y",
         besides=("handler",),

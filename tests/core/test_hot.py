@@ -560,7 +560,7 @@ def test_frames_in_counts_frames(scanner: ModuleType, parts: list[tuple[bytes, i
 
 
 @both
-def test_a_cut_identity_is_nobody(scanner: ModuleType) -> None:
+def test_a_cut_identity_is_no_peer(scanner: ModuleType) -> None:
     peers = Peers((0, 0))
     assert peers.boxes[b"a"].blocked
     assert scanned_replies(scanner, pack([b"ab", b"1"])[:3], peers)[1] == hot.MORE

@@ -125,7 +125,7 @@ def test_with_handlers_each_message_has_the_best_fate(room, handlers, fate):
 
 
 @pytest.mark.parametrize("fate", ["unrouted", "malformed", "discarded"])
-def test_what_goes_nowhere_is_said_if_somebody_is_to_blame(fate):
+def test_what_goes_nowhere_is_said_if_a_peer_is_to_blame(fate):
     switch = FakeSwitch(Target(fate=fate, reason="a.b"))
     ingress(switch).feed(run([1, 2]))
     assert switch.fates() == {fate: 2}
@@ -137,7 +137,7 @@ def test_what_goes_nowhere_is_said_if_somebody_is_to_blame(fate):
     assert switch.said == said[fate]
 
 
-def test_who_is_tired_stops_after_a_message_that_handlers_saw():
+def test_a_slice_ends_after_a_message_that_handlers_saw():
     switch = FakeSwitch(Target(handlers=("consumed",)))
     data = run([1, 2])
     done, why, _ = ingress(switch, tired=lambda: True).feed(data)

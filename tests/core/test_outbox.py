@@ -50,7 +50,7 @@ class Model:
 
     @property
     def full(self) -> bool:
-        """For `block`, all messages of a chunk count until it is through or nobody could wait."""
+        """For `block`, all messages of a chunk count until it is through or none could wait."""
         limits = self.limits
         return self.size >= limits.bytes or 0 < limits.messages <= self.box.waiting
 
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         self.box.wait(self._resume)
 
     def _expect_calls(self) -> None:
-        """Waiters have been called, all of them, if it is time; nobody is called too early."""
+        """Waiters have been called, all of them, if it is time; none is called too early."""
         limits, box = self.model.limits, self.box
         half = box.bytes * 2 <= limits.bytes
         half = half and (not limits.messages or box.waiting * 2 <= limits.messages)
@@ -194,7 +194,7 @@ class Machine(RuleBasedStateMachine):
         assert box.queued == self.model.queued == self.number
         assert box.queued == box.sent + sum(box.dropped.values()) + box.waiting
         assert +box.dropped == +self.model.dropped
-        # What is sent of a chunk is counted when the chunk is through, or somebody has to know.
+        # What is sent of a chunk is counted when the chunk is through, or a waiter has to know.
         assert box.sent <= self.model.sent
 
     @invariant()
@@ -422,7 +422,7 @@ def test_peek_gives_no_more_buffers_than_asked_for() -> None:
     assert Outbox("box", Limits()).peek(2) == []
 
 
-def test_who_waits_is_called_once_at_half() -> None:
+def test_a_waiter_is_called_once_at_half() -> None:
     called: list[str] = []
     box = filled(Limits(100, 0, "block"), 40, 40, 40)
     box.wait(lambda: called.append("one"))
@@ -445,7 +445,7 @@ def test_half_is_half_of_the_messages_too() -> None:
     assert called == [1]
 
 
-def test_who_waits_again_when_called_is_not_lost() -> None:
+def test_a_waiter_that_waits_again_when_called_is_not_lost() -> None:
     called: list[int] = []
     box = filled(Limits(100, 0, "block"), 40, 40, 40)
 
@@ -463,7 +463,7 @@ def test_who_waits_again_when_called_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize("limits", [Limits(100, 0, "drop-new"), Limits(10**9, 0, "block")])
-def test_nobody_waits_when_a_reload_ends_the_reason(limits: Limits) -> None:
+def test_no_waiter_is_left_when_a_reload_ends_the_reason(limits: Limits) -> None:
     called: list[int] = []
     box = filled(Limits(100, 0, "block"), 200)
     box.wait(lambda: called.append(1))

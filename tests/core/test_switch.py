@@ -1,4 +1,4 @@
-"""The switch with handlers that do as they are told, and outboxes nobody empties."""
+"""The switch with handlers that do as they are told, and outboxes that are never emptied."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_full_when_the_asker_does_not_read() -> None:
     assert bench.send(ONE, ONE, ONE) == {"replied": 2, "full": 1}
 
 
-def test_too_big_is_left_to_who_closes_the_peer() -> None:
+def test_too_big_is_left_to_the_caller_that_closes_the_peer() -> None:
     bench = Bench(forward(room(9)))
     data = pack(ONE)
     assert bench.ingress.feed(data + b"\x02" + b"\xff" * 8) == (len(data), TOO_BIG, ())
@@ -250,7 +250,7 @@ def handlers_of(fate: str) -> Puppet:
 
 
 def gone(message: Message) -> Actions:
-    """Answer somebody who is not there: a fate only an action can come to."""
+    """Answer a peer that is not there: a fate only an action can come to."""
     object.__setattr__(message, "route", (b"nobody",))
     return Reply("b")
 
@@ -304,7 +304,7 @@ def test_a_generator_that_raises_in_the_middle() -> None:
     assert bench.send(ONE) == {"failed": 1}
 
 
-def test_who_stands_for_a_handler_gets_its_messages() -> None:
+def test_a_substitute_of_a_handler_gets_its_messages() -> None:
     handler, other, stand_in = Puppet("h"), Puppet("h:other"), Puppet("stand-in")
     bench = Bench(handler)
     receivers: Mapping[int, Receiver] = {id(handler): stand_in}
@@ -417,7 +417,7 @@ def test_handlers_that_take_long_end_the_read() -> None:
 @pytest.mark.parametrize(
     "verdict", [None, 7, "x", Forward(()), Forward(3), Forward(("x",)), Deliver((1,)), Deliver(5)]
 )
-def test_a_verdict_that_is_none_harms_nobody_else(verdict: Any) -> None:
+def test_a_verdict_that_is_none_harms_no_other_handler(verdict: Any) -> None:
     wrong = Puppet("h:wrong")
     wrong.verdict = verdict
     bench = Bench(wrong, forward(room(9)))
@@ -463,7 +463,7 @@ def test_a_message_of_the_handlers_own() -> None:
 
 
 @pytest.mark.parametrize("message", [None, Message("a", (), (), PlainCodec())])
-def test_a_reply_to_nobody_is_a_mistake_of_the_handler(message: Message | None) -> None:
+def test_a_reply_without_a_peer_is_a_mistake_of_the_handler(message: Message | None) -> None:
     with pytest.raises(ValueError, match="came from a peer"):
         Bench().switch.act(Reply("b"), message)
 
@@ -574,7 +574,7 @@ def test_replies_go_to_the_peer_their_first_frame_names() -> None:
     assert taken(other) == [[b"", b"c"]]
 
 
-def test_replies_to_nobody_are_gone() -> None:
+def test_replies_to_unknown_peers_are_gone() -> None:
     bench = Bench()
     assert bench.feed(pack([b"nobody", b"", b"b"]) * 3, bench.link()) == {"gone": 3}
 
@@ -595,14 +595,14 @@ def test_a_peer_that_blocks_stops_the_link() -> None:
     bench.check()
 
 
-def test_a_bare_identity_is_malformed_and_reaches_nobody() -> None:
+def test_a_bare_identity_is_malformed_and_reaches_no_peer() -> None:
     bench = Bench()
     assert bench.feed(pack([PEER]) * 2 + pack([b"nobody"]), bench.link()) == {"malformed": 3}
     assert bench.peer.queued == 0
     assert bench.heard.lines[0] == ("malformed", "h:link", frame(PEER), 1)
 
 
-def test_a_message_without_a_route_is_for_who_owns_the_link() -> None:
+def test_a_message_without_a_route_is_for_the_owner_of_the_link() -> None:
     bench, seen = Bench(), list[Message]()
     link = bench.link(seen.append)
     assert bench.feed(pack([b"", b"b.c", b"{}"]) + pack([b"", b"d"]), link) == {"consumed": 2}
@@ -616,7 +616,7 @@ def test_a_message_without_a_route_may_be_malformed(frames: list[bytes]) -> None
     assert bench.heard.lines[0][:2] == ("malformed", "h:link")
 
 
-def test_a_message_without_a_route_that_nobody_wants_is_gone() -> None:
+def test_a_message_without_a_route_and_without_an_owner_is_gone() -> None:
     bench = Bench()
     assert bench.feed(pack([b"", b"a"]), bench.link()) == {"gone": 1}
 

@@ -1,7 +1,8 @@
-"""Real servers, real libzmq clients, raw sockets that speak ZMTP; every server's books are audited.
+"""Real servers, libzmq clients, raw sockets that speak ZMTP; each server is audited at its end.
 
-Whatever a test did to a server: when it stops, `received` is the sum of the fates, each outbox adds
-up, nothing waits, and nobody's stack trace is in the log unless the test said that it may be.
+Whatever a test did to a server: when it stops, `received` is the sum of the fates, the counts of
+each outbox add up, no message waits, and no stack trace is in the log unless the test said that it
+may be.
 """
 
 from __future__ import annotations

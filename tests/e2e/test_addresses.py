@@ -121,15 +121,15 @@ remote-cc = tcp://127.0.0.1:PORT3
 
 
 def test_listeners_share_one_space_of_identities(start, make, fill, tmp_path):
-    """A reply finds its peer by identity, whichever door it came in by."""
+    """A reply finds its peer by identity, whichever address it has connected to."""
     far = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT3"))
     server = start(SEVERAL)
-    doors = [
+    addresses = [
         fill("tcp://127.0.0.1:PORT1"),
         fill("tcp://127.0.0.1:PORT2"),
         f"ipc://{tmp_path}/server/third.sock",
     ]
-    clients = [make(zmq.DEALER, connect=door) for door in doors for _ in range(5)]
+    clients = [make(zmq.DEALER, connect=address) for address in addresses for _ in range(5)]
     for number, client in enumerate(clients):
         client.send_multipart([b"", b"data", b"%d" % number])
     received = [far.recv_multipart() for _ in clients]

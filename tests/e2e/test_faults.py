@@ -1,4 +1,4 @@
-"""What goes wrong between processes: everybody recovers, nothing leaks, others never notice."""
+"""What goes wrong between processes: all recover, nothing leaks, other peers do not notice."""
 
 import itertools
 import json
@@ -122,7 +122,7 @@ def test_kill_9_of_the_middle_of_three(start, make, here, fill):
         assert client.recv_multipart() == [b"Q", b"", b"data", b"%d" % life]
         middle.kill()
         first.wait_for_count("link down", life + 1)
-        far.send_multipart(received)  # to a peer that is gone: nobody may mind
+        far.send_multipart(received)  # to a peer that is gone: no error
         ask(client)
 
 
@@ -237,7 +237,7 @@ def test_other_protocols_are_named(start, dial):
 
 
 def test_a_slow_loris_is_given_up(start, dial, make, here):
-    """One byte now and then keeps nobody in the handshake for ever, and holds up nobody else."""
+    """A peer that sends one byte now and then is closed in time, and holds up no other."""
     server = start(SERVER)
     client = make(zmq.DEALER, connect=here)
     loris = [dial() for _ in range(50)]

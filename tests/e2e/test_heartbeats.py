@@ -1,4 +1,4 @@
-"""ZMTP PING and PONG between processes, in both directions, and who falls silent."""
+"""ZMTP PING and PONG between processes, in both directions, and peers that fall silent."""
 
 import json
 import signal
@@ -54,7 +54,7 @@ def ask(client):
 
 
 def test_libzmq_and_we_ping_each_other_and_stay(start, make, fill, watch):
-    """Both sides ping, nobody talks otherwise: nobody gives up."""
+    """Both sides ping and send nothing else: neither gives up."""
     options = {"server": PEERS.format("5 s"), "link": LINK.format("5 s")}
     far = make(
         zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT2"), heartbeat_ivl=50, heartbeat_timeout=5000
@@ -154,7 +154,7 @@ def test_a_frozen_far_side_of_a_chain(start, make, fill):
     assert far.recv_multipart()[-1] == b"waits"
 
 
-def test_who_is_not_read_is_not_called_silent(start, make, fill):
+def test_a_peer_that_is_not_read_is_not_called_silent(start, make, fill):
     """A sender held back by `block` cannot be heard: that is our doing."""
     link = "queue = 100 KiB\non-full = block"
     server = start(SERVER.format(server=PEERS.format("300 ms"), link=link))

@@ -54,7 +54,7 @@ def test_commands_between_messages_and_between_frames(server, far, dial):
 
 
 @pytest.mark.parametrize("bare", [False, True])
-def test_a_flood_of_commands_holds_nobody_up(server, far, dial, bare):
+def test_a_flood_of_commands_holds_no_other_peer_up(server, far, dial, bare):
     """Many commands in one read cost the server no more than as many messages."""
     wire = dial().greet()
     unit = command(b"PONG") + (b"" if bare else pack([b"", b"drop"]))
@@ -130,7 +130,7 @@ def test_garbage_after_the_handshake(server, far, dial, inside):
 
 
 def test_random_types_cost_neither_memory_nor_the_log(server, far, dial, make, fill):
-    """300,000 types that nobody knows, valid and not, while somebody else is served."""
+    """300,000 types without a route, valid and not, while another client is served."""
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     wire = dial().greet()
     dice = random.Random(9)

@@ -226,7 +226,7 @@ s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     c, _ = s.accept()
     said = c.recv(100)
-    if said:  # not the one who looks whether this port accepts
+    if said:  # not the agent's look whether this port accepts
         f = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
         f.sendall(said)
         c.sendall(f.recv(100))
@@ -323,7 +323,7 @@ def test_the_manager_is_away(agent, manager, tmp_path, until):
     assert not gone(pid)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs as another user")
 def test_another_user(agent, manager, tmp_path, until):
     text = f"exec = /bin/sleep 600\nready = spawn\nuser = nobody\nenv = TEST={tmp_path}"
     (tmp_path / "output").mkdir()
@@ -349,7 +349,7 @@ def test_check_names_the_lines_of_the_repository(tmp_path):
 
 
 def test_a_hand_written_instance(agent, manager, tmp_path, ports, until):
-    """As `nc` would: no hello is needed if nobody asks for a token; only its own id is accepted."""
+    """As `nc` would: no hello is needed if no token is required; only its own id is accepted."""
     agent(program("job", SLEEP, ready="hello", env=f"TEST={tmp_path}"))
     id = manager.execute("job", 96)
     until(lambda: processes(tmp_path))

@@ -200,7 +200,7 @@ def test_a_full_queue_of_64_mib_costs_less_than_1_6_times_that(start, dial):
 
 
 def test_a_message_the_far_side_refuses_does_not_stop_the_others(start, make, fill):
-    """The far side closes the link when the message begins: trying for ever would help nobody."""
+    """The far side closes the link when the message begins: trying for ever would be of no use."""
     far = SERVER.format(server="max-message = 1 MiB", link="").replace("PORT2", "PORT4")
     start(far.replace("PORT1", "PORT2"), name="far")
     behind = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT4"), rcvtimeo=3000)

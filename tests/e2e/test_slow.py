@@ -127,7 +127,7 @@ def client(server, make, fill):
     return make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
 
 
-def test_slow_handlers_in_threads_hold_nobody_up(server, client, make, fill):
+def test_slow_handlers_in_threads_hold_no_message_up(server, client, make, fill):
     """Messages pass while one handler computes and another sleeps: both end only after them."""
     far = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT2"))
     slow = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))

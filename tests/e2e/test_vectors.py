@@ -189,7 +189,7 @@ class Tap:
 
     def over(self):
         identity, *found = self.front.recv_multipart()
-        # As on the wire: the identity of the connection is put in front by who accepts it.
+        # As on the wire: the side that accepts a connection puts its identity in front.
         self.back.send_multipart([identity, *found])
         return found
 
@@ -244,7 +244,7 @@ def test_another_type_to_the_echo_handler(start, make, fill):
 
 
 def test_a_reply_to_a_client_that_is_gone(start, make, fill, until):
-    """The request waits for the echo server; the reply finds nobody and is counted as gone."""
+    """The request waits for the echo server; the client of the reply is gone, which is counted."""
     first = start(HOP.format(here=1, there=2), name="a")
     second = start(HOP.format(here=2, there=3), name="b")
     first.wait_for("link up")

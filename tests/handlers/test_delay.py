@@ -100,7 +100,7 @@ def test_what_waits_at_stop_is_lost_and_counted():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 3), max_size=12), st.floats(0, 2))
-def test_order_is_kept_and_nobody_waits_less_than_the_delay(pauses, seconds):
+def test_order_is_kept_and_no_message_waits_less_than_the_delay(pauses, seconds):
     sink = Sink()
     options = {"forward-to": "h:sink", "delay": seconds}
     with run_handler(Delay, options, {"h:sink": sink}) as delay:

@@ -48,7 +48,7 @@ def test_a_pong_after_more_than_five_seconds_is_too_late():
     assert pinger(101.0, 102.0).pong("echo.response", pong(101.0), 106.0).word == "late"
 
 
-def test_a_pong_for_somebody_else_is_unknown_and_no_pong():
+def test_a_pong_for_another_target_is_unknown():
     made = pinger(101.0)
     note = made.pong("echo.response", pong(101.0, "tcp://other:1"), 102.0)
     assert (note.level, note.text) == (30, text(SEEN["wrong_target"]["log"][0]))

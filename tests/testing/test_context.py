@@ -76,7 +76,7 @@ def test_listeners_are_recorded(ctx):
     assert ctx.listeners == {"tcp://127.0.0.1:9": asyncio.Protocol}
 
 
-def test_a_link_nobody_listens_to_says_so(ctx):
+def test_a_link_without_an_on_message_says_so(ctx):
     link = ctx.link("tcp://far:1", LinkOptions())
     with pytest.raises(AssertionError, match="does not listen"):
         link.receive(message("pong", route=()))

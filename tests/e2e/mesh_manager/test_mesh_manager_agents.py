@@ -90,7 +90,7 @@ def test_refusals(mesh):
     assert said, "what must not be is named"
 
 
-def test_nobody_speaks_for_the_instances_of_another(mesh):
+def test_no_agent_speaks_for_the_instances_of_another(mesh):
     mesh.start()
     first, second = mesh.agent(), mesh.agent(address="10.0.0.2")
     first.register()

@@ -109,7 +109,7 @@ def test_an_operation_is_stopped_between_steps(mesh, soon):
     soon(lambda: mesh.states("operation")[1] in ("done", "stopped"))
 
 
-def test_who_may_operate(mesh):
+def test_operators_that_are_not_named_are_refused(mesh):
     mesh.ini += "operate-from = listen:mesh\n"
     mesh.start()
     with Client(f"tcp://127.0.0.1:{mesh.ports['PORT1']}") as client:

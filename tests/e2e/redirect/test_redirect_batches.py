@@ -96,7 +96,7 @@ def test_as_many_as_there_may_be(server, web):
     assert [one["result"] for one in body] == [id + 1 for id in range(BATCH)]
 
 
-def test_a_caller_that_leaves_in_the_middle_harms_nobody(server, web):
+def test_a_caller_that_leaves_in_the_middle_harms_no_other(server, web):
     body = json.dumps([request("slow", 1), request("sum", 2, x=1, y=1)]).encode()
     with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 60) as sock:
         head = f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -98,7 +98,7 @@ def test_a_server_that_stops_answers_what_is_under_way(asking, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_stops_says_so_to_who_is_not_answered(asking, kind):
+def test_a_server_that_stops_says_so_to_callers_that_wait(asking, kind):
     server, _, answer = asking(kind, Slow(None))
     began = time.monotonic()
     assert server.stop() == 0
@@ -135,7 +135,7 @@ def test_http_is_told_that_the_answer_is_the_last(start, ini, service):
 
 
 def pump(sock, going):
-    """Send calls without a pause until nobody takes them."""
+    """Send calls without a pause until the server takes no more."""
     number = 0
     try:
         while True:

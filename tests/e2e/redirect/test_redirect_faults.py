@@ -1,4 +1,4 @@
-"""Whatever a service or a client does: an answer or a clean close, and nobody else is harmed."""
+"""Whatever a service or a client does: an answer or a clean close, and others are not harmed."""
 
 import socket
 import struct
@@ -113,7 +113,7 @@ def test_http_services_that_break_off(behind, fault_of, protocol, data):
         assert fault_of(kind, "/Bad")
 
 
-def test_a_service_that_answers_twice_or_to_nobody(behind, caller, value_of):
+def test_a_service_that_answers_twice_or_without_a_call(behind, caller, value_of):
     count = 0
 
     def behave(call: Call):

@@ -1,4 +1,4 @@
-"""HTTP on real sockets: heads that can be read in two ways, what is too long, who closes early."""
+"""HTTP on real sockets: heads that can be read in two ways, what is too long, early closes."""
 
 import json
 import socket

@@ -17,7 +17,7 @@ CLIENTS = 8
 
 
 def named(name: str, wait: float = 0.0):
-    """A service that says who it is and repeats the number it was asked."""
+    """A service that answers with its name and the number it was asked."""
 
     def behave(call: Call) -> Result:
         number = call.value.tree().children["n"][0].payload
@@ -105,7 +105,7 @@ def test_a_relocation_that_cannot_be_done_changes_nothing(
     assert value_of(caller().ask("/Sum", "sum", numbered(1))) == "one"
 
 
-def test_nobody_may_relocate_who_was_not_named(moving, two, caller, value_of):
+def test_a_listener_that_is_not_named_may_not_relocate(moving, two, caller, value_of):
     server = moving(**{"relocate-from": "listen:http"})
     with Client(server.address("PORT1")) as client:
         error = client.request("relocate.Sum", {"location": two[1].location}).value["error"]
@@ -129,7 +129,7 @@ def test_by_command_and_over_a_restart(start, ini, two, tmp_path, caller, value_
     server = start(text, "second")
     assert value_of(caller().ask("/Sum", "sum", numbered(2))) == "two"
     assert server.count("relocated as saved") == 1
-    # Who changes the place in the INI means what he writes.
+    # A place that is changed in the INI overrules the one that was saved.
     changed = text.replace(two[0].location, two[0].location.replace("127.0.0.1", "localhost"))
     server.reload(fill(changed))
     assert value_of(caller().ask("/Sum", "sum", numbered(3))) == "one"

@@ -49,7 +49,7 @@ def answers(sock):
 
 
 @pytest.mark.parametrize("policy", ["drop-new", "drop-old"])
-def test_who_never_reads_is_closed_and_named_once(caller_of, policy):
+def test_a_caller_that_never_reads_is_closed_and_named_once(caller_of, policy):
     server, sock = caller_of(f"peer-queue = 8 MiB\npeer-on-full = {policy}")
     server.wait_for("does not read its answers")
     found = answers(sock)
@@ -63,7 +63,7 @@ def test_who_never_reads_is_closed_and_named_once(caller_of, policy):
     assert server.count(has_no_meaning) == (policy == "drop-old")
 
 
-def test_with_block_who_reads_late_gets_everything(caller_of, until):
+def test_with_block_a_caller_that_reads_late_gets_everything(caller_of, until):
     server, sock = caller_of("peer-queue = 1 MiB\npeer-on-full = block")
     until(lambda: server.memory > CALLS * SIZE // 2)
     time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""Who may talk to whom, and under which name."""
+"""Which socket types may talk to each other, and under which name."""
 
 from __future__ import annotations
 
