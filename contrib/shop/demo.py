@@ -4,10 +4,10 @@
     users -> web (gateway) -> catalog, orders -> store (SQLite file)
 
 Under steady traffic one node is drained, a service is updated to its next version, an instance is
-killed, the Manager is killed and started again, an agent is killed and started again. Promised is:
-no user request fails, every order that was confirmed is there once, the Manager's view of the open
-sessions is the kernel's, and nothing is left when the shop is closed. If one of these does not
-hold, the exit status is 1.
+killed, the Manager is killed and started again, an agent is killed and started again. The promises:
+no user request fails, every order that was confirmed is stored once, the Manager's list of open
+sessions is the same as the kernel's, and no process or port is left when the shop is closed. If one
+of these does not hold, the exit status is 1.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BOUND = 240
 
 
 class Demo:
-    """`say` prints; broken promises are gathered."""
+    """The phases of the demo; `broken` are the promises that did not hold."""
 
     def __init__(self, mesh: Mesh, traffic: Traffic, requests: int) -> None:
         self.mesh = mesh

@@ -1,4 +1,7 @@
-"""The kernel's own table of connections: what is really open between some addresses (Linux)."""
+"""The kernel's own table of connections: what is really open between some addresses (Linux).
+
+It is compared with what the Manager says, so it must never ask the Manager.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ ESTABLISHED, LISTEN = "01", "0A"
 
 
 def connections(nodes: Iterable[str], least: int = 1) -> set[tuple[End, End]]:
-    """From and to of each open connection between these addresses, to a port of `least` or more
-    on which somebody listens."""
+    """Source and destination of each open connection between these addresses, to a port of `least`
+    or more on which a process listens."""
     own = set(nodes)
     ends = listeners(own)
     return {
@@ -24,7 +27,7 @@ def connections(nodes: Iterable[str], least: int = 1) -> set[tuple[End, End]]:
 
 
 def listeners(nodes: Iterable[str]) -> set[End]:
-    """Where somebody listens on these addresses."""
+    """The ports of these addresses on which a process listens."""
     own = set(nodes)
     return {here for here, _, state in _rows() if state == LISTEN and here[0] in own}
 

@@ -1,7 +1,8 @@
 """A whole mesh on the loopback interface: a Manager and agents from the files of conf/, operated.
 
 Everything runs in a directory of its own, on addresses of its own (127.X.Y.1 and so on), as real
-processes. The last agent is connected by CC, the others by plain text. It ends what it started.
+processes. The last agent is connected by CC, the others by plain text. `Mesh.stop` ends every
+process that was started.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 HTTP = 8080
 READY = "ready data-path"
-PATIENCE = 30.0
-"""Seconds that anything may take."""
+STEP_TIMEOUT = 30.0
+"""Seconds that a step may take if its caller says no other limit."""
 
 Row = dict[str, Any]
 FAST = {
     "agent-lost": "4 s", "backoff-first": "300 ms", "tombstone": "3 s", "health-interval": "1 s",
     "agent-silence": "4 s", "start-timeout": "15 s",
 }  # fmt: skip
-"""Timers of the Manager for who does not want to wait."""
+"""Short timers of the Manager, so that a demo or a test does not wait for long."""
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def until(look: Callable[[], Any], what: str, seconds: float = STEP_TIMEOUT) -> Any:
     """The first true answer; TimeoutError if there is none."""
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -47,7 +48,7 @@ def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
 
 
 class Server:
-    """One ccserver process; what it says goes to a file."""
+    """One ccserver process; its output goes to a file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -129,7 +130,7 @@ class Mesh:
     def ask(self, verb: str, **fields: Any) -> Row:
         """Ask the Manager as `ccserver mesh` does; RuntimeError with what it refuses."""
         with Client(f"tcp://127.0.0.1:{self._cc}") as client:
-            value: Row = client.request(f"mesh.{verb}", fields, timeout=PATIENCE).value
+            value: Row = client.request(f"mesh.{verb}", fields, timeout=STEP_TIMEOUT).value
         if value.get("error"):
             raise RuntimeError(f"{verb} {fields}: {value['error']}")
         return value

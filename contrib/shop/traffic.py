@@ -1,7 +1,8 @@
 """Users of the shop: steady traffic on the gateway, and what they saw of it.
 
-Each user has one connection, asks, waits for the answer, and asks again at its next time. A request
-that is not answered as it should be is a failure; nothing is asked twice here.
+Each user has one connection, sends a request, waits for the answer, and sends the next one when it
+is due. A request that gets no answer, or another one than expected, is a failure; none is sent
+twice.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-PATIENCE = 60.0
+ANSWER_TIMEOUT = 60.0
 """Seconds a user waits for an answer."""
 
 
 @dataclass(slots=True)
-class Seen:
+class Phase:
     """What the users saw in one phase; times in seconds."""
 
     name: str
@@ -35,10 +36,10 @@ class Seen:
 
 
 class Traffic:
-    """`users` at once, `rate` requests a second together; a thread of its own."""
+    """`users` at the same time, `rate` requests a second in all; in a thread of its own."""
 
     def __init__(self, front: tuple[str, int], users: int = 8, rate: float = 300.0) -> None:
-        self.phases: list[Seen] = []
+        self.phases: list[Phase] = []
         self.placed: set[str] = set()
         self._front = front
         self._users = users
@@ -52,13 +53,13 @@ class Traffic:
         self._thread.start()
 
     def phase(self, name: str) -> None:
-        """From now on it counts for another phase."""
+        """Count for another phase from now on."""
         if self.phases:
             self.phases[-1].took = time.monotonic() - self.phases[-1].began
-        self.phases.append(Seen(name))
+        self.phases.append(Phase(name))
 
     def stop(self) -> None:
-        """No new requests; those under way are waited for."""
+        """Send no new requests, and wait for the answers to those under way."""
         self._end.set()
         self._thread.join()
         self.phases[-1].took = time.monotonic() - self.phases[-1].began
@@ -69,9 +70,9 @@ class Traffic:
         return self._end.is_set()
 
     @property
-    def total(self) -> Seen:
+    def total(self) -> Phase:
         """All phases together."""
-        found = Seen("all together", longest=max(one.longest for one in self.phases))
+        found = Phase("all together", longest=max(one.longest for one in self.phases))
         for one in self.phases:
             found.requests += one.requests
             found.failures += one.failures
@@ -91,7 +92,7 @@ class Traffic:
             began = time.monotonic()
             failure = ""
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
                     streams = streams or await asyncio.open_connection(*self._front)
                     failure, last = await self._ask(streams, number, count)
             except (OSError, EOFError, TimeoutError) as error:

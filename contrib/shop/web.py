@@ -6,7 +6,8 @@
     GET  /orders/ID                       an order
     GET  /health                          this gateway
 
-It keeps nothing; a request that breaks behind it is asked again, which is safe here.
+It keeps nothing. A request whose session breaks is sent again, which is safe because no request
+changes anything twice.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ import lines
 from ccproxy.service import SessionRefused
 from ccproxy.service.aio import Service
 
-READ = 65536
-LAST = 5.0
-"""Seconds that users have at the end to get what they asked for."""
+READ_SIZE = 65536
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds that users have at the end to get the answers under way."""
 
 
 class Gateway:
@@ -88,11 +89,11 @@ class Gateway:
         return 404, {"error": f"nothing at {path}"}
 
     async def close(self) -> None:
-        """Users get what they asked for, and are told to go."""
+        """Close idle connections, and wait for the answers under way, which end theirs."""
         for writer in self.idle:
             writer.close()
         if self.users:
-            await asyncio.wait(self.users, timeout=LAST)
+            await asyncio.wait(self.users, timeout=SHUTDOWN_TIMEOUT)
 
 
 async def receive(
@@ -103,7 +104,7 @@ async def receive(
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(READ))
+            connection.receive_data(await reader.read(READ_SIZE))
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):

@@ -1,6 +1,7 @@
 """The abstract graph of an application: services, sockets, plugs, edges. Frozen values only.
 
-It says what may be connected to what, and how many of each run; it must never know what runs.
+It says which services may be connected, and how many instances of each may run. This module must
+never know what runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The state file: the last row of each key in an SQLite database, by (table, key).
 
 Every `write` is one transaction: after a `kill -9` it is there as a whole or not at all. With
-`full` that holds for a power cut too, at the price of a sync each; without it a power cut may take
-the latest transactions, never the file. One process has the file at a time. A StateFile may be used
-by any thread, by one at a time; it must never know what a row means.
+`full` that holds for a power cut too, at the price of a sync for each write; without it a power cut
+may lose the latest transactions, but never the file. One process has the file at a time. A
+StateFile may be used by any thread, but by one at a time. This module must never know what a row
+means.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from itertools import chain
 from pathlib import Path
 
 VERSION = 1
-"""Of the tables in the file; it stands in the file's own header."""
+"""The version of the tables in the file; SQLite keeps it in the header of the file."""
 
 _CHUNKS = (64, 16, 4, 1)
-"""Rows in one statement. Each statement lets go of the interpreter lock once, and may wait for it
-as long as the loop computes: few statements are worth more than simple ones."""
+"""How many rows one statement may have. Each statement releases the interpreter lock once and may
+have to wait for it as long as the loop computes, so a few long statements are faster."""
 
 _WAL_PAGES = 1000
 """Pages in the write-ahead log after which they are copied into the file."""
 _WAL_BYTES = 16 * 1024 * 1024
-"""What is left of a write-ahead log that a large transaction made longer."""
+"""The size to which a write-ahead log is cut that a large transaction has made longer."""
 
 Text = tuple[str, str, str | None]
 """Table, key, row; None = the row is forgotten."""
 
 
 class StateFile:
-    """ValueError if the file is none of ours, sqlite3.Error and OSError if it cannot be used."""
+    """ValueError if the file is not a state file, sqlite3.Error or OSError if it cannot be used."""
 
     def __init__(self, path: str, full: bool = True) -> None:
         self.path = path
