@@ -14,7 +14,7 @@ from typing import NamedTuple
 EAGER, ON_DEMAND = "eager", "on-demand"
 
 
-class Socket(NamedTuple):
+class GraphSocket(NamedTuple):
     """A socket of a service; port 0 = assigned by the Manager."""
 
     name: str
@@ -37,12 +37,12 @@ class Replicas(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class GraphService:
     """One vertex. Times are seconds, 0 = off; `line` is that of its section."""
 
     name: str
     kind: str = "regular"
-    sockets: tuple[Socket, ...] = ()
+    sockets: tuple[GraphSocket, ...] = ()
     plugs: tuple[Edge, ...] = ()
     replicas: Replicas = Replicas(0, 1)
     start: str = ON_DEMAND
@@ -62,7 +62,7 @@ class Service:
         """The edge of a plug."""
         return next((one for one in self.plugs if one.plug == name), None)
 
-    def socket(self, name: str) -> Socket | None:
+    def socket(self, name: str) -> GraphSocket | None:
         """The socket of that name."""
         return next((one for one in self.sockets if one.name == name), None)
 
@@ -77,7 +77,7 @@ class Graph:
     """An application: its services by name, and the pool of ports, both ends included."""
 
     name: str
-    services: Mapping[str, Service]
+    services: Mapping[str, GraphService]
     ports: tuple[int, int] = (54000, 55554)
 
     def edges(self) -> Iterator[tuple[str, Edge]]:

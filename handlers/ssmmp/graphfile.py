@@ -16,7 +16,7 @@ from typing import TypeVar
 from ccproxy import Problem, kinds, option
 from ccproxy.config.resolve import suggest
 
-from .graph import EAGER, ON_DEMAND, Edge, Graph, Replicas, Service, Socket, cycle
+from .graph import EAGER, ON_DEMAND, Edge, Graph, GraphService, GraphSocket, Replicas, cycle
 from .sections import NamedSection, read
 
 _NAME = "[A-Za-z0-9_.@-]+"
@@ -31,11 +31,11 @@ def _parts(text: str, one: Callable[[str], Part]) -> tuple[Part, ...]:
     return tuple(one(part.strip()) for part in text.split(",")) if text.strip() else ()
 
 
-def _socket(text: str) -> Socket:
+def _socket(text: str) -> GraphSocket:
     match = _SOCKET.fullmatch(text)
     if not match or int(match[2] or 0) > 65535:
         raise kinds.wrong(text, "a socket such as orders_api, or http:8080 for a fixed port")
-    return Socket(match[1], int(match[2] or 0))
+    return GraphSocket(match[1], int(match[2] or 0))
 
 
 def _plug(text: str) -> Edge:
@@ -91,13 +91,15 @@ class AppOptions:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """The options of `[service NAME]`; one field of `graph.Service` each."""
+    """The options of `[service NAME]`; one field of `graph.GraphService` each."""
 
     kind: str = option(
         kinds.choice("gateway", "regular", "baas"), default="regular",
         help="gateway: entry for users; baas: storage, holds all state; regular: all others",
     )  # fmt: skip
-    sockets: tuple[Socket, ...] = option(SOCKETS, default=(), help="NAME, or NAME:PORT if fixed")
+    sockets: tuple[GraphSocket, ...] = option(
+        SOCKETS, default=(), help="NAME, or NAME:PORT if fixed"
+    )
     plugs: tuple[Edge, ...] = option(PLUGS, default=(), help="PLUG -> SERVICE.SOCKET, ...")
     replicas: Replicas | None = option(
         REPLICAS, default=None, help="instances kept, or LEAST-MOST; 0: on demand"
@@ -153,14 +155,14 @@ def parse(file: str, text: str) -> tuple[Graph | None, list[Problem]]:
     return (None if problems else graph), sorted(problems)
 
 
-def _service(section: NamedSection) -> Service:
+def _service(section: NamedSection) -> GraphService:
     options: ServiceOptions = section.options
     gateway = options.kind == "gateway"
     eager = gateway if options.start == "auto" else options.start == EAGER
     values = {one.name: getattr(options, one.name) for one in fields(ServiceOptions)}
     values["replicas"] = options.replicas or (Replicas(1, 1) if eager else Replicas(0, 1))
     values["start"] = EAGER if eager else ON_DEMAND
-    return Service(section.name, line=section.line, **values)
+    return GraphService(section.name, line=section.line, **values)
 
 
 class _Checks:
@@ -184,7 +186,7 @@ class _Checks:
             yield from self.service(section, service)
         yield from self.ports()
 
-    def service(self, section: NamedSection, service: Service) -> Iterator[Problem]:
+    def service(self, section: NamedSection, service: GraphService) -> Iterator[Problem]:
         near = service.near
         if near and near not in self.sections:
             yield section.problem("near", f"no service {near!r}", suggest(near, self.sections))

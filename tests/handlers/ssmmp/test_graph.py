@@ -1,9 +1,11 @@
-from ccproxy_handlers.ssmmp.graph import Edge, Graph, Service, cycle
+from ccproxy_handlers.ssmmp.graph import Edge, Graph, GraphService, cycle
 
 
 def made(**edges):
     services = {
-        name: Service(name, plugs=tuple(Edge(f"p{n}", one, "s") for n, one in enumerate(targets)))
+        name: GraphService(
+            name, plugs=tuple(Edge(f"p{n}", one, "s") for n, one in enumerate(targets))
+        )
         for name, targets in edges.items()
     }
     return Graph("g", services)

@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy_handlers.ssmmp import graphfile
-from ccproxy_handlers.ssmmp.graph import EAGER, ON_DEMAND, Edge, Replicas, Socket
+from ccproxy_handlers.ssmmp.graph import EAGER, ON_DEMAND, Edge, GraphSocket, Replicas
 
 REFERENCE = """
 [app]
@@ -37,12 +37,12 @@ def test_the_graph_of_the_reference():
     assert not problems
     web, orders, store = (graph.services[one] for one in ("web", "orders", "store"))
     assert (graph.name, graph.ports) == ("shop", (54000, 55554))
-    assert web.sockets == (Socket("http", 8080),)
+    assert web.sockets == (GraphSocket("http", 8080),)
     assert web.plugs[0] == Edge("orders_client", "orders", "orders_api")
     assert (web.replicas, web.start) == (Replicas(2, 2), EAGER)
     assert (orders.replicas, orders.start, orders.idle_stop) == (Replicas(0, 4), ON_DEMAND, 60.0)
     assert store.alone and store.restart == "always"
-    assert web.plug("nothing") is None and store.socket("sql") == Socket("sql", 0)
+    assert web.plug("nothing") is None and store.socket("sql") == GraphSocket("sql", 0)
     assert [one[0] for one in graph.incoming("store")] == ["orders"]
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ccproxy.protocols import ssmmp
 
-from ...graph import Edge, Service
+from ...graph import Edge, GraphService
 from .rows import AgentRow, InstanceRow, SessionRow
 from .state import State
 from .tables import LIVE, InstanceState
@@ -69,14 +69,14 @@ class LegacyPeers:
             return None
         return self._register_gateway(agent, service, name, number)
 
-    def _gateway_service(self, program: str) -> Service | None:
+    def _gateway_service(self, program: str) -> GraphService | None:
         services = self.state.graph.services.values()
         return next(
             (one for one in services if one.kind == "gateway" and one.program == program), None
         )
 
     def _register_gateway(
-        self, agent: AgentRow, service: Service, name: str, number: int
+        self, agent: AgentRow, service: GraphService, name: str, number: int
     ) -> InstanceRow:
         now = self.state.now
         row = InstanceRow(

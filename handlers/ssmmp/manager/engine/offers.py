@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ccproxy.protocols import ssmmp
 
-from ...graph import Edge, Service
+from ...graph import Edge, GraphService
 from .events import SessionOffered, SessionWaits
 from .instances import InstanceMachine
 from .placement import Placement
@@ -175,7 +175,7 @@ class Offers:
                 return self.store.instances[chosen]
         return self.store.instances[failed[0]] if failed else None
 
-    def _pick(self, service: Service, row: SessionRow, keys: Iterable[int]) -> int:
+    def _pick(self, service: GraphService, row: SessionRow, keys: Iterable[int]) -> int:
         """One of the instances by the policy of the service, 0 if there is none."""
         found = list(keys)
         if len(found) < 2:

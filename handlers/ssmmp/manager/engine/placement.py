@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...graph import Service
+from ...graph import GraphService
 from .rows import AgentRow, Ports
 from .state import State
 from .tables import AgentState
@@ -64,7 +64,7 @@ class Placement:
         times = [failures[key].until for key in keys if key in failures]
         return min(times, default=0.0)
 
-    def find(self, service: Service, program: str, node: str = "") -> Place | None:
+    def find(self, service: GraphService, program: str, node: str = "") -> Place | None:
         """The best place for one more instance of a service; `node` see `nodes`."""
         fitting = []
         wanted = self.nodes(node)
@@ -87,7 +87,7 @@ class Placement:
             return {node}
         return {key for key, one in agents.items() if node in ("", one.node, one.address)}
 
-    def rank(self, service: Service, agent: AgentRow) -> tuple[int, int, int, str]:
+    def rank(self, service: GraphService, agent: AgentRow) -> tuple[int, int, int, str]:
         """The order of candidates: near, then spread or pack, then fewest instances, then name."""
         keys = self.store.instance_index.of(("on", agent.key))
         here = [self.store.instances[key] for key in keys]
@@ -97,7 +97,7 @@ class Placement:
             return far, -len(here), same, agent.key
         return far, same, len(here), agent.key
 
-    def assign(self, address: str, service: Service) -> Ports | None:
+    def assign(self, address: str, service: GraphService) -> Ports | None:
         """A port for every socket, reserved per address; None if a fixed one is taken or the pool
         is used up."""
         ports: list[tuple[str, int]] = []
@@ -129,7 +129,7 @@ class Placement:
         return 0
 
 
-def _reason(service: Service, node: str, order: tuple[int, int, int, str], among: int) -> str:
+def _reason(service: GraphService, node: str, order: tuple[int, int, int, str], among: int) -> str:
     if node:
         return f"asked for {node}"
     if among == 1:

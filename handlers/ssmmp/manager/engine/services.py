@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...graph import Service
+from ...graph import GraphService
 from .instances import InstanceMachine
 from .offers import Offers
 from .placement import Placement, failures_key
@@ -69,7 +69,7 @@ class Services:
         index = self.store.instance_index
         return index.size(("live", name)) > index.size(("staying", name))
 
-    def plan(self, service: Service, node: str = "") -> InstanceRow:
+    def plan(self, service: GraphService, node: str = "") -> InstanceRow:
         """One more instance; it is placed at once if there is a place."""
         desired = self.state.desired(service.name)
         if desired.target < service.replicas.least:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import Rule
 
-from ...graph import EAGER, Graph, Service
+from ...graph import EAGER, Graph, GraphService
 from ...notices import Count, Notice
 from .actions import Action, ClosePeer, Tell
 from .events import Changed, Event
@@ -50,7 +50,7 @@ class State:
         self.now = now
         self.store.log = []
 
-    def service(self, name: str) -> Service | None:
+    def service(self, name: str) -> GraphService | None:
         """A vertex of the graph."""
         return self.graph.services.get(name)
 
