@@ -1,0 +1,121 @@
+"""The table in docs/architecture.md is true: so many files, and no others, are touched to add one.
+
+Additions in one file are made here, in a folder that a configuration names; that nothing else
+knows a built-in one is looked up in the sources.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ccproxy import Context, cli
+from ccproxy.commands import common
+from ccproxy.commands.dry import DryContext
+from ccproxy.server.context import HandlerContext
+from ccproxy.testing import FakeContext, running_server
+
+ROOT = Path(__file__).parents[1]
+KERNEL = ("core", "config", "net", "server", "process", "wire")
+INI = """[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+plugins = {folder}
+[routes]
+hello = h:one
+[h:one]
+handler = one
+{option}
+"""
+HANDLER = """
+from dataclasses import dataclass
+from ccproxy import Handler, kinds, option
+
+class One(Handler):
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        colour: str = option(kinds.choice("red", "blue"), default="red", help="what it is painted")
+"""
+VERB = """
+from ccproxy.verb import Verb
+
+class Two(Verb):
+    about = "count to a number"
+    examples = "examples:\\n  ccserver two x.ini --to 3"
+
+    def arguments(self, parser):
+        parser.add_argument("file", help="a configuration")
+        parser.add_argument("--to", type=int, default=2, help="the last number")
+
+    def run(self, options):
+        print(*range(1, options.to + 1))
+        return 0
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """Writes a configuration whose plugin folder is the test's own; its path."""
+    (tmp_path / "one.py").write_text(HANDLER)
+
+    def write(option: str = "") -> Path:
+        text = INI.format(folder=tmp_path, option=option).replace("PORT1", "22632")
+        (tmp_path / "it.ini").write_text(text)
+        return tmp_path / "it.ini"
+
+    return write
+
+
+def test_an_option_is_one_line_of_its_handler(configuration):
+    plan, problems = common.load(configuration("colour = blue"))
+    assert plan is not None and problems == []
+    assert plan.handlers[0].options.colour == "blue"
+    [problem] = common.load(configuration("colour = green"))[1]
+    assert "red or blue" in str(problem)
+    [problem] = common.load(configuration("color = blue"))[1]
+    assert 'did you mean "colour"' in str(problem)
+
+
+def test_a_handler_is_one_file(tmp_path):
+    (tmp_path / "one.py").write_text(HANDLER)
+    with running_server(INI.format(folder=tmp_path, option="")) as server:
+        assert server.stop() == 0
+
+
+def test_a_verb_is_one_file(configuration, tmp_path, capsys):
+    (tmp_path / "two.py").write_text(VERB)
+    assert cli.main(["two", str(configuration()), "--to", "3"]) == 0
+    assert capsys.readouterr().out == "1 2 3\n"
+
+
+def test_a_method_of_the_context_is_the_contract_and_the_server(monkeypatch):
+    """What the contract does by itself is enough for tests of handlers and for `explain`."""
+    monkeypatch.setattr(Context, "brand_new", lambda self: "as the contract says", raising=False)
+    for implementation in (DryContext("h:one", {}), FakeContext("h:one")):
+        assert implementation.brand_new() == "as the contract says"
+    implementation.close()
+    assert issubclass(HandlerContext, Context)
+
+
+def quoted(word: str, folders: tuple[str, ...]) -> list[str]:
+    """Files of some packages of the kernel that have the word as a text of its own."""
+    pattern = re.compile(rf"""["']{word}["']""")
+    files = [file for folder in folders for file in ROOT.glob(f"ccproxy/{folder}/**/*.py")]
+    return [file.name for file in files if pattern.search(file.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("word", ["ssmmp", "sodep", "http", "jsonrpc"])
+def test_a_protocol_is_known_to_its_folder_only(word):
+    assert quoted(word, KERNEL) == []
+    assert (
+        quoted(word, ("protocols",))
+        or (ROOT / "ccproxy" / "protocols" / word).is_dir()
+        or (ROOT / "ccproxy" / "protocols" / "jolie" / word).is_dir()
+    )
+
+
+@pytest.mark.parametrize("word", ["run", "mesh", "relocate", "send", "explain", "examples"])
+def test_a_verb_is_known_to_its_module_only(word):
+    text = (ROOT / "ccproxy" / "cli.py").read_text("utf-8")
+    if word != cli.DEFAULT:
+        assert f'"{word}"' not in text
