@@ -18,8 +18,6 @@ from .options import PLAIN
 
 CONNECT_TIMEOUT = 5.0
 """Seconds until an attempt to connect has failed."""
-POLL_INTERVAL = 0.1
-"""Seconds between two looks at the state of a link."""
 _UP = "up"
 
 
@@ -125,7 +123,7 @@ class LinkConnection:
             # A few messages at most wait for a Manager that is away: the agent says all anew.
             options = LinkOptions(reconnect_max=1.0, queue_messages=100_000)
             self._link = self._ctx.link(self._address, options, self._message)
-            self._watch()
+            self._link.on_state(self._state_changed)
         self._connected, self._connecting = False, True
         self._attempt += 1
         self._ctx.call_later(CONNECT_TIMEOUT, partial(self._late, self._attempt))
@@ -149,11 +147,6 @@ class LinkConnection:
             self._ctx.log.warning("no text from the Manager type=%s: %s", message.type, error)
             return
         self._callbacks.received(text)
-
-    def _watch(self) -> None:
-        assert self._link is not None
-        self._state_changed(self._link.state)
-        self._ctx.call_later(POLL_INTERVAL, self._watch)
 
     def _state_changed(self, state: str) -> None:
         if self._connecting and state == _UP:
