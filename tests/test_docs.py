@@ -395,3 +395,10 @@ def test_the_examples_of_the_readme_are_those_that_are_written_out():
     names = {str(name) for name, _ in examples.sources() if str(name).startswith("conf/")}
     text = (ROOT / "README.md").read_text("utf-8")
     assert names == {one for one in names if f"{BASE}{one}" in text}
+
+
+def test_the_tests_that_the_architecture_names_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    tests = (ROOT / "tests" / "test_files_to_touch.py").read_text("utf-8")
+    for name in re.findall(r"`(test_\w+)`", text):
+        assert f"def {name}(" in tests, name

@@ -103,7 +103,7 @@ class ServerOptions(ZmtpListenerOptions):
     )  # fmt: skip
     plugins: tuple[str, ...] = option(
         kinds.folders, default=(),
-        help="folders, as seen from this file, whose NAME.py provide the handlers NAME",
+        help="folders, as seen from this file, whose NAME.py provide handlers, protocols and verbs",
     )  # fmt: skip
     start_timeout: float = option(
         kinds.duration("s", least=0.001), default=60.0,
