@@ -1,10 +1,10 @@
 """The journal of a role: every change of its state as one record, and records as text.
 
-A record says what a row is now; the last record of a key wins, so the records of a table can be
-kept as an upsert by (table, key). A row is a frozen dataclass; its text is the JSON list of its
-values in the order of its fields, so that a field may be renamed, and new ones are added at the
-end with a default: files of older versions stay readable. This module must never know a table of
-any role, and never write a file.
+A record says what a row is now. The last record of a key wins, so a database can hold the records
+of a table as an upsert by (table, key). A row is a frozen dataclass; its text is the JSON list of
+its values in the order of its fields, so that a field may be renamed, and new ones are added at
+the end with a default: files of older versions stay readable. This module must never know a table
+of any role, and never write a file.
 """
 
 from __future__ import annotations

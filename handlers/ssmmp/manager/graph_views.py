@@ -1,4 +1,7 @@
-"""The graph with live counts on its edges, as text, DOT and Mermaid. Reading only."""
+"""The graph with the sessions that are open on its edges, as text, DOT and Mermaid.
+
+It reads the state and must never change any of it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def dot(manager: Manager) -> str:
 
 
 def mermaid(manager: Manager) -> str:
-    """For Mermaid; services are numbered, since its names are narrower than ours."""
+    """For Mermaid; services are numbered, since it does not allow all names that a graph does."""
     numbers = {name: f"s{n}" for n, name in enumerate(manager.state.graph.services)}
     lines = ["flowchart LR"]
     for name, service in manager.state.graph.services.items():

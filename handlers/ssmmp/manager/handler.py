@@ -44,10 +44,10 @@ from .peers import Peers
 from .writer import DurableWriter
 
 MESH = "mesh."
-"""What stands in front of an operator's verb."""
+"""The beginning of the type of an operator's message; its verb follows."""
 RESPONSE = ".response"
-"""What stands behind the type of an answer to an operator."""
-TICK = 0.05
+"""The end of the type of an answer to an operator."""
+TICK_INTERVAL = 0.05
 """Seconds between two ticks of the Manager."""
 ROWS_PER_TICK = 50
 """Rows that one tick may deal with: more would hold up the loop."""
@@ -89,7 +89,7 @@ class SsmmpManager(Handler):
         begin = self.manager.resume if records else self.manager.start
         self._act(begin(ctx.time()))
         ctx.on_departure(self._departed)
-        ctx.every(TICK, self._tick)
+        ctx.every(TICK_INTERVAL, self._tick)
 
     def decide(self, type: str) -> Verdict:
         """Only what it understands."""

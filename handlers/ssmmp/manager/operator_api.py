@@ -1,4 +1,4 @@
-"""What operators ask for in messages `mesh.VERB`, and what they are answered. Pure.
+"""What operators ask for in messages `mesh.VERB`, and what they are answered.
 
     mesh.list     what, after, most, all -> rows, next      a page of a table
     mesh.summary                         -> counts by state
@@ -9,7 +9,7 @@
                                                             0 = the plan is refused
     mesh.cancel   operation              -> operation       begin no further step of it
 
-A field `error` says that nothing was done, and why.
+A field `error` says that nothing was done, and why. Pure: it must never send the answer itself.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class OperatorApi:
         }
 
     def answer(self, now: float, verb: str, value: Value) -> AnswerAndActions:
-        """The fields of the answer, and what is to be done."""
+        """The fields of the answer, and the actions of the Manager that go with it."""
         try:
             return self._verbs[verb](now, value)
         except ValueError as error:

@@ -1,4 +1,7 @@
-"""The options of the handler `ssmmp-manager`: the graph, the state file, and every timer."""
+"""The options of the handler `ssmmp-manager`: the graph, the state file, and every timer.
+
+It must never hold a value that is not an option.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ccproxy import Message
 
 
 class Peers:
-    """Messages remembered by the name of the peer; without their payload."""
+    """One message of each peer by the name of the peer, without its payload."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Message] = {}

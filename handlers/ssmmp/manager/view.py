@@ -1,4 +1,7 @@
-"""What an operator sees: the state as neutral values, ready for JSON or tables. Reading only."""
+"""What an operator sees: the state as neutral values, ready for JSON or tables.
+
+It reads the state and must never change any of it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a table: at most `most` rows whose keys come after `after`; None = the first.
-    `all` = with sessions whose end was reported."""
+    """A part of the table `what`: at most `most` rows, those whose keys come after `after`; None =
+    from the first one on. `all` = with sessions whose end was reported."""
 
     what: str
     after: str | int | None = None
@@ -52,7 +55,8 @@ def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Fields], str 
 
 
 def _sessions(state: State, all: bool) -> Iterable[int]:
-    """Found by the indexes: of those that have ended there may be many more."""
+    """The keys of sessions. Those that have not ended are found by the indexes, since there may be
+    many more that have."""
     if all:
         return state.store.sessions
     index = state.store.session_index
@@ -62,7 +66,7 @@ def _sessions(state: State, all: bool) -> Iterable[int]:
 
 
 def summary(manager: Manager) -> Fields:
-    """How many there are of what, by state."""
+    """How many agents, instances, sessions and operations there are, by state."""
     tally = manager.state.store.tally
     found: Fields = {"app": manager.state.graph.name}
     for table in ("agent", "instance", "session", "operation"):

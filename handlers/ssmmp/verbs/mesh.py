@@ -1,7 +1,7 @@
 """The verb `mesh`: what a Manager of services knows, and what it is to do.
 
 Everything goes over CC messages `mesh.VERB` to the server of the Manager, which needs the route
-`mesh = h:SECTION`; it may stand behind any number of servers. The words that change something are
+`mesh = h:SECTION`; any number of servers may be in between. The words that change something are
 those of the table in `ssmmp.commands`.
 """
 

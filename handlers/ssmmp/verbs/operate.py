@@ -78,7 +78,7 @@ def _apart(group: list[Argument], text: str) -> Fields:
 
 
 def _groups(command: type[OperatorCommand]) -> list[list[Argument]]:
-    """The arguments of a command; those that are written as one stand together."""
+    """The arguments of a command; those that are written as one are in one group."""
     groups: list[list[Argument]] = []
     for one in arguments(command):
         if one.joined:

@@ -1,5 +1,5 @@
 """Every flow of the reference, with every message between Manager and agents delayed, lost with its
-connection, and repeated: in the end the Manager's view is what is, and nobody waits for ever."""
+connection, and repeated: in the end the Manager's view is true, and no request waits for ever."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

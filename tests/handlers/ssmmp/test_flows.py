@@ -108,7 +108,7 @@ FIRST_IDS = {"execute": 30001, "session_on_demand": 30001, "close_by_manager": 3
 
 
 class Stage:
-    """The Manager, two agents, and what each has said and nobody has heard yet."""
+    """The Manager, two agents, and the messages of each that have not been read yet."""
 
     def __init__(self, flow: str, graph) -> None:
         instances, sessions = STARTED[flow]
@@ -175,7 +175,7 @@ class Stage:
             self.act(receiver, agent.from_instance(self.now, sender, message))
 
     def take(self, sender: str, receiver: str, fields: list) -> ssmmp.Message:
-        """What a flow says that somebody of ours sends: it must be there, word for word."""
+        """A message that the Manager or an agent has to send: it is there, word for word."""
         text = "".join(f"{name}: {contents}\n" for name, contents in fields)
         found = [
             one for one in self.said

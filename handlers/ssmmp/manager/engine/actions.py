@@ -1,7 +1,7 @@
 """What the Manager answers with: a list of these, to be carried out in order.
 
-A Record stands before every message that depends on it; whoever carries the actions out makes the
-records durable first. Values only.
+A Record stands before every message that depends on it: the caller makes the records durable before
+it sends the message. Values only.
 """
 
 from __future__ import annotations

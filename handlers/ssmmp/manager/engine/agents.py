@@ -1,4 +1,7 @@
-"""The agent machine: registration, identity, drain, loss and return."""
+"""The agent machine: registration, identity, drain, loss and return.
+
+It must never compare what an agent says it runs with what is known: that is `reconcile`.
+"""
 
 from __future__ import annotations
 

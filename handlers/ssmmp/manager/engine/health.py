@@ -18,6 +18,7 @@ from .state import State
 from .tables import LIVE, InstanceState
 
 _DEAD = 502
+"""The report that says that the process has ended."""
 _PROBES = 3
 """An agent that has answered none of so many probes is not probed any more."""
 _REPEATED = (500, 504)

@@ -1,4 +1,7 @@
-"""Groups of rows by what they have in common, kept up to date row by row. No scans."""
+"""Groups of rows by what they have in common, updated with each row that changes.
+
+It must never look at all rows: what is asked of it costs the same with ten rows and with a million.
+"""
 
 from __future__ import annotations
 

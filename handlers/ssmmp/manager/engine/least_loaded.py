@@ -1,7 +1,8 @@
 """Which instance of a service has the fewest sessions, without looking at all of them.
 
-A heap for each service, to which every change of a load is added; what it says is compared with
-the indexes when it is read, so that old entries do no harm. Derived, not state.
+A heap for each service, to which every change of a load is added. What it says is compared with the
+indexes when it is read, so that old entries do no harm. It is derived from the rows, and must never
+be the only place of anything.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _SPARE = 1024
 
 
 class LeastLoaded:
-    """`note` after a change; `least` asks."""
+    """`note` is told of every change; `least` gives the instance."""
 
     def __init__(
         self, instances: Index[InstanceRow, int], sessions: Index[SessionRow, int]

@@ -84,7 +84,7 @@ class LegacyPeers:
             agent.address, ran=now, since=now, alias=number,
         )  # fmt: skip
         self.store.put(row)
-        self.state.notice("guest", row.key, f"{name} {number} on {agent.key}")
+        self.state.notice("gateway", row.key, f"{name} {number} on {agent.key}")
         return row
 
     def _edge(self, source: InstanceRow, dest: str) -> Edge | None:

@@ -1,4 +1,4 @@
-"""Session requests: who may ask for what, which instance is offered, who waits, who is refused.
+"""Session requests: what an instance may ask for, and whether it is offered, waits, or is refused.
 
 It must never start an instance: that a request waits for one, it says with an event.
 """

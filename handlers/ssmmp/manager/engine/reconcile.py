@@ -6,7 +6,7 @@
 
 A list that is too long for one line goes on in x_running_2, x_running_3 ..., x_sessions_2 ...
 Known and wanted instances are adopted (208); what is unknown or was replaced is killed; without
-`x_running` everything that ran there is given up (205).
+`x_running` everything that ran there is given up (205). It must never change a row itself.
 """
 
 from __future__ import annotations

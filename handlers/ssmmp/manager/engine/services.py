@@ -1,4 +1,5 @@
-"""How many instances a service has, and what happens when one ends: goals, back-off, replacement.
+"""How many instances a service has, and what happens when one ends: it is counted and replaced,
+and a node on which it failed is avoided for a while.
 
 It must never send a message: it plans instances and gives them to the instance machine.
 """
@@ -17,7 +18,8 @@ from .state import State
 from .tables import ENDED, InstanceState
 
 _NOT_OF_THE_NODE = frozenset({423, 409})
-"""Start failures that say nothing about the node: other ports or another id will do."""
+"""Statuses of a failed start that say nothing about the node: the next instance there gets other
+ports and another id."""
 
 
 class Services:
@@ -157,7 +159,8 @@ class Services:
             self._avoid(row)
 
     def _avoid(self, row: InstanceRow) -> None:
-        """Avoid the node for a while that doubles; for long after restart_limit failures."""
+        """Avoid the node of a failure: for a time that doubles with each failure in a row, and for
+        restart_window after restart_limit failures."""
         settings, now = self.state.settings, self.state.now
         key = failures_key(row.service, row.agent)
         old = self.store.failures.get(key) or NodeFailures(key)

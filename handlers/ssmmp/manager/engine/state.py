@@ -27,8 +27,8 @@ TableRow = AgentRow | InstanceRow | SessionRow
 
 
 class State:
-    """One call at a time: `now` is its time, `log` its actions so far, `pending` the events that it
-    leaves for the parts above."""
+    """For one call at a time: `now` is its time, `log` its actions so far, `pending` the events
+    that it leaves for the parts above. `random` gives numbers from 0 to below 1."""
 
     def __init__(
         self, graph: Graph, settings: ManagerSettings, random: Callable[[], float]

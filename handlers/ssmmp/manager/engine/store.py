@@ -1,7 +1,7 @@
 """The state of the Manager: tables of rows, their indexes, and the journal of their changes.
 
-`put` and `drop` are the only ways to change anything, and each leaves a Record: so the records of
-any point in time give back the state of that point. It must never decide anything.
+`put`, `drop` and `next` are the only ways to change anything, and each leaves a Record: so the
+records up to any point in time give back the state of that point. It must never decide anything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEALTHY = range(200, 300)
 
 
 def staying(row: InstanceRow) -> bool:
-    """True for an instance that counts as one that its service has."""
+    """True for an instance that its service has, as against one that ends or has ended."""
     if row.state is InstanceState.UNKNOWN:
         return row.previous_state not in LEAVING
     return row.state in STAYING

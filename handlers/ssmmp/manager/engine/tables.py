@@ -1,7 +1,7 @@
 """The states of agents, instances and sessions, and the tables that say how they change.
 
-The machines walk these tables, and tests compare them with the specification. A cell
-that has no rule changes nothing: the event is counted and dropped. The words under `does` are
+The machines walk these tables, and tests compare them with the specification. A cell that has no
+rule changes nothing: the event is counted and dropped. The words at the end of a rule are its
 effects; each machine has a table of its own that says which function an effect is.
 """
 
@@ -188,7 +188,7 @@ SESSION = table(
         "close": "the Manager wants it closed",
         "closed": "close response 2xx or 404",
         "unclosed": "close response otherwise, or its agent is gone",
-        "abandon": "nobody is left who could report its end",
+        "abandon": "no agent is left that could report its end",
     },
     {
         _S.WAITING: "session_wait",

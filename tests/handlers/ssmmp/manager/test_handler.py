@@ -1,4 +1,4 @@
-"""The handler: texts in, texts out, and nothing leaves before what it depends on is kept."""
+"""The handler: texts in, texts out, and nothing leaves before what it depends on is written."""
 
 import sqlite3
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_framing_and_edition_of_the_peer(options):
         assert "plug_configuration: orders_client, api, orders" in execute
 
 
-def test_peers_that_write_host_and_port_are_guests(running):
+def test_peers_that_write_host_and_port_are_legacy_peers(running):
     peer = Peer(kept(running), dialect=ssmmp.Dialect(ssmmp.Framing.SEMICOLON, own_address="h_1"))
     running.give(peer.text(register()))
     assert len(running.handler.manager.legacy_peers.peers) == 1

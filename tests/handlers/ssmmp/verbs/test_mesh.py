@@ -153,7 +153,7 @@ def test_cancel(manager, call):
     assert out.splitlines()[-1] == "operation 7: stopped"
 
 
-def test_nobody_answers(manager, call):
+def test_no_answer_comes(manager, call):
     status, _, err = call("mesh", manager.address, "status", "--timeout", "0.2")
     assert status == 1 and "is there a route: mesh = h:SECTION" in err
 

@@ -47,10 +47,10 @@ def watched(make_talk):
     return talk
 
 
-def test_probes_go_to_those_who_announced_extensions(watched):
+def test_probes_go_to_agents_that_announced_extensions(watched):
     watched.register("b", "fd00::2", "orders")
     lines = watched.wait(60)
-    assert [line.split()[0] for line in lines] == ["a"] * 3  # it answered none, and has its peace
+    assert [line.split()[0] for line in lines] == ["a"] * 3  # it answered none of them
     assert all("agent_health_control_request" in line for line in lines)
 
 

@@ -108,7 +108,7 @@ def test_a_late_answer_of_a_start_is_dropped(talk):
     assert "unexpected.execution_response" in talk.counts
 
 
-def test_an_answer_of_somebody_else_is_dropped(talk):
+def test_an_answer_of_another_agent_is_dropped(talk):
     (line,) = requests(talk.do(Scale("orders", 1)))
     peer, _, id, *_ = line.split()
     other = "a" if peer == "b" else "b"
@@ -142,7 +142,7 @@ def test_ports_are_free_at_once_when_the_agent_waits_for_the_end(talk):
 
 
 @pytest.mark.parametrize("how", ["silent", "500", "502", "504"])
-def test_who_does_not_end_is_killed(talk, how):
+def test_an_instance_that_does_not_end_is_killed(talk, how):
     key = started(talk)
     peer = peer_of(talk, key)
     (line,) = talk.do(StopInstance(key))
@@ -156,7 +156,7 @@ def test_who_does_not_end_is_killed(talk, how):
     assert talk.row(key).state == "STOPPED" and not talk.row(key).ports_reserved
 
 
-def test_who_is_busy_is_asked_again_and_killed_in_the_end(talk):
+def test_a_busy_instance_is_asked_again_and_killed_in_the_end(talk):
     key = started(talk)
     peer = peer_of(talk, key)
     lines = talk.do(StopInstance(key))
@@ -167,7 +167,7 @@ def test_who_is_busy_is_asked_again_and_killed_in_the_end(talk):
 
 
 @pytest.mark.parametrize("status", [500, 504])
-def test_who_cannot_be_killed_keeps_its_ports(talk, status):
+def test_an_instance_that_cannot_be_killed_has_its_ports_reserved(talk, status):
     key = started(talk)
     peer = peer_of(talk, key)
     (line,) = requests(talk.do(StopInstance(key, hard=True)), "hard_shutdown_request")

@@ -149,17 +149,17 @@ def test_a_gateway_with_the_number_of_another_instance(talk):
     wish = captured("session_request").replace("id:100", "id:2").replace("2001", "2002")
     [answer] = talk.say(wish)
     assert "status:200" in answer
-    guests = [one for one in talk.manager.state.store.instances.values() if one.alias]
-    assert [(one.service, one.alias) for one in guests] == [("gateway", 100), ("gateway", 2)]
+    gateways = [one for one in talk.manager.state.store.instances.values() if one.alias]
+    assert [(one.service, one.alias) for one in gateways] == [("gateway", 100), ("gateway", 2)]
 
 
-def test_a_restart_knows_guests(talk):
+def test_a_restart_knows_gateways(talk):
     again = Manager.restore(talk.records, talk.manager.state.graph)
-    [guest] = [one for one in again.state.store.instances.values() if one.alias]
-    assert (guest.program, guest.alias) == ("Api Gateway", 100)
+    [gateway] = [one for one in again.state.store.instances.values() if one.alias]
+    assert (gateway.program, gateway.alias) == ("Api Gateway", 100)
 
 
-def test_others_are_no_guests():
+def test_others_are_no_gateways():
     talk = Talk()
     talk.manager.legacy_peers.peers.clear()
     [answer] = talk.say(captured("session_request"))

@@ -56,7 +56,7 @@ def test_an_agent_that_speaks_for_the_instance_of_another(talk):
     assert "foreign.session_request" in talk.counts
 
 
-def test_somebody_who_never_registered(talk):
+def test_a_request_of_an_agent_that_is_not_registered(talk):
     assert status(talk.ask("stranger", 1, 9, WISH)) == [403]
     assert talk.say("stranger", "execution_response 5 status=200") == []
     assert "unregistered.execution_response" in talk.counts
@@ -95,7 +95,7 @@ def test_a_repeated_request_that_waits_is_quiet(talk):
     assert talk.ask("a", 1, 9, "orders_client nothing orders_api")[0].split()[3] == "status=409"
 
 
-def test_nobody_has_the_program(make_talk):
+def test_no_agent_has_the_program(make_talk):
     talk = make_talk()
     talk.start()
     talk.ready(talk.register("a", "fd00::1", "web"))

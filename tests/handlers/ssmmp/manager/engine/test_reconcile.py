@@ -77,7 +77,7 @@ def test_an_instance_under_another_name_is_not_adopted(alone):
     assert kills(lines) == [2] and alone.row(2).state == "FAILED"
 
 
-def test_a_new_agent_with_instances_that_nobody_knows(make_talk):
+def test_a_new_agent_with_instances_that_are_not_known(make_talk):
     talk = make_talk()
     lines = talk.register("a", "fd00::1", "web", "x_ssmmp=1 x_running=((web,5,54001))")
     assert lines[0] == "a initiation_response 7 status=205"

@@ -138,6 +138,6 @@ def test_a_broken_connection_is_counted_for_its_edge(pair):
     assert "edge.broken.web.orders_client" in pair.counts
 
 
-def test_an_ack_that_nobody_waits_for(pair):
+def test_an_ack_that_no_session_waits_for(pair):
     assert pair.ack("a", 77, 40000) == []
     assert "unexpected.session_ack" in pair.counts
