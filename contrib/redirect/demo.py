@@ -24,17 +24,17 @@ from ccproxy.testing import running_server
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parents[1] / "conf" / "redirect.ini"
-PATIENCE = 10.0
+ANSWER_TIMEOUT = 10.0
 """Seconds a client waits."""
 
 
-class Caller:
+class SodepClient:
     """A client that speaks sodep, as a Jolie program with a location of its own for each name."""
 
     def __init__(self, port: int) -> None:
         self._form = Sodep()
         self._side = self._form.service()
-        self._sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._sock = socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT)
 
     def ask(self, path: str, operation: str, x: int, y: int) -> Answer:
         """Make one call and wait for its answer."""
@@ -67,7 +67,7 @@ def service(operation: str) -> tuple[subprocess.Popen[str], str]:
 def stop(process: subprocess.Popen[str]) -> None:
     """End a service."""
     process.send_signal(signal.SIGINT)
-    process.wait(PATIENCE)
+    process.wait(ANSWER_TIMEOUT)
     assert process.stdout is not None
     process.stdout.close()
 
@@ -83,7 +83,7 @@ def run(stack: ExitStack) -> bool:
     (summing, sum_port), (subtracting, sub_port) = service("sum"), service("sub")
     stack.callback(stop, subtracting)
     server = stack.enter_context(running_server(configuration(sum_port, sub_port)))
-    caller = Caller(server.ports["PORT60"])
+    caller = SodepClient(server.ports["PORT60"])
     stack.callback(caller.close)
     right = True
 

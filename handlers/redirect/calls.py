@@ -53,7 +53,7 @@ class Calls:
 
     def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
         """Take one call; its path is relative to the target's location."""
-        return self.take(PendingCall(caller, call, now + self.target.shape.timeout), now)
+        return self.take(PendingCall(caller, call, now + self.target.limits.timeout), now)
 
     def take(self, waiting: PendingCall, now: float) -> list[Action]:
         """Take a call that may have waited elsewhere; its deadline stays."""
@@ -68,7 +68,7 @@ class Calls:
                 self.pool.form.request(Call(path, call.operation, call.value), waiting.id)
             )
         except Unportable as reason:
-            fault = faults.not_portable(self.target.protocol, str(reason))
+            fault = faults.not_portable(self.target.protocol.word, str(reason))
             return [Respond(caller, fault)]
         if load.full(waiting.size):
             return [Respond(caller, faults.full(f"{load.most_bytes} bytes without answer"))]
@@ -181,8 +181,8 @@ class Calls:
     def due(self, now: float) -> float:
         """When `tick` has something to do at the earliest; infinity if nothing is to be watched."""
         ends = [self.pool.end_of(one, now) for one in self.pool]
-        if ends and self.target.shape.idle:
-            ends.append(now + self.target.shape.idle)
+        if ends and self.target.limits.idle:
+            ends.append(now + self.target.limits.idle)
         return min([self.deadline(), *ends])
 
     def _place(self, waiting: PendingCall, now: float) -> list[Action]:
@@ -213,7 +213,7 @@ class Calls:
     def _released(self, connection: ConnectionState, now: float) -> list[Action]:
         """A connection has no call left, or room for the next."""
         connection.since = now
-        if connection.last or self.target.shape.mode == "single":
+        if connection.last or self.target.limits.mode == "single":
             return [self.pool.close(connection), *self._drain(now)]
         if not self.pool.shared:
             self.pool.free(connection)
@@ -256,14 +256,14 @@ class Calls:
             return []
         if connection.heard <= connection.fast_calls[late[-1]].sent:
             self.pool.stop_using(connection)
-        fault = faults.silent(self.target.shape.timeout)
+        fault = faults.silent(self.target.limits.timeout)
         actions: list[Action] = [self._cut(connection, id, fault) for id in late]
         if connection.last and not connection.busy:
             actions.append(self.pool.close(connection))
         return actions
 
     def _timed_out(self, waiting: PendingCall) -> list[Action]:
-        seconds = self.target.shape.timeout
+        seconds = self.target.limits.timeout
         connection = waiting.connection
         if connection is None:
             return [self._end(waiting, faults.unreachable(seconds))]

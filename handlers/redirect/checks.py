@@ -60,7 +60,7 @@ def _relocation(name: str, options: Options, plan: Plan) -> _Found:
     prefixes = [one.prefix for one in plan.routes if name in one.sections]
     routed = any(is_relocation(one) or one == RELOCATE for one in prefixes)
     if routed and not options.relocate_from:
-        yield "a route for relocations, but nobody may send any", "set relocate-from", True
+        yield "a route for relocations, but no listener may send any", "set relocate-from", True
     if options.relocate_from and not routed:
         hint = f"add to [routes]: {RELOCATE}.{name.removeprefix('h:')} = {name}"
         yield "relocate-from, but no route leads relocations here", hint, True

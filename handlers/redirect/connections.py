@@ -109,7 +109,7 @@ class Connections:
 
     def _watch_calls(self, now: float) -> None:
         """A call was taken: set the timer for the moment when it has waited too long."""
-        if now + self.port.target.shape.timeout < self._due:
+        if now + self.port.target.limits.timeout < self._due:
             self._watch(now)
 
     def _watch(self, now: float) -> None:

@@ -1,8 +1,9 @@
-"""Couriers: what runs before a call is forwarded and after its answer came, as Jolie's do.
+"""Couriers, as Jolie has them: they run before a call is forwarded and after its answer came.
 
 A courier may log, authorise, rewrite, or answer instead of the service. It sees values as trees
-if it asks for them; what it leaves alone passes untouched. It must not wait. What one raises is
-a fault for this caller, is logged under the courier's name, and touches nobody else.
+if it asks for them; a value that it leaves alone passes untouched. It must not wait. An exception
+of a courier is a fault for this caller, is logged under the name of the courier's section, and
+affects no other call.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ _T = TypeVar("_T")
 
 
 class Courier:
-    """Base class: override what you care about."""
+    """Base class: override one method or both."""
 
     def before(self, call: Call) -> Call | Answer:
-        """The call to forward, or the answer that saves forwarding it."""
+        """The call to forward, or the answer to give without forwarding it."""
         return call
 
     def after(self, call: Call, answer: Answer) -> Answer:
-        """The answer to give; `call` is the one that went out."""
+        """The answer to give; `call` is the one that was forwarded."""
         return answer
 
 
@@ -54,13 +55,16 @@ def _guarded(step: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T |
     try:
         return step(*args, **named)
     except Exception as reason:
-        _tell(step, reason)
-        # The text of the exception may hold what the call holds; its kind is enough for a caller.
+        _log_failure(step, reason)
+        # The text of the exception may hold secrets of the call; its class is enough for a caller.
         return io_fault(f"{step.__qualname__} failed: {type(reason).__name__}")
 
 
-def _tell(step: Callable[..., object], reason: Exception) -> None:
-    """Raise it once more where the server logs it under the name of the section, seldom enough."""
+def _log_failure(step: Callable[..., object], reason: Exception) -> None:
+    """Raise the exception again in a timer, where the server logs it with the section's name.
+
+    The server limits how often it logs the same failure.
+    """
     courier = getattr(step, "__self__", None)
     if not isinstance(courier, Handler):
         return

@@ -24,7 +24,7 @@ def unknown_resource(path: str) -> Fault:
 
 
 def invalid_operation(operation: str) -> Fault:
-    """Nobody offers this operation on the root path; the text is the original's."""
+    """No service offers this operation on the root path; the text is the original's."""
     return io_fault(f"Invalid operation: {operation:.200}")
 
 

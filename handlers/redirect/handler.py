@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ccproxy import Context, Handler, Message, NativeAnswer, Plan, Problem, Reply
+from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
 from ccproxy.protocols.jolie.sodep import InFlight, respond
@@ -23,6 +24,7 @@ from ccproxy.wire import cc
 
 from . import checks, relocation, state
 from .connections import Connections
+from .location import Location
 from .options import Options
 from .output_port import OutputPort
 from .table import ANY, RouteTable, remainder_of
@@ -56,6 +58,7 @@ class Redirect(Handler):
         self._table = RouteTable(dict(options.redirects.pairs), dict(options.operations.pairs))
         self._others: dict[str, Redirect] = {}
         self._routes: dict[tuple[str, ...], CallRoute] = {}
+        self._protocols: dict[str, MessageProtocol] = {}
         self._saving = asyncio.Lock()
 
     def check(self, plan: Plan) -> Iterable[Problem]:
@@ -70,10 +73,9 @@ class Redirect(Handler):
             if not isinstance(other, Redirect):
                 raise TypeError(f"[{section}] is no redirect")
             self._others[section] = other
-        target = self.options.target()
-        if target is not None:
+        if self.options.location is not None:
             couriers: list[Any] = [ctx.handler(one) for one in self.options.couriers]
-            port = OutputPort(self._kept(target), itertools.count(1), couriers, ctx.now)
+            port = OutputPort(self._saved(), itertools.count(1), couriers, ctx.now)
             self.connections = Connections(ctx, port, self.options.wire(), self.respond)
 
     def handle(self, message: Message) -> None:
@@ -84,7 +86,7 @@ class Redirect(Handler):
         route = self._routes.get(key)
         if route is None:
             if relocation.is_relocation(message.type):
-                self._move(message)
+                self._relocate(message)
                 return
             found = self._find(message.type, call)
             if isinstance(found, Fault):
@@ -126,7 +128,7 @@ class Redirect(Handler):
         port = self.connections.port
         return {
             "location": str(port.target.location),
-            "protocol": port.target.protocol,
+            "protocol": port.target.protocol.word,
             "calls": len(port),
             "connections": len(self.connections),
             "draining": port.draining,
@@ -182,57 +184,69 @@ class Redirect(Handler):
             return CallRoute(connections, found.path, operation)
         return found if self.connections is None else CallRoute(self.connections, path, operation)
 
-    def _kept(self, target: ServiceTarget) -> ServiceTarget:
-        """The target, or the one a relocation was saved for."""
+    def _target(self, location: Location, protocol: str) -> ServiceTarget:
+        """The service at a place; ValueError if it cannot be called in this protocol."""
+        known = self._protocols
+        if protocol not in known:
+            known[protocol] = self.ctx.protocol(protocol)
+        target = ServiceTarget(location, known[protocol], self.options.limits())
+        target.form()
+        return target
+
+    def _saved(self) -> ServiceTarget:
+        """The target of the INI, or the one of a saved relocation."""
+        place = self.options.location, self.options.protocol
+        target = self._target(*place)
         if not self.options.state:
             return target
         try:
-            kept = state.read(self.options.state, (target.location, target.protocol))
+            saved = state.read(self.options.state, place)
+            if saved is None:
+                return target
+            target = self._target(*saved)
         except (OSError, ValueError) as reason:
             self.ctx.log.warning("no saved relocation: %s", reason)
             return target
-        if kept is None:
-            return target
-        self.ctx.log.info("relocated as saved location=%s protocol=%s", *kept)
-        return self.options.target_at(*kept)  # type: ignore[no-any-return]
+        self.ctx.log.info("relocated as saved location=%s protocol=%s", *saved)
+        return target
 
-    def _move(self, message: Message) -> None:
-        """Answer a relocation, once it is saved if that is asked for."""
+    def _relocate(self, message: Message) -> None:
+        """Relocate the port and answer; first save the place, if that is asked for."""
         try:
-            move = self._allowed(message)
+            connections, wanted = self._allowed(message)
+            before = connections.port.target
+            protocol = wanted.protocol or before.protocol.word
+            target = self._target(wanted.location or before.location, protocol)
         except ValueError as reason:
             self.respond(message, io_fault(str(reason)))
             return
-        assert self.connections is not None
-        before = self.connections.port.target
-        if move.location is not None:
-            protocol = move.protocol or before.protocol
-            self.connections.relocate(self.options.target_at(move.location, protocol))
-            self.ctx.log.info("relocated from=%s to=%s", before.location, move.location)
-        if move.save:
+        if wanted.location is not None:
+            connections.relocate(target)
+            self.ctx.log.info("relocated from=%s to=%s", before.location, wanted.location)
+        if wanted.save:
             self.ctx.task(self._save(message, before))
             return
-        self.respond(message, relocation.answer(self.connections.port, before.location))
+        self.respond(message, relocation.answer(connections.port, before.location))
 
-    def _allowed(self, message: Message) -> relocation.Relocation:
-        """What a relocation asks for; ValueError says why it cannot be done."""
+    def _allowed(self, message: Message) -> tuple[Connections, relocation.Relocation]:
+        """What a relocation concerns and asks for; ValueError says why it cannot be done."""
         if message.listener not in self.options.relocate_from:
             self.ctx.log.warning("relocation refused listener=%s", message.listener)
             raise ValueError(f"[{message.listener}] may not relocate [{self.name}]")
         if self.connections is None:
             raise ValueError(f"[{self.name}] has no location")
-        move = relocation.read(message.value())
-        if move.save and not self.options.state:
+        wanted = relocation.read(message.value())
+        if wanted.save and not self.options.state:
             raise ValueError(f'[{self.name}] has no file "state" to save it in')
-        return move
+        return self.connections, wanted
 
     async def _save(self, message: Message, before: ServiceTarget) -> None:
-        """Keep where calls go by now."""
+        """Save the place where calls go by now, and answer."""
         assert self.connections is not None and self.options.location is not None
         configured = self.options.location, self.options.protocol
         async with self._saving:
             now = self.connections.port.target
-            place = now.location, now.protocol
+            place = now.location, now.protocol.word
             try:
                 await self.ctx.run_blocking(state.write, self.options.state, place, configured)
             except OSError as reason:

@@ -15,14 +15,14 @@ from ccproxy import kinds
 from ccproxy.protocols.jolie.paths import names, path_of
 
 FORMS = "socket://HOST:PORT, tcp://HOST:PORT, localsocket:/PATH or ipc:///PATH"
-"""What an error says was expected."""
+"""The spellings that an error text expects."""
 
 _INTERNET = re.compile(
     r"(?:socket|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})(?P<path>/[!-~]*)?"
 )
 _LOCAL = re.compile(r"(?:(?:localsocket:(?://)?|ipc://)(?=/(?!/))|ipc://(?=@))(?P<file>[^\n]*)")
 _NAMED = ("localsocket:abs:", "localsocket://abs/")
-"""What Jolie's documents call abstract sockets; its code takes them for files, or for nothing."""
+"""Abstract sockets in Jolie's documents; Jolie's code takes them for files or refuses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Location:
         return cls(found["host"].strip("[]"), int(found["port"]), "", path, where)._checked()
 
     def _checked(self) -> Location:
-        """Itself; ValueError if nothing can be dialled there: a path too long, an odd host."""
+        """This location; ValueError if it cannot be dialled: a path too long, an odd host."""
         kinds.address.parse(self.dialled)
         return self
 
@@ -72,7 +72,7 @@ class Location:
 
     @property
     def dialled(self) -> str:
-        """The address to connect to, as links have it."""
+        """The address to connect to, in the spelling of links."""
         return f"ipc://{self.file}" if self.file else f"tcp://{self.authority}"
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class Location:
         return f"socket://{self.authority}{path}{resource}"
 
     def forward(self, path: str) -> str:
-        """The path to send for one that is to be forwarded, "/" or made by `paths.path_of`."""
+        """The path to send for a path to forward, which is "/" or made by `paths.path_of`."""
         if self.resource == "/":
             return path
         return self.resource if path == "/" else self.resource + path

@@ -12,7 +12,7 @@ from ccproxy import LinkOptions, kinds, option
 from ccproxy.wire.cc import valid_type
 
 from .location import Location
-from .target import FORMS, MODES, ConnectionLimits, Mode, ServiceTarget
+from .target import MODES, ConnectionLimits, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class SectionTable:
         return ", ".join(f"{name} => {section}" for name, section in self.pairs)
 
 
-def _ways(text: str) -> SectionTable:
-    pairs = dict(map(_way, (one for one in text.replace("\n", ",").split(",") if one.strip())))
+def _table(text: str) -> SectionTable:
+    pairs = dict(map(_pair, (one for one in text.replace("\n", ",").split(",") if one.strip())))
     if len(pairs) < text.count("=>"):
         raise kinds.wrong(text, "each name once")
     return SectionTable(tuple(pairs.items()))
 
 
-def _way(text: str) -> tuple[str, str]:
+def _pair(text: str) -> tuple[str, str]:
     name, arrow, section = text.partition("=>")
     name, section = name.strip().strip("/"), section.strip()
     if not arrow or not section or not valid_type(name.replace("/", ".").encode()):
@@ -46,26 +46,28 @@ def _way(text: str) -> tuple[str, str]:
     return name, section
 
 
-SECTION_TABLE = replace(kinds.sections, name="list of NAME => SECTION", parse=_ways, show=str)
+SECTION_TABLE = replace(kinds.sections, name="list of NAME => SECTION", parse=_table, show=str)
 
 
 UNBOUNDED = 1 << 62
-"""Bytes that may wait on one connection: what is under way is bounded, and a call may be larger."""
+"""Bytes that may wait on one connection: the calls in flight are limited instead, and a single call
+may be larger than any limit here."""
 MAX_SLOW_CONNECTIONS = 8
 """Shared connections to a service that takes long, where the INI leaves it open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where calls go, how, and who may say otherwise."""
+    """Where calls go, how, and from which listeners they may be relocated."""
 
     location: Location | None = option(
         kinds.checked("location", Location.parse), default=None,
         help="where the service is: socket://HOST:PORT[/PATH][/!/RESOURCE] or localsocket:/PATH",
     )  # fmt: skip
     protocol: str = option(
-        kinds.choice(*FORMS), default="sodep", help="what the service speaks there"
-    )
+        kinds.protocol, default="sodep",
+        help="what the service speaks there: sodep, http, jsonrpc or a plugin",
+    )  # fmt: skip
     redirects: SectionTable = option(
         SECTION_TABLE,
         default=SectionTable(),
@@ -121,18 +123,11 @@ class Options:
         if self.state and not self.location:
             raise ValueError('"state" has no meaning without "location"')
 
-    def target(self) -> ServiceTarget | None:
-        """Where the INI sends calls; None for a section that only divides them."""
-        if self.location is None:
-            return None
-        return self.target_at(self.location, self.protocol)
-
-    def target_at(self, location: Location, protocol: str) -> ServiceTarget:
-        """The same service at another place."""
-        shared = self.mode == "pipelined" and protocol == "sodep"
-        shape = ConnectionLimits(
+    def limits(self) -> ConnectionLimits:
+        """How the connections to the service are used, wherever it is."""
+        return ConnectionLimits(
             mode=self.mode,
-            connections=self.connections or (1 if shared else 64),
+            connections=self.connections,
             most=0 if self.connections else MAX_SLOW_CONNECTIONS,
             timeout=self.timeout,
             idle=self.idle,
@@ -140,7 +135,6 @@ class Options:
             bytes=self.queue,
             answer=self.max_message,
         )
-        return ServiceTarget(location, protocol, shape)
 
     def wire(self) -> LinkOptions:
         """How connections to the service are dialled."""

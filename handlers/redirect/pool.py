@@ -20,6 +20,8 @@ SLOW_ANSWER = 0.001
 """Seconds: if answers take longer on average, more connections may help."""
 MIN_SAMPLES = 200
 """Answers that have to be timed first: a service with few calls needs no more connections."""
+MAX_POOLED_CONNECTIONS = 64
+"""Connections that carry one call at a time, where the INI leaves their number open."""
 RETRY_INTERVAL = 30.0
 """Seconds after a connection was refused until an additional one is tried again."""
 
@@ -34,18 +36,19 @@ class ConnectionPool:
 
         With a clock (the one behind every `now` here) calls may take the fast path.
         """
-        shape = target.shape
+        limits = target.limits
         self.form = target.form()
-        self.shared = shape.mode == "pipelined" and self.form.pipelines
+        self.shared = limits.mode == "pipelined" and self.form.pipelines
         """True if a connection takes many calls at a time."""
         self.ids = itertools.count(1)
         """Gives the calls their ids."""
-        self.load = UpstreamLoad(shape.calls, shape.bytes)
+        self.load = UpstreamLoad(limits.calls, limits.bytes)
         self.upstreams: UpstreamPool | None = None
         """The connections of the fast path: none of them while one is to be opened or left."""
         if clock is not None and self.shared:
-            self.upstreams = self.form.upstreams(shape.timeout, clock)
+            self.upstreams = self.form.upstreams(limits.timeout, clock)
         self._target = target
+        self._most = limits.connections or (1 if self.shared else MAX_POOLED_CONNECTIONS)
         self._numbers = numbers
         self._all: dict[int, ConnectionState] = {}
         self._free: deque[ConnectionState] = deque()
@@ -91,7 +94,7 @@ class ConnectionPool:
         usable = self.usable()
         coming = sum(not one.up for one in usable)
         wanted = 1 if self.shared else waiting
-        room = self._target.shape.connections - len(usable)
+        room = self._most - len(usable)
         return [self._open(now) for _ in range(min(wanted - coming, room))]
 
     def widen(self, now: float) -> list[Action]:
@@ -101,7 +104,7 @@ class ConnectionPool:
         """
         if not self.shared:
             return []
-        if len(self._all) < self._target.shape.connections:
+        if len(self._all) < self._most:
             return self.connect(0, now)
         usable = self.usable()
         if (
@@ -137,7 +140,7 @@ class ConnectionPool:
             return []
         usable = self.usable()
         crowded = load.calls > len(usable) and all(one.up for one in usable)
-        if not crowded or len(usable) >= self._target.shape.most:
+        if not crowded or len(usable) >= self._target.limits.most:
             return []
         load.took, load.timed = 0.0, 0
         return [self._open(now)]
@@ -155,12 +158,12 @@ class ConnectionPool:
 
     def end_of(self, connection: ConnectionState, now: float) -> float:
         """When a connection has been coming up or idle for too long, at the earliest."""
-        shape = self._target.shape
+        limits = self._target.limits
         if not connection.up:
-            return connection.since + shape.timeout
-        if not shape.idle:
+            return connection.since + limits.timeout
+        if not limits.idle:
             return float("inf")
-        return (now if connection.busy else max(connection.since, connection.heard)) + shape.idle
+        return (now if connection.busy else max(connection.since, connection.heard)) + limits.idle
 
     def stop_using(self, connection: ConnectionState) -> None:
         """Send no further call on a connection."""

@@ -3,8 +3,8 @@
     {"location": "socket://h:2", "protocol": "sodep", "save": true}    all may be left out
     {"data": {"location": ..., "protocol": ..., "before": ..., "calls": 3, "saved": true}}
 
-Without a location nothing moves and the answer says where calls go. It must never move anything
-itself.
+Without a location nothing moves, and the answer says where calls go. This module must never
+relocate anything itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from ccproxy.protocols.jolie.values import Result
 
 from .location import Location
 from .output_port import OutputPort
-from .target import FORMS
 
 RELOCATE = "relocate"
 """First part of the types of such messages, and of the routes that lead them here."""
@@ -42,8 +41,8 @@ def read(fields: Mapping[str, Any]) -> Relocation:
     """Read the fields of a message; ValueError says what was found and expected."""
     location, protocol = fields.get("location"), fields.get("protocol") or ""
     save = fields.get("save", False)
-    if protocol and str(protocol) not in FORMS:
-        raise ValueError(f'protocol: found "{protocol!s:.40}", expected {" or ".join(FORMS)}')
+    if not isinstance(protocol, str):
+        raise ValueError(f"protocol: found {protocol!r:.40}, expected text")
     if not isinstance(save, bool):
         raise ValueError(f"save: found {save!r:.40}, expected true or false")
     if location is None:
@@ -59,7 +58,7 @@ def answer(port: OutputPort, before: Location, saved: bool = False) -> Result:
         Json(
             {
                 "location": str(port.target.location),
-                "protocol": port.target.protocol,
+                "protocol": port.target.protocol.word,
                 "before": str(before),
                 "calls": len(port),
                 "saved": saved,

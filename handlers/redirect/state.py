@@ -2,8 +2,8 @@
 
     {"location": "socket://h:2", "protocol": "sodep", "instead": ["socket://h:1", "sodep"]}
 
-It holds for the place in the INI that it stands instead of: who changes that one means the new
-one. It must never leave half a file behind.
+It replaces the place that the INI gave when it was written; once the INI gives another one, that
+one holds. It must never leave half a file behind.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from .location import Location
-from .target import FORMS
 
 Place = tuple[Location, str]
 """A location and the protocol spoken there."""
 
 
 def write(file: str, place: Place, instead: Place) -> None:
-    """Keep a place; OSError leaves the file as it was."""
+    """Save a place; OSError leaves the file as it was."""
     kept = {"location": str(place[0]), "protocol": place[1], "instead": _text(instead)}
     path = Path(file)
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as made:
@@ -36,13 +35,13 @@ def write(file: str, place: Place, instead: Place) -> None:
 
 
 def read(file: str, configured: Place) -> Place | None:
-    """The place kept instead of the configured one, None without one; ValueError, OSError."""
+    """The place saved instead of the configured one, None without one; ValueError, OSError."""
     try:
         text = Path(file).read_text("utf-8")
     except FileNotFoundError:
         return None
     kept = json.loads(text)
-    if not isinstance(kept, dict) or str(kept.get("protocol")) not in FORMS:
+    if not isinstance(kept, dict) or not isinstance(kept.get("protocol"), str):
         raise ValueError(f"{file} holds no relocation")
     if kept.get("instead") != _text(configured):
         return None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie.form import Form
-from ccproxy.protocols.jolie.http import Http, HttpLimits
-from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
-from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits
 
 from .location import Location
 
@@ -19,13 +16,6 @@ Mode = Literal["pipelined", "pooled", "single"]
 MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
 
-FORMS: Mapping[str, Callable[[Location, int], Form]] = {
-    "sodep": lambda _, most: Sodep(SodepLimits(message=most)),
-    "http": lambda where, most: Http(where.authority, where.path, HttpLimits(body=most)),
-    "jsonrpc": lambda where, most: JsonRpc(where.authority, where.path, HttpLimits(body=most)),
-}
-"""Every protocol a service may speak, given its place and the bytes of its longest answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -34,7 +24,7 @@ class ConnectionLimits:
 
     mode: Mode = "pipelined"
     connections: int = 1
-    """Open at the same time, at most."""
+    """Open at the same time, at most; 0: as many as suit the protocol."""
     most: int = 0
     """The same for shared connections to a service that takes long, see `ConnectionPool.grow`."""
     timeout: float = 30.0
@@ -51,12 +41,16 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTarget:
-    """One place a port may point to. Two of the same location, protocol and shape are equal."""
+    """One place that a port may point to; equal if location, protocol and limits are."""
 
     location: Location
-    protocol: str = "sodep"
-    shape: ConnectionLimits = field(default_factory=ConnectionLimits)
+    protocol: MessageProtocol
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     def form(self) -> Form:
-        """The codec; KeyError for a protocol that is not in FORMS."""
-        return FORMS[self.protocol](self.location, self.shape.answer)
+        """The form of calls to this place; ValueError if its protocol calls no services."""
+        made: Any = self.protocol.service(self.location, self.limits.answer)
+        if made is None:
+            raise ValueError(f"no service can be called in protocol {self.protocol.word}")
+        form: Form = made
+        return form

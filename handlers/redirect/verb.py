@@ -82,25 +82,25 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def address_of(to: str, type: str) -> str:
-    """Where to send it; "" for a bad configuration, ValueError if its server would not obey."""
+    """The address to send to; "" for a bad configuration, ValueError if no listener takes it."""
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
     common.print_problems(one for one in problems if plan is None or not one.warning)
-    return common.reachable(door_of(plan, type)) if plan is not None else ""
+    return common.reachable(listener_of(plan, type)) if plan is not None else ""
 
 
-def door_of(plan: Plan, type: str) -> str:
+def listener_of(plan: Plan, type: str) -> str:
     """The address of the listener from which a redirect takes relocations."""
     allowed = redirect_of(plan, type).options.relocate_from
-    doors = [one for one in plan.listeners if one.section in allowed and one.protocol == "cc"]
-    if not doors:
+    found = [one for one in plan.listeners if one.section in allowed and one.protocol == "cc"]
+    if not found:
         raise ValueError(f"{plan.file}: relocate-from names no listener with protocol = cc")
-    return str(doors[0].address)
+    return str(found[0].address)
 
 
 def redirect_of(plan: Plan, type: str) -> HandlerPlan:
-    """The section a relocation would reach: that of the longest prefix."""
+    """The section that a relocation would reach: that of the longest prefix."""
     routes = sorted(plan.routes, key=lambda one: len(one.prefix), reverse=True)
     for route in routes:
         if not f"{type}.".startswith(f"{route.prefix}."):

@@ -4,7 +4,7 @@
     {"req": "reply.calc.Sum.sum", "data": 8, ...}         <- result
     {"req": "reply.calc.Sum.sum", "error": {...}, ...}    <- fault: message, code, data
 
-The envelope's own fields are no children. It must never lose a blob silently.
+The fields of the envelope are no children. It must never lose a blob silently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENVELOPE = frozenset({"req", "time", "hostname", "blob_hash"})
 """Fields of every CC message."""
 
 REPLY = "reply."
-"""In front of the type of the call."""
+"""What the type of a reply has in front of the type of its call."""
 
 
 def value_of(fields: Mapping[str, Any], blob: bytes | None) -> Value:
@@ -49,7 +49,7 @@ def fields_of(answer: Answer) -> dict[str, Any]:
 
 
 def answer_of(type: str, fields: Mapping[str, Any]) -> Answer:
-    """The answer that a CC reply is: the inverse of `fields_of`, and `error` as CC has it.
+    """The answer that a CC reply means: the inverse of `fields_of`, and `error` as CC has it.
 
     A reply of a program that knows nothing of calls is a result with its fields as children.
     """
@@ -84,7 +84,7 @@ class CallCodec:
         return found if isinstance(found, dict) else {PAYLOAD: found}
 
     def encode(self, type: str, value: Mapping[str, Any], blob: bytes | None) -> tuple[Any, ...]:
-        """The one answer that a reply is; ValueError if it has a blob."""
+        """The answer that a reply means; ValueError if it has a blob."""
         if blob is not None:
             raise ValueError("the blob of a reply has no place in an answer")
         return (answer_of(type, value),)

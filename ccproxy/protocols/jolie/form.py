@@ -1,7 +1,23 @@
 """What a protocol of calls gives to listeners and redirects: its form.
 
 A form makes the sides of connections (`CallerSide`, `ServiceSide`) and the requests that cross
-them. It must never open a connection or read a clock of its own.
+them. A value that a form cannot carry is refused with a fault and never altered, but some spellings
+are one value to Jolie, whose rules these are, and one of them may become the other:
+
+    written                            read as                          where
+    a long that fits 32 bits           an int of the same number        JSON
+    [x] as a member                    x                                sodep, and back to JSON
+    {}                                 void: null, at the root {}       the root of http; sodep
+    {"$": x}                           x                                the root of http; sodep
+    a decimal of more than 17 digits   the nearest double               any
+    a vector of one array              [[...]], the original has [...]  JSON
+    a child name twice                 the last one                     sodep
+    a bare value or array as params    the same in an array of one      jsonrpc
+    [null] as result                   void                             jsonrpc
+    fields of a query or a form        strings                          http
+    req, time, hostname, blob_hash     the envelope, no children        CC
+
+It must never open a connection or read a clock of its own.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ccproxy.protocols.jolie.values import Fault, Long, Payload, Tree, Unportable, Value
@@ -122,14 +121,6 @@ def fault_of(error: Any) -> Fault | None:
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
     return Fault(error["message"] or "IOException", Json(error.get("data")))
-
-
-def member(found: Mapping[str, Any], name: str) -> Any:
-    """A string member of a JSON object, "" if it is absent; ValueError if it is no string."""
-    text = found.get(name, "")
-    if not isinstance(text, str):
-        raise ValueError(f"{name!r} is {text!r:.40}, expected a string")
-    return text
 
 
 def _object(node: Tree, found: dict[str, Any], depth: int, rest: list[Any]) -> None:

@@ -6,7 +6,7 @@
     /A.b, operation c/d                names A.b             PREFIX.A_b.c_d
 
 The original keeps `!` and empty names, so that with it nested resources work in one spelling only.
-Pure text; it must never know which resources there are.
+Pure text. It must never know which resources there are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 TOKEN = "!"
 MEMORABLE = 512
-"""Characters of path and operation together that are remembered with what they lead to."""
+"""Characters of path and operation together, up to which the two are remembered."""
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -28,12 +28,12 @@ def names(path: str) -> tuple[str, ...]:
 
 
 def memorable(*texts: str) -> bool:
-    """True for what may be kept as a key: who sends many long ones must not fill the memory."""
+    """True for texts that may be stored as a key: long ones could fill the memory."""
     return sum(map(len, texts)) <= MEMORABLE
 
 
 def path_of(names: Iterable[str]) -> str:
-    """The path that an original downstream understands."""
+    """The path as a program of the original understands it."""
     return "/" + "/".join(names)
 
 

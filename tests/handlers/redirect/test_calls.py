@@ -2,6 +2,7 @@ from itertools import count
 
 import pytest
 
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
@@ -9,11 +10,13 @@ from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
+PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
+
 HERE = Location("h", 8001)
 
 
 def calls(protocol: str = "sodep", location: Location = HERE, **shape) -> Calls:
-    return Calls(ServiceTarget(location, protocol, ConnectionLimits(**shape)), count(1))
+    return Calls(ServiceTarget(location, PROTOCOLS[protocol], ConnectionLimits(**shape)), count(1))
 
 
 def call(value: object = None, operation: str = "sum", path: str = "/") -> Call:

@@ -36,7 +36,7 @@ def problems(tmp_path):
         (f"{CALC}location = socket://h:1\ncouriers = h:echo\n{ECHO}", "is no courier"),
         (f"{CALC}location = socket://h:1\nrelocate-from = admin\n", 'no listener "admin"'),
         (f"{CALC}location = socket://h:1\nrelocate-from = ccserver\n", "relocate.calc = h:calc"),
-        (f"relocate.x = h:calc\n{CALC}location = socket://h:1\n", "nobody may send any"),
+        (f"relocate.x = h:calc\n{CALC}location = socket://h:1\n", "no listener may send any"),
         (f"{CALC}", 'lacks "location"'),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 from itertools import count
 
 from ccproxy import LinkOptions
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import answer_tail, message
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy.testing import FakeContext
@@ -10,11 +11,15 @@ from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.output_port import OutputPort
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
+PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
+
 
 def test_cut_answers_whoever_waits_and_closes_everything():
     ctx, answers = FakeContext(), []
     port = OutputPort(
-        ServiceTarget(Location("h", 1), "sodep", ConnectionLimits(mode="pooled", connections=3)),
+        ServiceTarget(
+            Location("h", 1), PROTOCOLS["sodep"], ConnectionLimits(mode="pooled", connections=3)
+        ),
         count(1),
     )
     connections = Connections(
@@ -35,7 +40,9 @@ def test_cut_answers_whoever_waits_and_closes_everything():
 
 def test_a_call_is_watched_although_the_idle_end_is_further_away():
     ctx, answers = FakeContext(), []
-    target = ServiceTarget(Location("h", 1), "sodep", ConnectionLimits(timeout=2.0, idle=60.0))
+    target = ServiceTarget(
+        Location("h", 1), PROTOCOLS["sodep"], ConnectionLimits(timeout=2.0, idle=60.0)
+    )
     port = OutputPort(target, count(1), clock=ctx.now)
     connections = Connections(
         ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
@@ -57,7 +64,7 @@ def test_a_call_is_watched_although_the_idle_end_is_further_away():
 
 def test_a_connection_that_breaks_while_nothing_is_called_is_replaced():
     ctx, answers = FakeContext(), []
-    port = OutputPort(ServiceTarget(Location("h", 1)), count(1), clock=ctx.now)
+    port = OutputPort(ServiceTarget(Location("h", 1), PROTOCOLS["sodep"]), count(1), clock=ctx.now)
     connections = Connections(
         ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
     )
@@ -78,7 +85,9 @@ CALL = Call("/", "sum", Tree())
 
 def running(protocol: str, asks: int = 1):
     """A port with that many calls of which the first is on connection 1."""
-    target = ServiceTarget(HERE, protocol, ConnectionLimits(mode="pooled", connections=1))
+    target = ServiceTarget(
+        HERE, PROTOCOLS[protocol], ConnectionLimits(mode="pooled", connections=1)
+    )
     port = OutputPort(target, count(1))
     side = target.form().service()
     for number in range(asks):

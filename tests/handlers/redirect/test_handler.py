@@ -218,6 +218,35 @@ def test_a_state_that_cannot_be_written_is_said(tmp_path):
         assert "Relocated, but not saved" in reply.value()["error"]["data"]
 
 
+@pytest.mark.parametrize(("protocol", "says"), [("nope", 'no protocol "nope"'), ("cc", "cc")])
+def test_a_relocation_to_a_protocol_that_calls_no_services_changes_nothing(protocol, says):
+    with run_handler(Redirect, SECRET) as redirect:
+        redirect.ctx.routes = ("relocate.sum",)
+        for fields in ({"location": "socket://h:2", "protocol": protocol}, {"protocol": protocol}):
+            [*_, reply] = redirect.send("relocate.sum", fields)
+            assert says in reply.value()["error"]["data"]
+        assert redirect.handler.status()["location"] == "socket://h:1"
+
+
+def test_a_relocation_to_the_present_place_changes_nothing():
+    with run_handler(Redirect, SECRET) as redirect:
+        redirect.ctx.routes = ("calc", "relocate.sum")
+        redirect.send("calc.sum")
+        redirect.send("relocate.sum", {"location": "socket://h:1", "protocol": "sodep"})
+        assert redirect.handler.status()["draining"] == 0
+        redirect.send("relocate.sum", {"location": "socket://h:1", "protocol": "http"})
+        assert redirect.handler.status()["protocol"] == "http"
+        assert len(redirect.ctx.wires) == 2
+
+
+def test_a_saved_relocation_to_a_protocol_that_is_gone_is_not_used(tmp_path):
+    state = tmp_path / "state"
+    saved = {"location": "socket://h:2", "protocol": "nope", "instead": ["socket://h:1", "sodep"]}
+    state.write_text(json.dumps(saved))
+    with run_handler(Redirect, f"{HERE}\nstate = {state}") as redirect:
+        assert redirect.handler.status()["location"] == "socket://h:1"
+
+
 def test_the_end_answers_everybody():
     with run_handler(Redirect, HERE) as redirect:
         redirect.ctx.routes = ("calc",)

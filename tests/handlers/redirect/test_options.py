@@ -5,16 +5,16 @@ from ccproxy_handlers.redirect.handler import Redirect
 from ccproxy_handlers.redirect.options import SECTION_TABLE, SectionTable
 
 
-def test_ways_are_pairs_and_name_sections():
-    ways = SECTION_TABLE.parse("Sum => h:sum, A/B => h:inner,\n/C/ => h:sum")
-    assert ways.pairs == (("Sum", "h:sum"), ("A/B", "h:inner"), ("C", "h:sum"))
-    assert list(ways) == ["h:sum", "h:inner"]
-    assert SECTION_TABLE.parse(SECTION_TABLE.show(ways)) == ways
+def test_a_table_is_pairs_and_name_sections():
+    table = SECTION_TABLE.parse("Sum => h:sum, A/B => h:inner,\n/C/ => h:sum")
+    assert table.pairs == (("Sum", "h:sum"), ("A/B", "h:inner"), ("C", "h:sum"))
+    assert list(table) == ["h:sum", "h:inner"]
+    assert SECTION_TABLE.parse(SECTION_TABLE.show(table)) == table
     assert not SECTION_TABLE.parse("")
 
 
 @pytest.mark.parametrize("text", ["Sum", "Sum =>", "=> h:sum", "S um => h:s", "A => h:a, A => h:b"])
-def test_what_is_no_way_is_said(text):
+def test_what_is_no_pair_is_said(text):
     with pytest.raises(ValueError, match="expected"):
         SECTION_TABLE.parse(text)
 
@@ -26,7 +26,6 @@ def test_what_is_no_way_is_said(text):
         ("redirects = A => h:a\nstate = x", '"state" has no meaning'),
         ("location = nowhere", "expected socket://HOST:PORT"),
         ("location = socket://h:0", "expected socket://HOST:PORT"),
-        ("location = socket://h:1\nprotocol = soap", "expected sodep, http or jsonrpc"),
     ],
 )
 def test_options_that_make_no_sense(text, says):
@@ -34,20 +33,23 @@ def test_options_that_make_no_sense(text, says):
         options_for(Redirect, text)
 
 
-@pytest.mark.parametrize("protocol", ["sodep", "http", "jsonrpc"])
-def test_the_longest_answer_is_a_limit_of_each_protocol(protocol):
-    given = f"location = socket://h:1\nprotocol = {protocol}\n"
-    for text, most in (("", 64 << 20), ("max-message = 1 MiB", 1 << 20)):
-        limits = options_for(Redirect, given + text).target().form().limits
-        assert getattr(limits, "message" if protocol == "sodep" else "body") == most
-
-
-def test_the_target_and_its_connections():
+def test_the_limits_of_connections_to_the_service():
     options = options_for(Redirect, "location = socket://h:1\nqueue = 1 MiB\nkeepalive = no")
-    target = options.target()
-    assert (str(target.location), target.shape.connections) == ("socket://h:1", 1)
-    assert options.target_at(target.location, "http").shape.connections == 64
-    # What is under way is bounded, not what is written.
+    limits = options.limits()
+    assert (limits.bytes, limits.answer) == (1 << 20, 64 << 20)
+    # Where the INI is silent, their number is left to the protocol.
+    assert (limits.connections, limits.most) == (0, 8)
+    # The calls in flight are limited, not the bytes that are written.
     assert options.wire().limits.bytes > 1 << 40
     assert options.wire().keepalive is None
-    assert options_for(Redirect, {"redirects": SectionTable((("A", "h:a"),))}).target() is None
+    fixed = options_for(Redirect, "location = socket://h:1\nconnections = 3\nmax-message = 1 MiB")
+    assert (fixed.limits().connections, fixed.limits().most, fixed.limits().answer) == (
+        3,
+        0,
+        1 << 20,
+    )
+
+
+def test_a_section_may_divide_calls_without_a_place_of_its_own():
+    options = options_for(Redirect, {"redirects": SectionTable((("A", "h:a"),))})
+    assert (options.location, options.protocol) == (None, "sodep")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
@@ -13,7 +14,9 @@ from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.output_port import OutputPort
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
-A, B, C = (ServiceTarget(Location("h", port)) for port in (8001, 8002, 8003))
+PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
+
+A, B, C = (ServiceTarget(Location("h", port), PROTOCOLS["sodep"]) for port in (8001, 8002, 8003))
 CALL = Call("/", "sum", Tree())
 
 
@@ -44,7 +47,7 @@ def test_calls_not_sent_yet_move_with_the_port_and_keep_their_deadline():
     one.ask("a", CALL, 0)
     assert one.relocate(B, 20) == [CloseConnection(1), OpenConnection(2, B.location)]
     assert one.draining == 0
-    assert one.deadline() == A.shape.timeout
+    assert one.deadline() == A.limits.timeout
     (write,) = one.opened(2, 21)
     assert write.connection == 2
     assert one.opened(1, 21) == []
@@ -55,7 +58,7 @@ def test_calls_not_sent_yet_move_with_the_port_and_keep_their_deadline():
 def test_relocation_to_another_protocol_encodes_anew():
     one = port()
     one.ask("a", CALL, 0)
-    one.relocate(ServiceTarget(B.location, "http"), 0)
+    one.relocate(ServiceTarget(B.location, PROTOCOLS["http"]), 0)
     (write,) = one.opened(2, 0)
     assert write.request.target == "/sum"
 
@@ -65,7 +68,7 @@ def test_relocation_to_the_same_place_is_nothing():
     one.ask("a", CALL, 0)
     one.opened(1, 0)
     one.answered(1, ok(1), 0)
-    assert one.relocate(ServiceTarget(Location("h", 8001)), 1) == []
+    assert one.relocate(ServiceTarget(Location("h", 8001), PROTOCOLS["sodep"]), 1) == []
     assert one.relocate(B, 1) == [CloseConnection(1)]
     assert one.target == B
 
@@ -75,7 +78,7 @@ def test_an_old_target_that_never_answers_is_given_up_at_the_timeout():
     one.ask("a", CALL, 0)
     one.opened(1, 0)
     one.relocate(B, 1)
-    actions = one.tick(A.shape.timeout)
+    actions = one.tick(A.limits.timeout)
     assert actions[0].caller == "a"
     assert actions[1:] == [CloseConnection(1)]
     assert one.draining == 0
@@ -129,7 +132,7 @@ class World:
         self.random = Random(seed)
         shape = ConnectionLimits(mode, self.random.randint(1, 3), timeout=10.0, idle=4.0, calls=20)
         self.targets = [
-            ServiceTarget(Location("h", number), "sodep", shape) for number in (1, 2, 3)
+            ServiceTarget(Location("h", number), PROTOCOLS["sodep"], shape) for number in (1, 2, 3)
         ]
         self.port = OutputPort(self.targets[0], count(1))
         self.now = 0.0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie.json_values import from_tree
 from ccproxy.protocols.jolie.values import Call, Fault, Long, Result, Tree, Unportable, walk
@@ -14,10 +15,12 @@ from ccproxy_handlers.redirect.connections import answered
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.output_port import OutputPort
 from ccproxy_handlers.redirect.table import RouteTable
-from ccproxy_handlers.redirect.target import FORMS, ServiceTarget
+from ccproxy_handlers.redirect.target import ServiceTarget
+
+PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
 
 HERE = Location("h", 1)
-PAIRS = [(caller, service) for caller in FORMS for service in FORMS]
+PAIRS = [(caller, service) for caller in PROTOCOLS for service in PROTOCOLS]
 TABLE = RouteTable({"Sum": "sum"})
 
 PAYLOADS = st.one_of(
@@ -36,7 +39,7 @@ TREES = st.recursive(
     max_leaves=8,
 )
 NULL = Tree(None, {"_": [Tree()]})
-"""Jolie's jsonrpc writes void so, see `carriage.READ_AS`."""
+"""Jolie's jsonrpc writes void so, see the table in `jolie.form`."""
 OPERATIONS = st.one_of(st.just("sum"), st.text(min_size=1, max_size=6))
 FAULTS = st.one_of(st.just("DivisionByZero"), st.text(min_size=1, max_size=6))
 
@@ -62,17 +65,21 @@ def portable(tree: Tree, *forms: str) -> bool:
     return True
 
 
-class Route:
+def form(protocol: str):
+    return ServiceTarget(HERE, PROTOCOLS[protocol]).form()
+
+
+class Exchange:
     """One caller, the redirector and one service, connected by bytes."""
 
     def __init__(self, caller: str, service: str) -> None:
-        self.client_form = FORMS[caller](HERE, 1 << 20)
+        self.client_form = form(caller)
         self.client = self.client_form.service()
-        self.caller = FORMS[caller](HERE, 1 << 20).caller()
-        target = ServiceTarget(HERE, service)
+        self.caller = form(caller).caller()
+        target = ServiceTarget(HERE, PROTOCOLS[service])
         self.port = OutputPort(target, count(1))
         self.link = target.form().service()
-        self.service = FORMS[service](HERE, 1 << 20).caller()
+        self.service = form(service).caller()
         self.token = None
         self.up = False
 
@@ -114,13 +121,13 @@ class Route:
 @given(tree=TREES, operation=OPERATIONS)
 @settings(max_examples=60, deadline=None)
 def test_a_call_arrives_as_it_was_or_is_answered_with_a_fault(caller, service, tree, operation):
-    route = Route(caller, service)
+    exchange = Exchange(caller, service)
     wide = caller == service == "sodep"
     if not portable(tree, caller):
         with pytest.raises(Unportable):
-            route.client_form.request(Call("/Sum", operation, tree), 41)
+            exchange.client_form.request(Call("/Sum", operation, tree), 41)
         return
-    found = route.ask(Call("/Sum", operation, tree))
+    found = exchange.ask(Call("/Sum", operation, tree))
     if portable(tree, caller, service):
         assert isinstance(found, Call)
         assert (found.path, found.operation) == ("/", operation)
@@ -134,9 +141,9 @@ def test_a_call_arrives_as_it_was_or_is_answered_with_a_fault(caller, service, t
 @given(tree=TREES, name=st.one_of(st.none(), FAULTS))
 @settings(max_examples=60, deadline=None)
 def test_an_answer_arrives_as_it_was_or_as_a_fault(caller, service, tree, name):
-    route = Route(caller, service)
-    route.ask(Call("/Sum", "sum", Tree(1)))
-    found = route.answer(Result(tree) if name is None else Fault(name, tree))
+    exchange = Exchange(caller, service)
+    exchange.ask(Call("/Sum", "sum", Tree(1)))
+    found = exchange.answer(Result(tree) if name is None else Fault(name, tree))
     if name is None and "jsonrpc" in (caller, service) and tree == NULL:
         return
     wide = caller == service == "sodep"
@@ -149,7 +156,7 @@ def test_an_answer_arrives_as_it_was_or_as_a_fault(caller, service, tree, name):
         assert "cannot carry the answer" in found.value.tree().payload
 
 
-@pytest.mark.parametrize("service", FORMS)
+@pytest.mark.parametrize("service", PROTOCOLS)
 @given(tree=TREES)
 @settings(max_examples=60, deadline=None)
 def test_cc_messages_are_a_fourth_form(service, tree):
@@ -161,22 +168,24 @@ def test_cc_messages_are_a_fourth_form(service, tree):
     if isinstance(fields.get("$"), list):
         return
     value = cccall.value_of({**fields, "req": "calc.Sum.sum", "time": 1.0}, None)
-    route = Route("sodep", service)
-    port = route.port
+    exchange = Exchange("sodep", service)
+    port = exchange.port
     port.ask("cc", Call("/", "sum", value), 0)
     (write,) = port.opened(1, 0)
-    (asked,) = route.service.feed(route.link.send(write.request))
+    (asked,) = exchange.service.feed(exchange.link.send(write.request))
     assert shape(asked.call.value.tree(), False) == shape(tree, False)
-    route.service.answer(asked.token, Result(tree))
-    (action,) = answered(port, 1, route.link, route.link.feed(b"".join(route.service.take())), 0)
+    exchange.service.answer(asked.token, Result(tree))
+    (action,) = answered(
+        port, 1, exchange.link, exchange.link.feed(b"".join(exchange.service.take())), 0
+    )
     assert cccall.fields_of(action.answer) == {"data": from_tree(tree)}
 
 
-@pytest.mark.parametrize("caller", FORMS)
+@pytest.mark.parametrize("caller", PROTOCOLS)
 def test_an_unknown_resource_is_answered_in_the_form_of_the_caller(caller):
-    route = Route(caller, "sodep")
+    exchange = Exchange(caller, "sodep")
     for path, text in (("/Nope", "Unknown resource: /Nope"), ("/", "Invalid operation: sum")):
-        found = route.ask(Call(path, "sum", Tree(1)))
+        found = exchange.ask(Call(path, "sum", Tree(1)))
         assert found == Fault("IOException", found.value)
         assert found.value.tree() == Tree(text)
 
@@ -197,13 +206,13 @@ FAILURES = {
 @pytest.mark.parametrize("text", FAILURES)
 @pytest.mark.parametrize(("caller", "service"), PAIRS)
 def test_every_failure_is_answered_in_the_form_of_the_caller(caller, service, text):
-    route = Route(caller, service)
-    data = route.client.send(route.client_form.request(Call("/Sum", "sum", Tree(1)), 41))
-    ((route.asked, call),) = route.caller.feed(data)
-    route.port.ask("me", call._replace(path="/"), 0)
-    actions = FAILURES[text](route.port)
+    exchange = Exchange(caller, service)
+    data = exchange.client.send(exchange.client_form.request(Call("/Sum", "sum", Tree(1)), 41))
+    ((exchange.asked, call),) = exchange.caller.feed(data)
+    exchange.port.ask("me", call._replace(path="/"), 0)
+    actions = FAILURES[text](exchange.port)
     (answer,) = [action.answer for action in actions if isinstance(action, Respond)]
-    found = route.returned(answer)
+    found = exchange.returned(answer)
     assert found.name == "IOException"
     assert text in found.value.tree().payload
 
@@ -213,26 +222,28 @@ def test_every_failure_is_answered_in_the_form_of_the_caller(caller, service, te
     "garbage", [b"\xff" * 64, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"]
 )
 def test_garbage_from_a_service_is_answered_in_the_form_of_the_caller(caller, service, garbage):
-    route = Route(caller, service)
-    route.ask(Call("/Sum", "sum", Tree(1)))
-    actions = answered(route.port, 1, route.link, route.link.feed(garbage), 0)
-    found = route.returned(actions[0].answer)
+    exchange = Exchange(caller, service)
+    exchange.ask(Call("/Sum", "sum", Tree(1)))
+    actions = answered(exchange.port, 1, exchange.link, exchange.link.feed(garbage), 0)
+    found = exchange.returned(actions[0].answer)
     assert found.name == "IOException"
 
 
 @pytest.mark.parametrize(("caller", "service"), PAIRS)
 def test_many_calls_on_one_connection(caller, service):
-    route = Route(caller, service)
-    route.ask(Call("/Sum", "sum", Tree(0)))
+    exchange = Exchange(caller, service)
+    exchange.ask(Call("/Sum", "sum", Tree(0)))
     for number in range(1, 4):
-        assert route.answer(Result(Tree(number))).value.tree() == Tree(number)
-        (asked,) = route.caller.feed(
-            route.client.send(route.client_form.request(Call("/Sum", "sum", Tree(number)), 41))
+        assert exchange.answer(Result(Tree(number))).value.tree() == Tree(number)
+        (asked,) = exchange.caller.feed(
+            exchange.client.send(
+                exchange.client_form.request(Call("/Sum", "sum", Tree(number)), 41)
+            )
         )
-        route.asked = asked.token
-        (write,) = route.port.ask("me", asked.call._replace(path="/"), 0)
-        (asked,) = route.service.feed(route.link.send(write.request))
-        route.token = asked.token
+        exchange.asked = asked.token
+        (write,) = exchange.port.ask("me", asked.call._replace(path="/"), 0)
+        (asked,) = exchange.service.feed(exchange.link.send(write.request))
+        exchange.token = asked.token
 
 
 JSON_FORMS = ("http", "jsonrpc")
@@ -242,7 +253,7 @@ JSON_FORMS = ("http", "jsonrpc")
 @pytest.mark.parametrize("service", JSON_FORMS)
 @pytest.mark.parametrize("text", [b'{"a":[1],"b":{},"c":[]}', b'{"n":36893488147419103232}'])
 def test_between_json_protocols_the_json_itself_crosses(caller, service, text):
-    route = Route(caller, service)
+    exchange = Exchange(caller, service)
     body = (
         text
         if caller == "http"
@@ -250,7 +261,7 @@ def test_between_json_protocols_the_json_itself_crosses(caller, service, text):
     )
     target = b"/!/Sum!/sum" if caller == "http" else b"/!/Sum"
     head = b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (target, len(body))
-    (asked,) = route.caller.feed(head + body)
-    route.port.ask("me", asked.call._replace(path="/"), 0)
-    (write,) = route.port.opened(1, 0)
+    (asked,) = exchange.caller.feed(head + body)
+    exchange.port.ask("me", asked.call._replace(path="/"), 0)
+    (write,) = exchange.port.opened(1, 0)
     assert text in write.request.body

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import (
     AnswerBuffer,
     FastRoute,
@@ -19,6 +20,8 @@ from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, R
 from ccproxy_handlers.redirect.calls import Calls
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
+
+PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
 
 HERE = Location("h", 8001)
 CALL = Call("/", "sum", Tree())
@@ -49,7 +52,9 @@ class World:
         self.clock = Clock()
         shape = {"connections": up, "timeout": 10.0, **shape}
         self.calls = Calls(
-            ServiceTarget(HERE, protocol, ConnectionLimits(**shape)), count(1), self.clock
+            ServiceTarget(HERE, PROTOCOLS[protocol], ConnectionLimits(**shape)),
+            count(1),
+            self.clock,
         )
         self.answers = AnswerBuffer()
 
@@ -113,7 +118,7 @@ def test_what_is_no_shared_sodep_connection_has_no_trunks(protocol, shape):
 
 
 def test_without_a_clock_every_call_takes_the_slow_path():
-    assert Calls(ServiceTarget(HERE), count(1)).pool.upstreams is None
+    assert Calls(ServiceTarget(HERE, PROTOCOLS["sodep"]), count(1)).pool.upstreams is None
 
 
 def test_fast_calls_count_like_others():
@@ -265,3 +270,11 @@ def test_one_caller_needs_one_connection():
 
 def test_few_slow_answers_are_no_reason():
     assert slow(World(most=8, idle=0).warm(), times=150) == []
+
+
+@pytest.mark.parametrize(("protocol", "most"), [("sodep", 1), ("http", 64), ("jsonrpc", 64)])
+def test_the_protocol_decides_how_many_connections_there_may_be_if_the_ini_does_not(protocol, most):
+    calls = World(protocol=protocol, connections=0).calls
+    for _ in range(70):
+        calls.ask("a", CALL, 0)
+    assert len(calls.pool) == most

@@ -15,7 +15,7 @@ def test_a_place_is_kept_for_the_place_it_stands_instead_of(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["state"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"protocol": "soap"}', '{"protocol": []}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"protocol": 1}', '{"protocol": []}'])
 def test_a_file_that_holds_something_else(tmp_path, text):
     file = tmp_path / "state"
     file.write_text(text)

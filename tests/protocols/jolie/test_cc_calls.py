@@ -1,7 +1,6 @@
 import pytest
 
 from ccproxy.protocols.jolie import cc_calls as cccall
-from ccproxy.protocols.jolie.carriage import REFUSED
 from ccproxy.protocols.jolie.values import Fault, Result, Tree, Unportable
 
 ENVELOPE = {"req": "calc.Sum.sum", "time": 1.5, "hostname": "h", "blob_hash": ""}
@@ -26,9 +25,3 @@ def test_answers():
     assert cccall.fields_of(Fault("Zero", Tree("why"))) == {
         "error": {"message": "Zero", "code": -32000, "data": "why"}
     }
-
-
-@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.what)
-def test_what_cannot_be_carried_is_a_fault(row):
-    fields = cccall.fields_of(Result(row.example))
-    assert ("error" in fields) == ("cc" in row.refused)

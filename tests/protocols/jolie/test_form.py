@@ -1,11 +1,15 @@
 """Every protocol of calls gives the same things to listeners and redirects."""
 
+from typing import NamedTuple
+
 import pytest
 
+from ccproxy.protocols.jolie import cc_calls
 from ccproxy.protocols.jolie.http import Http
+from ccproxy.protocols.jolie.json_values import ARRAY, DEPTH, PAYLOAD, Json
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
 from ccproxy.protocols.jolie.sodep import Sodep
-from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, io_fault
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, Unportable, Value, io_fault
 
 FORMS = {form.name: form for form in (Sodep, Http, JsonRpc)}
 
@@ -71,3 +75,61 @@ def test_abandoning_leaves_the_calls_of_the_slow_path_to_their_listener(form):
     caller, [one], _ = asked(form, "sum")
     form.abandon([caller], io_fault("over"))
     assert caller.calls == 1
+
+
+class RefusedValue(NamedTuple):
+    """A kind of value, an example, and the forms that cannot carry it."""
+
+    what: str
+    example: Value
+    refused: frozenset[str]
+
+
+_JSON = frozenset({"http", "jsonrpc", "cc"})
+_SODEP = frozenset({"sodep"})
+_TEXT = frozenset({"sodep", "http", "jsonrpc"})
+
+
+def _child(name: str, *vector: Tree) -> Tree:
+    return Tree(None, {name: list(vector)})
+
+
+def _deep() -> list[object]:
+    found: list[object] = []
+    for _ in range(DEPTH):
+        found = [found]
+    return found
+
+
+REFUSED = (
+    RefusedValue("raw", Tree(b"\xff"), _JSON),
+    RefusedValue("not a number", Tree(float("nan")), _JSON),
+    RefusedValue("infinity", Tree(float("-inf")), _JSON),
+    RefusedValue("a child named $", _child(PAYLOAD, Tree(1)), _JSON),
+    RefusedValue("a child named _ beside a payload", Tree(1, {ARRAY: [Tree(2)]}), _JSON),
+    RefusedValue("a child named _ beside others", Tree(None, {ARRAY: [], "a": [Tree(1)]}), _JSON),
+    RefusedValue("half of a surrogate pair", Tree("\ud800"), _TEXT),
+    RefusedValue("an integer of more than 64 bits", Json(1 << 63), _SODEP),
+    RefusedValue("an object or array as payload", Json({PAYLOAD: [1]}), _SODEP),
+    RefusedValue("a JSON member named _", Json({ARRAY: 1}), _SODEP),
+    RefusedValue("JSON nested deeper than the limit", Json(_deep()), _SODEP),
+)
+"""Values that are refused when they are to be written. Others are refused already when they are
+read, except where they pass untouched: a string outside the charset of its port, a JSON object
+with a name twice, a number beyond a double, XML, a CC message with a blob."""
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.what)
+def test_a_value_is_refused_by_the_forms_that_cannot_carry_it_and_by_no_other(row, form):
+    call = Call("/", "echo", row.example)
+    if form.name in row.refused:
+        with pytest.raises(Unportable):
+            form.request(call, 1)
+    else:
+        form.request(call, 1)
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.what)
+def test_in_cc_what_cannot_be_carried_is_a_fault(row):
+    fields = cc_calls.fields_of(Result(row.example))
+    assert ("error" in fields) == ("cc" in row.refused)

@@ -22,11 +22,11 @@ _CUT_OFF = "the service closed the connection before its answer was whole"
 
 
 class HttpClient:
-    """The side of HTTP that asks."""
+    """The side of HTTP that sends requests."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self.closing = False
-        """The service ends the connection: no further request."""
+        """True if the service ends the connection: send no further request."""
         self.broken = ""
         """Why the connection cannot be read on."""
         self._limits = limits
@@ -48,7 +48,7 @@ class HttpClient:
         return b"".join(self._h11.send(event) or b"" for event in events)
 
     def feed(self, data: bytes) -> HttpResponse | None:
-        """The response once it is whole. Bytes nobody asked for break the connection."""
+        """The response once it is whole. Bytes without a request break the connection."""
         if self.broken or not data:
             return None
         return self._receive(data)
@@ -56,7 +56,7 @@ class HttpClient:
     def eof(self) -> HttpResponse | None:
         """The response that ends with the connection, if there is one."""
         self.closing = True
-        # Of whom nothing came, nothing is broken: it closed, and whoever lost a call by it says so.
+        # A service that sent nothing broke nothing: the owner of a call that is lost says so.
         if self.broken or not self._start:
             return None
         try:
@@ -70,7 +70,7 @@ class HttpClient:
         if self._h11.our_state is h11.IDLE:
             self.broken = "a response without a request"
             return None
-        # h11 would wait for a whole head before it finds that this is none.
+        # h11 would wait for a whole head before it finds that this is not HTTP.
         self._start = (self._start + data)[: len(_START)]
         if not _START.startswith(self._start):
             self.broken = f"no HTTP response: it starts with {self._start!r}"

@@ -1,9 +1,9 @@
 """The head of an HTTP request before it is parsed: refused if it can be read in two ways.
 
-A server in front of this one that reads a head otherwise lets its callers put a second request
-into the first one, past whatever it checks (RFC 9112, 11.2). What is wrong in itself is h11's to
-find; here stands what h11 takes and somebody else may take for something else. Pure; it must never
-change a byte.
+If a server in front of this one reads a head otherwise, its callers can hide a second request in
+the first one and so pass its checks (RFC 9112, 11.2). h11 finds what breaks the standard; this
+module finds what h11 accepts and another server may read differently. Pure; it must never change a
+byte.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _PRINTABLE = 0x21
 
 
 def end_of(data: bytearray, start: int) -> int:
-    """Where the head ends, 0 if it is not whole; bytes in front of `start` were looked at before.
+    """Where the head ends, 0 if it is not whole; bytes before `start` were searched already.
 
-    What h11 takes for the end is the end, also where a line ends with LF alone.
+    The end is where h11 sees it, also if a line ends with LF alone.
     """
     start = max(0, start - 3)
     usual, bare = data.find(b"\n\r\n", start), data.find(b"\n\n", start)
@@ -30,7 +30,7 @@ def end_of(data: bytearray, start: int) -> int:
 
 
 def unfinished(data: bytes | bytearray, limit: int) -> RefusedRequest | None:
-    """What is wrong with a head although its end is not seen yet, or with one of that size."""
+    """What is wrong with a head, be it whole or not: how it begins, and its size."""
     if data and data[0] < _PRINTABLE:
         return RefusedRequest(400, f"no HTTP request: it starts with {bytes(data[:8])!r}")
     if len(data) <= limit:
@@ -41,7 +41,7 @@ def unfinished(data: bytes | bytearray, limit: int) -> RefusedRequest | None:
 
 
 def ambiguous(head: bytes) -> RefusedRequest | None:
-    """What is wrong with a whole head."""
+    """What another server may read differently in a whole head; None if nothing."""
     lines = head.count(b"\r\n")
     if head.count(b"\n") != lines or head.count(b"\r") != lines:
         return RefusedRequest(400, "a CR or LF alone in the head; expected CRLF")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ccproxy.protocols.jolie.values import Unportable
 
 TYPE = "application/json; charset=utf-8"
-"""The content type of every body made here."""
+"""The content type of every body that is written here."""
 
 CHARSETS = frozenset(
     {"utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"}
@@ -39,8 +39,8 @@ class HttpLimits:
     body: int = 64 << 20
     """A body, packed and unpacked."""
     ahead: int = 1 << 20
-    """Sent by a caller before its earlier request is answered; from half of it on it should not be
-    read."""
+    """Bytes that a caller may send before its earlier request is answered; from half of them on it
+    should not be read."""
 
 
 class HttpRequest(NamedTuple):
@@ -77,7 +77,7 @@ class Sending:
     method: str = "POST"
     target: str = "/"
     id: int = field(default=0, kw_only=True)
-    """Of the call that a request carries."""
+    """The id of the call that a request carries."""
 
 
 def header_map(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def header_list(sending: Sending) -> list[tuple[bytes, bytes]]:
 
 
 def plain(reason: Exception) -> str:
-    """What h11 says without the bytes it says it of, which are not ours to repeat."""
+    """The text of an h11 error without the bytes of the peer in it, which must not be repeated."""
     return str(reason).partition(": bytearray(")[0].partition(" (received ")[0]
 
 

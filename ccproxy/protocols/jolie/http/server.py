@@ -1,8 +1,8 @@
 """One accepted HTTP/1.1 connection: bytes in, whole requests out, responses in, bytes out.
 
-Framing is h11's, which gets no byte before the head it belongs to was looked at (`heads`), and none
+Framing is h11's, which gets no byte before the head it belongs to was checked (`heads`), and none
 of a later request. One request is given out at a time; what a caller sends ahead waits, up to a
-limit. It must never raise for what a peer sent: that is a `RefusedRequest`, to be has_output to.
+limit. It must never raise for what a peer sent: it returns a `RefusedRequest`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 
 PIECE = 64 * 1024
-"""Bytes of a chunked body given to h11 at a time: what is behind its end is looked at again."""
+"""Bytes of a chunked body given to h11 at a time; those behind its end are looked at again."""
 _END = b"\r\n\r\n"
 
 
 class HttpServer:
-    """The side of HTTP that answers."""
+    """The side of HTTP that sends responses."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self.closing = False
-        """No further request is read; close when `out` is written."""
+        """True if no further request is read; close the connection when `out` is written."""
         self.broken = ""
-        """Why, if the peer is to blame."""
+        """Why, if the peer broke the protocol."""
         self.too_big = False
         """True if the reason is that a body is larger than it may be."""
         self._limits = limits
@@ -52,7 +52,7 @@ class HttpServer:
 
     @property
     def crowded(self) -> bool:
-        """True while so much was sent ahead that the rest should wait on its way."""
+        """True while so much was sent ahead that no more should be read."""
         return 2 * len(self._in) > self._limits.ahead
 
     @property
@@ -87,9 +87,9 @@ class HttpServer:
             self.closing = True
 
     def drain(self, reason: str) -> RefusedRequest | None:
-        """Take no further request: the next response is the last, be it to one that is half here.
+        """Take no further request: the next response is the last, also if its request is half here.
 
-        That one is returned, to be has_output to.
+        It is returned as refused, to be responded to.
         """
         if self._draining or self.closing:
             return None
@@ -135,7 +135,7 @@ class HttpServer:
 
     def _malformed(self, reason: h11.RemoteProtocolError) -> RefusedRequest:
         if reason.error_status_hint == 431:
-            # No head is that long by now.
+            # The size of the head was checked before, so h11 means what follows it.
             return RefusedRequest(
                 400, f"a chunk header or trailer of more than {self._limits.head} bytes"
             )
@@ -147,7 +147,7 @@ class HttpServer:
             self.closing = True
 
     def _head(self) -> HttpRequest | RefusedRequest | None:
-        """Look for a whole head and at what is wrong with it; then it may be parsed."""
+        """Find a whole head and check it; then h11 may parse it."""
         if not self._in:
             self.closing = self._ended
             return None
@@ -192,7 +192,7 @@ class HttpServer:
             self._give()
 
     def _give(self) -> bool:
-        """Let h11 have more of the body, and nothing of what is behind it; False without any."""
+        """Give h11 more of the body, and nothing of what is behind it; False if there is none."""
         del self._in[: self._given]
         self._given = 0
         data = bytes(self._in[: PIECE if self._left is None else self._left])
@@ -234,7 +234,7 @@ class HttpServer:
         return HttpRequest(method, found.target.decode("ascii"), self._headers, body)
 
     def _ends(self) -> bool:
-        """Take off what h11 used of a chunked body; True if it ends as everybody would say."""
+        """Remove what h11 used of a chunked body; True if every server would see the same end."""
         behind = len(self._h11.trailing_data[0])
         del self._in[: self._given - behind]
         self._given = 0
@@ -251,7 +251,7 @@ class HttpServer:
         try:
             self._out.append(self._h11.send(event) or b"")
         except h11.LocalProtocolError:
-            # The peer broke the protocol where HTTP leaves no room for a response.
+            # The peer broke the protocol at a place where HTTP allows no response.
             self.closing = True
 
     def _flush_queue(self) -> None:

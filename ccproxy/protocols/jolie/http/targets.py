@@ -4,7 +4,7 @@
     /sum + X-Jolie-ServicePath     the same
     /!/Sum/sum                     the same; the original finds no operation in this one
 
-Pure text; it must never decide whether such a resource exists.
+Pure text. It must never decide whether such a resource exists.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SAFE = "!$&'()*+,;=:@~"
 
 
 class RequestTarget(NamedTuple):
-    """What a request asks for; `query` are the fields behind the question mark."""
+    """What a request calls; `query` holds the fields behind the question mark."""
 
     path: str
     operation: str
@@ -32,7 +32,7 @@ class RequestTarget(NamedTuple):
 def read(target: str, headers: Mapping[str, str]) -> RequestTarget:
     """Read a request target; Unportable if it is not UTF-8 once its escapes are undone.
 
-    An original client that sends both headers says there what it means; they win.
+    A client of the original that sends both headers says there what it means; the headers win.
     """
     where, query = _split(target)
     path, operation = _named(where)

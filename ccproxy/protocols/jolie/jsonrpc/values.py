@@ -1,4 +1,4 @@
-"""What JSON-RPC objects hold, both ways: params, results, and how a body becomes JSON. Pure."""
+"""The contents of JSON-RPC objects in both directions: params, results, bodies. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ccproxy.protocols.jolie.json_values import Json, json_of
 from ccproxy.protocols.jolie.values import Unportable, Value
 
 PROTOCOL: Mapping[str, str] = {"jsonrpc": "2.0"}
-"""The member that every object has."""
+"""The member that every object of JSON-RPC has."""
 
 
 class Written(Json):
-    """A value of which JSON-RPC has several spellings; between two of its ports `text` crosses."""
+    """A value with several spellings in JSON-RPC; between two jsonrpc ports `text` crosses."""
 
     __slots__ = ("text",)
 
@@ -25,14 +25,14 @@ class Written(Json):
 
 
 def read_params(params: Any) -> Value:
-    """Several clients put one value into an array, because the standard has no bare params."""
+    """The value of params; clients write a bare value, which the standard lacks, as `[value]`."""
     if isinstance(params, list) and len(params) < 2:
         return Written(params[0] if params else None, params)
     return Written(params, params)
 
 
 def params_of(value: Value) -> Any:
-    """The params of a request; None: they are left out."""
+    """The params of a request; None means that they are left out."""
     if isinstance(value, Written):
         return value.text
     found = json_of(value)
@@ -40,7 +40,7 @@ def params_of(value: Value) -> Any:
 
 
 def read_result(result: Any) -> Value:
-    """Jolie writes void as `[null]` when it does not know the type of the answer."""
+    """The value of a result; Jolie writes void as `[null]` if the type of the answer is unknown."""
     return Written(None if result == [None] else result, result)
 
 
@@ -50,7 +50,7 @@ def result_of(value: Value) -> Any:
 
 
 def loads(message: HttpRequest | HttpResponse, limit: int) -> Any:
-    """The JSON of a body; Unportable if it is none, TooBig beyond `limit` bytes unpacked."""
+    """The JSON of a body; Unportable if it is not JSON, TooBig beyond `limit` bytes unpacked."""
     body = unpacked(message.headers, message.body, limit)
     try:
         return joliejson.loads(text(message.headers, body))
