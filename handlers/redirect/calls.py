@@ -1,4 +1,4 @@
-"""The calls to one target: which connection carries which, and who gets each answer.
+"""The calls to one target: which connection carries each, and which caller gets each answer.
 
     waiting (no connection yet) -> sent -> answered | lost | silent
     waiting -> refused | unreachable | moved (the port was relocated)

@@ -72,7 +72,7 @@ class Caller:
 
     @property
     def lingers(self) -> bool:
-        """True while a caller that sends no more is to be answered; most protocols know that."""
+        """True while a caller that has half-closed its connection still waits for answers."""
         return not self.side.closing
 
     def received(self, stream: Stream, data: bytes) -> None:
