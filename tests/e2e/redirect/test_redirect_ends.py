@@ -16,7 +16,7 @@ PORTS = {"sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4"}
 
 
 class Slow:
-    """A service that takes its time from its third call on: by then calls go straight."""
+    """A service that answers late from its third call on, when calls take the fast path."""
 
     def __init__(self, seconds):
         self.seconds = seconds

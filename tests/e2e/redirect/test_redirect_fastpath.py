@@ -1,4 +1,4 @@
-"""Calls that go straight from a caller's connection to their service: the same fates as the others.
+"""Calls that take the fast path from a caller to their service: the same fates as the others.
 
 The first call of each test opens the way; all behind it take it.
 """

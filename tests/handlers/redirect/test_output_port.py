@@ -126,7 +126,7 @@ def test_couriers_see_the_call_and_its_answer_wherever_it_ends():
 
 
 class World:
-    """Sockets and services as a random machine; it keeps count of who got what."""
+    """Sockets and services as a random machine; it records which caller got which answer."""
 
     def __init__(self, seed: int, mode: str) -> None:
         self.random = Random(seed)

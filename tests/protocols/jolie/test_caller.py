@@ -1,4 +1,4 @@
-"""Callers are always answered: by whoever took the call, or with the fault that says why not."""
+"""Callers are always answered: by the handler of the call, or with a fault that says why not."""
 
 import asyncio
 import gzip
