@@ -37,7 +37,7 @@ ALLOWED = {
     "client": {"ccproxy.wire", "zmq"},
     "handlers": {"ccproxy", "ccproxy.config", "ccproxy.wire", "ccproxy_handlers"},
     "redirect": {
-        "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config",
+        "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config", "ccproxy.protocol",
         "ccproxy.protocols.jolie", "ccproxy.verb", "ccproxy.wire", "ccproxy_handlers.redirect",
     },
     "ssmmp": {
