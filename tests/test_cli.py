@@ -16,7 +16,7 @@ from ccproxy import __version__, cli
 from ccproxy.testing import running_server
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60
+TIMEOUT = 60
 INI = """[ccserver]
 cc-socket = tcp://127.0.0.1:{port}
 cc-role = remote
@@ -53,7 +53,7 @@ def call(folder):
     def run(*words):
         done = subprocess.run(
             [sys.executable, "-m", "ccproxy", *words],
-            cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
+            cwd=folder, capture_output=True, text=True, timeout=TIMEOUT,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
@@ -67,7 +67,7 @@ def _is_ours(pid):
 
 def until(condition):
     """Wait for something another process does."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.01)
@@ -89,7 +89,7 @@ def test_the_script_is_installed():
     script = beside if beside.exists() else shutil.which("ccserver")
     if not script:
         pytest.skip("ccserver is not installed")
-    done = subprocess.run([script, "-V"], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run([script, "-V"], capture_output=True, text=True, timeout=TIMEOUT)
     assert done.stdout.startswith("ccserver version ")
 
 
@@ -149,7 +149,7 @@ def test_the_reader_of_our_output_may_go(folder):
     ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def test_the_life_of_a_server_in_the_background(call, folder):
@@ -215,7 +215,7 @@ def test_signals_stop_a_server_in_the_foreground(number, port):
     with running_server(INI.format(port=port).replace("x.", "%(config_dir)s/x.")) as server:
         assert (server.directory / "x.pid").read_text() == str(server.process.pid)
         server.process.send_signal(number)
-        assert server.process.wait(PATIENCE) == 0
+        assert server.process.wait(TIMEOUT) == 0
         assert not (server.directory / "x.pid").exists()
     assert server.lines[-1].endswith("ledger received=0")
 
@@ -223,7 +223,7 @@ def test_signals_stop_a_server_in_the_foreground(number, port):
 def test_systemd_hears_when_it_is_ready(folder):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(folder / "notify"))
-        listener.settimeout(PATIENCE)
+        listener.settimeout(TIMEOUT)
         with subprocess.Popen(
             [sys.executable, "-m", "ccproxy", "-q", "x.ini"],
             cwd=folder, env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")},
@@ -236,7 +236,7 @@ def test_systemd_hears_when_it_is_ready(folder):
             finally:
                 process.terminate()
             assert listener.recv(100) == b"STOPPING=1"
-            assert process.wait(PATIENCE) == 0
+            assert process.wait(TIMEOUT) == 0
 
 
 def test_the_demonstration_shows_what_it_promises():

@@ -13,7 +13,7 @@ from ccproxy.client import HIGH_WATER_MARK, Client, ClientLimits
 from ccproxy.wire import cc
 
 CODEC = cc.CcCodec("server", lambda: 2.0)
-SOON = 60.0
+TIMEOUT = 60.0
 """Seconds after which a test gives up; nothing takes that long."""
 
 
@@ -49,7 +49,7 @@ class Router:
 
     def stop(self) -> None:
         self._quit.send(b"")
-        self._thread.join(SOON)
+        self._thread.join(TIMEOUT)
         self._quit.close()
 
 
@@ -74,7 +74,7 @@ def test_publish_sends_the_frames_of_cc():
     with server() as router, Client(router.address, hostname="me", identity=b"id-1") as client:
         client.publish("pub.x", {"n": 1}, b"data")
         client.publish("log.info", {})
-        first, second = router.seen.get(timeout=SOON), router.seen.get(timeout=SOON)
+        first, second = router.seen.get(timeout=TIMEOUT), router.seen.get(timeout=TIMEOUT)
         assert (first[:3], first[4:]) == ([b"id-1", b"", b"pub.x"], [b"", b"data"])
         value = json.loads(first[3])
         assert abs(value.pop("time") - time.time()) < 60
@@ -97,14 +97,14 @@ def test_a_server_with_an_ipv6_address():
         server(lambda frames: [reply(frames)], "[::1]") as router,
         Client(router.address) as client,
     ):
-        assert client.request("a.b", {}, timeout=SOON).type == "reply"
+        assert client.request("a.b", {}, timeout=TIMEOUT).type == "reply"
 
 
 def test_request_ids_are_those_of_the_original():
     with server(lambda frames: [reply(frames)]) as router, Client(router.address) as client:
         for number in (1, 2, 3):
             client.request("echo.request", {})
-            frames = router.seen.get(timeout=SOON)
+            frames = router.seen.get(timeout=TIMEOUT)
             assert frames[1:3] == [b"Q%06d" % number, b""]
 
 
@@ -113,7 +113,7 @@ def test_ids_start_again_after_six_digits():
         client._numbers = itertools.count(999_998)
         for expected in (b"Q999999", b"Q000001"):
             client.request("a", {})
-            assert router.seen.get(timeout=SOON)[1] == expected
+            assert router.seen.get(timeout=TIMEOUT)[1] == expected
 
 
 def test_the_answer_has_value_blob_and_payload():
@@ -210,7 +210,7 @@ def test_many_threads_get_their_own_answers():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(SOON)
+            thread.join(TIMEOUT)
         assert not any(thread.is_alive() for thread in threads)
         assert wrong == []
         assert client.ignored == 0
@@ -248,20 +248,20 @@ def test_what_waits_is_sent_when_the_server_comes(unheard):
             late.setsockopt(zmq.LINGER, 0)
             late.bind(unheard)
             for _ in range(taken):
-                assert late.poll(1000 * SOON), "a message was lost"
+                assert late.poll(1000 * TIMEOUT), "a message was lost"
                 late.recv_multipart()
-            client.publish("last", {}, wait=SOON)
-            assert late.poll(1000 * SOON)
+            client.publish("last", {}, wait=TIMEOUT)
+            assert late.poll(1000 * TIMEOUT)
             assert late.recv_multipart()[2] == b"last"
 
 
 def test_close_sends_what_waits():
     with server() as router:
-        with Client(router.address, limits=ClientLimits(linger=SOON)) as client:
+        with Client(router.address, limits=ClientLimits(linger=TIMEOUT)) as client:
             for _ in range(500):
                 client.publish("a", {})
         for _ in range(500):
-            router.seen.get(timeout=SOON)
+            router.seen.get(timeout=TIMEOUT)
 
 
 def test_close_is_bounded_and_may_be_repeated(unheard):
@@ -297,8 +297,8 @@ def test_closing_ends_open_requests(unheard):
     while not client._asked:
         thread.join(0.01)
     client.close()
-    assert "closed" in str(found.get(timeout=SOON))
-    thread.join(SOON)
+    assert "closed" in str(found.get(timeout=TIMEOUT))
+    thread.join(TIMEOUT)
 
 
 @pytest.mark.parametrize("address", ["", "tcp://", "nonsense", "tcp://127.0.0.1:x"])

@@ -27,7 +27,7 @@ except ImportError:
     COMPILED = False
 
 
-class Source(NamedTuple):
+class MessageSource(NamedTuple):
     """A sending peer: its identity, its address as text, the listener that accepted it."""
 
     identity: bytes
@@ -43,7 +43,7 @@ class Ingress:
     def __init__(
         self,
         switch: Switch,
-        source: Source,
+        source: MessageSource,
         limits: tuple[int, int],
         tired: Callable[[], bool] = bool,
     ) -> None:

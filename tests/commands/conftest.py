@@ -1,4 +1,4 @@
-"""What the tests of the verbs share."""
+"""Fixtures of the tests of verbs."""
 
 import logging
 import signal

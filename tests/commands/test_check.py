@@ -1,4 +1,4 @@
-"""The verb check: everything that is wrong, at once."""
+"""The verb check: it reports every mistake at once."""
 
 import json
 from pathlib import Path

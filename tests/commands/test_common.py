@@ -1,4 +1,4 @@
-"""What the verbs share."""
+"""The functions that several verbs share."""
 
 import pytest
 

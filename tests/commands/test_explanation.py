@@ -11,7 +11,7 @@ from ccproxy.config.plan import HandlerPlan, RoutePlan
 
 
 class Deciding(Handler):
-    """Counts its starts and stops; what it decides is in its class."""
+    """A handler that counts its starts and stops; its class says what it decides."""
 
     log: list[str] = []
 
@@ -58,7 +58,7 @@ class Spawning(Deciding):
 
 
 def plan(*handlers, routes=None):
-    """As much of a Plan as an explanation needs: handler classes as h:plain, h:deciding ..."""
+    """The parts of a Plan that an explanation needs: handler classes as h:plain, h:deciding ..."""
     made = tuple(
         HandlerPlan(f"h:{one.__name__.lower()}", "word", one, NoOptions(), 10) for one in handlers
     )

@@ -1,4 +1,4 @@
-"""The verb run, without a server: what it is given, what it prints, how it reads again."""
+"""The verb run without a server: its options, what it prints, how it reads the file again."""
 
 import argparse
 import asyncio

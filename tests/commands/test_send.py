@@ -16,7 +16,7 @@ from ccproxy_handlers.locallogger import line
 
 @pytest.fixture
 def server():
-    """An address, what arrived there, and how many answers each message gets."""
+    """A ROUTER: its address, the messages that arrived, the number of answers to each."""
 
     class Server:
         answers = 0

@@ -1,4 +1,4 @@
-"""INI files: values, interpolation and where each value stands."""
+"""INI files: values, interpolation, and the line of each value."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the original made of configurations, replayed; where we differ on purpose, it says why.
+"""Configurations of the original server, replayed; intended differences are listed with reasons.
 
 The cases are captured from the original server: lookups of single options, sizes, route tables
 and roles. Each table of differences is complete: a case that no longer differs fails as well.
@@ -153,7 +153,7 @@ DIFFERENT_ROUTES = {
     "route-partial-star": "a prefix that never matches is a problem",
     "route-empty-prefix": "a prefix that never matches is a problem",
 }
-"""Started in the original, refused here."""
+"""Configurations with which the original starts and which are refused here."""
 
 REACHED_BY_CASE = {"upper-case-route": {"A.B": ["h:a"], "a.b": []}}
 """Names of routes keep their case here, so that types with capitals can have routes."""

@@ -1,4 +1,4 @@
-"""The harness measures: nothing is lost, and every figure is there."""
+"""The benchmark: no message is lost, and every figure is printed."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The test of the example plugin, as a plugin writer would write it."""
+"""The test of the example plugin, as the author of a plugin writes it."""
 
 import importlib
 from pathlib import Path

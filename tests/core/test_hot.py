@@ -1,4 +1,4 @@
-"""Plain and compiled agree with a slow, obvious reader of ZMTP, on whatever bytes come."""
+"""Plain and compiled scan agree with a slow and simple reader of ZMTP, on any bytes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Feed = Callable[[bytes], tuple[int, int, Sequence[Any]]]
 LIMITS = (600, 9)
 """Bytes and frames of the largest message in these tests."""
 
-# What may come: messages of all sorts, commands, and what is no ZMTP
+# Input: messages of all sorts, commands, and bytes that are not ZMTP
 
 
 def frame(body: bytes, flags: int = 0) -> bytes:
-    """One frame whose header is long if the flags or the body ask for it."""
+    """One frame, whose header is long if the flags or the body require it."""
     if flags & LONG or len(body) > 255:
         return bytes([flags | LONG]) + len(body).to_bytes(8, "big") + body
     return bytes([flags, len(body)]) + body
@@ -83,7 +83,7 @@ FEW = st.sampled_from(
         *(pack(frames) for frames in ([b"a"], [b"a"], [b"ab", b"1"], [b"\0abcd", b"1"], [b""])),
     ]
 )
-"""Such as meet again and again in one stream, so that what is remembered matters."""
+"""Messages that occur several times in one stream, so that remembered heads are used."""
 INSIDE = st.just(b"\x01\x00" + command(b"PING", b"\0\0") + b"\0\1a")
 USUAL = st.one_of(FEW, FEW, FEW, typed(), FRAMES.map(message), st.just(command(b"PING", b"\0\0")))
 RUNS = st.tuples(FEW, st.integers(1, 4)).map(lambda run: run[0] * run[1])
@@ -94,7 +94,7 @@ PLAIN = st.lists(FEW, max_size=12).map(b"".join)
 
 @st.composite
 def cut(draw: st.DrawFn) -> bytes:
-    """A stream that may break off anywhere, with something wrong in it."""
+    """A stream that may end anywhere and may have mistakes in it."""
     data = draw(st.one_of(PLAIN, GOOD)) + draw(WRONG) + draw(PLAIN)
     return data[: len(data) - draw(st.one_of(st.just(0), st.integers(0, len(data))))]
 
@@ -146,7 +146,7 @@ class World:
 
 
 def fill(boxes: Iterable[Any], messages: int) -> None:
-    """Take messages into outboxes that have a `room`."""
+    """Put messages into outboxes that have a `room`."""
     for box in boxes:
         box.room -= messages
         box.blocked = box.room <= 0
@@ -156,7 +156,7 @@ def fill(boxes: Iterable[Any], messages: int) -> None:
 
 
 class Stopped(Exception):
-    """What cannot be passed on, with the reason of `hot`."""
+    """Raised for bytes that cannot be passed on, with the reason of `hot`."""
 
 
 def read_frame(data: bytes, at: int, first: bool) -> tuple[bool, bytes, int]:
@@ -190,7 +190,7 @@ def read_head(data: bytes, start: int, enough: Callable[[list[bytes]], bool]) ->
 
 
 def read_message(data: bytes, start: int) -> int:
-    """Where the message ends."""
+    """The offset of the end of the message."""
     frames, at, more = 0, start, True
     while more:
         more, _, at = read_frame(data, at, not frames)
@@ -207,7 +207,7 @@ def type_known(frames: list[bytes]) -> bool:
 
 
 class Runs:
-    """Messages in rows of the same key, passed on when the key changes."""
+    """Collects messages of the same key, and passes them on when the key changes."""
 
     def __init__(self, pass_on: Callable[[Any, list[bytes], int], None]) -> None:
         self.key: Any = None
@@ -229,7 +229,7 @@ class Runs:
 
 
 def reference(data: bytes, world: World) -> tuple[int, int]:
-    """What `scan` shall do, message by message."""
+    """The expected behaviour of `scan`, message by message."""
     runs = Runs(world.pass_on)
     at, stop, before = 0, hot.MORE, None
     try:
@@ -260,13 +260,16 @@ def feeder(scanner: ModuleType, world: World) -> Feed:
 
 
 def command_end(data: bytes, at: int) -> int:
-    """Where the command at this offset ends; 0 if it is cut."""
+    """The end of the command at this offset; 0 if it is cut off."""
     found = span(data, at)
     return found[2] if found and found[2] <= len(data) else 0
 
 
 def whole(feed: Feed, pieces: Iterable[bytes]) -> Any:
-    """Feed a stream as a connection does: keep the rest, step over commands; what is left, why."""
+    """Feed a stream as a connection does: keep the rest and step over commands.
+
+    Returns the bytes that are left, and why the scan stopped.
+    """
     rest, stop = b"", hot.MORE
     for piece in pieces:
         rest += piece
@@ -460,7 +463,7 @@ def reply_feeder(scanner: ModuleType, peers: Peers) -> Feed:
 
 
 def reference_replies(data: bytes, peers: Peers) -> tuple[int, int]:
-    """What `scan_replies` shall do, message by message."""
+    """The expected behaviour of `scan_replies`, message by message."""
     runs = Runs(lambda head, parts, size: peers.emit(unpack_one(head), parts, size))
     at, stop = 0, hot.MORE
     heads: dict[bytes, bytes] = {}

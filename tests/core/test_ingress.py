@@ -1,4 +1,4 @@
-"""The arithmetic of the ledger: whatever boxes take and handlers do, nothing is lost from it."""
+"""The counts of the ledger: no message is missing in it, whatever outboxes and handlers do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import MORE, TIRED
-from ccproxy.core.ingress import Ingress, ReplyIngress, Source
+from ccproxy.core.ingress import Ingress, MessageSource, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
 from ccproxy.wire.zmtp.frames import frame, pack
 
@@ -19,7 +19,7 @@ PEER = b"\0peer"
 
 
 class Box:
-    """Takes so many messages of each run."""
+    """An outbox that takes a given number of messages of each run."""
 
     name = "box"
     may_block = False
@@ -35,7 +35,7 @@ class Box:
 
 
 class FakeSwitch:
-    """A ledger, one flow for all types, and handlers that are the fate they give."""
+    """A ledger, one flow for all types, and handlers, each of which is the text of a fate."""
 
     def __init__(self, target: Target | None = None, peers: dict[bytes, Box] | None = None) -> None:
         self.ledger = Ledger()
@@ -63,7 +63,7 @@ class FakeSwitch:
         self.said.append(("malformed", sender, bytes(raw), messages))
 
     def fates(self) -> dict[str, int]:
-        """What happened, after the books were found in balance."""
+        """The fates, after a check that the ledger is in balance."""
         assert self.ledger.balance() == 0
         assert self.ledger.bytes == sum(self.ledger.fate_bytes.values())
         return {fate: count for fate, count in self.ledger.fates.items() if count}
@@ -74,7 +74,7 @@ def run(sizes: list[int]) -> bytes:
 
 
 def ingress(switch, **options):
-    return Ingress(switch, Source(PEER, "1.2.3.4:5", "ccserver"), BOUNDS, **options)
+    return Ingress(switch, MessageSource(PEER, "1.2.3.4:5", "ccserver"), BOUNDS, **options)
 
 
 @given(

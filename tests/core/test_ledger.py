@@ -1,4 +1,4 @@
-"""The ledger counts; that it balances is a matter of the switch."""
+"""The ledger counts; the tests of the switch show that it balances."""
 
 from __future__ import annotations
 

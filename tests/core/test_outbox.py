@@ -18,7 +18,7 @@ from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
 
 def numbered(number: int, size: int) -> bytes:
-    """A message of two frames that says which one it is."""
+    """A message of two frames with its number in it."""
     return pack([str(number).encode(), bytes(size)])
 
 
@@ -33,7 +33,7 @@ def numbers(data: bytes) -> list[int]:
 
 
 class Model:
-    """What an outbox shall do, one message at a time."""
+    """A model of the expected behaviour, one message at a time."""
 
     def __init__(self, limits: Limits, box: Outbox) -> None:
         self.limits = limits
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class Reloaded(Machine):
-    """The same with reloads, and peers that go for good."""
+    """The same with reloads, and with peers that do not come back."""
 
     @rule()
     def clear(self) -> None:
@@ -242,7 +242,7 @@ Machine.TestCase.settings = Reloaded.TestCase.settings = LONG
 
 
 class Patient:
-    """Without giving messages up, which has a test of its own."""
+    """The same without giving messages up, which has its own test."""
 
     @pytest.fixture(autouse=True)
     def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,7 +498,7 @@ def test_line_leaves_out_reasons_that_did_not_occur() -> None:
     assert box.line() == "name=x queued=0 sent=0 waiting=0"
 
 
-# What it costs
+# Costs
 
 
 def test_64_mib_of_small_messages_cost_less_than_a_quarter_more() -> None:

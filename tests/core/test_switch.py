@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.core.hot import BLOCKED, MORE, TIRED, TOO_BIG, Buffer
-from ccproxy.core.ingress import Ingress, ReplyIngress, Source
+from ccproxy.core.ingress import Ingress, MessageSource, ReplyIngress
 from ccproxy.core.ledger import FATES
 from ccproxy.core.message import Actions, Message, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
@@ -42,7 +42,7 @@ class PlainCodec:
 
 
 class Heard:
-    """What the log would say."""
+    """Records what the log would say."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[Any, ...]] = []
@@ -58,7 +58,7 @@ class Heard:
 
 
 class Puppet:
-    """A handler that answers what the test says; an exception is raised."""
+    """A handler that returns what the test says; it raises an exception that it is given."""
 
     exclusive = False
 
@@ -84,7 +84,7 @@ class Puppet:
 
 @dataclass
 class Link:
-    """The only thing of a link the switch looks at."""
+    """The only part of a link that the switch uses."""
 
     outbox: Outbox
 
@@ -99,7 +99,7 @@ class Bench:
         self.switch.peers[PEER] = self.peer
         self.tired = False
         self.ingress = Ingress(
-            self.switch, Source(PEER, "10.0.0.1:5", "listener"), BOUNDS, lambda: self.tired
+            self.switch, MessageSource(PEER, "10.0.0.1:5", "listener"), BOUNDS, lambda: self.tired
         )
         self.configure(routes or Routes([("*", tuple(one.name for one in handlers))]), *handlers)
 
@@ -107,11 +107,11 @@ class Bench:
         self.switch.configure(routes, {one.name: one for one in handlers}, {})
 
     def send(self, *messages: list[bytes]) -> dict[str, int]:
-        """Feed messages; the fates they came to."""
+        """Feed messages; return their fates."""
         return self.feed(b"".join(map(pack, messages)))
 
     def feed(self, data: bytes, ingress: Ingress | ReplyIngress | None = None) -> dict[str, int]:
-        """Feed bytes that the switch takes whole; the fates they came to."""
+        """Feed bytes that the switch takes completely; return the fates of the messages."""
         before = +self.switch.ledger.fates
         assert (ingress or self.ingress).feed(data)[:2] == (len(data), MORE)
         self.check()
@@ -128,7 +128,7 @@ class Bench:
 
 
 def room(messages: int, policy: str = "drop-new") -> Outbox:
-    """An outbox for so many messages."""
+    """An outbox for `messages` messages."""
     return Outbox("box", Limits(10**9, messages, policy) if messages else Limits(0, 0, policy))
 
 
@@ -261,7 +261,7 @@ POSSIBLE = ["forwarded", "replied", "consumed", "discarded", "refused", "full", 
 PAIRS = [
     pair
     for pair in itertools.product(POSSIBLE, repeat=2)
-    if set(pair) != {"gone", "replied"}  # a sender is either there or not
+    if set(pair) != {"gone", "replied"}  # a sender is either connected or not
 ]
 
 
@@ -425,7 +425,7 @@ def test_a_verdict_that_is_none_harms_no_other_handler(verdict: Any) -> None:
     assert [heard[:2] for heard in bench.heard.lines] == [("failed", "h:wrong")]
 
 
-# What a handler sees and answers
+# What a handler sees and returns
 
 
 def test_a_handler_sees_route_type_payload_and_where_it_came_in() -> None:
@@ -562,7 +562,7 @@ def test_hostile_types_cost_no_memory() -> None:
     assert max(used) - used[1] < 100_000
 
 
-# What comes back over a link
+# Messages that come back over a link
 
 
 def test_replies_go_to_the_peer_their_first_frame_names() -> None:
@@ -630,7 +630,7 @@ def test_the_owner_of_a_link_may_raise() -> None:
     assert bench.heard.lines == [("failed", "h:link", "a", "'x'")] * 2
 
 
-# Anything
+# Random bytes
 
 
 MESSAGE = st.lists(

@@ -1,4 +1,4 @@
-"""Verdicts are values; refusals carry their fate."""
+"""Verdicts are values; a refusal has a fate."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SEEN = json.loads((VECTORS / "filter_delay_queue.json").read_text("utf-8"))["del
 
 
 class Sink(Handler):
-    """Notes when it sees which message."""
+    """A handler that records when it sees which message."""
 
     def __init__(self) -> None:
         super().__init__("h:sink", NoOptions())

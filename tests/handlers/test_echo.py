@@ -18,7 +18,7 @@ NOW_ANSWERED = {
     "json-list-of-scalars-inside": "tcp://127.0.0.1:1",
     "json-list-of-strings-inside": "tcp://127.0.0.1:1",
 }
-"""Requests the original fails on by accident."""
+"""Requests on which the original fails by accident."""
 
 
 def frames_of(frames: list[dict]) -> list[bytes]:
@@ -87,7 +87,7 @@ def test_a_silent_remote_is_named_as_by_the_original():
     with run_handler(Echo, {"ping-remotes": ("tcp://127.0.0.1:9",)}) as echo:
         echo.ctx.advance(9.0)
         theirs = [line for line in PINGS["log_after_8s"] if ":9 " in line]
-        # Their timer ran late by a millisecond; exactly 5 s are not more than 5 s.
+        # The original's timer ran a millisecond late; exactly 5 s are not more than 5 s.
         assert [line[:46] for line in echo.ctx.lines] == [
             line.replace("h:Echo.ping: ", "")[:46] for line in theirs[1:]
         ]

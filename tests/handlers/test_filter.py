@@ -13,7 +13,7 @@ CASES = json.loads((VECTORS / "filter_delay_queue.json").read_text("utf-8"))["fi
 
 
 class Sink(Handler):
-    """Sees every message."""
+    """A handler that sees every message."""
 
     def __init__(self) -> None:
         super().__init__("h:sink", NoOptions())

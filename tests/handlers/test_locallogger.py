@@ -32,7 +32,7 @@ def for_logger() -> list:
 
 
 def words(line: str) -> list[str]:
-    """Its words in any order: the original's dictionaries have none."""
+    """The words of a line, sorted: the original's dictionaries have no fixed order."""
     return sorted(
         line.replace("u'", "'").replace("{", "").replace("}", "").replace(",", "").split()
     )

@@ -24,11 +24,11 @@ def pong(asked: object, target: object = TARGET) -> dict:
 
 
 def text(line: str) -> str:
-    """What stands behind the logger's name."""
+    """The text of a log line behind the logger's name."""
     return line.split(": ", 1)[1]
 
 
-def test_the_pong_of_the_latest_ping_is_worth_a_trace():
+def test_the_pong_of_the_latest_ping_is_logged_at_level_trace():
     made = pinger(101.0)
     note = made.pong("echo.response", pong(101.0), 101.25)
     assert note == Note(TRACE, "pong", f"pong: 0.250000 s ({TARGET})")

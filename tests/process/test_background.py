@@ -1,4 +1,4 @@
-"""The way to the background, and what the waiting parent is told."""
+"""Going to the background, and what the waiting parent is told."""
 
 import os
 import subprocess

@@ -85,7 +85,7 @@ def test_a_number_left_behind_may_be_anothers_by_now(path, sleeper):
     assert not file.held()
 
 
-def test_who_takes_it_while_it_is_given_up_has_a_file_that_is_there(path, pidfile, monkeypatch):
+def test_a_server_that_takes_it_while_it_is_given_up_has_a_file(path, pidfile, monkeypatch):
     monkeypatch.setattr(pidfile_module, "TOUCH", 10)
     first = PidFile(path)
     first.take()
@@ -154,7 +154,7 @@ def test_a_signal_arrives(path, holder):
 
 
 @pytest.mark.parametrize("text", [None, "", str(NOBODY)])
-def test_nobody_to_signal_is_a_warning(path, text):
+def test_no_server_to_signal_is_a_warning(path, text):
     if text is not None:
         path.write_text(text)
     assert "the server is not running" in send_signal(PidFile(path), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Signals before the server can obey them, while it does, and afterwards."""
+"""Signals before the server can handle them, while it runs, and afterwards."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ def test_a_loop_that_sleeps_wakes_up_for_a_signal_of_another_thread(factory):
 
     def send():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, NUMBERS)
-        time.sleep(0.05)  # the loop sleeps by then, or the test shows nothing
+        time.sleep(0.05)  # until the loop sleeps: the test must wake a sleeping loop
         os.kill(os.getpid(), signal.SIGTERM)
 
     other = threading.Thread(target=send)

@@ -36,6 +36,6 @@ def test_an_abstract_address(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["", "/nonexistent/notify", "relative"])
-def test_nobody_listens(address, monkeypatch):
+def test_no_process_listens(address, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify("READY=1")

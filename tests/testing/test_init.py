@@ -7,7 +7,7 @@ from ccproxy.testing import message, options_for, run_handler
 
 
 class Toy(Handler):
-    """Does a little of everything."""
+    """A handler that uses every part of its context."""
 
     @dataclass(frozen=True, slots=True)
     class Options:

@@ -23,7 +23,7 @@ BETTER = {
     "json-list-of-strings-inside",
     "log-level-but-no-time",
 }
-"""Cases the original fails in the handler, or by an accident of its reader: readable here."""
+"""Cases that fail in the original's handler or by an accident of its reader, and are read here."""
 
 
 def frames_of(case: dict) -> list[bytes]:

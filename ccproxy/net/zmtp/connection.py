@@ -21,7 +21,7 @@ from ccproxy.net.zmtp.wiring import ConnectionConfig, MessageSink, Owner
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
 from ccproxy.wire.zmtp.frames import span
-from ccproxy.wire.zmtp.gather import Gather, TooBig
+from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED = "closed by the peer"
@@ -230,7 +230,7 @@ class Connection:
             found = gather.feed(data)
             for command in gather.take_commands():
                 self._handle_command(command)
-        except TooBig:
+        except MessageTooBig:
             self._refuse_size()
             return b""
         except ZmtpError as error:

@@ -12,7 +12,7 @@ import socket
 from ccproxy.config.address import Address
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.ingress import Ingress, Source
+from ccproxy.core.ingress import Ingress, MessageSource
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.shared import Kit
@@ -80,7 +80,7 @@ class ZmtpListener:
             return f"identity {identity!r} is connected already"
         box = Outbox(f"{self.name} {connection.name}", self.options.limits)
         peers[identity] = box
-        source = Source(identity, connection.name, self.name)
+        source = MessageSource(identity, connection.name, self.name)
         limits = self.options.frame_limits
         ingress = Ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)

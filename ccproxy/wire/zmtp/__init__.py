@@ -22,7 +22,7 @@ from ccproxy.wire.zmtp.frames import (
     span,
     unpack,
 )
-from ccproxy.wire.zmtp.gather import Gather, TooBig
+from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 from ccproxy.wire.zmtp.mechanism import Mechanism, Null
@@ -31,8 +31,8 @@ from ccproxy.wire.zmtp.sockets import generated_identity
 
 __all__ = [
     "COMMAND", "LONG", "MORE", "Command", "CommandReceived", "Error", "Failed", "Gather",
-    "Handshake", "HandshakeEvent", "Heartbeat", "Mechanism", "MessageReceived", "Null", "Other",
-    "Peer", "Ping", "Pong", "Properties", "Ready", "TooBig", "Transmit", "WireConnection",
+    "Handshake", "HandshakeEvent", "Heartbeat", "Mechanism", "MessageReceived", "MessageTooBig",
+    "Null", "Other", "Peer", "Ping", "Pong", "Properties", "Ready", "Transmit", "WireConnection",
     "ZmtpError", "boundaries", "command", "frame", "generated_identity", "pack", "parse",
     "parse_frame", "span", "unpack",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ COMMANDS_HELD = 65536
 """Limit, in bytes, of the commands inside one message that wait for `take_commands`."""
 
 
-class TooBig(ZmtpError):
+class MessageTooBig(ZmtpError):
     """A message is larger than allowed, or announces that it will be."""
 
 
@@ -42,7 +42,7 @@ class Gather:
     def feed(self, data: BytesLike) -> tuple[bytes, bytes] | None:
         """One whole message or command and what follows it; None if more is needed.
 
-        TooBig as soon as a frame is announced that exceeds the limit, ZmtpError for broken frames.
+        MessageTooBig as soon as a frame announces to exceed the limit, ZmtpError for broken frames.
         """
         if self._held > COMMANDS_HELD:
             raise ZmtpError(f"{self._held} bytes of commands inside one message")
@@ -97,7 +97,7 @@ class Gather:
         limit = COMMAND_MAX if flags & COMMAND else self._max_message
         if size > limit:
             kind = "command" if flags & COMMAND else "message"
-            raise TooBig(f"{kind} of {size} bytes or more; limit {limit}")
+            raise MessageTooBig(f"{kind} of {size} bytes or more; limit {limit}")
         if frames >= self._max_frames and not flags & COMMAND:
             raise ZmtpError(f"message of more than {self._max_frames} frames")
 

@@ -1,4 +1,4 @@
-"""SSMMP as plain text: what comes becomes messages, and what is answered finds its framing."""
+"""SSMMP as plain text: texts become messages, and answers are written in the peer's framing."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ WELCOME = "type: initiation_response\nmessage_id: 1\nstatus: 200\n"
 
 
 class Remembering:
-    """A handler that keeps what it gets."""
+    """A handler that stores its messages."""
 
     name = "h:test"
     exclusive = False

@@ -1,4 +1,4 @@
-"""State tables, and the machine that walks one."""
+"""State tables, and the machine that takes the cells of one."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace

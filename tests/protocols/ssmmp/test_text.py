@@ -112,7 +112,7 @@ def test_every_captured_message_of_the_one_partner(name):
             continue
         reader = readers.setdefault((one.get("conn"), one["from"]), ssmmp.Reader())
         for unit in reader.feed(one["bytes"].encode()):
-            # Its last revision assigns the port -1 when it has none; that is no port.
+            # Its last revision writes the port -1 if it has none; that is not a valid port.
             odd = b"_-1" in unit
             try:
                 message = ssmmp.parse(unit, receiver_of(one["to"]))

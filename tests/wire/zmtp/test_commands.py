@@ -1,4 +1,4 @@
-"""Commands: every value from its bytes and back; cut and unknown ones."""
+"""Commands: every value from its bytes and back; cut and unknown commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames and messages: what is built is found again; what is broken is named."""
+"""Frames and messages: built ones are found again, broken ones are reported."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ccproxy.wire.zmtp.commands import COMMAND_MAX, ping
 from ccproxy.wire.zmtp.frames import ZmtpError, command, frame, pack, unpack
-from ccproxy.wire.zmtp.gather import COMMANDS_HELD, Gather, TooBig
+from ccproxy.wire.zmtp.gather import COMMANDS_HELD, Gather, MessageTooBig
 
 BODIES = st.one_of(st.binary(max_size=8), st.integers(250, 260).map(bytes))
 MESSAGES = st.lists(BODIES, min_size=1, max_size=6)
@@ -92,10 +92,10 @@ def test_a_claimed_length_costs_nothing() -> None:
 )
 def test_too_big_as_soon_as_it_is_announced(pieces_: list[bytes], problem: str) -> None:
     gather = Gather(100, 10)
-    with pytest.raises(TooBig, match=problem):
+    with pytest.raises(MessageTooBig, match=problem):
         for piece in pieces_:
             gather.feed(piece)
-    with pytest.raises(TooBig, match=problem):
+    with pytest.raises(MessageTooBig, match=problem):
         Gather(100, 10).whole(b"".join(pieces_), 0)
 
 

@@ -183,7 +183,7 @@ def test_our_own_mistakes_raise(arguments: dict[str, bytes]) -> None:
 
 
 def wire_up(one: Handshake, other: Handshake) -> tuple[list[HandshakeEvent], list[HandshakeEvent]]:
-    """Two machines, back to back: what happened on either side, without the transmits."""
+    """Connect two handshakes; return the events of either side, without the transmits."""
     happened: tuple[list[HandshakeEvent], list[HandshakeEvent]] = ([], [])
     to_one, to_other = other.start(), one.start()
     while to_one or to_other:

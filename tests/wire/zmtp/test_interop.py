@@ -220,7 +220,7 @@ def test_pings_between_the_frames_of_a_message(make: Make, accept: Make) -> None
 @pytest.mark.parametrize("kind", [zmq.SUB, zmq.PUSH, zmq.PULL, zmq.PUB, zmq.PAIR, zmq.REP])
 def test_wrong_socket_types(make: Make, accept: Make, kind: int) -> None:
     wire = accept(make(kind))
-    # libzmq closes as soon as it has our READY, sometimes before it sent its own.
+    # libzmq closes as soon as it has our READY, sometimes before it has sent its own.
     wire.silent = True
     failed = wire.wait(Failed)
     name = zmq.SocketType(kind).name
