@@ -11,7 +11,7 @@ ONE_EACH = {"Options", "State", "Engine"}
 """A handler's options, an engine's state, a role's engine: the package says whose."""
 
 STILL_DEFINED_TWICE = {
-    "Owner", "Row",
+    "Owner",
 }  # fmt: skip
 """Names that mean two things today. This list only shrinks."""
 

@@ -1,8 +1,8 @@
-"""What a flow appends to: a Sink takes whole messages now, and may say later what became of them.
+"""Where a flow puts messages: a Sink takes whole messages, and may report their outcome later.
 
-An outbox in memory is a Sink, and so are the way back to a caller and a set of workers of which one
-gets each message; the switch does not know the difference. Only shapes; this module must never do
-anything.
+An outbox in memory is a Sink. So is the object that returns replies to a caller, or one that gives
+each message to one of several workers; the switch treats them alike. This module must never hold
+anything but the contracts.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 TAKEN = "taken"
-"""The outcome a sink reports that knows no more than that it has the messages."""
+"""The outcome that a sink reports if it knows only that it has taken the messages."""
 
 
 class Receipt(Protocol):
-    """Hears what became of messages that a sink accepted, oldest first, each message once."""
+    """Is told what became of messages that a sink accepted, oldest first, each message once."""
 
     def __call__(self, messages: int, outcome: str) -> None:
-        """So many of them ended so; `outcome` is `TAKEN`, or a word that the sink documents."""
+        """The next `messages` have this outcome: `TAKEN`, or a word that the sink documents."""
 
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where messages go."""
+    """A destination of messages."""
 
     name: str
 
@@ -36,10 +36,10 @@ class Sink(Protocol):
         """True while senders have to wait because it is full."""
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
-        """Take whole messages; the number accepted is returned, the others are counted dropped.
+        """Take whole messages; return the number accepted, count the others as dropped.
 
-        `receipt` hears the outcome of those that are accepted: at once, or when it is known.
+        `receipt` is told the outcome of the accepted messages, at once or when it is known.
         """
 
     def wait(self, call: Callable[[], None]) -> None:
-        """Call once when it is no longer blocked."""
+        """Call `call` once, when the sink is no longer blocked."""

@@ -173,7 +173,7 @@ class RateLimit:
     """Decides whether a line is written: at most once per key in `seconds`; others are summed up.
 
     At most `keys` keys are remembered. While all of them are younger than `seconds`, a line with a
-    new key is only counted in `overflow`, so that a sender who invents keys fills neither the
+    new key is only counted in `overflow`, so that a sender that invents keys fills neither the
     memory nor the log.
     """
 

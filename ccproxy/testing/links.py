@@ -1,4 +1,4 @@
-"""Links and dialled connections that lead nowhere: a test takes what a handler sent, and answers.
+"""Links and dialled connections without a far side: a test takes what a handler sent, and answers.
 
 Nothing here may open a socket.
 """

@@ -1,4 +1,4 @@
-"""State tables of the roles of SSMMP, and the machine that walks one.
+"""State tables of the roles of SSMMP, and the machine that takes the cells of one.
 
     (state, event) -> the effects in order, the next state
 
@@ -28,13 +28,13 @@ class Rule(NamedTuple):
     timer: str = ""
 
     def deadline(self, now: float, settings: object) -> float:
-        """When the time in the next state is over, 0 = it is not limited."""
+        """When the time in the next state is over; 0 = it is not limited."""
         return now + float(getattr(settings, self.timer)) if self.timer else 0.0
 
 
 class Table(NamedTuple):
-    """All rules of one machine. `events` say what they mean; `timers` name the setting that
-    limits the time in a state."""
+    """All rules of one machine. `events` maps each event to its meaning, `timers` each state to the
+    setting that limits the time in it."""
 
     name: str
     events: Mapping[str, str]
@@ -77,7 +77,7 @@ class Stateful(Protocol):
 
 R = TypeVar("R", bound=Stateful)
 Effects = Mapping[str, Callable[[R], None]]
-"""The function that each effect of a table is."""
+"""The function of each effect of a table."""
 
 
 class Rows(Protocol[R]):
@@ -92,7 +92,7 @@ class Rows(Protocol[R]):
         done."""
 
     def ignored(self, name: str) -> None:
-        """There was no rule; the name is `ignored.TABLE.STATE.EVENT`."""
+        """Count an event without a rule; the name is `ignored.TABLE.STATE.EVENT`."""
 
 
 class StateMachine(Generic[R]):
@@ -104,7 +104,7 @@ class StateMachine(Generic[R]):
         self._rows = rows
 
     def fire(self, row: R, event: str, **changes: Any) -> bool:
-        """One event; False if the table has no rule for it in this state."""
+        """Take one event of a row; False if the table has no rule for it in this state."""
         rule = self.table.rule(row.state, event)
         if rule is None:
             self._rows.ignored(f"ignored.{self.table.name}.{row.state}.{event}")
