@@ -49,7 +49,7 @@ class Core:
         return self.outgoing.log
 
     def linked(self, now: float) -> list[ServiceAction]:
-        """The connection to the agent is there: say who this is."""
+        """The connection to the agent is there: send the hello of this instance."""
         outgoing = self._at(now)
         self._reader = ssmmp.Reader()
         self._hello = outgoing.number()

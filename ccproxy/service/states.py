@@ -1,6 +1,7 @@
 """The states of a session inside a service, as tables.
 
-A state machine walks these tables, a test covers every row. A cell without a rule changes nothing.
+A state machine walks these tables, and a test compares them with the specification. A cell without
+a rule changes nothing. This module must never act: the effects are in `sessions`.
 """
 
 from __future__ import annotations

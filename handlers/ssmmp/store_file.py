@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from .journal import Text
+
 VERSION = 1
 """The version of the tables in the file; SQLite keeps it in the header of the file."""
 
@@ -25,9 +27,6 @@ _WAL_PAGES = 1000
 """Pages in the write-ahead log after which they are copied into the file."""
 _WAL_BYTES = 16 * 1024 * 1024
 """The size to which a write-ahead log is cut that a large transaction has made longer."""
-
-Text = tuple[str, str, str | None]
-"""Table, key, row; None = the row is forgotten."""
 
 
 class StateFile:

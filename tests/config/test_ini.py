@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.config import ini
-from ccproxy.config.scan import bare
+from ccproxy.config.scan import Grammar, bare
 
 FILE = "/etc/cc/my.server.ini"
 
@@ -165,3 +165,12 @@ def test_any_text_is_sections_and_problems(text, overrides):
     for section in made.sections:
         for entry in section.entries:
             assert all(bare(lines[line - 1]) for line in entry.lines)
+
+
+def test_a_grammar_without_variables_has_percent_signs():
+    grammar = Grammar(variables=False)
+    text = "[a]\nb = date +%s %(c)s %%\nc = 1\n"
+    found, problems = ini.parse("x.ini", text, {}, "host", grammar)
+    section = found.section("a")
+    assert not problems and section.own("b").text == "date +%s %(c)s %%"
+    assert (section.variables, section.references) == ((), frozenset())

@@ -141,7 +141,7 @@ def test_accepted_sessions_are_closed_on_request(talk):
 
 @given(st.lists(st.sampled_from(STEPS), max_size=40))
 def test_every_session_ends_in_one_word(make_talk, steps):
-    """Whatever happens: an open session ends with an info or the answers to all who asked."""
+    """Whatever happens, an open session ends with an info or with answers to all close requests."""
     talk = make_talk()
     told = 0
     opened = 0

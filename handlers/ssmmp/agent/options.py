@@ -1,4 +1,7 @@
-"""The options of the handler `ssmmp-agent`: its Manager, its node, its programs, every timer."""
+"""The options of the handler `ssmmp-agent`: its Manager, its node, its programs, every timer.
+
+This module must never look whether a path or an address exists: `config_check` does.
+"""
 
 from __future__ import annotations
 

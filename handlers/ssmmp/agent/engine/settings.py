@@ -1,4 +1,7 @@
-"""The timers and limits of the agent, declared as options; the handler's Options inherit them."""
+"""The timers and limits of the agent, declared as options; the handler's Options inherit them.
+
+Values only: the engine gets them when it is made and never reads a configuration.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The states of the link to the Manager and of a process, and the tables of how they change.
 
-The agent walks these tables, and tests compare them with the specification. A cell
-without a rule changes nothing: the event is counted and dropped.
+The agent walks these tables, and tests compare them with the specification. A cell without a rule
+changes nothing: the event is counted and dropped. This module must never act on an event.
 """
 
 from __future__ import annotations
