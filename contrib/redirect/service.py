@@ -31,7 +31,7 @@ from ccproxy.protocols.jolie.values import (
 OPERATIONS: Mapping[str, Callable[[int, int], int]] = {"sum": operator.add, "sub": operator.sub}
 
 
-class Service(asyncio.Protocol):
+class CallerConnection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, operation: str) -> None:
@@ -90,7 +90,7 @@ def answer_of(operation: str, call: Call) -> tuple[Answer, float]:
 async def serve(operation: str, port: int) -> None:
     """Listen until the end of the process."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Service(operation), "127.0.0.1", port)
+    server = await loop.create_server(lambda: CallerConnection(operation), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -46,4 +46,4 @@ class Respond(NamedTuple):
     answer: Answer
 
 
-Action = OpenConnection | CloseConnection | WriteRequest | Respond
+PortAction = OpenConnection | CloseConnection | WriteRequest | Respond

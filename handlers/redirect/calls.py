@@ -18,13 +18,13 @@ from typing import Any
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unportable
 
 from . import faults
-from .actions import Action, Respond, WriteRequest
+from .actions import PortAction, Respond, WriteRequest
 from .pending import ConnectionState, PendingCall
 from .pool import ConnectionPool
 from .target import ServiceTarget
 
 
-class Calls:
+class TargetCalls:
     """The calls to one target, from the moment a port points to it until the last is answered."""
 
     def __init__(
@@ -51,11 +51,11 @@ class Calls:
         """Retired, all calls answered, all connections closed."""
         return self._retired and not self.pool and not self._all
 
-    def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
+    def ask(self, caller: Any, call: Call, now: float) -> list[PortAction]:
         """Take one call; its path is relative to the target's location."""
         return self.take(PendingCall(caller, call, now + self.target.limits.timeout), now)
 
-    def take(self, waiting: PendingCall, now: float) -> list[Action]:
+    def take(self, waiting: PendingCall, now: float) -> list[PortAction]:
         """Take a call that may have waited elsewhere; its deadline stays."""
         caller, call = waiting.caller, waiting.call
         load = self._load
@@ -77,7 +77,7 @@ class Calls:
         load.bytes += waiting.size
         return self._place(waiting, now)
 
-    def opened(self, connection: int, now: float) -> list[Action]:
+    def opened(self, connection: int, now: float) -> list[PortAction]:
         """A connection is up."""
         found = self.pool.find(connection)
         if found is None:
@@ -85,7 +85,7 @@ class Calls:
         self.pool.opened(found, now)
         return self._drain(now)
 
-    def refused(self, connection: int, reason: str, now: float) -> list[Action]:
+    def refused(self, connection: int, reason: str, now: float) -> list[PortAction]:
         """A connection could not be made; if no other is usable, the waiting calls get a fault."""
         found = self.pool.find(connection)
         if found is None:
@@ -96,13 +96,13 @@ class Calls:
         fault = faults.refused(reason)
         return [self._end(one, fault) for one in tuple(self._queue.values())]
 
-    def answered(self, connection: int, answers: list[Answered], now: float) -> list[Action]:
+    def answered(self, connection: int, answers: list[Answered], now: float) -> list[PortAction]:
         """Answers came in. If the service closes behind them, call `ending` before."""
         found = self.pool.find(connection)
         if found is None:
             return []
         found.hear(now)
-        actions: list[Action] = []
+        actions: list[PortAction] = []
         for id, answer in answers:
             waiting = found.open.get(id)
             if waiting is not None:
@@ -117,11 +117,11 @@ class Calls:
             actions += self._released(found, now)
         return actions
 
-    def late(self, now: float) -> list[Action]:
+    def late(self, now: float) -> list[PortAction]:
         """The service takes long to answer: open one more connection if that may help."""
         return [] if self._retired else self.pool.grow(now)
 
-    def unsent(self, connection: int, id: int, now: float) -> list[Action]:
+    def unsent(self, connection: int, id: int, now: float) -> list[PortAction]:
         """A request could not be written: too much waits for a service that does not read."""
         found = self.pool.find(connection)
         if found is None or (id not in found.open and id not in found.fast_calls):
@@ -138,19 +138,19 @@ class Calls:
         if found is not None:
             self.pool.stop_using(found)
 
-    def lost(self, connection: int, reason: str, now: float) -> list[Action]:
+    def lost(self, connection: int, reason: str, now: float) -> list[PortAction]:
         """A connection ended or cannot be read on; calls sent on it get a fault at once."""
         found = self.pool.find(connection)
         if found is None:
             return []
         fault = faults.lost(reason)
-        actions: list[Action] = [*self._end_all(found, fault)]
+        actions: list[PortAction] = [*self._end_all(found, fault)]
         self.pool.forget(found)
         return actions + self._drain(now)
 
-    def tick(self, now: float) -> list[Action]:
+    def tick(self, now: float) -> list[PortAction]:
         """Answer the calls that waited too long, close the connections that were idle too long."""
-        actions: list[Action] = []
+        actions: list[PortAction] = []
         for waiting in tuple(self._late(now)):
             actions += self._timed_out(waiting)
         for connection in self.pool:
@@ -160,13 +160,13 @@ class Calls:
                 actions.append(self.pool.close(connection))
         return actions + self._drain(now)
 
-    def retire(self, now: float) -> tuple[list[Action], list[PendingCall]]:
+    def retire(self, now: float) -> tuple[list[PortAction], list[PendingCall]]:
         """Take no more calls; return those that are not sent yet, the others end here."""
         self._retired = True
         moved = list(self._queue.values())
         for waiting in moved:
             self._leave(waiting)
-        actions: list[Action] = []
+        actions: list[PortAction] = []
         for connection in self.pool:
             self.pool.stop_using(connection)
             if not connection.busy:
@@ -185,7 +185,7 @@ class Calls:
             ends.append(now + self.target.limits.idle)
         return min([self.deadline(), *ends])
 
-    def _place(self, waiting: PendingCall, now: float) -> list[Action]:
+    def _place(self, waiting: PendingCall, now: float) -> list[PortAction]:
         """Send a call at once if a connection is free, else let it wait for one."""
         free = self.pool.pick()
         if free is not None:
@@ -201,16 +201,16 @@ class Calls:
         connection.open[waiting.id] = waiting
         return WriteRequest(connection.id, request, waiting.id)
 
-    def _drain(self, now: float) -> list[Action]:
+    def _drain(self, now: float) -> list[PortAction]:
         """Send what waits on what is free; open more for the rest."""
-        actions: list[Action] = []
+        actions: list[PortAction] = []
         while self._queue and (free := self.pool.pick()):
             waiting = next(iter(self._queue.values()))
             del self._queue[waiting.id]
             actions.append(self._send(waiting, free, now))
         return actions + (self.pool.connect(len(self._queue), now) if self._queue else [])
 
-    def _released(self, connection: ConnectionState, now: float) -> list[Action]:
+    def _released(self, connection: ConnectionState, now: float) -> list[PortAction]:
         """A connection has no call left, or room for the next."""
         connection.since = now
         if connection.last or self.target.limits.mode == "single":
@@ -249,7 +249,7 @@ class Calls:
                 return
             yield waiting
 
-    def _late_fast_calls(self, connection: ConnectionState, now: float) -> list[Action]:
+    def _late_fast_calls(self, connection: ConnectionState, now: float) -> list[PortAction]:
         """Answer the calls of the fast path that waited too long."""
         late = tuple(connection.late(now))
         if not late:
@@ -257,17 +257,17 @@ class Calls:
         if connection.heard <= connection.fast_calls[late[-1]].sent:
             self.pool.stop_using(connection)
         fault = faults.silent(self.target.limits.timeout)
-        actions: list[Action] = [self._cut(connection, id, fault) for id in late]
+        actions: list[PortAction] = [self._cut(connection, id, fault) for id in late]
         if connection.last and not connection.busy:
             actions.append(self.pool.close(connection))
         return actions
 
-    def _timed_out(self, waiting: PendingCall) -> list[Action]:
+    def _timed_out(self, waiting: PendingCall) -> list[PortAction]:
         seconds = self.target.limits.timeout
         connection = waiting.connection
         if connection is None:
             return [self._end(waiting, faults.unreachable(seconds))]
-        actions: list[Action] = [self._end(waiting, faults.silent(seconds))]
+        actions: list[PortAction] = [self._end(waiting, faults.silent(seconds))]
         if not self.pool.shared or connection.heard <= waiting.sent:
             # No answer came since: the connection may be dead, or answer the late call next.
             self.pool.stop_using(connection)

@@ -13,7 +13,7 @@ from typing import Any
 from ccproxy import Context, LinkOptions, Wire
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, ServiceSide
 
-from .actions import Action, OpenConnection, Respond, WriteRequest
+from .actions import OpenConnection, PortAction, Respond, WriteRequest
 from .location import Location
 from .output_port import OutputPort
 from .pool import SLOW_ANSWER
@@ -63,7 +63,7 @@ class Connections:
             connection.closed(connection.wire, reason)
             connection.wire.close()
 
-    def do(self, actions: list[Action]) -> None:
+    def do(self, actions: list[PortAction]) -> None:
         """Carry out actions, in order."""
         for action in actions:
             if isinstance(action, WriteRequest):
@@ -188,7 +188,7 @@ class ServiceConnection:
 
 def ended(
     port: OutputPort, number: int, side: ServiceSide, reason: str, now: float
-) -> list[Action]:
+) -> list[PortAction]:
     """The service closed a connection ("") or it broke; the calls left on it are lost.
 
     The answer that ends with the connection comes before the end.
@@ -201,7 +201,7 @@ def ended(
 
 def answered(
     port: OutputPort, number: int, side: ServiceSide, answers: list[Answered], now: float
-) -> list[Action]:
+) -> list[PortAction]:
     """Answers came in on a connection; `side` has read them and nothing since.
 
     The port hears that no call may follow before it hears of the answer that frees the connection.

@@ -14,8 +14,8 @@ from ccproxy.protocols.jolie.sodep import Upstream, UpstreamPool
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, ServiceSide
 
 from . import couriers, faults
-from .actions import Action, Respond
-from .calls import Calls
+from .actions import PortAction, Respond
+from .calls import TargetCalls
 from .couriers import Courier
 from .target import ServiceTarget
 
@@ -28,7 +28,7 @@ class _Carried(NamedTuple):
 
 
 class OutputPort:
-    """One port. Its events are those of `Calls`; `numbers` gives connections their numbers."""
+    """One port. Its events are those of `TargetCalls`; `numbers` numbers the connections."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class OutputPort:
         self._numbers = numbers
         self._couriers = tuple(couriers)
         self._clock = None if couriers else clock
-        self._now = Calls(target, numbers, self._clock)
-        self._old: list[Calls] = []
+        self._now = TargetCalls(target, numbers, self._clock)
+        self._old: list[TargetCalls] = []
         self._open = True
 
     @property
@@ -64,7 +64,7 @@ class OutputPort:
         """Calls without answer."""
         return sum(map(len, self._all()))
 
-    def ask(self, caller: Any, call: Call, now: float) -> list[Action]:
+    def ask(self, caller: Any, call: Call, now: float) -> list[PortAction]:
         """Take one call; `call.path` is what is left to forward."""
         if not self._open:
             return [Respond(caller, faults.lost("The redirector stops"))]
@@ -89,23 +89,23 @@ class OutputPort:
         """Where the fast path may take new calls; None if the port has to see each of them."""
         return self._now.pool.upstreams if self._open else None
 
-    def opened(self, connection: int, now: float) -> list[Action]:
+    def opened(self, connection: int, now: float) -> list[PortAction]:
         """A connection is up."""
         return self._of(connection).opened(connection, now)
 
-    def refused(self, connection: int, reason: str, now: float) -> list[Action]:
+    def refused(self, connection: int, reason: str, now: float) -> list[PortAction]:
         """A connection could not be made."""
         return self._ended(self._of(connection).refused(connection, reason, now))
 
-    def answered(self, connection: int, answers: list[Answered], now: float) -> list[Action]:
+    def answered(self, connection: int, answers: list[Answered], now: float) -> list[PortAction]:
         """Answers came in; if the service closes behind them, call `ending` before."""
         return self._ended(self._of(connection).answered(connection, answers, now))
 
-    def late(self, connection: int, now: float) -> list[Action]:
+    def late(self, connection: int, now: float) -> list[PortAction]:
         """Answers on this connection take long."""
         return self._of(connection).late(now)
 
-    def unsent(self, connection: int, id: int, now: float) -> list[Action]:
+    def unsent(self, connection: int, id: int, now: float) -> list[PortAction]:
         """A request could not be written."""
         return self._ended(self._of(connection).unsent(connection, id, now))
 
@@ -113,11 +113,11 @@ class OutputPort:
         """The service takes no further call on this connection."""
         self._of(connection).ending(connection)
 
-    def lost(self, connection: int, reason: str, now: float) -> list[Action]:
+    def lost(self, connection: int, reason: str, now: float) -> list[PortAction]:
         """A connection ended, or sent what cannot be read."""
         return self._ended(self._of(connection).lost(connection, reason, now))
 
-    def tick(self, now: float) -> list[Action]:
+    def tick(self, now: float) -> list[PortAction]:
         """Answer calls that waited too long, close idle connections; to be called when `due`."""
         return self._ended([action for one in self._all() for action in one.tick(now)])
 
@@ -129,19 +129,19 @@ class OutputPort:
         """When `tick` has something to do at the earliest; infinity if there is nothing."""
         return min(one.due(now) for one in self._all())
 
-    def relocate(self, target: ServiceTarget, now: float) -> list[Action]:
+    def relocate(self, target: ServiceTarget, now: float) -> list[PortAction]:
         """Point to another target; nothing happens if it is the present one."""
         if target == self._now.target or not self._open:
             return []
         before = self._now
         actions, moved = before.retire(now)
-        self._now = Calls(target, self._numbers, self._clock)
+        self._now = TargetCalls(target, self._numbers, self._clock)
         self._old.append(before)
         for waiting in moved:
             actions += self._now.take(waiting, now)
         return self._ended(actions)
 
-    def stop(self, now: float) -> list[Action]:
+    def stop(self, now: float) -> list[PortAction]:
         """Take no more calls; those sent are still answered until `tick` ends them."""
         self._open = False
         actions, moved = self._now.retire(now)
@@ -149,25 +149,25 @@ class OutputPort:
         actions += [Respond(waiting.caller, fault) for waiting in moved]
         return self._ended(actions)
 
-    def _all(self) -> tuple[Calls, ...]:
+    def _all(self) -> tuple[TargetCalls, ...]:
         return (*self._old, self._now)
 
-    def _of(self, connection: int) -> Calls:
+    def _of(self, connection: int) -> TargetCalls:
         """The calls that own a connection; the present ones for a connection that has ended."""
         if not self._old or connection in self._now.pool:
             return self._now
         return next((one for one in self._old if connection in one.pool), self._now)
 
-    def _ended(self, actions: list[Action]) -> list[Action]:
+    def _ended(self, actions: list[PortAction]) -> list[PortAction]:
         if self._old:
             self._old = [one for one in self._old if not one.done]
         return self._shown(actions) if self._couriers else actions
 
-    def _shown(self, actions: list[Action]) -> list[Action]:
+    def _shown(self, actions: list[PortAction]) -> list[PortAction]:
         """The actions, with the answers of carried calls as the couriers leave them."""
         return [self._show(action) for action in actions]
 
-    def _show(self, action: Action) -> Action:
+    def _show(self, action: PortAction) -> PortAction:
         if not isinstance(action, Respond) or not isinstance(action.caller, _Carried):
             return action
         caller, call = action.caller

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from ccproxy.protocols.jolie.sodep import Upstream, UpstreamLoad, UpstreamPool
 from ccproxy.protocols.jolie.values import ServiceSide
 
-from .actions import Action, CloseConnection, OpenConnection
+from .actions import CloseConnection, OpenConnection, PortAction
 from .pending import ConnectionState
 from .target import ServiceTarget
 
@@ -89,7 +89,7 @@ class ConnectionPool:
         """Record that a connection can take a call."""
         self._free.append(connection)
 
-    def connect(self, waiting: int, now: float) -> list[Action]:
+    def connect(self, waiting: int, now: float) -> list[PortAction]:
         """Open as many connections as so many waiting calls need and the limit allows."""
         usable = self.usable()
         coming = sum(not one.up for one in usable)
@@ -97,7 +97,7 @@ class ConnectionPool:
         room = self._most - len(usable)
         return [self._open(now) for _ in range(min(wanted - coming, room))]
 
-    def widen(self, now: float) -> list[Action]:
+    def widen(self, now: float) -> list[PortAction]:
         """After the use of a shared connection: open one more up to the limit.
 
         When all of them are up, calls may take the fast path.
@@ -123,7 +123,7 @@ class ConnectionPool:
         if self.upstreams is not None and self.upstreams.usable and connection.upstream is not None:
             self.upstreams.usable.append(connection.upstream)
 
-    def grow(self, now: float) -> list[Action]:
+    def grow(self, now: float) -> list[PortAction]:
         """Open one more to a service whose answers take long while many wait for them.
 
         A service may read one connection after the other, as Jolie's do, or hold short answers

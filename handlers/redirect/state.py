@@ -15,11 +15,11 @@ from tempfile import NamedTemporaryFile
 
 from .location import Location
 
-Place = tuple[Location, str]
+ServicePlace = tuple[Location, str]
 """A location and the protocol spoken there."""
 
 
-def write(file: str, place: Place, instead: Place) -> None:
+def write(file: str, place: ServicePlace, instead: ServicePlace) -> None:
     """Save a place; OSError leaves the file as it was."""
     kept = {"location": str(place[0]), "protocol": place[1], "instead": _text(instead)}
     path = Path(file)
@@ -34,7 +34,7 @@ def write(file: str, place: Place, instead: Place) -> None:
             raise
 
 
-def read(file: str, configured: Place) -> Place | None:
+def read(file: str, configured: ServicePlace) -> ServicePlace | None:
     """The place saved instead of the configured one, None without one; ValueError, OSError."""
     try:
         text = Path(file).read_text("utf-8")
@@ -48,5 +48,5 @@ def read(file: str, configured: Place) -> Place | None:
     return Location.parse(str(kept.get("location"))), kept["protocol"]
 
 
-def _text(place: Place) -> list[str]:
+def _text(place: ServicePlace) -> list[str]:
     return [str(place[0]), place[1]]

@@ -6,7 +6,7 @@ from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
-from ccproxy_handlers.redirect.calls import Calls
+from ccproxy_handlers.redirect.calls import TargetCalls
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
@@ -15,8 +15,10 @@ PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", 
 HERE = Location("h", 8001)
 
 
-def calls(protocol: str = "sodep", location: Location = HERE, **shape) -> Calls:
-    return Calls(ServiceTarget(location, PROTOCOLS[protocol], ConnectionLimits(**shape)), count(1))
+def calls(protocol: str = "sodep", location: Location = HERE, **shape) -> TargetCalls:
+    return TargetCalls(
+        ServiceTarget(location, PROTOCOLS[protocol], ConnectionLimits(**shape)), count(1)
+    )
 
 
 def call(value: object = None, operation: str = "sum", path: str = "/") -> Call:

@@ -17,7 +17,7 @@ from ccproxy.protocols.jolie.sodep.compiled import deliver, forward
 from ccproxy.protocols.jolie.sodep.limits import SodepLimits
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond
-from ccproxy_handlers.redirect.calls import Calls
+from ccproxy_handlers.redirect.calls import TargetCalls
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
@@ -51,7 +51,7 @@ class World:
     def __init__(self, up=1, protocol="sodep", **shape):
         self.clock = Clock()
         shape = {"connections": up, "timeout": 10.0, **shape}
-        self.calls = Calls(
+        self.calls = TargetCalls(
             ServiceTarget(HERE, PROTOCOLS[protocol], ConnectionLimits(**shape)),
             count(1),
             self.clock,
@@ -118,7 +118,7 @@ def test_what_is_no_shared_sodep_connection_has_no_trunks(protocol, shape):
 
 
 def test_without_a_clock_every_call_takes_the_slow_path():
-    assert Calls(ServiceTarget(HERE, PROTOCOLS["sodep"]), count(1)).pool.upstreams is None
+    assert TargetCalls(ServiceTarget(HERE, PROTOCOLS["sodep"]), count(1)).pool.upstreams is None
 
 
 def test_fast_calls_count_like_others():

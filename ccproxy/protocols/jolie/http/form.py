@@ -14,11 +14,11 @@ from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
 from ccproxy.protocols.jolie.http.messages import (
     TYPE,
+    BodyTooBig,
     HttpRequest,
     HttpResponse,
     RefusedRequest,
     Sending,
-    TooBig,
     media_type,
     text,
     unpacked,
@@ -143,7 +143,7 @@ class HttpCaller(WebCaller):
             if not target.operation:
                 raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
             value = _value(request, target, self._limits.body)
-        except TooBig:
+        except BodyTooBig:
             raise
         except Unportable as reason:
             return [Asked(token, io_fault(str(reason)))]

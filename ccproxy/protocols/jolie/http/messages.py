@@ -26,7 +26,7 @@ _ANY_WRAPPER = 47
 _NO_WRAPPER = -15
 
 
-class TooBig(Unportable):
+class BodyTooBig(Unportable):
     """A body that is larger than it may be once it is unpacked."""
 
 
@@ -101,7 +101,7 @@ def media_type(headers: Mapping[str, str]) -> str:
 
 
 def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
-    """The body without its content coding; TooBig, and Unportable for other and broken codings."""
+    """The unpacked body; BodyTooBig, or Unportable for other and broken content codings."""
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding in ("identity", ""):
         return body
@@ -139,7 +139,7 @@ def _inflate(body: bytes, wrapper: int, limit: int) -> bytes:
     inflater = zlib.decompressobj(wrapper)
     data = inflater.decompress(body, limit + 1)
     if len(data) > limit:
-        raise TooBig(f"a body of more than {limit} bytes unpacked")
+        raise BodyTooBig(f"a body of more than {limit} bytes unpacked")
     if not inflater.eof or inflater.unused_data:
         raise Unportable("a packed body that is cut off or has bytes behind it")
     return data

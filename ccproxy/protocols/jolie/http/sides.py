@@ -11,12 +11,12 @@ from typing import Any
 
 from ccproxy.protocols.jolie.http.client import HttpClient
 from ccproxy.protocols.jolie.http.messages import (
+    BodyTooBig,
     HttpLimits,
     HttpRequest,
     HttpResponse,
     RefusedRequest,
     Sending,
-    TooBig,
 )
 from ccproxy.protocols.jolie.http.server import HttpServer
 from ccproxy.protocols.jolie.values import Answer, Answered, Asked, CallerSide, Fault
@@ -86,7 +86,7 @@ class WebCaller:
                     self.refuse(found)
                     break
                 asked += self.read(found)
-            except TooBig as reason:
+            except BodyTooBig as reason:
                 server.exceed(str(reason))
                 self.refuse(RefusedRequest(413, str(reason)))
                 break
@@ -119,7 +119,7 @@ class WebCaller:
         return [data] if data else []
 
     def read(self, request: HttpRequest) -> list[Asked]:
-        """The calls of one request; TooBig if its body is too large once it is unpacked."""
+        """The calls of one request; BodyTooBig if its body is too large once it is unpacked."""
         raise NotImplementedError
 
     def write(self, token: Any, answer: Answer) -> None:

@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
-from ccproxy.protocols.jolie.http.messages import TYPE, HttpRequest, RefusedRequest, Sending, TooBig
+from ccproxy.protocols.jolie.http.messages import (
+    TYPE,
+    BodyTooBig,
+    HttpRequest,
+    RefusedRequest,
+    Sending,
+)
 from ccproxy.protocols.jolie.http.sides import WebCaller
 from ccproxy.protocols.jolie.json_values import error_of
 from ccproxy.protocols.jolie.jsonrpc.values import PROTOCOL, loads, read_params, result_of
@@ -117,12 +123,12 @@ class JsonRpcCaller(WebCaller):
 
 
 def _read(request: HttpRequest, limit: int) -> tuple[Post, list[Asked]]:
-    """The requests of one POST, a fault in the place of each that is invalid. May raise TooBig."""
+    """The requests of one POST, a fault in place of each that is invalid; or BodyTooBig."""
     if request.method != "POST":
         return _refused(405, INVALID, f"method {request.method:.20}; expected POST")
     try:
         found = loads(request, limit)
-    except TooBig:
+    except BodyTooBig:
         raise
     except Unportable as reason:
         return _refused(200, UNREADABLE, str(reason))

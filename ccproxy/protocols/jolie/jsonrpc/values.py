@@ -50,7 +50,7 @@ def result_of(value: Value) -> Any:
 
 
 def loads(message: HttpRequest | HttpResponse, limit: int) -> Any:
-    """The JSON of a body; Unportable if it is not JSON, TooBig beyond `limit` bytes unpacked."""
+    """The JSON of a body; Unportable if it is not JSON, BodyTooBig beyond `limit` bytes."""
     body = unpacked(message.headers, message.body, limit)
     try:
         return joliejson.loads(text(message.headers, body))

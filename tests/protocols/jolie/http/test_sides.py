@@ -1,10 +1,10 @@
 """The shell of all forms over HTTP: a made-up form fills it with bodies of its own."""
 
 from ccproxy.protocols.jolie.http.messages import (
+    BodyTooBig,
     HttpLimits,
     RefusedRequest,
     Sending,
-    TooBig,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.values import Asked, Call, Result, Tree
@@ -15,7 +15,7 @@ class LineCaller(WebCaller):
 
     def read(self, request):
         if request.body == b"bomb":
-            raise TooBig("too much of it")
+            raise BodyTooBig("too much of it")
         if not request.body:
             self._server.respond(Sending(status=204))
             return []

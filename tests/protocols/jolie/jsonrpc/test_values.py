@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from ccproxy.protocols.jolie.http.messages import HttpResponse, TooBig
+from ccproxy.protocols.jolie.http.messages import BodyTooBig, HttpResponse
 from ccproxy.protocols.jolie.jsonrpc.values import (
     loads,
     params_of,
@@ -50,5 +50,5 @@ def test_bodies():
         loads(HttpResponse(200, {}, b"["), 9)
     packed = HttpResponse(200, {"content-encoding": "gzip"}, gzip.compress(b"[1,2,3,4]"))
     assert loads(packed, 9) == [1, 2, 3, 4]
-    with pytest.raises(TooBig, match="more than 8 bytes"):
+    with pytest.raises(BodyTooBig, match="more than 8 bytes"):
         loads(packed, 8)

@@ -16,7 +16,7 @@ from ccproxy.protocols.jolie.sodep.shortcut import shorten
 from ccproxy.protocols.jolie.values import Call, Tree
 
 
-class Handler:
+class Shortener:
     """Asks for the fast path for every call."""
 
     exclusive = False
@@ -35,7 +35,7 @@ class Handler:
         shorten(message, "/", self.upstreams)
 
 
-class Listener:
+class FakeListener:
     name = "listen:c"
     limits = Limits()
 
@@ -58,7 +58,7 @@ def caller(kit):
         shared.switch.configure(Routes([("calc", tuple(named))]), named, {})
         ours, theirs = socket.socketpair()
         ends.extend((ours, theirs))
-        return Caller(Listener(shared, form or Sodep(), timeout), ours, "peer")
+        return Caller(FakeListener(shared, form or Sodep(), timeout), ours, "peer")
 
     yield make
     for one in ends:
@@ -69,7 +69,7 @@ DATA = Sodep().request(Call("/Sum", "sum", Tree(1)), 7)
 
 
 async def test_the_second_call_goes_straight_and_is_counted_as_consumed(caller):
-    handler = Handler("h:a")
+    handler = Shortener("h:a")
     one = caller([handler])
     one.received(one.stream, DATA)
     one.received(one.stream, DATA + DATA)
@@ -81,7 +81,7 @@ async def test_the_second_call_goes_straight_and_is_counted_as_consumed(caller):
 
 
 async def test_calls_that_two_handlers_see_keep_the_slow_path(caller):
-    handlers = Handler("h:a"), Handler("h:b")
+    handlers = Shortener("h:a"), Shortener("h:b")
     one = caller(handlers)
     one.received(one.stream, DATA)
     one.received(one.stream, DATA)
@@ -89,7 +89,7 @@ async def test_calls_that_two_handlers_see_keep_the_slow_path(caller):
 
 
 async def test_a_service_with_a_longer_timeout_than_the_listener_keeps_the_slow_path(caller):
-    handler = Handler("h:a", timeout=11.0)
+    handler = Shortener("h:a", timeout=11.0)
     one = caller([handler])
     one.received(one.stream, DATA)
     one.received(one.stream, DATA)
@@ -97,7 +97,7 @@ async def test_a_service_with_a_longer_timeout_than_the_listener_keeps_the_slow_
 
 
 async def test_only_the_call_that_is_being_handled_opens_the_fast_path(caller):
-    handler = Handler("h:a", timeout=11.0)
+    handler = Shortener("h:a", timeout=11.0)
     one = caller([handler])
     one.received(one.stream, DATA)
     handler.upstreams.timeout = 1.0
@@ -106,7 +106,7 @@ async def test_only_the_call_that_is_being_handled_opens_the_fast_path(caller):
 
 
 async def test_callers_of_other_protocols_keep_the_slow_path(caller):
-    handler = Handler("h:a")
+    handler = Shortener("h:a")
     one = caller([handler], Http())
     body = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
     one.received(one.stream, body)
