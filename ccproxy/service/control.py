@@ -116,7 +116,7 @@ class Control:
         self._do(lambda now: self.core.stopped(now, status))
 
     def leave(self) -> None:
-        """The process ends because it wants to."""
+        """The process ends of its own accord: announce it."""
         self._do(self.core.leave)
 
     def _begin(

@@ -133,7 +133,7 @@ class Core:
         return outgoing.log
 
     def leave(self, now: float) -> list[ServiceAction]:
-        """The process ends because it wants to."""
+        """The process ends of its own accord: announce it."""
         outgoing = self._at(now)
         mine = outgoing.configuration
         outgoing.send(
