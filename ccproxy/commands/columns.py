@@ -31,9 +31,9 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return " ".join(f"{name}:{one}" for name, one in value.items())
+        value = " ".join(f"{name}:{one}" for name, one in value.items())
     if isinstance(value, list):
-        return ",".join(map(str, value))
+        value = ",".join(map(str, value))
     return cc.one_line(str(value))
 
 

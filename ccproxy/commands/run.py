@@ -66,9 +66,8 @@ class RunVerb(Verb):
         word = parser.add_mutually_exclusive_group()
         for flag, name, number, what in SIGNALS:
             word.add_argument(
-                flag, name, dest="signal", action="store_const", const=number,
-                help=f"{what} the server of the pid file ({number.name})",
-            )  # fmt: skip
+                flag, name, dest="signal", action="store_const", const=number, help=what
+            )
         word.add_argument("--ini", action="store_true", help="print a sample configuration")
         word.add_argument(
             "-V", "--version", action="store_true",
@@ -88,15 +87,19 @@ class RunVerb(Verb):
             return 0
         if not options.file:
             return common.fail("need config file, use --help for help.")
+        if options.signal == signal.SIGHUP:
+            from ccproxy.commands.reload import reload_server
+
+            return reload_server(Path(options.file), overrides)
         if options.signal:
-            return signal_server(Path(options.file), overrides, options.signal)
+            return stop_server(Path(options.file), overrides, options.signal)
         return start(Path(options.file), overrides, options)
 
 
 SIGNALS = (
-    ("-s", "--stop", signal.SIGINT, "stop"),
-    ("-k", "--kill", signal.SIGTERM, "stop"),
-    ("-r", "--reload", signal.SIGHUP, "reload"),
+    ("-s", "--stop", signal.SIGINT, "stop the server of the pid file (SIGINT)"),
+    ("-k", "--kill", signal.SIGTERM, "stop the server of the pid file (SIGTERM)"),
+    ("-r", "--reload", signal.SIGHUP, "the running server reads FILE again; 0 only if it does"),
 )
 
 STOP_TIMEOUT = 10.0
@@ -132,10 +135,10 @@ def uvloop() -> Any:
         return None
 
 
-def signal_server(file: Path, overrides: Mapping[str, str], number: int) -> int:
-    """Signal the running server; it is no failure if none runs.
+def stop_server(file: Path, overrides: Mapping[str, str], number: int) -> int:
+    """Send the running server a signal and wait for its end, so that a new one can be started.
 
-    After a signal to stop, wait until the server has ended, so that a new one can be started.
+    It is no failure if none runs.
     """
     pidfile = common.pidfile_of(file, overrides)
     if pidfile is None:
@@ -147,7 +150,7 @@ def signal_server(file: Path, overrides: Mapping[str, str], number: int) -> int:
         warning = send_signal(running, number)
         if warning:
             return common.fail(warning, status=0)
-        if number == signal.SIGHUP or wait_for_end(running, STOP_TIMEOUT):
+        if wait_for_end(running, STOP_TIMEOUT):
             return 0
     except PidFileError as error:
         return common.fail(str(error))

@@ -36,6 +36,15 @@ def _log_format(text: str) -> str:
 LOG_FORMAT = Kind("logging format", _log_format)
 
 
+def _control(text: str) -> str:
+    if text.startswith("~") or "\n" in text or "\0" in text:
+        raise kinds.wrong(text, "a path without ~, which is the same for every user, or no")
+    return "no" if text.lower() == "no" else text
+
+
+CONTROL = Kind("path | no", _control)
+
+
 def _format(name: str, default: str = "") -> str:
     help = f"logging format of the {name}, percent signs doubled; empty = ours"
     return option(LOG_FORMAT, default=default, name=f"logfmt_{name}", help=help)  # type: ignore[no-any-return]
@@ -79,7 +88,12 @@ class ServerOptions(ZmtpListenerOptions):
     )  # fmt: skip
     pidfile: str = option(
         kinds.file, default="", reloadable=False,
-        help="file with the process number; needed for -d, -s, -k and -r",
+        help="file with the process number; needed for -d, -s and -k",
+    )  # fmt: skip
+    control: str = option(
+        CONTROL, default="", reloadable=False,
+        help="Unix socket for `status` and reloads, seen from the directory of this file; empty = "
+        "a place that follows from the name of this file, no = none",
     )  # fmt: skip
     logfile: str = option(kinds.file, default="", help="log file, rotated by size; empty = none")
     log_size: int = option(

@@ -10,20 +10,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ccproxy.config.diff import Change
 from ccproxy.config.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
-    """What became of one reload: `change` says what differs if the new plan was adopted.
+    """What became of one reload: if the new plan was adopted, `change` says what differs.
 
-    Otherwise `reason` says why not, and `problems` are those of the configuration; a plan that was
-    adopted may have warnings among them.
+    Otherwise `text` says why it was not. `problems` are those of the configuration; a plan that
+    was adopted may have warnings among them.
     """
 
     adopted: bool
-    change: str = ""
-    reason: str = ""
+    text: str
+    change: Change | None = None
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -32,7 +33,7 @@ class ReloadOutcome:
         return not self.adopted and any(not one.warning for one in self.problems)
 
 
-STOPPING = ReloadOutcome(adopted=False, reason="the server stops")
+STOPPING = ReloadOutcome(adopted=False, text="the server stops")
 
 
 class Reloads:

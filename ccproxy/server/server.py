@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from socket import gethostname
 from typing import Any, Protocol
 
@@ -26,15 +27,17 @@ from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
 from ccproxy.plugins import Plugins
+from ccproxy.process.control_socket import ControlSocketError, open_control
 from ccproxy.process.memory import keep_some
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
+from ccproxy.server.control import ControlActions, ControlServer
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer
 from ccproxy.server.reload import ReloadOutcome, Reloads
 from ccproxy.server.statistics import Statistics
-from ccproxy.server.status import TypeStatus
+from ccproxy.server.status import Status, TypeStatus
 from ccproxy.wire.cc import CcCodec
 
 POLL_INTERVAL = 1.0
@@ -96,6 +99,7 @@ class Server:
         self.observer = Observer(self.kit, self.handlers, self.listeners)
         self.statistics = Statistics(self.log)
         self.reloads = Reloads(self._reload)
+        self.control: ControlServer | None = None
         self._loop = loop
         self._stopping = asyncio.Event()
 
@@ -115,9 +119,23 @@ class Server:
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
             self.log.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
+        await self._open_control()
         for one in self.listeners.open.values():
             self.log.info("listening name=%s address=%s", one.acceptor.name, one.acceptor.bound)
         self.log.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
+
+    async def _open_control(self) -> None:
+        """Without a control socket the server runs as well."""
+        try:
+            socket = open_control(Path(self.plan.file), self.plan.server.control)
+            if socket is None:
+                return
+            actions = ControlActions(self.status, self.observer, self.reloads)
+            self.control = ControlServer(socket, actions, self.log)
+            await self.control.open()
+            self.log.info("control socket=%s", self.control.path)
+        except (ControlSocketError, OSError) as error:
+            self.log.warning("no control socket, `ccserver status` will not work: %s", error)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """A handler whose start hangs must not make the process immune to signals."""
@@ -150,6 +168,8 @@ class Server:
         """Stop accepting, let calls be answered and handlers stop, flush up to linger, say the
         ledger."""
         notify("STOPPING=1")
+        if self.control is not None:
+            await self.control.close()
         linger = self.plan.server.linger
         self.listeners.stop_reading()
         await self.listeners.settle()
@@ -162,6 +182,10 @@ class Server:
             self.log.info("outbox %s", box.line())
         self.log.info("ledger %s", self.switch.ledger.line())
 
+    def status(self) -> Status:
+        """Everything worth knowing of this server now."""
+        return self.observer.status(self.plan)
+
     def refused(self, what: str, error: Exception) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
         expected = isinstance(error, StartFailed | OSError)
@@ -171,17 +195,17 @@ class Server:
 
     async def _reload(self) -> ReloadOutcome:
         """Read the configuration again and change to it, or to nothing of it."""
-        outcome = ReloadOutcome(adopted=False)
+        outcome = ReloadOutcome(False, STAYS)
         try:
             plan, problems = self.owner.reload()
             outcome = await self._adopt(plan, tuple(problems))
         except Exception as error:  # whatever it is, the next reload must be possible
             self.refused(f"reload failed, {STAYS}", error)
-            outcome = ReloadOutcome(adopted=False, reason=str(error) or repr(error))
+            outcome = ReloadOutcome(False, f"{error or repr(error)}; {STAYS}")
         finally:
             self.owner.reloaded(outcome.adopted)
         if outcome.adopted:
-            self.log.info("reloaded: %s", outcome.change)
+            self.log.info("reloaded: %s", outcome.text)
         return outcome
 
     async def _adopt(self, plan: Plan | None, problems: tuple[Problem, ...]) -> ReloadOutcome:
@@ -189,12 +213,10 @@ class Server:
         for problem in problems:
             (self.log.warning if problem.warning else self.log.error)("%s", problem)
         if plan is None:
-            self.log.error(f"reload failed, {STAYS}")
-            return ReloadOutcome(
-                False, reason=f"mistakes in the configuration, {STAYS}", problems=problems
-            )
+            self.log.error("reload failed, %s", STAYS)
+            return ReloadOutcome(False, STAYS, problems=problems)
         change = await self._change_to(plan)
-        return ReloadOutcome(True, change=str(change), problems=problems)
+        return ReloadOutcome(True, str(change), change, problems)
 
     async def _change_to(self, plan: Plan) -> Change:
         """Run another plan, or go on with the present one and raise; what is different."""
@@ -225,7 +247,7 @@ class Server:
         options = self.plan.server
         if options.cc_stats:
             types = await self._types()
-            self.statistics.write(self.observer.status(self.plan), options, types)
+            self.statistics.write(self.status(), options, types)
 
     async def _sample(self) -> None:
         """Samples for the averages of the infofile."""
@@ -233,7 +255,7 @@ class Server:
             await asyncio.sleep(SAMPLE_INTERVAL)
             if self.plan.server.infofile_level > 2:
                 types = await self._types()
-                self.statistics.sample(self.observer.status(self.plan), types)
+                self.statistics.sample(self.status(), types)
 
     async def _types(self) -> list[TypeStatus]:
         """What statistics say of message types: nothing, if they are not to be counted."""

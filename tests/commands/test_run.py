@@ -122,10 +122,9 @@ def test_a_process_that_is_stopped_is_waited_for(ini, call, monkeypatch):
     monkeypatch.setattr(run, "STOP_TIMEOUT", 0.01)
     status, _, err = call("-s", "x.ini")
     assert (status, "was told to stop, but still runs" in err) == (1, True)
-    assert call("-r", "x.ini") == (0, "", "")
     monkeypatch.setattr(os, "kill", lambda pid, number: other.drop())
     assert call("-k", "x.ini") == (0, "", "")
-    assert sent == [signal.SIGINT, signal.SIGHUP]
+    assert sent == [signal.SIGINT]
 
 
 def test_a_stale_pid_file(ini, call, serve):

@@ -15,7 +15,7 @@ class Work:
 
     async def __call__(self):
         self.begun += 1
-        return ReloadOutcome(adopted=True, change=await self.ends.get())
+        return ReloadOutcome(True, await self.ends.get())
 
 
 async def test_a_request_is_answered_by_the_next_reload_not_by_the_one_under_way(until):
@@ -27,10 +27,10 @@ async def test_a_request_is_answered_by_the_next_reload_not_by_the_one_under_way
     others = [asyncio.ensure_future(reloads.outcome()) for _ in range(3)]
     await asyncio.sleep(0)
     work.ends.put_nowait("one")
-    assert (await first).change == "one"
+    assert (await first).text == "one"
     assert not any(one.done() for one in others)
     work.ends.put_nowait("two")
-    assert [(await one).change for one in others] == ["two"] * 3
+    assert [(await one).text for one in others] == ["two"] * 3
     assert work.begun == 2
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -72,13 +72,13 @@ async def test_a_caller_that_has_left_is_no_obstacle(until):
     await until(lambda: work.begun == 1)
     gone.cancel()
     work.ends.put_nowait("done")
-    assert (await waiting).change == "done"
+    assert (await waiting).text == "done"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
 def test_whose_fault_it_was():
     warning, mistake = Problem("x", 1, "odd", warning=True), Problem("x", 2, "wrong")
-    assert ReloadOutcome(False, problems=(warning, mistake)).bad_configuration
-    assert not ReloadOutcome(False, problems=(warning,)).bad_configuration
-    assert not ReloadOutcome(True, problems=(warning,)).bad_configuration
+    assert ReloadOutcome(False, "", problems=(warning, mistake)).bad_configuration
+    assert not ReloadOutcome(False, "", problems=(warning,)).bad_configuration
+    assert not ReloadOutcome(True, "", problems=(warning,)).bad_configuration

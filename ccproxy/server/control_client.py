@@ -1,0 +1,83 @@
+"""Requests to the control socket of a running server, for commands. It must never change a path."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccproxy.process.control_socket import peer_user
+
+
+class NoServer(Exception):
+    """No server answers; the text names the sockets that were tried, and why each failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReply:
+    """What a server answered, and on which socket."""
+
+    path: Path
+    code: int
+    value: Any
+
+    @property
+    def error(self) -> str:
+        """Why the server did not obey."""
+        reason = self.value.get("error", "") if isinstance(self.value, dict) else ""
+        return f"{self.path}: the server answered {self.code} {reason}".rstrip()
+
+
+def request(method: str, target: str, where: Sequence[Path], timeout: float) -> ControlReply:
+    """Ask the first server that answers at one of these sockets, for at most `timeout` seconds."""
+    faults = []
+    for path in where:
+        try:
+            return _ask(path, method, target, timeout)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            faults.append(f"{path}: {_reason(error)}")
+    raise NoServer("no server answers at " + "; ".join(faults))
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP on a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect; OSError if no server listens, or one of a user that is not trusted."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+        ours, theirs = os.geteuid(), peer_user(self.sock)
+        if ours and theirs not in (None, 0, ours):
+            raise ConnectionError(f"the process that listens there is of user {theirs}")
+
+
+def _ask(path: Path, method: str, target: str, timeout: float) -> ControlReply:
+    connection = _UnixConnection(path, timeout)
+    try:
+        connection.request(method, target)
+        response = connection.getresponse()
+        return ControlReply(path, response.status, json.loads(response.read()))
+    finally:
+        connection.close()
+
+
+def _reason(error: Exception) -> str:
+    """What an operator understands of a failure."""
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
+        return "there is no such socket"
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "its server has ended"
+    if isinstance(error, PermissionError):
+        return "only the user of the server and root may ask it"
+    return getattr(error, "strerror", None) or str(error) or error.__class__.__name__

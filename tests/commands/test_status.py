@@ -1,0 +1,178 @@
+"""The screen of the verb status, from a Status alone; statuses of the process; JSON."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ccproxy.commands import status as module
+from ccproxy.commands.status import duration, screen
+from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.status import (
+    HandlerStatus,
+    LedgerStatus,
+    LinkStatus,
+    ListenerStatus,
+    ProcessStatus,
+    RouteStatus,
+    SinksStatus,
+    SinkStatus,
+    Status,
+    to_json,
+)
+
+INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
+SINK = SinkStatus("h:next", 7, 2, 3, 300, {"full": 2})
+STATUS = Status(
+    ProcessStatus(
+        "src", "/etc/src.ini", "1.2", 77, 0, 1000.0, 94_661.0, (0.1,), "Linux", "3.11", "compiled"
+    ),
+    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}),),
+    (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "Connection refused", 1, SINK),),
+    (
+        HandlerStatus("h:next", "proxy", {"state": "refused", "n": [1, 2]}, {"ping.sent": 3}),
+        HandlerStatus("h:odd", "plugin", {}, {}, "KeyError: 'x'"),
+        HandlerStatus("h:echo", "echo", {}, {}),
+    ),
+    (RouteStatus("a", ("h:next",)),),
+    SinksStatus(4, 3, 300, {"full": 2}, (SINK,)),
+    3,
+    9,
+    LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
+)
+SCREEN = """\
+ccserver 1.2, Python 3.11, data path compiled, /etc/src.ini
+
+listeners:
+  SECTION   PROTOCOL  ADDRESS                PEERS  CALLS  COUNTS
+  ccserver  cc        tcp://127.0.0.1:22632      3      0  accepted:4
+
+links:
+  SECTION  ADDRESS               STATE    SENT  WAITING  DROPPED  RECONNECTS  REASON
+  h:next   tcp://127.0.0.1:5001  refused     2        3  full:2            1  Connection refused
+
+waiting or dropped:
+  SINK    SENT  WAITING  BYTES  DROPPED
+  h:next     2        3    300  full:2
+  of all 4: waiting 3 (300 bytes), dropped full=2
+
+handlers:
+  SECTION  HANDLER  FACTS                         COUNTERS
+  h:next   proxy    state=refused n=1,2           ping.sent:3
+  h:odd    plugin   status failed: KeyError: 'x'  -
+
+messages:
+  received 5 (50 bytes)
+  FATE       MESSAGES  MEANING
+  forwarded         3  accepted by at least one outbox
+  full              2  every outbox it was meant for was full"""
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """A server that answers this, whatever it is asked; what it was asked."""
+    asked = []
+
+    def answer(value, code=200):
+        def request(method, target, where, timeout):
+            asked.append((method, target))
+            if isinstance(value, Exception):
+                raise value
+            return ControlReply(where[0], code, value)
+
+        monkeypatch.setattr(module, "request", request)
+        return asked
+
+    return answer
+
+
+def test_one_screen():
+    first, *others = screen(STATUS)
+    assert first.startswith("src: running for 1 d 2 h, since 1970-01-01 ")
+    assert first.endswith(", process 77 of user 0")
+    assert "\n".join(others) == SCREEN
+
+
+def test_sections_that_are_empty_are_left_out():
+    quiet = replace(
+        STATUS, links=(), handlers=(), sinks=SinksStatus(1, 0, 0, {}, ()),
+        ledger=LedgerStatus(0, 0, {}, {}),
+    )  # fmt: skip
+    titles = [line for line in screen(quiet) if line.endswith(":")]
+    assert titles == ["listeners:", "messages:"]
+    assert list(screen(quiet))[-1] == "  received 0 (0 bytes)"
+
+
+def test_no_text_of_a_stranger_reaches_the_terminal_raw():
+    evil = "\x1b[2J\nfake: line"
+    link = replace(STATUS.links[0], reason=evil)
+    handler = HandlerStatus("h:x", "plugin", {"said": evil, evil: 1}, {evil: 1}, "")
+    sink = replace(SINK, name=evil)
+    status = replace(
+        STATUS, links=(link,), handlers=(handler,), sinks=replace(STATUS.sinks, worst=(sink,)),
+        process=replace(STATUS.process, name=evil),
+    )  # fmt: skip
+    lines = list(screen(status))
+    assert not [line for line in lines if "\x1b" in line or "\n" in line or line == "fake: line"]
+    assert sum("fake: line" in line for line in lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (-3, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"),
+     (90_061, "1 d 1 h")],
+)  # fmt: skip
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_server_of_a_file_is_asked(ini, call, answer):
+    asked = answer(to_json(STATUS))
+    status, out, err = call("status", ini(INI))
+    assert (status, err) == (0, "")
+    assert out.split("\n", 1)[1] == SCREEN + "\n"
+    assert asked == [("GET", "/v1/status")]
+
+
+def test_json_is_what_the_server_sent(ini, call, answer):
+    value = json.loads(json.dumps(to_json(STATUS))) | {"more": 1}
+    answer(value)
+    status, out, _ = call("status", "--json", ini(INI))
+    assert (status, json.loads(out)) == (0, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (INI, 1, "ccserver: no server answers at X"),
+        (INI + "nonsense = 1\n", 1, "ccserver: no server answers at X"),
+        (INI + "control = no\n", 1, "x.ini says control = no"),
+        (INI + "control = ~/x\n", 78, "a path without ~"),
+    ],
+)
+def test_no_server(ini, call, answer, text, code, said):
+    answer(NoServer("no server answers at X"))
+    status, out, err = call("status", ini(text))
+    assert (status, out) == (code, "")
+    assert said in err
+
+
+def test_a_file_that_cannot_be_read_may_still_have_a_server(ini, call, answer):
+    answer(to_json(STATUS))
+    assert call("status", "missing.ini")[0] == 0
+    answer(NoServer("no server answers at X"))
+    status, _, err = call("status", "missing.ini")
+    assert status == 78
+    assert "missing.ini: cannot be read: No such file" in err
+    assert "no server answers at X" in err
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "said"),
+    [({"error": "too many"}, 503, "answered 503 too many"), ([], 200, "no status of this version")],
+)
+def test_something_else_is_answered(ini, call, answer, value, code, said):
+    answer(value, code)
+    status, out, err = call("status", ini(INI))
+    assert (status, out) == (1, "")
+    assert said in err

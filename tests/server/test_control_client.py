@@ -1,0 +1,119 @@
+"""Requests to a control socket: which one is asked, and what is said when none answers."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ccproxy.process.control_socket import open_at
+from ccproxy.server import control_client as module
+from ccproxy.server.control_client import NoServer, request
+
+ANSWER = b'{"fine": true}'
+
+
+def respond(listening, body, code=200):
+    """Answer one request."""
+    accepted, _ = listening.accept()
+    with accepted:
+        asked = accepted.recv(65536)
+        head = f"HTTP/1.1 {code} X\r\nContent-Length: {len(body)}\r\n\r\n"
+        accepted.sendall(head.encode() + body)
+    return asked
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """A server that gives one answer; what it was asked."""
+    threads, asked = [], []
+
+    def serve(name, body=ANSWER, code=200):
+        made = open_at(tmp_path / name)
+        made.socket.setblocking(True)
+
+        def run():
+            with made.socket:
+                asked.append(respond(made.socket, body, code))
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return made.path
+
+    yield serve, asked
+    for thread in threads:
+        thread.join()
+
+
+def test_the_first_server_that_answers_is_asked(serve, tmp_path):
+    start, asked = serve
+    dead = open_at(tmp_path / "dead.sock")
+    dead.socket.close()
+    path = start("x.sock")
+    reply = request("POST", "/v1/reload?a=b", [tmp_path / "none.sock", dead.path, path], 30)
+    assert (reply.path, reply.code, reply.value) == (path, 200, {"fine": True})
+    assert asked[0].startswith(b"POST /v1/reload?a=b HTTP/1.1\r\n")
+
+
+def test_why_nobody_answers(serve, tmp_path):
+    start, _ = serve
+    dead = open_at(tmp_path / "dead.sock")
+    dead.socket.close()
+    garbage = start("garbage.sock", b"<html>")
+    with pytest.raises(NoServer) as caught:
+        request("GET", "/", [tmp_path / "none.sock", dead.path, garbage], 30)
+    none, second, third = str(caught.value).removeprefix("no server answers at ").split("; ")
+    assert none == f"{tmp_path}/none.sock: there is no such socket"
+    assert second == f"{dead.path}: its server has ended"
+    assert third.startswith(f"{garbage}: Expecting value")
+
+
+def test_a_server_that_does_not_answer_in_time(tmp_path):
+    made = open_at(tmp_path / "x.sock")
+    with made.socket, pytest.raises(NoServer, match="timed out"):
+        request("GET", "/", [made.path], 0.01)
+
+
+def test_a_refusal_is_told_with_its_reason(serve):
+    start, _ = serve
+    path = start("x.sock", b'{"error": "too many"}', 503)
+    reply = request("GET", "/", [path], 30)
+    assert reply.error == f"{path}: the server answered 503 too many"
+
+
+def test_a_process_of_another_user_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 4294)
+    monkeypatch.setattr(module, "peer_user", lambda sock: 4295)
+    made = open_at(tmp_path / "x.sock")
+    with (
+        made.socket,
+        pytest.raises(NoServer, match="is of user 4295"),
+    ):
+        request("GET", "/", [made.path], 30)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_who_may_ask():
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from pathlib import Path\n"
+        "from ccproxy.server.control_client import NoServer, request\n"
+        "import os; os.setresuid(65534, 65534, 65534)\n"
+        "try: request('GET', '/', [Path(sys.argv[1])], 30)\n"
+        "except NoServer as error: print(error)\n"
+    )
+    with socket.socket(socket.AF_UNIX) as sock:
+        path = Path(f"/tmp/ccproxy-test-{os.getpid()}.sock")
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen()
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60
+            )
+        finally:
+            path.unlink()
+    assert "only the user of the server and root may ask it" in done.stdout, done.stderr
