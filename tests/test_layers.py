@@ -32,7 +32,7 @@ ALLOWED = {
     },
     "server": {
         *CONTRACTS, "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.plugins",
-        "ccproxy.process", "ccproxy.server", "ccproxy.wire",
+        "ccproxy.process", "ccproxy.server", "ccproxy.wire", "h11",
     },
     "client": {"ccproxy.wire", "zmq"},
     "handlers": {"ccproxy", "ccproxy.config", "ccproxy.wire", "ccproxy_handlers"},

@@ -23,7 +23,10 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONFIGURATIONS = sorted(one for one in ROOT.glob("conf/*.ini") if "." not in one.stem)
 """Of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
-HELPERS = {"__init__", "columns", "common", "dry", "explanation", "nearmiss", "operate", "sample"}
+HELPERS = {
+    "__init__", "columns", "common", "control", "dry", "explanation", "nearmiss", "operate",
+    "reload", "sample",
+}  # fmt: skip
 """Modules of `commands` that are no verbs."""
 
 BUILT_IN = {

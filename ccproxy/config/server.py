@@ -92,7 +92,7 @@ class ServerOptions(ZmtpListenerOptions):
     )  # fmt: skip
     control: str = option(
         CONTROL, default="", reloadable=False,
-        help="Unix socket for `status` and reloads, seen from the directory of this file; empty = "
+        help="file of the Unix socket for `status` and reloads, seen from this file; empty = "
         "a place that follows from the name of this file, no = none",
     )  # fmt: skip
     logfile: str = option(kinds.file, default="", help="log file, rotated by size; empty = none")

@@ -24,7 +24,8 @@ from itertools import islice
 from pathlib import Path
 
 SHARED = Path("/run/ccserver")
-"""The directory of servers of root, and of a systemd unit with `RuntimeDirectory=ccserver`."""
+"""The directory of root's servers, and of the only unit with `RuntimeDirectory=ccserver`. One with
+`RuntimeDirectory=ccserver/NAME` has NAME here, for its NAME.ini."""
 OWN = Path("/tmp")
 """Each other user has a directory `ccserver-USER-NUMBER` here."""
 LOCK_TIMEOUT = 1.0
@@ -57,7 +58,7 @@ def own_directory(user: int) -> Path:
 def places(file: Path, user: int) -> list[Path]:
     """Where a server of this user has the socket of a configuration: the first place it can use."""
     name = socket_name(file)
-    return [SHARED / name, own_directory(user) / name]
+    return [SHARED / file.resolve().stem / name, SHARED / name, own_directory(user) / name]
 
 
 def places_to_look(file: Path, user: int) -> list[Path]:
@@ -142,7 +143,8 @@ def peer_user(sock: socket.socket) -> int | None:
 def _make_directory(directory: Path, user: int) -> str:
     """Why a directory cannot be ours alone, after an attempt to make it; empty if it is."""
     try:
-        directory.mkdir(0o700)
+        if directory.parent != SHARED:  # what is there, systemd made
+            directory.mkdir(0o700)
     except FileExistsError:
         pass
     except OSError as error:
@@ -151,9 +153,10 @@ def _make_directory(directory: Path, user: int) -> str:
 
 
 def _fault(directory: Path, user: int) -> str:
-    """Why a directory is not this user's alone; empty if it is. Links are not followed."""
+    """Why a directory is not this user's alone; empty if it is. Only systemd may make it a link."""
     try:
-        found = directory.lstat()
+        linked = directory.parent == SHARED and _is_roots(SHARED)
+        found = directory.stat() if linked else directory.lstat()
     except OSError as error:
         return f"{directory}: {error.strerror}"
     if not stat.S_ISDIR(found.st_mode):
@@ -161,7 +164,8 @@ def _fault(directory: Path, user: int) -> str:
     if found.st_uid != user:
         return f"{directory} belongs to user {found.st_uid}, expected {user}"
     # The directory of a systemd unit may hold sockets for others; it must only not be theirs.
-    mode, forbidden = stat.S_IMODE(found.st_mode), 0o022 if directory == SHARED else 0o077
+    unit = SHARED in (directory, directory.parent)
+    mode, forbidden = stat.S_IMODE(found.st_mode), 0o022 if unit else 0o077
     return f"{directory} has mode {mode:o}, expected 700" if mode & forbidden else ""
 
 
@@ -178,6 +182,12 @@ def _is_dead(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.setblocking(False)
         return sock.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
+def _is_roots(directory: Path) -> bool:
+    """True if nobody but root can put a link there; systemd does, for units with DynamicUser."""
+    found = directory.lstat()
+    return stat.S_ISDIR(found.st_mode) and not found.st_uid and not found.st_mode & 0o022
 
 
 def _make_room(path: Path) -> None:

@@ -249,7 +249,7 @@ def test_a_server_of_another_user_is_found_by_that_user_and_by_root(fill):
         Path(directory).chmod(0o755)
         file = Path(directory) / "other.ini"
         file.write_text(fill(SERVER))
-        path = places(file, 4294)[1]
+        path = places(file, 4294)[2]
         program = other_user(4294, "run", file)
         with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, cwd="/") as process:
             lines = []

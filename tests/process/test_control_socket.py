@@ -71,7 +71,7 @@ def test_the_name_follows_from_the_file_alone(tmp_path, monkeypatch):
 
 
 def test_a_socket_has_mode_600_in_a_directory_with_mode_700(opened):
-    [shared, own] = places(Path("x.ini"), USER)
+    [_, shared, own] = places(Path("x.ini"), USER)
     before = os.umask(0)
     try:
         found = opened(open_first, [own])
@@ -102,7 +102,7 @@ def test_it_never_has_another_mode_under_its_name(opened, tmp_path, monkeypatch)
 
 
 def test_the_first_place_that_can_be_used_is_taken(opened, tmp_path):
-    [shared, own] = places(Path("x.ini"), USER)
+    [_, shared, own] = places(Path("x.ini"), USER)
     (tmp_path / "run").rmdir()
     assert opened(open_first, [shared, own]).path == own
     (tmp_path / "run").mkdir()
@@ -111,15 +111,28 @@ def test_the_first_place_that_can_be_used_is_taken(opened, tmp_path):
 
 def test_the_directory_of_a_unit_may_be_readable_by_others(opened):
     """systemd makes it with mode 755 unless told otherwise; sockets for others may be there."""
-    [shared, own] = places(Path("x.ini"), USER)
+    [_, shared, own] = places(Path("x.ini"), USER)
     shared.parent.mkdir(0o755)
     assert opened(open_first, [shared, own]).path == shared
     shared.parent.chmod(0o775)
     assert opened(open_first, [shared, own]).path == own
 
 
+def test_the_directory_of_one_unit_among_others(opened, tmp_path):
+    """`RuntimeDirectory=ccserver/%i`; with DynamicUser it may be a link that systemd made."""
+    [unit, shared, own] = places(Path("x.ini"), USER)
+    shared.parent.mkdir(0o755)
+    assert opened(open_first, [unit, own]).path == own
+    (tmp_path / "private").mkdir(0o755)
+    unit.parent.symlink_to(tmp_path / "private")
+    roots = USER == 0
+    assert opened(open_first, [unit, own.with_name("other.sock")]).path == (
+        unit if roots else own.with_name("other.sock")
+    )
+
+
 def test_a_directory_of_another_kind_is_refused(tmp_path):
-    [path] = places(Path("x.ini"), USER)[1:]
+    [path] = places(Path("x.ini"), USER)[2:]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(0o700)
     path.parent.symlink_to(elsewhere)
@@ -139,7 +152,7 @@ def test_a_directory_of_another_kind_is_refused(tmp_path):
 
 @pytest.mark.skipif(USER != 0, reason="only root can give a directory away")
 def test_a_directory_of_another_user_is_refused():
-    [path] = places(Path("x.ini"), USER)[1:]
+    [path] = places(Path("x.ini"), USER)[2:]
     path.parent.mkdir(0o700)
     os.chown(path.parent, 65534, 65534)
     with pytest.raises(ControlSocketError, match="belongs to user 65534, expected 0"):
@@ -150,10 +163,12 @@ def test_root_looks_in_the_directories_of_all_users(tmp_path):
     name = socket_name(Path("x.ini"))
     for directory in (f"ccserver-{USER}", "ccserver-4294", "ccserver-x", "other"):
         (tmp_path / "tmp" / directory).mkdir(0o700)
-    usual = [module.SHARED / name, own_directory(4294) / name]
+    usual = [
+        module.SHARED / "x" / name, module.SHARED / name, own_directory(4294) / name,
+    ]  # fmt: skip
     assert places_to_look(Path("x.ini"), 4294) == usual
     found = places_to_look(Path("x.ini"), 0)
-    assert found[:2] == [module.SHARED / name, own_directory(0) / name]
+    assert found[:3] == [*usual[:2], own_directory(0) / name]
     # That of a name whose user it does not belong to was made by somebody else.
     assert own_directory(4294) / name not in found
 
@@ -244,7 +259,7 @@ def test_a_directory_that_stays_locked_is_given_up(tmp_path, monkeypatch):
 
 
 def test_what_killed_servers_left_behind_goes_away(opened):
-    dead, alive, ours = [places(Path(name), USER)[1] for name in ("a.ini", "b.ini", "c.ini")]
+    dead, alive, ours = [places(Path(name), USER)[2] for name in ("a.ini", "b.ini", "c.ini")]
     open_first([dead]).socket.close()
     opened(open_first, [alive])
     (alive.parent / "note.sock").write_text("no socket")
