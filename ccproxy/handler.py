@@ -21,9 +21,10 @@ from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refu
 if TYPE_CHECKING:
     import asyncio
 
-    from ccproxy.config.links import LinkOptions
+    from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
     from ccproxy.config.plan import Plan
     from ccproxy.net.flush import Flushable
+    from ccproxy.net.zmtp.role import ListenerRole
     from ccproxy.protocol import MessageProtocol
 
 
@@ -111,6 +112,12 @@ class Context:
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own; the bound address is returned."""
         return address
+
+    def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
+        """Accept ZMTP peers, whose outboxes `role.joined` and `role.left` tell of; the bound
+        address. They are closed when the handler stops; give it `standalone = True`, so that a
+        reload frees the address first. OSError if the address cannot be had."""
+        raise _missing("listeners")
 
     def handler(self, section: str) -> Handler:
         """Another handler, started, for options such as `forward-to`."""

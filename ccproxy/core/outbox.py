@@ -36,8 +36,8 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_cuts", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "limits",
-        "name", "queued", "sent", "waiting", "wake",
+        "_chunks", "_cuts", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "held",
+        "limits", "name", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
@@ -50,6 +50,8 @@ class Outbox:
         self.waiting = 0
         self.bytes = 0
         self.wake: Callable[[Outbox], None] | None = None
+        self.held = False
+        """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._offset = 0
         self._cuts = 0
@@ -240,7 +242,9 @@ class Outbox:
     def _drop_oldest(self) -> bool:
         """Drop the oldest message that is not half sent; False if there is none."""
         half = None
-        if self._offset:
+        if self.held:
+            half = self._chunks.popleft()
+        elif self._offset:
             self._open_first()
             half = self._chunks.popleft()
         found = bool(self._chunks)

@@ -14,7 +14,13 @@ from socket import SO_ERROR, SOL_SOCKET
 
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.sealing import SealedQueue
+from ccproxy.wire.seal import Seal
 
+CLOSED = "closed by the peer"
+"""The ordinary end of a connection."""
+READ = 256 * 1024
+"""Bytes asked for in one read, by the reading half of a connection."""
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""
 ROUNDS = 16
@@ -29,6 +35,7 @@ class Sender:
     __slots__ = (
         "_control",
         "_failed",
+        "_sealed",
         "_loop",
         "_on_error",
         "_sock",
@@ -56,8 +63,13 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._control = b""
         self._waiting = False
+        self._sealed: SealedQueue | None = None
         self.write_error = 0
         """The error of a write that failed; nothing is written after it."""
+
+    def protect(self, seal: Seal) -> None:
+        """Seal everything that is written from now on."""
+        self._sealed = SealedQueue(seal)
 
     def attach(self, box: Outbox) -> None:
         """Send what comes into this outbox from now on, and what waits in it."""
@@ -71,6 +83,7 @@ class Sender:
         self._loop.remove_writer(self._sock.fileno())
         if self.box is not None:
             self.box.wake = None
+            self.box.held = False
             self.box.rewind()
 
     def command(self, data: bytes) -> None:
@@ -110,7 +123,8 @@ class Sender:
         if box is None or self.closed:
             return False
         size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
-        if not (box.waiting or self._waiting or self.write_error) and size <= box.limits.bytes:
+        free = not (box.waiting or self._waiting or self.write_error or self._sealed is not None)
+        if free and size <= box.limits.bytes:
             try:
                 sock = self._sock
                 sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
@@ -131,20 +145,48 @@ class Sender:
         self._flush_queue.flush_later(self)
 
     def _write(self) -> None:
-        box = self.box
+        """Write in rounds; what the kernel does not take is written when it is ready again."""
+        sealed = self._sealed
         for _ in range(ROUNDS):
-            if self._control and (box is None or not box.half_sent):
-                sent = self._send([self._control])
-                self._control = self._control[sent:]
-            elif box is not None and box.waiting:
-                sent = self._send(box.peek(BUFFERS))
-                box.advance(sent)
-            else:
+            sent = self._write_plain() if sealed is None else self._write_sealed(sealed)
+            if sent is None:
                 return
             if not sent:
                 break
         self._waiting = True
         self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _write_plain(self) -> int | None:
+        """One write; the bytes the kernel took, None if nothing waits."""
+        box = self.box
+        if self._control and (box is None or not box.half_sent):
+            sent = self._send([self._control])
+            self._control = self._control[sent:]
+            return sent
+        if box is None or not box.waiting:
+            return None
+        sent = self._send(box.peek(BUFFERS))
+        box.advance(sent)
+        return sent
+
+    def _write_sealed(self, sealed: SealedQueue) -> int | None:
+        """The same through a seal: commands first, then one chunk of the outbox at a time."""
+        box = self.box
+        if not sealed and self._control:
+            sealed.add(self._control, counted=False)
+            self._control = b""
+        elif not sealed and box is not None and box.waiting:
+            sealed.add(box.peek(1)[0], counted=True)
+            box.held = True
+        if not sealed:
+            return None
+        sent = self._send(sealed.peek(BUFFERS))
+        done = sealed.advance(sent)
+        if box is not None:
+            box.held = bool(sealed)
+            if done:
+                box.advance(done)
+        return sent
 
     def _send(self, buffers: Sequence[bytes | memoryview]) -> int:
         """Hand bytes to the kernel; how many it took."""

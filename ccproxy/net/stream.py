@@ -14,9 +14,10 @@ from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.flush import FlushQueue
-from ccproxy.net.sender import Sender
+from ccproxy.net.sealing import opened
+from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import DRAIN_SIZE, reason_of
-from ccproxy.net.zmtp.connection import CLOSED, READ
+from ccproxy.wire.seal import Seal
 
 CLOSE_TIMEOUT = 2.0
 """Seconds the other side has to take what was written and to close. The kernel throws away what it
@@ -51,6 +52,7 @@ class Stream:
         "_closing",
         "_graceful",
         "_reading",
+        "_seal",
         "_sender",
         "_flush_queue",
         "box",
@@ -79,6 +81,7 @@ class Stream:
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
         self._flush_queue = flush_queue
+        self._seal: Seal | None = None
         self._due = False
         self._reading = False
         self._no_reading = self._ended = self._graceful = self._over = False
@@ -91,6 +94,11 @@ class Stream:
         # Units are flushed here: once a turn of the loop, or at once by `send`.
         self.box.wake = None
         self.resume()
+
+    def protect(self, seal: Seal) -> None:
+        """Seal what is written and open what is read, from now on."""
+        self._seal = seal
+        self._sender.protect(seal)
 
     def write(self, unit: bytes) -> bool:
         """Queue one whole unit; False if there is no room for it, and it is dropped."""
@@ -210,6 +218,14 @@ class Stream:
             self.close(reason_of(error.errno or 0))
             return
         broken = self._sender.connection_error() if data else self._sender.write_error
+        full = len(data) == READ
+        if data and self._seal is not None:
+            data = opened(self._seal, data, self.close)
+            if not data:
+                # A piece that is not whole yet is no end; an error of the connection is.
+                if broken and not self.closed:
+                    self.close(reason_of(broken))
+                return
         if not data:
             self._ended = True
             self.stop_reading()
@@ -217,7 +233,7 @@ class Stream:
         if self.closed:
             return
         if broken:
-            if len(data) == READ and not self._ending:
+            if full and not self._ending:
                 self._loop.call_soon(self._readable)
             else:
                 self.close(reason_of(broken))

@@ -15,15 +15,19 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import LinkOptions
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
+from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Actions, Message
+from ccproxy.core.outbox import Outbox
 from ccproxy.handler import Context, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.net.zmtp.link import OutgoingLink, drained
+from ccproxy.net.zmtp.listener import ZmtpListener
+from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
@@ -63,6 +67,7 @@ class HandlerContext(Context):
         self.log = logging.LoggerAdapter(logging.getLogger(name), {})
         self.counters: Counter[str] = Counter()
         self.links: list[OutgoingLink] = []
+        self.listeners: list[ZmtpListener] = []
         self._kit = kit
         self._handler_services = services
         self._loop = asyncio.get_running_loop()
@@ -113,6 +118,15 @@ class HandlerContext(Context):
             server = await self._loop.create_server(factory, sock=sock)
         self._servers.append(server)
         return found
+
+    def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
+        """Accept ZMTP peers until the handler stops."""
+        plan = ListenerPlan(self.name, "zmtp", ZmtpListener, address, options, 0)
+        listener = ZmtpListener(plan, self._kit, role)
+        listener.acceptor.open(options)
+        listener.acceptor.accept()
+        self.listeners.append(listener)
+        return listener.acceptor.bound
 
     def handler(self, section: str) -> Handler:
         """Another handler."""
@@ -191,9 +205,17 @@ class HandlerContext(Context):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def outboxes(self) -> list[Outbox]:
+        """The outboxes of all peers that connected to addresses of `bind`."""
+        return [box for one in self.listeners for box in one.outboxes()]
+
     async def close(self) -> None:
         """End everything that was started here, except the links, which the server may keep."""
         self._stopped = True
+        for listener in self.listeners:
+            listener.acceptor.close()
+            listener.stop_reading()
+        await asyncio.gather(*map(_close_peers, self.listeners))
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -235,6 +257,13 @@ class HandlerContext(Context):
             await work
         except Exception:
             self.log.exception("task failed")
+
+
+async def _close_peers(listener: ZmtpListener) -> None:
+    """Send what waits for at most `linger`, then close every peer."""
+    linger = listener.options.linger
+    await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
+    await listener.close_peers("its handler stops", linger)
 
 
 def _unheard(state: str) -> None:

@@ -163,8 +163,10 @@ class HandlerSet:
         self.pool.close()
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all links; those that a reload took away are summed up in one."""
+        """The outboxes of all links and of handlers' own peers; those that are gone summed up."""
         boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
+        for member in (*self.members.values(), *self._starting.values()):
+            boxes += member.context.outboxes()
         return [self.past, *boxes] if self.past.queued else boxes
 
     async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
@@ -244,6 +246,9 @@ class HandlerSet:
         except Exception as error:
             log.error("stop of %s: %r", name, error)
         await member.context.close()
+        for box in member.context.outboxes():
+            self.past.absorb(box)
+        member.context.listeners.clear()
 
     def _retire_unused(self) -> None:
         """Links that nobody uses any more send what waits, while everybody else goes on."""

@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ccproxy.config.links import LinkOptions
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.verdict import Deliver, Forward
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
+from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
 from ccproxy.testing.links import CODEC, TIME, FakeLink, FakeWire
@@ -52,6 +53,7 @@ class FakeContext(Context):
         self.handlers = dict(handlers or {})
         self.links: list[FakeLink] = []
         self.listeners: dict[str, Callable[[], asyncio.BaseProtocol]] = {}
+        self.bound: dict[str, ListenerRole] = {}
         self.counters: Counter[str] = Counter()
         self.replies: list[Message] = []
         self.answers: list[tuple[Message, Any]] = []
@@ -137,6 +139,11 @@ class FakeContext(Context):
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """See `Context`; opens no socket, stores the factory in `listeners`."""
         self.listeners[address] = factory
+        return address
+
+    def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
+        """See `Context`; no socket is opened, the role is kept in `bound` for the test to use."""
+        self.bound[address] = role
         return address
 
     def handler(self, section: str) -> Handler:

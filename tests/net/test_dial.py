@@ -7,7 +7,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import FlushQueue
-from ccproxy.net.zmtp.connection import CLOSED
+from ccproxy.net.sender import CLOSED
 from ccproxy.testing import free_ports
 
 

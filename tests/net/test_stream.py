@@ -5,8 +5,8 @@ import pytest
 
 from ccproxy.core.outbox import Limits
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.sender import CLOSED
 from ccproxy.net.stream import Stream
-from ccproxy.net.zmtp.connection import CLOSED
 
 
 class Owner:

@@ -1,38 +1,60 @@
 """One ZMTP connection over a non-blocking socket: handshake, reads, commands, heartbeats, its end.
 
-Listener and link make these and say what happens with them (`Owner`). The socket is read and
-written directly, not by an asyncio transport: a transport has a queue of its own and cannot say at
-the end how much of it the kernel took, so the counts of the outbox would be guesses. It must never
-look into a message.
+Listener and link make these and say what happens with them (`ConnectionOwner`). The socket is read
+and written directly, not by an asyncio transport: a transport has a queue of its own and cannot say
+at the end how much of it the kernel took, so the counts of the outbox would be guesses. It must
+never look into a message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import Outbox
-from ccproxy.net.sender import Sender
+from ccproxy.net.flush import FlushQueue
+from ccproxy.net.sealing import opened
+from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
-from ccproxy.net.zmtp.wiring import ConnectionConfig, MessageSink, Owner
+from ccproxy.net.zmtp.role import MessageSink
+from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
 from ccproxy.wire.zmtp.frames import span
 from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
-CLOSED = "closed by the peer"
-"""The ordinary end of a connection."""
 CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type"
 HANDLERS_TIME = 0.004
 """Seconds handlers on the loop may have the messages of one peer before others get their turn."""
-READ = 256 * 1024
-"""Bytes asked for in one read."""
 GATHER = 32 * 1024
 """A cut message with more bytes than this, of which only little more came, is collected."""
+
+
+class ConnectionOwner(Protocol):
+    """The listener or link that made a connection and decides about it."""
+
+    def ready(self, connection: Connection, peer: Peer) -> str:
+        """The handshake is done: call `connection.use`. A reason to close it instead, or ""."""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """It is over; the outbox is detached already."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """What a connection is given: the flush queue, its options, and a call for the ledger."""
+
+    flush_queue: FlushQueue
+    options: LinkOptions | ZmtpListenerOptions
+    too_big: Callable[[], None]
 
 
 class Connection:
@@ -40,7 +62,7 @@ class Connection:
 
     __slots__ = (
         "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_paused",
-        "_commands", "_rest", "_sender", "_sock", "_timer", "_config", "closed", "name",
+        "_commands", "_rest", "_seal", "_sender", "_sock", "_timer", "_config", "closed", "name",
     )  # fmt: skip
 
     def __init__(
@@ -48,7 +70,7 @@ class Connection:
         sock: socket.socket,
         name: str,
         handshake: Handshake,
-        owner: Owner,
+        owner: ConnectionOwner,
         config: ConnectionConfig,
     ) -> None:
         self.name = name
@@ -64,6 +86,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
         self._begun = 0.0
+        self._seal: Seal | None = None
         self._rest = b""
         self._paused = False
         self._no_reading = False
@@ -125,13 +148,18 @@ class Connection:
             self.close(self._hung_up())
             return
         broken = self._sender.connection_error()
+        full = len(data) == READ
+        if self._seal is not None:
+            data = opened(self._seal, data, self.close)
+            if self.closed:
+                return
         if self._handshake is not None:
             self._greet(self._handshake, data)
         else:
             assert self._commands is not None
             self._commands.heard()
             self._traffic(data)
-        if broken and len(data) == READ:
+        if broken and full:
             self._loop.call_soon(self._readable)
         elif broken and not self._paused:
             self.close(reason_of(broken))
@@ -153,10 +181,15 @@ class Connection:
             if self.closed:
                 return
         if self._handshake is None and handshake.rest:
-            self._traffic(handshake.rest)
+            rest = handshake.rest
+            self._traffic(rest if self._seal is None else opened(self._seal, rest, self.close))
 
     def _ready(self, peer: Peer) -> None:
+        seal = self._handshake.seal if self._handshake is not None else None
         self._handshake = None
+        if seal is not None:
+            self._seal = seal
+            self._sender.protect(seal)
         if self._timer is not None:
             self._timer.cancel()
         refusal = self._owner.ready(self, peer)
@@ -176,6 +209,8 @@ class Connection:
         self._begun = perf_counter()
         try:
             self._deal(data)
+        except ZmtpError as error:
+            self.close(f"not ZMTP: {error}")
         except Exception as error:
             self.close(f"internal error: {error!r}")
             raise

@@ -20,21 +20,31 @@ from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully, connect
-from ccproxy.net.zmtp.connection import Connection
-from ccproxy.net.zmtp.wiring import ConnectionConfig
+from ccproxy.net.zmtp.connection import Connection, ConnectionConfig
+from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
 STOPS = "the server stops"
 STEADY_AFTER = 1.0
 """Seconds after which a connection counts as one: who breaks it at once is waited for longer."""
+DEALER = LinkRole()
+"""What links to other servers are."""
 
 
 class OutgoingLink:
-    """One DEALER connection to a remote address; see `ccproxy.handler.Link`."""
+    """One connection to a remote address; see `ccproxy.handler.Link`."""
 
-    def __init__(self, name: str, address: Address, options: LinkOptions, kit: Kit) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        options: LinkOptions,
+        kit: Kit,
+        role: LinkRole = DEALER,
+    ) -> None:
         self.name = name
+        self.role = role
         self.options = options
         self.outbox = Outbox(name, options.limits)
         self._state = CONNECTING
@@ -156,7 +166,7 @@ class OutgoingLink:
     def _open(self, sock: socket.socket) -> None:
         kit = self._kit
         config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
-        handshake = Handshake(b"DEALER")
+        handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
         self._connection = Connection(sock, self.address, handshake, self, config)
         self._connection.open()
 

@@ -1,32 +1,38 @@
-"""A listener: accepts peers on one address, gives them identities and outboxes, counts them.
+"""A ZMTP listener: accepts peers on one address, gives them identities and outboxes, counts them.
 
-Peers of all listeners share one space of identities, the switch's. It must never let one peer's
-misbehaviour reach another: whoever breaks the protocol is closed, counted and named.
+Peers of all listeners share one space of identities, the switch's. It must never let a
+fault of one peer reach another: a peer that breaks the protocol is closed, counted and named.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.ingress import Ingress, MessageSource
+from ccproxy.core.ingress import MessageSource
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.acceptor import Acceptor
+from ccproxy.net.sender import CLOSED
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully
-from ccproxy.net.zmtp.connection import CLOSED, Connection
-from ccproxy.net.zmtp.wiring import ConnectionConfig
+from ccproxy.net.zmtp.connection import Connection, ConnectionConfig
+from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.wire.zmtp import Handshake, Peer
+
+ROUTER = ListenerRole()
+"""What listeners of CC messages are."""
 
 
 class ZmtpListener:
     """One address where ZMTP is spoken, and its peers."""
 
-    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
+    def __init__(self, plan: ListenerPlan, kit: Kit, role: ListenerRole = ROUTER) -> None:
         self.name = plan.section
+        self.role = role
         self.options: ZmtpListenerOptions = plan.options
         self.connections: dict[Connection, bytes | None] = {}
         address = Address.parse(str(plan.address))
@@ -37,7 +43,7 @@ class ZmtpListener:
 
     @property
     def calls(self) -> int:
-        """Messages of CC are no calls: nobody knows whether they will be answered."""
+        """0: whether a message will be answered is not known."""
         return 0
 
     def stop_reading(self) -> None:
@@ -82,11 +88,12 @@ class ZmtpListener:
         peers[identity] = box
         source = MessageSource(identity, connection.name, self.name)
         limits = self.options.frame_limits
-        ingress = Ingress(self._kit.switch, source, limits, connection.tired)
+        ingress = self.role.ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)
         self.connections[connection] = identity
         self._kit.identities.holders[identity] = connection
         self.counts["peers"] += 1
+        self._tell(self.role.joined, identity, box)
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
@@ -101,6 +108,7 @@ class ZmtpListener:
         if self._kit.switch.peers.get(identity) is box:
             del self._kit.switch.peers[identity]
             del self._kit.identities.holders[identity]
+        self._tell(self.role.left, identity, box)
         box.clear("gone")
         self.past.absorb(box)
         self._kit.departed(identity)
@@ -108,6 +116,13 @@ class ZmtpListener:
             self._kit.log.debug("peer gone listener=%s peer=%s", self.name, connection.name)
         else:
             self._kit.log.peer_closed(self.name, connection.name, reason)
+
+    def _tell(self, call: Callable[[bytes, Outbox], None], identity: bytes, box: Outbox) -> None:
+        """Call the owner of the role; a fault of it harms no peer."""
+        try:
+            call(identity, box)
+        except Exception as error:
+            self._kit.log.failed(self.name, "(peer)", error)
 
     def _hand_over(self, identity: bytes) -> bool:
         """Close the peer that has this identity, at whatever listener, if the options say so."""
@@ -123,7 +138,8 @@ class ZmtpListener:
             return False
         kit = self._kit
         config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
-        connection = Connection(sock, peer, Handshake(b"ROUTER"), self, config)
+        handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
+        connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None
         connection.open()
         return True

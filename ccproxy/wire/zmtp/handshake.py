@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import greeting
 from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Ping, Pong, error, parse
 from ccproxy.wire.zmtp.frames import COMMAND, LONG, ZmtpError, frame, span
@@ -104,6 +105,11 @@ class Handshake:
     def waiting_for(self) -> str:
         """What the peer has not sent yet, for the log line about a handshake that took too long."""
         return self._stage.__name__.strip("_").replace("_", " ") if self._stage else ""
+
+    @property
+    def seal(self) -> Seal | None:
+        """What encrypts the connection from Ready on; None: nothing does."""
+        return self._mechanism.seal
 
     def start(self) -> bytes:
         """What to send first: signature and major version."""

@@ -1,8 +1,8 @@
 """Security mechanisms: objects that exchange commands until the handshake is complete.
 
 The handshake gives every command of the peer to the mechanism and sends what it returns. One
-object serves one connection. A mechanism that also encrypts messages (CURVE) will get two more
-methods, for messages out and in; NULL has none, so that its messages pass unchanged.
+object serves one connection. A mechanism that also encrypts messages, such as CURVE, gives a
+Seal; NULL has none, so that its messages pass unchanged.
 A mechanism must never see the greeting, check socket types or identities, or do I/O.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp.commands import Error, Other, ready
 from ccproxy.wire.zmtp.frames import ZmtpError
 from ccproxy.wire.zmtp.metadata import Properties, decode, encode
@@ -35,6 +36,10 @@ class Mechanism(Protocol):
     def as_server(self) -> bool:
         """The as-server bit of our greeting."""
 
+    @property
+    def seal(self) -> Seal | None:
+        """What encrypts the connection once the handshake is complete; None: nothing does."""
+
     def start(self, properties: Properties) -> MechanismStep:
         """Begin after the greetings; `properties` are what the peer is to know about us."""
 
@@ -47,6 +52,7 @@ class Null:
 
     name = b"NULL"
     as_server = False
+    seal = None
 
     def start(self, properties: Properties) -> MechanismStep:
         """Send our READY."""

@@ -1,0 +1,63 @@
+"""What waits between a sealed sink and its socket: pieces that are sealed and not yet sent.
+
+The kernel takes sealed bytes, the outbox is told of its own: the two are counted apart here. It
+must never hold more than one chunk of an outbox and the commands in front of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ccproxy.wire.seal import Seal
+
+
+def opened(seal: Seal, data: bytes, close: Callable[[str], None]) -> bytes:
+    """The bytes of a read without their seal; what cannot be opened ends the connection."""
+    try:
+        return seal.open(data)
+    except ValueError as error:
+        close(f"cannot be opened: {error}")
+        return b""
+
+
+class SealedQueue:
+    """Pieces in order; see `ccproxy.wire.seal`."""
+
+    __slots__ = ("_pieces", "_sent", "seal")
+
+    def __init__(self, seal: Seal) -> None:
+        self.seal = seal
+        self._pieces: deque[tuple[bytes, int]] = deque()
+        self._sent = 0
+        """Sealed bytes of the first piece that the kernel has."""
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, data: bytes | memoryview, counted: bool) -> None:
+        """Seal whole units; `counted` if they come from the outbox, which `advance` then tells."""
+        for piece, size in self.seal.seal(data):
+            self._pieces.append((piece, size if counted else 0))
+
+    def peek(self, buffers: int) -> list[bytes | memoryview]:
+        """The first pieces, at most `buffers` of them, what is sent already left out."""
+        pieces = self._pieces
+        found: list[bytes | memoryview] = [
+            pieces[index][0] for index in range(min(buffers, len(pieces)))
+        ]
+        if self._sent:
+            found[0] = memoryview(found[0])[self._sent :]
+        return found
+
+    def advance(self, count: int) -> int:
+        """The kernel has taken `count` sealed bytes; the bytes of the outbox that are sent now."""
+        count += self._sent
+        done = 0
+        pieces = self._pieces
+        while pieces and count >= len(pieces[0][0]):
+            piece, size = pieces.popleft()
+            count -= len(piece)
+            done += size
+        self._sent = count
+        return done

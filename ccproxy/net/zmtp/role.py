@@ -1,0 +1,81 @@
+"""What a ZMTP socket of ours is: its type, where the bytes of peers go, which mechanism guards it.
+
+A listener of another socket type, or with another way to find the key of a message, is another
+role of the same listener. Only values; this module must never open a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ccproxy.core.hot import COMMAND
+from ccproxy.core.ingress import Ingress, Source
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
+from ccproxy.core.switch import Switch
+from ccproxy.wire.zmtp import ZmtpError
+from ccproxy.wire.zmtp.mechanism import Mechanism, Null
+
+
+class MessageSink(Protocol):
+    """Where the bytes of a peer go once its handshake is done, such as an Ingress."""
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Take the whole messages of a read.
+
+        Returns the bytes done, why it stopped (a word of `ccproxy.core.hot`), and the sinks to
+        wait for if that is BLOCKED. A ZmtpError closes the peer.
+        """
+
+
+IngressMaker = Callable[[Switch, Source, tuple[int, int], Callable[[], bool]], MessageSink]
+"""Makes the MessageSink of a peer: the switch, who sends, the limits of a message in bytes and
+frames, and a call that says whether handlers have had enough time for this read."""
+
+
+def _nothing(identity: bytes, box: Outbox) -> None:
+    """What is called when no handler asked to hear of peers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRole:
+    """What a listener is to its peers.
+
+    `joined` and `left` are called with the identity and the outbox of a peer, on the loop: when
+    its handshake is done, and before what still waits for it is dropped.
+    """
+
+    socket: bytes = b"ROUTER"
+    ingress: IngressMaker = Ingress
+    mechanism: Callable[[], Mechanism] = Null
+    joined: Callable[[bytes, Outbox], None] = _nothing
+    left: Callable[[bytes, Outbox], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRole:
+    """What a link is to its far side."""
+
+    socket: bytes = b"DEALER"
+    mechanism: Callable[[], Mechanism] = Null
+
+
+class NoMessages:
+    """The MessageSink of sockets that only send, such as PUSH: a message is a fault of the peer."""
+
+    def __init__(
+        self,
+        switch: Switch,
+        source: Source,
+        limits: tuple[int, int],
+        tired: Callable[[], bool] = bool,
+    ) -> None:
+        """See `IngressMaker`; nothing of it is needed."""
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Let commands pass; ZmtpError for a message."""
+        if not data[0] & 4:
+            raise ZmtpError("a message to a socket that only sends")
+        return 0, COMMAND, ()

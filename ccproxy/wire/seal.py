@@ -1,0 +1,22 @@
+"""What may stand between a sink and its socket: a Seal changes bytes going out and coming in.
+
+CURVE and TLS are of this kind. One object serves one connection, after its handshake. Only the
+shape; this module must never encrypt anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Seal(Protocol):
+    """The two directions of one connection. ValueError from either ends the connection."""
+
+    def seal(self, data: bytes | memoryview) -> Sequence[tuple[bytes, int]]:
+        """Whole units of the protocol as they go on the wire: pieces, each with the number of
+        bytes of `data` it stands for. A unit is sent when the kernel has taken all of its piece,
+        so the sum of the numbers is the length of `data`."""
+
+    def open(self, data: bytes) -> bytes:
+        """The bytes that a read adds to what the peer has said; b"" while a piece is not whole."""
