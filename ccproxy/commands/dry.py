@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ccproxy.config.links import LinkOptions
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.handler import Context, Handler
+from ccproxy.net.zmtp.role import ListenerRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class DryContext(Context):
         """Record the link."""
         self.links.append(DryLink(address, Outbox(address, options.limits)))
         return self.links[-1]
+
+    def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
+        """Open no socket."""
+        return address
 
     def handler(self, section: str) -> Handler:
         """Another handler of the configuration."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.message import Codec, Message, NativeAnswer, Reply, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.shared import Kit
@@ -35,10 +37,77 @@ class StreamPeer(Protocol):
 Peer = TypeVar("Peer", bound=StreamPeer)
 
 
-class StreamListener(Generic[Peer]):
-    """One address; `make` is the subclass's."""
+class MessagePeer:
+    """A base for peers whose units become messages: override `received` and `unit`.
 
-    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
+    It is the owner of its stream, the origin of its messages, and their codec. Every unit that is
+    no message is told to `malformed`, so that the ledger adds up.
+    """
+
+    lingers = False
+    """True if the stream stays open for answers when the peer sends no more."""
+
+    def __init__(self, listener: StreamListener[Any], sock: socket.socket, peer: str) -> None:
+        kit = listener.kit
+        self.listener = listener
+        self.kit = kit
+        self.identity = kit.identities.next()
+        name = f"{listener.name} {peer}"
+        self.stream = Stream(sock, name, self, kit.flush_queue, listener.limits)
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        """Bytes of the peer; empty: it sends no more."""
+        raise NotImplementedError
+
+    def unit(self, type: str, value: Value) -> bytes:
+        """A message on the wire; ValueError if the protocol cannot carry the value."""
+        raise NotImplementedError
+
+    def decode(self, type: str, payload: tuple[Any, ...]) -> Value:
+        """The value of a message, which is its first payload."""
+        return payload[0]
+
+    def encode(self, type: str, value: Value, blob: bytes | None) -> tuple[bytes, ...]:
+        """The unit that carries a value; a blob has no place in it."""
+        return (self.unit(type, value),)
+
+    def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
+        """Write an answer to a message of this peer; its fate."""
+        if self.stream.closed:
+            return "gone"
+        if isinstance(answer, NativeAnswer):
+            return "replied" if self.stream.write(answer.content) else "full"
+        [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
+        return "replied" if self.stream.write(unit) else "full"
+
+    def take(self, type: str, *payload: Any, size: int, codec: Codec | None = None) -> str:
+        """Let one message of `size` bytes go through the routes; its fate."""
+        name, route = self.listener.name, (self.identity,)
+        return self.kit.switch.take(Message(type, route, payload, codec or self, name, self, size))
+
+    def malformed(self, size: int, reason: str) -> None:
+        """Count `size` bytes that are no message, and name the peer."""
+        ledger = self.kit.switch.ledger
+        ledger.receive(1, size)
+        ledger.end("malformed", 1, size)
+        self.kit.log.peer_closed(self.listener.name, self.stream.name, reason)
+
+    def closed(self, stream: Stream, reason: str) -> None:
+        """Forget the peer, which is gone."""
+        self.kit.log.debug("peer gone peer=%s: %s", stream.name, reason)
+        self.listener.left(self, self.identity)
+
+    def expire(self, now: float) -> None:
+        """Do what is due by the loop's clock; called about twice a second."""
+
+
+class StreamListener(Generic[Peer]):
+    """One address. `peer` makes a peer for an accepted socket, unless a subclass has a `make`."""
+
+    def __init__(
+        self, plan: ListenerPlan, kit: Kit, peer: Callable[..., Peer] | None = None
+    ) -> None:
+        self._peer = peer
         self.name = plan.section
         self.options: ListenerOptions = plan.options
         self.kit = kit
@@ -51,7 +120,9 @@ class StreamListener(Generic[Peer]):
 
     def make(self, sock: socket.socket, peer: str) -> Peer:
         """A peer for an accepted socket; not open yet."""
-        raise NotImplementedError
+        if self._peer is None:
+            raise NotImplementedError
+        return self._peer(self, sock, peer)
 
     def left(self, peer: Peer, identity: bytes) -> None:
         """A peer's stream is closed."""

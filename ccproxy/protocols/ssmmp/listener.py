@@ -12,7 +12,7 @@ import socket
 
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.net.stream import Stream
-from ccproxy.net.stream_listener import StreamListener
+from ccproxy.net.stream_listener import MessagePeer, StreamListener
 from ccproxy.protocols.ssmmp import (
     FIELD,
     MESSAGE_TIMEOUT,
@@ -37,42 +37,25 @@ class TextListener(StreamListener["TextPeer"]):
         return TextPeer(self, sock, peer)
 
 
-class TextPeer:
-    """One connection; the origin of its messages."""
+class TextPeer(MessagePeer):
+    """One connection."""
 
     def __init__(self, listener: TextListener, sock: socket.socket, peer: str) -> None:
-        kit = listener.kit
-        self.identity = kit.identities.next()
-        self.stream = Stream(
-            sock, f"{listener.name} {peer}", self, kit.flush_queue, listener.limits
-        )
-        self._listener = listener
-        self._kit = kit
+        super().__init__(listener, sock, peer)
         self._reader = Reader()
         self._codec: SsmmpCodec | None = None
         self._since: float | None = None
         self._unreadable = 0
-
-    # Owner of its stream
-
-    lingers = False
 
     def received(self, stream: Stream, data: bytes) -> None:
         """Take bytes of messages; empty bytes mean that the peer sends no more."""
         for unit in self._reader.feed(data):
             self._take(unit)
         if self._reader.broken:
-            self._kit.log.peer_closed(self._listener.name, stream.name, self._reader.broken)
+            self.kit.log.peer_closed(self.listener.name, stream.name, self._reader.broken)
             self._finish(self._reader.broken)
         now = asyncio.get_running_loop().time()
         self._since = (self._since or now) if self._reader.partial else None
-
-    def closed(self, stream: Stream, reason: str) -> None:
-        """Forget the peer, which is gone."""
-        self._kit.log.debug("peer gone peer=%s: %s", stream.name, reason)
-        self._listener.left(self, self.identity)
-
-    # Origin of its messages
 
     def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
         """Write to the peer, or close it after the waiting bytes if a `NativeAnswer` is empty.
@@ -80,16 +63,12 @@ class TextPeer:
         A `NativeAnswer` holds the text of a message in any framing, or bytes that are written as
         they are.
         """
-        if self.stream.closed:
-            return "gone"
-        if isinstance(answer, NativeAnswer):
-            if not answer.content:
-                self._finish("closed by a handler")
-                return "replied"
-            unit = self._unit(message, answer.content)
-        else:
-            [unit] = message.codec.encode(answer.type, answer.value, answer.blob)
-        return "replied" if self.stream.write(unit) else "full"
+        if not isinstance(answer, NativeAnswer) or self.stream.closed:
+            return super().answer(message, answer)
+        if answer.content:
+            return super().answer(message, NativeAnswer(self._unit(message, answer.content)))
+        self._finish("closed by a handler")
+        return "replied"
 
     def _unit(self, message: Message, content: str | bytes) -> bytes:
         if isinstance(content, bytes):
@@ -100,8 +79,8 @@ class TextPeer:
     def expire(self, now: float) -> None:
         """Close a peer that stopped in the middle of a message."""
         if self._since is not None and now - self._since > MESSAGE_TIMEOUT:
-            self._kit.log.peer_closed(
-                self._listener.name, self.stream.name, "stopped in the middle of a message"
+            self.kit.log.peer_closed(
+                self.listener.name, self.stream.name, "stopped in the middle of a message"
             )
             self.stream.close("half a message")
 
@@ -115,19 +94,11 @@ class TextPeer:
             return
         # The parsed message is passed on behind the text, so that no handler parses it again; the
         # codec reads only the text.
-        payload = (unit, parsed)
-        message = Message(
-            PREFIX + parsed.type, (self.identity,), payload, self._codec, self._listener.name, self,
-            len(unit),
-        )  # fmt: skip
-        self._kit.switch.take(message)
+        self.take(PREFIX + parsed.type, unit, parsed, size=len(unit), codec=self._codec)
 
     def _refuse(self, unit: bytes, error: Malformed) -> None:
         """Count and log a message that cannot be read, and answer it if that is possible."""
-        ledger = self._kit.switch.ledger
-        ledger.receive(1, len(unit))
-        ledger.end("malformed", 1, len(unit))
-        self._kit.log.peer_closed(self._listener.name, self.stream.name, str(error))
+        self.malformed(len(unit), str(error))
         answer = error.answer
         if answer is not None and self._codec is not None:
             self.stream.write(format(answer, self._codec.dialect))
