@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG, Buffer
-from ccproxy.core.ingress import Ingress, Source
+from ccproxy.core.ingress import Ingress, MessageSource
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
 from ccproxy.wire.zmtp.frames import SHORT_MAX, pack
@@ -35,7 +35,7 @@ class KeyedIngress(Ingress):
     def __init__(
         self,
         switch: Switch,
-        source: Source,
+        source: MessageSource,
         limits: tuple[int, int],
         tired: Callable[[], bool],
         type_of: TypeOf,

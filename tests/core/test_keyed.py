@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
-from ccproxy.core.ingress import Source
+from ccproxy.core.ingress import MessageSource
 from ccproxy.core.keyed import KeyedIngress, end_of
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
@@ -57,7 +57,7 @@ def make(tired=bool, **verdicts):
     switch = Switch(CODEC, Notices())
     handlers = {f"h:{name}": Handler(f"h:{name}", verdict) for name, verdict in verdicts.items()}
     switch.configure(Routes([(f"job.{name}", (f"h:{name}",)) for name in verdicts]), handlers, {})
-    ingress = KeyedIngress(switch, Source(b"me", "peer", "in"), LIMITS, tired, first_word)
+    ingress = KeyedIngress(switch, MessageSource(b"me", "peer", "in"), LIMITS, tired, first_word)
     return ingress, switch, handlers
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ccproxy.core.hot import COMMAND
-from ccproxy.core.ingress import Ingress, Source
+from ccproxy.core.ingress import Ingress, MessageSource
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
@@ -30,7 +30,7 @@ class MessageSink(Protocol):
         """
 
 
-IngressMaker = Callable[[Switch, Source, tuple[int, int], Callable[[], bool]], MessageSink]
+IngressMaker = Callable[[Switch, MessageSource, tuple[int, int], Callable[[], bool]], MessageSink]
 """Makes the MessageSink of a peer: the switch, who sends, the limits of a message in bytes and
 frames, and a call that says whether handlers have had enough time for this read."""
 
@@ -68,7 +68,7 @@ class NoMessages:
     def __init__(
         self,
         switch: Switch,
-        source: Source,
+        source: MessageSource,
         limits: tuple[int, int],
         tired: Callable[[], bool] = bool,
     ) -> None:
