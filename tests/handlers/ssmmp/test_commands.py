@@ -11,6 +11,7 @@ from ccproxy_handlers.ssmmp.commands import (
     StopInstance,
     Undrain,
     Update,
+    arguments,
     command_of,
 )
 
@@ -51,3 +52,13 @@ def test_what_is_wrong_is_said(fields, says):
     with pytest.raises(ValueError, match="expected") as error:
         command_of(fields)
     assert says in str(error.value)
+
+
+def test_every_command_and_argument_says_what_it_is():
+    for command in COMMANDS.values():
+        assert command.about and command.about[0].islower()
+        listed = list(arguments(command))
+        assert not listed[0].joined
+        for one in listed:
+            assert one.help or one.joined, f"{command.word} {one.name}"
+            assert one.metavar or one.type is bool, f"{command.word} {one.name}"

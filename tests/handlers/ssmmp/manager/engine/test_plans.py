@@ -3,6 +3,7 @@
 import pytest
 
 from ccproxy_handlers.ssmmp.commands import (
+    COMMANDS,
     Drain,
     Migrate,
     Rebalance,
@@ -54,6 +55,10 @@ def test_a_plan_changes_nothing_and_names_the_clients(shop):
     assert [one.kind for one in plan.steps] == ["start", "drain"]
     assert plan.touches == (f"orders {orders.id}: 6 sessions of 1 clients in, 0 out",)
     assert shop.manager.state.store.tables() == before
+
+
+def test_every_command_has_a_plan(shop):
+    assert set(shop.manager.planner._plans) == set(COMMANDS.values())
 
 
 def steps_of(world, command):
