@@ -21,7 +21,6 @@ TESTED_ELSEWHERE = {
 """Modules without a test file of their name, and why."""
 
 STILL_WITHOUT_TEST_FILES = {
-    "tests": 1,
     "tests/net/zmtp": 1,
 }
 """How many test files are missing in each folder today. These numbers only shrink."""
