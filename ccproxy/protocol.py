@@ -52,7 +52,7 @@ class Listener(typing.Protocol):
         """New options after a reload: limits hold at once, the rest for connections to come."""
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all peers; those of peers that are gone are summed up in one."""
+        """One that sums up the outboxes of peers that are gone, then those of all peers."""
 
 
 class MessageProtocol:

@@ -161,17 +161,13 @@ def sink_row(sink: SinkStatus) -> dict[str, Any]:
 
 
 def handler_lines(handlers: tuple[HandlerStatus, ...]) -> Iterator[str]:
-    """What handlers say of themselves; those that say nothing are left out."""
-    rows = [
-        {
-            "section": one.section, "handler": one.handler,
-            "facts": one.error and f"status failed: {one.error}" or facts(one.facts),
-            "counters": dict(one.counters),
-        }
-        for one in handlers
-        if one.facts or one.counters or one.error
-    ]  # fmt: skip
-    return columns(("section", "handler", "facts", "counters"), rows)
+    """What handlers say of themselves, one a line; those that say nothing are left out."""
+    for one in handlers:
+        said = [f"its status failed: {cell(one.error)}" if one.error else facts(one.facts)]
+        if one.counters:
+            said.append(f"counted {facts(one.counters)}")
+        if any(said):
+            yield f"{cell(one.section)} ({cell(one.handler)}): {'; '.join(filter(None, said))}"
 
 
 def ledger_lines(ledger: LedgerStatus) -> Iterator[str]:

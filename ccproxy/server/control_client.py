@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
 import json
 import os
@@ -36,13 +35,18 @@ class ControlReply:
 
 def request(method: str, target: str, where: Sequence[Path], timeout: float) -> ControlReply:
     """Ask the first server that answers at one of these sockets, for at most `timeout` seconds."""
-    faults = []
+    faults: list[str] = []
+    missing: list[str] = []
     for path in where:
         try:
             return _ask(path, method, target, timeout)
+        except FileNotFoundError:
+            missing.append(str(path))
         except (OSError, http.client.HTTPException, ValueError) as error:
             faults.append(f"{path}: {_reason(error)}")
-    raise NoServer("no server answers at " + "; ".join(faults))
+    if missing:
+        faults.append(f"there is no socket {' or '.join(missing)}")
+    raise NoServer(f"no server answers: {'; '.join(faults)}")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -74,9 +78,7 @@ def _ask(path: Path, method: str, target: str, timeout: float) -> ControlReply:
 
 def _reason(error: Exception) -> str:
     """What an operator understands of a failure."""
-    if isinstance(error, OSError) and error.errno == errno.ENOENT:
-        return "there is no such socket"
-    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+    if isinstance(error, ConnectionRefusedError):
         return "its server has ended"
     if isinstance(error, PermissionError):
         return "only the user of the server and root may ask it"

@@ -31,7 +31,7 @@ def answer(monkeypatch):
     def answer(value=None, code=200):
         def request(method, target, where, timeout):
             if value is None:
-                raise NoServer("no server answers at X")
+                raise NoServer("no server answers: X")
             assert (method, target) == ("POST", "/v1/reload")
             return ControlReply(where[0], code, value)
 
@@ -100,7 +100,7 @@ def test_no_server_is_a_failure(ini, call, answer):
     assert err == "ccserver: no pid file x.pid, the server is not running\n"
     status, _, err = call("-r", ini(INI.replace("pidfile = x.pid\n", "")))
     assert status == 1
-    assert err == ("ccserver: no server answers at X, and the configuration names no pidfile\n")
+    assert err == ("ccserver: no server answers: X, and the configuration names no pidfile\n")
     status, _, err = call("-r", ini(INI.replace("pidfile = x.pid", "control = no")))
     assert (status, "x.ini says control = no, and" in err) == (1, True)
 

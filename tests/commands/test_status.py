@@ -57,9 +57,8 @@ waiting or dropped:
   of all 4: waiting 3 (300 bytes), dropped full=2
 
 handlers:
-  SECTION  HANDLER  FACTS                         COUNTERS
-  h:next   proxy    state=refused n=1,2           ping.sent:3
-  h:odd    plugin   status failed: KeyError: 'x'  -
+  h:next (proxy): state=refused n=1,2; counted ping.sent=3
+  h:odd (plugin): its status failed: KeyError: 'x'
 
 messages:
   received 5 (50 bytes)
@@ -144,14 +143,14 @@ def test_json_is_what_the_server_sent(ini, call, answer):
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        (INI, 1, "ccserver: no server answers at X"),
-        (INI + "nonsense = 1\n", 1, "ccserver: no server answers at X"),
+        (INI, 1, "ccserver: no server answers: X"),
+        (INI + "nonsense = 1\n", 1, "ccserver: no server answers: X"),
         (INI + "control = no\n", 1, "x.ini says control = no"),
         (INI + "control = ~/x\n", 78, "a path without ~"),
     ],
 )
 def test_no_server(ini, call, answer, text, code, said):
-    answer(NoServer("no server answers at X"))
+    answer(NoServer("no server answers: X"))
     status, out, err = call("status", ini(text))
     assert (status, out) == (code, "")
     assert said in err
@@ -160,11 +159,11 @@ def test_no_server(ini, call, answer, text, code, said):
 def test_a_file_that_cannot_be_read_may_still_have_a_server(ini, call, answer):
     answer(to_json(STATUS))
     assert call("status", "missing.ini")[0] == 0
-    answer(NoServer("no server answers at X"))
+    answer(NoServer("no server answers: X"))
     status, _, err = call("status", "missing.ini")
     assert status == 78
     assert "missing.ini: cannot be read: No such file" in err
-    assert "no server answers at X" in err
+    assert "no server answers: X" in err
 
 
 @pytest.mark.parametrize(
