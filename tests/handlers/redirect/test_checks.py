@@ -38,6 +38,8 @@ def problems(tmp_path):
         (f"{CALC}location = socket://h:1\nrelocate-from = ccserver\n", "relocate.calc = h:calc"),
         (f"relocate.x = h:calc\n{CALC}location = socket://h:1\n", "no listener may send any"),
         (f"{CALC}", 'lacks "location"'),
+        (f"{CALC}location = socket://h:1\nprotocol = sodeb\n", 'did you mean "sodep"?'),
+        (f"{CALC}location = socket://h:1\nprotocol = cc\n", "no service can be called in"),
     ],
 )  # fmt: skip
 def test_what_check_says(problems, text, says):
