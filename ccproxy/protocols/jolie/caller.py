@@ -157,10 +157,8 @@ class Caller:
         The flush queue calls it at the end of a turn of the loop.
         """
         self._due = False
-        if not (self.stream.closed or self._pacing.unread):
-            asked = self.side.feed(b"")
-            if asked:
-                self._take(asked)
+        if not (self.stream.closed or self._pacing.unread) and (asked := self.side.feed(b"")):
+            self._take(asked)
         self._write()
 
     def expire(self, now: float) -> None:

@@ -129,6 +129,8 @@ class SodepCaller:
     def __init__(self, form: Sodep) -> None:
         self.form = form
         self.answers = AnswerBuffer()
+        self.take = self.answers.take
+        """The bytes to be written since the last time, in pieces; none if nothing is."""
         self.broken = ""
         """Why the connection cannot be read on."""
         self._charset = form.charset
@@ -194,10 +196,6 @@ class SodepCaller:
         if not answers.due:
             answers.due = True
             answers.wake()
-
-    def take(self) -> list[bytes | memoryview]:
-        """The bytes to be written since the last time, in pieces; none if nothing is."""
-        return self.answers.take()
 
     def _asked(self, frame: Frame) -> Asked:
         try:
