@@ -4,7 +4,12 @@ Additions in one file are made here, in a folder that a configuration names; tha
 knows a built-in one is looked up in the sources.
 """
 
+import json
 import re
+import threading
+from contextlib import closing
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -86,6 +91,71 @@ def test_a_verb_is_one_file(configuration, tmp_path, capsys):
     (tmp_path / "two.py").write_text(VERB)
     assert cli.main(["two", str(configuration()), "--to", "3"]) == 0
     assert capsys.readouterr().out == "1 2 3\n"
+
+
+CALLS = """
+from ccproxy.protocols.jolie.jsonrpc.protocol import JsonRpcProtocol
+
+class Three(JsonRpcProtocol):
+    about = "calls as in JSON-RPC, under a name of its own"
+"""
+CALLS_INI = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+plugins = {folder}
+[listen:calls]
+protocol = three
+address = tcp://127.0.0.1:PORT2
+type = calc
+[routes]
+calc = h:service
+[h:service]
+handler = redirect
+protocol = three
+location = socket://127.0.0.1:{service}
+"""
+
+
+class Service(BaseHTTPRequestHandler):
+    """Answers JSON-RPC requests with their operation and `x` twice."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        result = {"called": request["method"], "twice": 2 * request["params"]["x"]}
+        body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        """The test looks at answers only."""
+
+
+@pytest.fixture
+def service():
+    """The port of a service that speaks JSON-RPC."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_protocol_of_calls_is_one_file(tmp_path, service):
+    """A listener takes calls in it, and a redirect calls a service in it."""
+    (tmp_path / "three.py").write_text(CALLS)
+    with running_server(CALLS_INI.format(folder=tmp_path, service=service), 60) as server:
+        with closing(HTTPConnection("127.0.0.1", server.ports["PORT2"], timeout=60)) as caller:
+            call = {"jsonrpc": "2.0", "id": 7, "method": "double", "params": {"x": 4}}
+            caller.request("POST", "/", json.dumps(call))
+            answer = json.loads(caller.getresponse().read())
+        assert server.stop() == 0
+    assert answer == {"jsonrpc": "2.0", "id": 7, "result": {"called": "double", "twice": 8}}
 
 
 def test_a_method_of_the_context_is_the_contract_and_the_server(monkeypatch):
