@@ -107,7 +107,7 @@ class Observer:
         begun = perf_counter()
         try:
             facts = plain_facts(member.handler.status())
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # nothing of ours raises here, so it is the handler's own
             problem = f"{error.__class__.__name__}: {error}"[:LONGEST_TEXT]
             self._kit.log.failed(name, "(status)", error)
         took = perf_counter() - begun

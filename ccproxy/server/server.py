@@ -186,7 +186,7 @@ class Server:
         """Everything worth knowing of this server now."""
         return self.observer.status(self.plan)
 
-    def refused(self, what: str, error: Exception) -> None:
+    def refused(self, what: str, error: BaseException) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
         expected = isinstance(error, StartFailed | OSError)
         text = "%s: %s" if expected else "%s: %r"
@@ -199,7 +199,11 @@ class Server:
         try:
             plan, problems = self.owner.reload()
             outcome = await self._adopt(plan, tuple(problems))
-        except Exception as error:  # whatever it is, the next reload must be possible
+        except (
+            BaseException
+        ) as error:  # a plugin may exit as well; the next reload must be possible
+            if self._stopping.is_set():
+                raise
             self.refused(f"reload failed, {STAYS}", error)
             outcome = ReloadOutcome(False, f"{error or repr(error)}; {STAYS}")
         finally:

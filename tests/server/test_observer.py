@@ -110,7 +110,10 @@ async def test_every_section_is_filled(observe, until, tmp_path, monkeypatch):
     await end()
 
 
-@pytest.mark.parametrize("wrong", [RuntimeError("on purpose"), SystemExit(3), KeyError("x")])
+@pytest.mark.parametrize("wrong", [
+    RuntimeError("on purpose"), SystemExit(3), KeyError("x"), KeyboardInterrupt(),
+    asyncio.CancelledError(),
+])  # fmt: skip
 async def test_a_handler_whose_status_fails_costs_its_own_entry(observe, caplog, wrong):
     Raising.wrong = wrong
     planned = plan(Linked, Raising)

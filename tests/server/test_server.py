@@ -70,7 +70,7 @@ class Owner:
 
     def reload(self):
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -218,3 +218,20 @@ async def test_a_fault_in_the_background_is_said(plan_of, until, caplog, monkeyp
     server.ask_to_stop()
     await running
     await server.stop()
+
+
+@pytest.mark.parametrize("wrong", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_a_plugin_that_exits_costs_one_reload(plan_of, until, caplog, wrong):
+    """`check` of a plugin is called while the configuration is read."""
+    caplog.set_level("INFO")
+    [port] = free_ports(1)
+    owner = Owner(wrong, (plan_of(port, "more = h:echo"), []))
+    running = asyncio.ensure_future(serve(plan_of(port), owner, Plugins()))
+    await until(lambda: owner.is_ready)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: owner.adopted == [False])
+    assert f"reload failed, the old configuration stays: {wrong!r}" in caplog.text
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: owner.adopted == [False, True])
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
