@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -31,6 +32,11 @@ settings.load_profile("new-cases" if os.environ.get("CI") == "true" else "steady
 """At home a property test sees the same cases each time: what fails was broken by this change.
 In CI it sees new ones, and a case that fails is printed with the line that plays it again. No case
 has a deadline, because its duration says how busy the machine is."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts programs in the background so, and servers under test would inherit it: a
+    # SIGINT that comes before they handle signals would then be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECONDS = 90
 """A test of a coroutine that hangs fails after these seconds; on a machine with nothing else to do

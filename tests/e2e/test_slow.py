@@ -139,7 +139,8 @@ def test_slow_handlers_in_threads_hold_no_message_up(server, client, make, fill)
     assert not slow.poll(0)
     (server.directory / "enough").touch()
     assert {slow.recv_multipart()[1] for _ in range(2)} == {b"computed", b"slept"}
-    assert not server.count("slow handler")
+    for name in ("compute", "sleep"):
+        assert not server.count(f"slow handler handler=h:{name}")
 
 
 def test_a_handler_that_breaks_its_word_is_named_with_its_time(server, client):
