@@ -26,6 +26,7 @@ import h11
 from ccproxy.net.notices import ServerLog
 from ccproxy.process.control_socket import BACKLOG, ControlSocket, peer_user
 from ccproxy.server.observer import Observer
+from ccproxy.server.pages import CursorError
 from ccproxy.server.reload import Reloads
 from ccproxy.server.status import Status
 
@@ -81,7 +82,11 @@ class ControlActions:
 
     async def answer(self, method: str, target: str) -> ControlAnswer:
         """Do what a request asks for; RequestError if there is no such thing."""
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+            given = parse_qs(parts.query, keep_blank_values=True, max_num_fields=10)
+        except ValueError as error:
+            raise RequestError(400, str(error)) from None
         action = self.table.get((method, parts.path))
         if action is None:
             methods = [method for method, path in self.table if path == parts.path]
@@ -89,8 +94,10 @@ class ControlActions:
                 raise RequestError(405, f"found {method}, expected {methods[0]}")
             known = ", ".join(path for _, path in self.table)
             raise RequestError(404, f"nothing is at this path, known are {known}")
-        given = parse_qs(parts.query, keep_blank_values=True, max_num_fields=10)
-        return await action({name: values[-1] for name, values in given.items()})
+        try:
+            return await action({name: values[-1] for name, values in given.items()})
+        except CursorError as error:
+            raise RequestError(400, str(error)) from None
 
     async def _get_status(self, query: Query) -> ControlAnswer:
         _only(query)
@@ -193,22 +200,18 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its request to the end of its answer."""
         try:
-            answer = await self._answer(reader, writer)
+            answer = await self._answer(reader, writer.get_extra_info("socket"))
             async with asyncio.timeout(CLIENT_TIMEOUT):
                 await _send(writer, answer.code, await as_json(answer.value))
-        except (OSError, TimeoutError):
-            pass  # the client has gone, or does not read
-        except Exception as error:
-            self._log.failed("control", "(request)", error)
+        except (OSError, TimeoutError) as error:
+            self._log.debug("control socket: the client has gone or does not read: %r", error)
         finally:
             writer.transport.abort()
 
-    async def _answer(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> ControlAnswer:
+    async def _answer(self, reader: asyncio.StreamReader, sock: Any) -> ControlAnswer:
         """What a client gets; a request that cannot be obeyed gets the reason."""
         try:
-            user = peer_user(writer.get_extra_info("socket"))
+            user = peer_user(sock)
             if user not in (None, 0, os.geteuid()):
                 self._log.often("control socket", "control socket refused user=%d", user)
                 raise RequestError(403, f"user {user} may not use this socket")
@@ -216,11 +219,15 @@ class ControlServer:
                 raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
             async with asyncio.timeout(CLIENT_TIMEOUT):
                 method, target = await _request(reader)
+        except RequestError as error:
+            return ControlAnswer(error.code, Refusal(str(error)))
+        try:
             return await self._actions.answer(method, target)
         except RequestError as error:
             return ControlAnswer(error.code, Refusal(str(error)))
-        except ValueError as error:
-            return ControlAnswer(400, Refusal(str(error)))
+        except Exception as error:
+            self._log.logger.error("control socket: a request failed", exc_info=error)
+            return ControlAnswer(500, Refusal("the log of the server says why"))
 
 
 @dataclass(frozen=True, slots=True)

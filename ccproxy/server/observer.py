@@ -56,8 +56,10 @@ LONGEST_TEXT = 1000
 class Observer:
     """Looks at the switch, the handlers and the listeners of one server."""
 
-    def __init__(self, kit: Kit, handlers: HandlerSet, listeners: Listeners) -> None:
+    def __init__(self, kit: Kit, handlers: HandlerSet, listeners: Listeners, file: Path) -> None:
+        """`file` is the configuration; it has this place also when the directory is gone later."""
         self.started = time.time()
+        self._file = file.resolve()
         self._kit = kit
         self._handlers = handlers
         self._listeners = listeners
@@ -67,7 +69,7 @@ class Observer:
         switch = self._kit.switch
         listeners = [listener_status(one, plan) for one in self._listeners.open.values()]
         return Status(
-            process=process_status(plan, self.started),
+            process=process_status(plan, self._file, self.started),
             listeners=tuple(listeners),
             links=tuple(map(link_status, self._handlers.links.values())),
             handlers=tuple(map(self._handler_status, self._handlers.members.values())),
@@ -116,11 +118,11 @@ class Observer:
         return HandlerStatus(name, member.plan.word, facts, dict(member.context.counters), problem)
 
 
-def process_status(plan: Plan, started: float) -> ProcessStatus:
+def process_status(plan: Plan, file: Path, started: float) -> ProcessStatus:
     """The process we are."""
     return ProcessStatus(
         name=plan.job_name,
-        file=str(Path(plan.file).resolve()),
+        file=str(file),
         version=__version__,
         pid=os.getpid(),
         user=os.geteuid(),

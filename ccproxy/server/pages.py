@@ -25,6 +25,10 @@ Peer = tuple[str, Outbox]
 """The name of a peer's listener, and the peer's outbox."""
 
 
+class CursorError(Exception):
+    """A page was asked for that does not follow any other."""
+
+
 async def peers_page(peers: Sequence[Peer], after: str, most: int) -> StatusPage[PeerStatus]:
     """Peers in the order of their names; all peers of a Unix socket have the same name."""
     name, _, number = after.rpartition("/")
@@ -109,8 +113,11 @@ def _peer_key(peer: Peer) -> tuple[str, int]:
 
 
 def _hexadecimal(text: str) -> int:
-    """A number of a cursor; ValueError for a text that no page gave out."""
-    return int(text, 16) if text else 0
+    """A number of a cursor; CursorError for a text that no page gave out."""
+    try:
+        return int(text, 16) if text else 0
+    except ValueError:
+        raise CursorError(f"after ends with {text[:20]!r}, expected `next` of a page") from None
 
 
 def _text(name: bytes) -> str:

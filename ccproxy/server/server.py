@@ -96,7 +96,7 @@ class Server:
         self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
         self.handlers = HandlerSet(self.kit, plugins)
         self.listeners = Listeners(self.kit)
-        self.observer = Observer(self.kit, self.handlers, self.listeners)
+        self.observer = Observer(self.kit, self.handlers, self.listeners, Path(plan.file))
         self.statistics = Statistics(self.log)
         self.reloads = Reloads(self._reload)
         self.control: ControlServer | None = None

@@ -134,6 +134,7 @@ def test_curl_reads_everything(start, dial):
     assert curl(path, "/v1/status/types?most=1")[1]["total"] == 251
     [peer] = curl(path, "/v1/status/peers")[1]["items"]
     assert peer["listener"] == "ccserver"
+    assert curl(path, "/v1/status/peers?after=x/y")[0] == 400
     assert curl(path, "/v1/nothing")[0] == 404
     assert curl(path, "/v1/reload")[0] == 405
 

@@ -258,11 +258,12 @@ async def test_another_user_is_refused(control, monkeypatch, caplog):
 
 async def test_a_fault_of_ours_costs_one_connection(control, caplog):
     def broken():
-        raise RuntimeError("on purpose")
+        raise OSError("on purpose")
 
     server = await control(broken)
-    assert await ask(server, "GET /v1/status") == (0, None)
-    assert "RuntimeError: on purpose" in caplog.text
+    code, value = await ask(server, "GET /v1/status")
+    assert (code, value["error"]) == (500, "the log of the server says why")
+    assert "OSError: on purpose" in caplog.text
     assert (await ask(server, "GET /v1/status/peers"))[0] == 200
     await server.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,7 @@ def observe(kit):
             await listeners.close_peers(0)
 
         made.append(shared)
-        return Observer(shared, handlers, listeners), shared, end
+        return Observer(shared, handlers, listeners, Path(plan.file)), shared, end
 
     return observe
 
@@ -123,6 +124,17 @@ async def test_a_handler_whose_status_fails_costs_its_own_entry(observe, caplog,
     assert bad.facts == {}
     assert bad.error.startswith(wrong.__class__.__name__)
     assert "handler failed handler=h:raising type=(status)" in caplog.text
+    await end()
+
+
+async def test_a_status_needs_no_directory(observe, tmp_path, monkeypatch):
+    """The server's working directory may be gone."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    planned = plan(Linked)
+    observer, _, end = await observe(planned)
+    (tmp_path / "gone").rmdir()
+    assert observer.status(planned).process.file == str(tmp_path / "gone" / "x.ini")
     await end()
 
 

@@ -8,7 +8,7 @@ import pytest
 from ccproxy.core.flows import FlowTable, Target
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.server import pages
-from ccproxy.server.pages import all_types, flows_page, peers_page, types_page
+from ccproxy.server.pages import CursorError, all_types, flows_page, peers_page, types_page
 
 
 def table_of(count, limit=100_000):
@@ -93,7 +93,7 @@ async def test_peers_of_one_name_are_told_apart():
 
 
 async def test_a_cursor_that_no_page_gave_out_is_refused():
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(CursorError, match="after ends with 'xyz', expected `next` of a page"):
         await peers_page([], "ccserver ipc/xyz", 10)
 
 
