@@ -1,4 +1,4 @@
-"""Finds the class for a word: handlers, protocols and verbs, built-in ones like strangers'.
+"""Finds the class for a word: handlers, protocols and verbs, built-in or of other packages.
 
 A word is looked for among the entry points of its kind's group and in the drop-in folders
 (`hello.py` provides `hello`, as any kind whose class it holds). Only what is asked for is imported.

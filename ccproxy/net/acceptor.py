@@ -27,7 +27,7 @@ OnAccept = Callable[[socket.socket, str], bool]
 
 
 class Acceptor:
-    """Accepts on one address."""
+    """Accepts the connections of one address."""
 
     def __init__(self, name: str, address: Address, log: ServerLog, on_accept: OnAccept) -> None:
         self.name = name
@@ -42,23 +42,24 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
 
     def open(self, options: ListenerOptions) -> None:
-        """Bind; OSError if the address cannot be had. Accepting begins with `accept`."""
+        """Bind the address; OSError if that fails. `accept` then begins to accept."""
         self._options = options
         self._socket = bind(self.address, options.backlog)
         self._made = _identity(self.address.file)
         self.bound = bound(self._socket, self.address)
 
     def accept(self) -> None:
-        """Begin to accept, or go on."""
+        """Begin to accept connections, or go on after a pause."""
         if self._socket is not None:
             self._loop.add_reader(self._socket.fileno(), self._acceptable)
 
     def close(self) -> None:
-        """Stop accepting; connections stay."""
+        """Stop accepting; accepted connections stay open."""
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket.fileno())
-        # First the file, so that nobody finds one without a listener, and never somebody else's.
+        # The file goes before the socket, so that no client finds a file without a listener. A file
+        # of another process that took our path stays.
         if self._made and self._made == _identity(self.address.file):
             with contextlib.suppress(OSError):
                 Path(self.address.file).unlink()
@@ -66,12 +67,12 @@ class Acceptor:
         self._socket = None
 
     def reopen(self) -> None:
-        """Bind and accept again after `close`; OSError if the address cannot be had any more."""
+        """Bind and accept again after `close`; OSError if another process has the address now."""
         self.open(self._options)
         self.accept()
 
     def reconfigure(self, options: ListenerOptions) -> None:
-        """New options for connections to come."""
+        """Use new options for the connections accepted from now on."""
         self._options = options
 
     def _acceptable(self) -> None:
@@ -88,7 +89,7 @@ class Acceptor:
             self._accepted(sock, peer_name(where))
 
     def _pause(self, error: OSError) -> None:
-        """No file descriptor left: the kernel's queue holds new peers for a moment."""
+        """No file descriptor is left: new peers wait in the kernel's queue for `RETRY_DELAY`."""
         assert self._socket is not None
         self.counts["accept-failed"] += 1
         key = f"cannot accept listener={self.name}"
@@ -111,7 +112,7 @@ class Acceptor:
 
 
 def _identity(file: str) -> tuple[int, ...]:
-    """What makes a socket file the one that was made here; nothing without a file."""
+    """Device, number and time of a socket file, to tell ours from another; () without a file."""
     if not file:
         return ()
     try:

@@ -1,6 +1,6 @@
 """A connection dialled once for a handler that speaks a protocol of its own over it.
 
-It must never try again by itself: who dialled knows what a lost connection means.
+It must never connect again by itself: only its owner knows what a lost connection means.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ccproxy.net.stream import Stream
 
 
 class Dial:
-    """See `ccproxy.handler.Wire`; the owner hears `opened` or `closed`, later `closed` once."""
+    """See `ccproxy.handler.Wire`; the owner is told `opened`, then `closed`, or only `closed`."""
 
     def __init__(
         self, address: Address, owner: WireOwner, flush_queue: FlushQueue, options: LinkOptions
@@ -29,19 +29,19 @@ class Dial:
         self._options = options
         self._stream: Stream | None = None
         self.over = False
-        """True once the owner hears nothing more."""
+        """True once the owner is told nothing more."""
         self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"dial {address}")
 
     def write(self, data: bytes) -> bool:
-        """Queue whole units; False before `opened`, after `closed`, or if too much waits."""
+        """Queue whole units; False before `opened`, after `closed`, or if the outbox is full."""
         return self._stream is not None and self._stream.write(data)
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """The same at the end of a turn, for a unit in pieces: it is written at once."""
+        """Write one unit that is in pieces at once; for the end of a turn of the loop."""
         return self._stream is not None and self._stream.send(pieces)
 
     def close(self) -> None:
-        """Close at once; the owner hears nothing more."""
+        """Close at once; the owner is told nothing more."""
         self.over = True
         self._task.cancel()
         if self._stream is not None:
@@ -50,7 +50,7 @@ class Dial:
     lingers = False
 
     def received(self, stream: Stream, data: bytes) -> None:
-        """Bytes came."""
+        """Pass on bytes that came."""
         self._owner.received(self, data)
 
     def closed(self, stream: Stream, reason: str) -> None:

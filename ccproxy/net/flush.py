@@ -1,7 +1,8 @@
-"""One write per destination and loop turn: who has something to send is flushed at its end.
+"""One write per destination and turn of the loop: what has bytes to send is flushed at its end.
 
-Behind a turn in which something was sent the loop can stay awake for a moment: an answer that comes
-soon then finds it running, and not asleep. It must never know what is sent, or who waits for it.
+After a turn in which something was sent the loop can go on without sleeping for a short time
+(`busy-poll`), so that an answer which comes soon is read at once. It must never know what is sent,
+or to which peer.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Protocol
 
 
 class Flushable(Protocol):
-    """Something that writes what it has when asked."""
+    """An object that can be told to write the bytes it holds."""
 
     def flush(self) -> None:
-        """Write now."""
+        """Write the bytes now."""
 
 
 class FlushQueue:
@@ -48,7 +49,7 @@ class FlushQueue:
                 self._loop.call_soon(self._busy_poll)
 
     def _busy_poll(self) -> None:
-        """A loop that has something to run looks at its sockets without waiting for them."""
+        """Schedule this call again: while one is due, the loop polls without sleeping."""
         self._polling = perf_counter() < self._until
         if self._polling:
             self._loop.call_soon(self._busy_poll)

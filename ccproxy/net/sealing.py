@@ -1,7 +1,8 @@
 """What waits between a sealed sink and its socket: pieces that are sealed and not yet sent.
 
-The kernel takes sealed bytes, the outbox is told of its own: the two are counted apart here. It
-must never hold more than one chunk of an outbox and the commands in front of it.
+The kernel counts the sealed bytes that it took, the outbox counts its plain bytes: the queue keeps
+both counts for each piece. It must never hold more than one chunk of an outbox and the commands in
+front of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ccproxy.wire.seal import Seal
 
 
 def opened(seal: Seal, data: bytes, close: Callable[[str], None]) -> bytes:
-    """The bytes of a read without their seal; what cannot be opened ends the connection."""
+    """The plain bytes of a read; bytes that the seal refuses close the connection."""
     try:
         return seal.open(data)
     except ValueError as error:
@@ -22,7 +23,7 @@ def opened(seal: Seal, data: bytes, close: Callable[[str], None]) -> bytes:
 
 
 class SealedQueue:
-    """Pieces in order; see `ccproxy.wire.seal`."""
+    """The sealed pieces of one connection in order; see `ccproxy.wire.seal`."""
 
     __slots__ = ("_pieces", "_sent", "seal")
 
@@ -30,18 +31,18 @@ class SealedQueue:
         self.seal = seal
         self._pieces: deque[tuple[bytes, int]] = deque()
         self._sent = 0
-        """Sealed bytes of the first piece that the kernel has."""
+        """Sealed bytes of the first piece that the kernel has taken already."""
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
 
     def add(self, data: bytes | memoryview, counted: bool) -> None:
-        """Seal whole units; `counted` if they come from the outbox, which `advance` then tells."""
+        """Seal whole units; `counted` if they come from the outbox, for `advance` to count."""
         for piece, size in self.seal.seal(data):
             self._pieces.append((piece, size if counted else 0))
 
     def peek(self, buffers: int) -> list[bytes | memoryview]:
-        """The first pieces, at most `buffers` of them, what is sent already left out."""
+        """The first pieces, at most `buffers` of them, without the bytes that are already sent."""
         pieces = self._pieces
         found: list[bytes | memoryview] = [
             pieces[index][0] for index in range(min(buffers, len(pieces)))
@@ -51,7 +52,7 @@ class SealedQueue:
         return found
 
     def advance(self, count: int) -> int:
-        """The kernel has taken `count` sealed bytes; the bytes of the outbox that are sent now."""
+        """Note that the kernel took `count` sealed bytes; return the outbox's bytes now sent."""
         count += self._sent
         done = 0
         pieces = self._pieces

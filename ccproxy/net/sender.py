@@ -1,6 +1,6 @@
-"""The writing half of a connection: commands and the outbox onto the socket, as much as it takes.
+"""The writing half of a connection: writes commands and the messages of the outbox to the socket.
 
-It must never put a command into the middle of a message, nor keep bytes of its own that the
+It must never put a command into the middle of a message, nor hold bytes of messages that the
 outbox does not count.
 """
 
@@ -26,7 +26,7 @@ BUFFERS = 64
 ROUNDS = 16
 """Writes in one turn of the loop, so that a fast reader cannot starve the others."""
 CONTROL = 256 * 1024
-"""Bytes of commands that may wait: a peer that asks for more answers does not read them."""
+"""Bytes of commands that may wait; a peer that asks for more answers does not read any."""
 
 
 class Sender:
@@ -53,7 +53,7 @@ class Sender:
         on_error: Callable[[str], None],
         failed: Callable[[str], None] | None = None,
     ) -> None:
-        """`failed` hears of a write that failed, once: it has to read on and to close."""
+        """`failed` is called once if a write fails: it must read on, and close the connection."""
         self.box: Outbox | None = None
         self.closed = False
         self._sock = sock
@@ -72,13 +72,13 @@ class Sender:
         self._sealed = SealedQueue(seal)
 
     def attach(self, box: Outbox) -> None:
-        """Send what comes into this outbox from now on, and what waits in it."""
+        """Send the messages that wait in this outbox, and those that are put into it later."""
         self.box = box
         box.wake = self._wake
         self._wake(box)
 
     def detach(self) -> None:
-        """The socket is about to be closed; a half sent message waits as a whole again."""
+        """Write no more: the socket will be closed. A half sent message waits as a whole again."""
         self.closed = True
         self._loop.remove_writer(self._sock.fileno())
         if self.box is not None:
@@ -97,9 +97,9 @@ class Sender:
         self.flush()
 
     def connection_error(self) -> int:
-        """The error this connection has ended with, 0 if it has not; to be asked at each read.
+        """The error that ended this connection, 0 if there is none; ask for it at each read.
 
-        libuv says once that a connection is reset, and if bytes came with it, says no more.
+        libuv reports a reset once: if bytes came with it, no later read fails.
         """
         if not self.write_error:
             self.write_error = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
@@ -112,13 +112,16 @@ class Sender:
         try:
             self._write()
         except OSError as error:
-            # What the peer sent before it left is still to be read.
+            # The bytes that the peer sent before it closed are still to be read.
             self.write_error = error.errno or errno.EPIPE
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """Write one unit now; what the kernel does not take waits in the outbox, if it has room."""
+        """Write one unit now; bytes that the kernel does not take wait in the outbox.
+
+        False if the outbox has no room for it: the unit is dropped.
+        """
         box = self.box
         if box is None or self.closed:
             return False
@@ -129,7 +132,7 @@ class Sender:
                 sock = self._sock
                 sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
             except OSError:
-                # It comes again when the unit is flushed, and is dealt with there.
+                # The error is raised again when the unit is flushed, and `flush` deals with it.
                 sent = 0
             if sent == size:
                 box.straight(1)
@@ -145,7 +148,7 @@ class Sender:
         self._flush_queue.flush_later(self)
 
     def _write(self) -> None:
-        """Write in rounds; what the kernel does not take is written when it is ready again."""
+        """Write in rounds; if the kernel takes no more, wait until the socket is writable."""
         sealed = self._sealed
         for _ in range(ROUNDS):
             sent = self._write_plain() if sealed is None else self._write_sealed(sealed)
@@ -157,7 +160,7 @@ class Sender:
         self._loop.add_writer(self._sock.fileno(), self._writable)
 
     def _write_plain(self) -> int | None:
-        """One write; the bytes the kernel took, None if nothing waits."""
+        """Write once; the bytes that the kernel took, None if nothing waits."""
         box = self.box
         if self._control and (box is None or not box.half_sent):
             sent = self._send([self._control])
@@ -170,7 +173,7 @@ class Sender:
         return sent
 
     def _write_sealed(self, sealed: SealedQueue) -> int | None:
-        """The same through a seal: commands first, then one chunk of the outbox at a time."""
+        """Write once through a seal: commands first, then one chunk of the outbox at a time."""
         box = self.box
         if not sealed and self._control:
             sealed.add(self._control, counted=False)

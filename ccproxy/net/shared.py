@@ -1,6 +1,6 @@
 """What listeners, links and handlers of one server share, as one value passed to each of them.
 
-It must never grow into the server: whoever gets it can use these things and nothing else.
+It must never give access to the server itself, only to the things listed here.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ccproxy.net.zmtp.identities import Identities
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The switch, the flushes due in this turn of the loop, the log, and new identities."""
+    """The switch, the flush queue, the log, the identities, and the calls for gone peers."""
 
     switch: Switch
     flush_queue: FlushQueue
     log: ServerLog
     identities: Identities
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
-    """Who wants to hear of peers that are gone."""
+    """Calls to make with the identity of each peer that is gone."""
 
     def departed(self, identity: bytes) -> None:
-        """A peer is gone: tell who wants to know."""
+        """Tell every handler that asked for it that a peer is gone."""
         for call in list(self.departures):
             call(identity)

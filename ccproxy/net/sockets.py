@@ -1,4 +1,4 @@
-"""Sockets by address: bind, resolve, connect, part, and the kernel options of both sides.
+"""Sockets by address: bind, resolve, connect, close, and the kernel options of both sides.
 
 It must never speak a protocol: what it returns is a plain non-blocking socket.
 """
@@ -21,7 +21,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, SocketOptions
 
 DRAIN_SIZE = 256 * 1024
-"""Bytes read at a time to be thrown away."""
+"""Bytes of one read whose content is thrown away."""
 
 
 def bind(address: Address, backlog: int) -> socket.socket:
@@ -53,7 +53,7 @@ def bound(sock: socket.socket, address: Address) -> str:
 def prepare(sock: socket.socket, options: SocketOptions) -> None:
     """Set what the options say on a connection, accepted or about to be dialled.
 
-    OSError if the kernel will not have one of them, be it for its size alone.
+    OSError if the kernel refuses one of them, also because of its size.
     """
     try:
         _prepare(sock, options)
@@ -62,7 +62,7 @@ def prepare(sock: socket.socket, options: SocketOptions) -> None:
 
 
 def reason_of(error: int) -> str:
-    """Why a connection is closed that the kernel has an error for."""
+    """The reason text for a connection that ended with this error number."""
     return f"read failed: {os.strerror(error)}"
 
 
@@ -91,7 +91,7 @@ def _prepare(sock: socket.socket, options: SocketOptions) -> None:
 
 
 def quiet(sock: socket.socket) -> bool:
-    """True if nothing is unread and all that was sent has arrived, as far as the kernel says."""
+    """True if, as far as the kernel knows, nothing is unread and all that was sent has arrived."""
     try:
         counts = [fcntl.ioctl(sock, ask, bytes(4)) for ask in (termios.FIONREAD, termios.TIOCOUTQ)]
     except OSError:
@@ -128,14 +128,15 @@ async def _dial(family: int, where: str | tuple[Any, ...], options: LinkOptions)
         sock.close()
         raise
     if family != socket.AF_UNIX and sock.getsockname() == sock.getpeername():
-        # A port of our own range with nobody there: the kernel joins the socket to itself.
+        # The port lies in the range of ports for outgoing connections and has no listener: the
+        # kernel picked it for our end as well, and connected the socket to itself.
         sock.close()
         raise OSError(errno.ECONNREFUSED, "connected to itself")
     return sock
 
 
 async def _connect(sock: socket.socket, where: str | tuple[Any, ...]) -> None:
-    """As the loop does it, but an error says why, as the system says it; the loop says where."""
+    """Connect; the OSError has the system's text, which the loop replaces by the address."""
     try:
         await asyncio.get_running_loop().sock_connect(sock, where)
     except OSError as error:
@@ -167,14 +168,14 @@ def _bind_to(address: Address) -> tuple[int, tuple[Any, ...]]:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-    # IPv4 first for a name with both: it is what clients of the original connect to.
+    # IPv4 first for a name with both: clients of the original connect to that.
     family, _, _, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
     return family, where
 
 
 @contextlib.contextmanager
 def _host_names(address: Address) -> Iterator[None]:
-    """A name that cannot be asked for, such as one of 64 letters without a dot, is an OSError."""
+    """Raise OSError for a name that cannot be resolved, such as 64 letters without a dot."""
     try:
         yield
     except UnicodeError as error:
@@ -203,7 +204,7 @@ def _bind_path(address: Address, backlog: int) -> socket.socket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket file nobody listens on any more; a server that died leaves one."""
+    """Remove a socket file that has no listener any more; a server that was killed leaves one."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -213,7 +214,7 @@ def _remove_stale(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(errno.EADDRINUSE, f"{path} is there and is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # Who listens there but accepts nobody would be waited for.
+        # Do not wait for a process that listens there but does not accept.
         probe.setblocking(False)
         if probe.connect_ex(str(path)) == errno.ECONNREFUSED:
             path.unlink(missing_ok=True)

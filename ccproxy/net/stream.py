@@ -1,8 +1,8 @@
 """A byte stream over a non-blocking socket, accepted or dialled: for every protocol but ZMTP.
 
-    open -> finishing: what waits is written -> parting: the other side is to close too -> closed
+    open -> finishing: what waits is written -> half closed: the other side must close -> closed
 
-Who owns it takes the bytes that come and writes whole units. It must never know what a unit means.
+Its owner takes the bytes that come and writes whole units. It must never know what a unit means.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ccproxy.net.sockets import DRAIN_SIZE, reason_of
 from ccproxy.wire.seal import Seal
 
 CLOSE_TIMEOUT = 2.0
-"""Seconds the other side has to take what was written and to close. The kernel throws away what it
-has not delivered if a socket is closed while bytes come that nobody reads."""
+"""Seconds the other side has to take what was written and to close. If a socket is closed with
+unread bytes, the kernel throws away what it has not delivered yet."""
 
 
 class StreamOwner(Protocol):
-    """Who is told what happens with a stream."""
+    """The object that is told what happens with a stream."""
 
     def received(self, stream: Stream, data: bytes) -> None:
         """Bytes came; `b""` means that the other side will send no more."""
 
     def closed(self, stream: Stream, reason: str) -> None:
-        """It is over: nothing is sent any more, and the socket is closed."""
+        """The stream is over: nothing is sent any more, and the socket is closed."""
 
     @property
     def lingers(self) -> bool:
@@ -121,18 +121,18 @@ class Stream:
             self._loop.remove_reader(self.sock.fileno())
 
     def resume(self) -> None:
-        """Read again, unless it is to be read no more."""
+        """Read again after `pause`, but not after `stop_reading`."""
         if not self._reading and not self._no_reading and not self.closed:
             self._reading = True
             self._loop.add_reader(self.sock.fileno(), self._readable)
 
     def stop_reading(self) -> None:
-        """Read no more."""
+        """Never read again."""
         self.pause()
         self._no_reading = True
 
     def finish(self, reason: str) -> None:
-        """Close when what waits is written; nothing is read any more."""
+        """Stop reading, and close when everything that waits is written."""
         if self._ending:
             return
         self.stop_reading()
@@ -143,7 +143,7 @@ class Stream:
             self._end()
 
     def close_gracefully(self, reason: str) -> None:
-        """The same, but what was written has a moment to arrive, whatever still comes."""
+        """As `finish`, but wait up to `CLOSE_TIMEOUT` for what was written to arrive."""
         self._graceful = not self._ended
         self.finish(reason)
 
@@ -162,7 +162,7 @@ class Stream:
         self._owner.closed(self, reason)
 
     def _unwritable(self, reason: str) -> None:
-        """Nobody says again that the other side is gone; what it sent before is read to the end."""
+        """A write failed: read what came before. The loop does not report the error again."""
         if self._reading:
             self._loop.call_soon(self._readable)
         else:
@@ -175,7 +175,7 @@ class Stream:
             self._loop.call_soon(self._end)
 
     def _end(self) -> None:
-        """Everything is written: close, or say so and wait for the other side to close as well."""
+        """Everything is written: close, or close only our half and wait for the other side."""
         if self.closed:
             return
         if self._graceful:
@@ -195,14 +195,14 @@ class Stream:
         self._closing = self._loop.call_later(CLOSE_TIMEOUT, self.close, self._ending)
 
     def _drain_input(self) -> None:
-        """What comes while parting, to the end of it."""
+        """Throw away what comes after our half is closed, until the other side closes."""
         try:
             if self.sock.recv(DRAIN_SIZE):
                 return
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            pass  # a reset is an end as well
+            pass  # a reset ends the connection as well
         self.close(self._ending)
 
     def _readable(self) -> None:
@@ -222,7 +222,7 @@ class Stream:
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
             if not data:
-                # A piece that is not whole yet is no end; an error of the connection is.
+                # Only part of a sealed piece came: that ends nothing, but an error does.
                 if broken and not self.closed:
                     self.close(reason_of(broken))
                 return

@@ -1,4 +1,4 @@
-"""What listeners of stream protocols have in common: an acceptor, their peers, and how those leave.
+"""What listeners of stream protocols have in common: an acceptor, their peers, and the closing.
 
 It must never know what is spoken; a subclass makes the peers.
 """
@@ -20,7 +20,7 @@ from ccproxy.net.shared import Kit
 from ccproxy.net.stream import Stream
 
 POLL_INTERVAL = 0.5
-"""Seconds between two looks at who takes too long."""
+"""Seconds between two calls of `expire` of every peer."""
 
 
 class StreamPeer(Protocol):
@@ -40,8 +40,8 @@ Peer = TypeVar("Peer", bound=StreamPeer)
 class MessagePeer:
     """A base for peers whose units become messages: override `received` and `unit`.
 
-    It is the owner of its stream, the origin of its messages, and their codec. Every unit that is
-    no message is told to `malformed`, so that the ledger adds up.
+    It is the owner of its stream, the origin of its messages, and their codec. It must call
+    `malformed` for every unit that is no message, so that the ledger adds up.
     """
 
     lingers = False
@@ -56,7 +56,7 @@ class MessagePeer:
         self.stream = Stream(sock, name, self, kit.flush_queue, listener.limits)
 
     def received(self, stream: Stream, data: bytes) -> None:
-        """Bytes of the peer; empty: it sends no more."""
+        """Take bytes of the peer; b"" means that it sends no more."""
         raise NotImplementedError
 
     def unit(self, type: str, value: Value) -> bytes:
@@ -81,7 +81,7 @@ class MessagePeer:
         return "replied" if self.stream.write(unit) else "full"
 
     def take(self, type: str, *payload: Any, size: int, codec: Codec | None = None) -> str:
-        """Let one message of `size` bytes go through the routes; its fate."""
+        """Give one message of `size` bytes to the switch; its fate."""
         name, route = self.listener.name, (self.identity,)
         return self.kit.switch.take(Message(type, route, payload, codec or self, name, self, size))
 
@@ -125,23 +125,23 @@ class StreamListener(Generic[Peer]):
         return self._peer(self, sock, peer)
 
     def left(self, peer: Peer, identity: bytes) -> None:
-        """A peer's stream is closed."""
+        """Forget a peer whose stream is closed."""
         self.peers.discard(peer)
         self.past.absorb(peer.stream.box)
         self.kit.departed(identity)
 
     @property
     def limits(self) -> Limits:
-        """Those of each peer's outbox."""
+        """The limits of each peer's outbox."""
         return self.options.limits
 
     @property
     def calls(self) -> int:
-        """How many are under way; not every protocol has calls."""
+        """Calls under way; 0 for a protocol without calls."""
         return 0
 
     def stop_reading(self) -> None:
-        """Read no more; what waits is still written."""
+        """Read no more from any peer; what waits is still written."""
         for peer in self.peers:
             peer.stream.stop_reading()
 
@@ -156,7 +156,7 @@ class StreamListener(Generic[Peer]):
             peer.stream.close(reason)
 
     def reconfigure(self, options: Any) -> None:
-        """New options: limits hold at once, the rest for connections to come."""
+        """Use new options: limits hold at once, the others for the connections to come."""
         self.options = options
         self.acceptor.reconfigure(options)
         for peer in self.peers:
@@ -180,5 +180,5 @@ class StreamListener(Generic[Peer]):
         now = self._loop.time()
         for peer in list(self.peers):
             peer.expire(now)
-        # Nobody there, nothing to watch; the next peer begins again.
+        # Without peers there is nothing to watch; the next accepted peer starts the timer again.
         self._timer = self._loop.call_later(POLL_INTERVAL, self._watch) if self.peers else None

@@ -1,7 +1,7 @@
-"""Threads for calls that wait: files, databases. At most so many at a time, the others queue.
+"""A bounded pool of threads for calls that wait, such as those of files and databases.
 
-They are daemons: a call that hangs must never keep the server from ending, which the executors of
-the standard library do. It must never lose the exception of a call.
+Its threads are daemon threads: a call that hangs must never keep the process from ending, which it
+does with the executors of the standard library. It must never lose the exception of a call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Call = Callable[[], Any]
 
 
 class Pool:
-    """At most `size` threads, started when they are first needed; of one event loop."""
+    """At most `size` threads of one event loop, each started when it is first needed."""
 
     def __init__(self, size: int, name: str) -> None:
         self._size = size
@@ -28,7 +28,7 @@ class Pool:
         self._busy = 0
 
     async def run(self, call: Call) -> Any:
-        """What `call` returns or raises; if this is cancelled before it began, it never begins."""
+        """What `call` returns or raises; a call that is cancelled while it waits never begins."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self._busy += 1
         if self._busy > len(self._threads) < self._size:
@@ -39,7 +39,7 @@ class Pool:
         return await future
 
     def close(self) -> None:
-        """End the threads, each after the call it is in; nobody waits for them."""
+        """End each thread after the call that it runs now; this method does not wait for them."""
         for _ in self._threads:
             self._calls.put(None)
 
@@ -51,7 +51,7 @@ class Pool:
             if not future.cancelled():
                 try:
                     result = call()
-                except BaseException as raised:  # whatever it is, it belongs to who asked
+                except BaseException as raised:  # the caller of `run` gets it, whatever it is
                     error = _carried(raised)
             try:
                 self._loop.call_soon_threadsafe(self._done, future, result, error)
@@ -69,7 +69,7 @@ class Pool:
 
 
 def _carried(raised: BaseException) -> Exception:
-    """What a future can carry to who awaits it, without ending the loop: sys.exit() would."""
+    """An exception that the caller of `run` can be given: SystemExit itself would end the loop."""
     if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
         return raised
     return RuntimeError(f"{raised!r} in a thread")

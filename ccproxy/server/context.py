@@ -1,4 +1,4 @@
-"""The Context of a running handler: all it may use, and the list of what has to be closed after it.
+"""The Context of a running handler: all it may use, and what has to be closed when it stops.
 
 It must never hand out the server.
 """
@@ -33,13 +33,13 @@ from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
 BACKLOG = 1024
 TIMER = "(timer)"
-"""Stands for the type of a message where a handler's timer is named."""
+"""Logged in the place of a message type for calls of a handler's timers."""
 PROCESS_GRACE = 2.0
 """Seconds a process has between SIGTERM and SIGKILL."""
 
 
 class HandlerServices(Protocol):
-    """What a context needs of the server: other handlers, links that outlive a reload, threads."""
+    """What a context needs of the server: other handlers, links that survive a reload, threads."""
 
     pool: Pool
 
@@ -56,20 +56,20 @@ class HandlerServices(Protocol):
         """A protocol that is installed or lies in a plugin folder; ValueError if there is none."""
 
     def refresh(self) -> None:
-        """Ask every handler again."""
+        """Forget all flows, so that every handler is asked again."""
 
 
 class HandlerContext(Context):
     """See `ccproxy.handler.Context`."""
 
-    def __init__(self, name: str, kit: Kit, services: HandlerServices) -> None:
+    def __init__(self, name: str, kit: Kit, handler_set: HandlerServices) -> None:
         self.name = name
         self.log = logging.LoggerAdapter(logging.getLogger(name), {})
         self.counters: Counter[str] = Counter()
         self.links: list[OutgoingLink] = []
         self.listeners: list[ZmtpListener] = []
         self._kit = kit
-        self._handler_services = services
+        self._handler_set = handler_set
         self._loop = asyncio.get_running_loop()
         self._timers: set[asyncio.TimerHandle] = set()
         self._servers: list[asyncio.Server] = []
@@ -86,7 +86,7 @@ class HandlerContext(Context):
         on_message: Callable[[Message], None] | None = None,
     ) -> OutgoingLink:
         """Open a link, or take over the one a reload left open."""
-        link = self._handler_services.link(self.name, Address.remote(str(address)), options)
+        link = self._handler_set.link(self.name, Address.remote(str(address)), options)
         link.on_message = on_message
         link.on_state(_unheard)
         self.links.append(link)
@@ -95,14 +95,14 @@ class HandlerContext(Context):
     @property
     def routes(self) -> tuple[str, ...]:
         """The prefixes that lead to this handler, of the plan that runs or is about to."""
-        return self._handler_services.routes(self.name)
+        return self._handler_set.routes(self.name)
 
     def protocol(self, word: str) -> MessageProtocol:
         """A protocol by its word."""
-        return self._handler_services.protocol(word)
+        return self._handler_set.protocol(word)
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
-        """Connect once; what is still connected when the handler stops is closed then."""
+        """Connect once; the connection is closed when the handler stops, if not before."""
         self._wires = [one for one in self._wires if not one.over]
         self._wires.append(Dial(Address.remote(address), owner, self._kit.flush_queue, options))
         return self._wires[-1]
@@ -130,7 +130,7 @@ class HandlerContext(Context):
 
     def handler(self, section: str) -> Handler:
         """Another handler."""
-        return self._handler_services.handler(section)
+        return self._handler_set.handler(section)
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again; the first time one period from now."""
@@ -138,7 +138,7 @@ class HandlerContext(Context):
 
         def again() -> None:
             nonlocal due
-            # After a stop of the whole machine the missed calls are not made up for.
+            # After a suspension of the machine, do not make up for the missed calls.
             due = max(due + seconds, self._loop.time())
             self._at(due, again)
             call()
@@ -150,7 +150,7 @@ class HandlerContext(Context):
         self._at(self._loop.time() + seconds, call)
 
     def flush_later(self, one: Flushable) -> None:
-        """Write once a turn."""
+        """Flush at the end of this turn of the loop."""
         self._kit.flush_queue.flush_later(one)
 
     def now(self) -> float:
@@ -171,8 +171,8 @@ class HandlerContext(Context):
         self._kit.departures.append(guarded)
 
     def flows_changed(self) -> None:
-        """Ask every handler again."""
-        self._handler_services.refresh()
+        """Forget all flows, so that every handler is asked again."""
+        self._handler_set.refresh()
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter."""
@@ -190,8 +190,8 @@ class HandlerContext(Context):
         self._kit.switch.act(actions, message)
 
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Run what waits in the server's bounded pool of threads."""
-        return await self._handler_services.pool.run(partial(call, *args))
+        """Run a call that waits in the server's bounded pool of threads."""
+        return await self._handler_set.pool.run(partial(call, *args))
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""
@@ -210,7 +210,7 @@ class HandlerContext(Context):
         return [box for one in self.listeners for box in one.outboxes()]
 
     async def close(self) -> None:
-        """End everything that was started here, except the links, which the server may keep."""
+        """End everything that the handler started, except links: its successor may use them."""
         self._stopped = True
         for listener in self.listeners:
             listener.acceptor.close()
@@ -260,18 +260,18 @@ class HandlerContext(Context):
 
 
 async def _close_peers(listener: ZmtpListener) -> None:
-    """Send what waits for at most `linger`, then close every peer."""
+    """Send for at most `linger` seconds what waits, then close every peer."""
     linger = listener.options.linger
     await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
     await listener.close_peers("its handler stops", linger)
 
 
 def _unheard(state: str) -> None:
-    """What is called when the state of a link changes and its handler did not ask."""
+    """Does nothing: the handler did not ask to be told of the state of its link."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM, and SIGKILL for what does not listen."""
+    """Send SIGTERM, and SIGKILL if the process does not end in time."""
     if process.returncode is not None:
         return
     process.terminate()

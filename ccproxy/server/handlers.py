@@ -25,22 +25,22 @@ from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.context import HandlerContext
-from ccproxy.server.leaving import Draining
+from ccproxy.server.draining import Draining
 from ccproxy.server.runners import ThreadRunner, receiver
 
 THREADS = 8
 """Threads of `Context.run_blocking`, for all handlers together."""
 STOP_TIMEOUT = 2.0
-"""Seconds a handler has to stop, and a handler's thread to finish what it does."""
+"""Seconds for `Handler.stop`, and for a handler's thread to finish its messages."""
 
 
 class StartFailed(Exception):
-    """A handler could not be started; the text says which and why."""
+    """A handler could not be started; the text names it and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningHandler:
-    """One running handler: its plan, the instance, its context, and who receives for it."""
+    """One running handler: its plan, the instance, its context, and its receiver."""
 
     plan: HandlerPlan
     handler: Handler
@@ -85,7 +85,7 @@ class HandlerSet:
         return link
 
     def _inherit(self, key: tuple[str, str]) -> OutgoingLink | None:
-        """The link to the same address of a section that is gone: it was renamed, it seems."""
+        """The link to the same address of a section that is gone: it has probably been renamed."""
         sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
         for old in list(self.links):
             if old[1] == key[1] and old[0] not in sections:
@@ -105,7 +105,7 @@ class HandlerSet:
         return self._plugins.protocol_by(word, self._plan.plugin_folders if self._plan else ())
 
     def refresh(self) -> None:
-        """Ask every handler again."""
+        """Forget all flows, so that every handler is asked again."""
         self._kit.switch.table.clear()
 
     # The life of handlers
@@ -113,14 +113,14 @@ class HandlerSet:
     async def apply(self, plan: Plan, keep: Collection[str] = ()) -> None:
         """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
 
-        StartFailed, and whatever else is raised, leaves everything as it was before.
+        If it raises StartFailed or anything else, everything is as it was before.
         """
         earlier, self._plan = self._plan, plan
         links = dict(self.links)
         before = {link: (link.on_message, link.options) for link in links.values()}
         fresh = [one for one in plan.handlers if one.section not in keep]
         leaving = [one for name, one in self.members.items() if name not in keep]
-        # Who has listeners of its own must let go of them before its successor can have them.
+        # A handler with listeners of its own must close them before its successor can bind them.
         early = [one for one in leaving if one.handler.standalone]
         await self._stop(early)
         try:
@@ -163,7 +163,7 @@ class HandlerSet:
         self.pool.close()
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all links and of handlers' own peers; those that are gone summed up."""
+        """The outboxes of all links and of handlers' own peers; the first sums up gone ones."""
         boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
         for member in (*self.members.values(), *self._starting.values()):
             boxes += member.context.outboxes()
@@ -172,7 +172,7 @@ class HandlerSet:
     async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
         self._starting = {}
         made = [self._make(one) for one in plans]
-        # All exist before the first one starts: `forward-to` may point forward in the file.
+        # Make all before the first one starts: `forward-to` may name a later section.
         self._starting = {one.plan.section: one for one in made}
         for number, member in enumerate(made):
             try:
@@ -185,7 +185,7 @@ class HandlerSet:
                 raise _failed(member.plan, error) from error
 
     async def _bring_back(self, stopped: list[RunningHandler], again: bool) -> None:
-        """The plan of before, with the handlers that were stopped for nothing; not at the end."""
+        """Run the earlier plan; if `again`, start the handlers stopped for the new one."""
         plan = self._plan
         if again and plan is not None:
             try:
@@ -213,11 +213,11 @@ class HandlerSet:
         )
 
     async def _stop(self, members: Iterable[RunningHandler]) -> None:
-        """All at the same time: each has its grace, and one that hangs costs no other."""
+        """Stop all at the same time, so that one that hangs delays no other."""
         await asyncio.gather(*map(self._end, members))
 
     async def _drain(self, members: Iterable[RunningHandler]) -> None:
-        """Stop members at once, or in their own time if they have something under way."""
+        """Stop handlers at once, or when they are done if they have something under way."""
         idle = []
         for member in members:
             name, done = member.handler.name, None
@@ -251,7 +251,7 @@ class HandlerSet:
         member.context.listeners.clear()
 
     def _retire_unused(self) -> None:
-        """Links that nobody uses any more send what waits, while everybody else goes on."""
+        """Close the links that no handler uses any more, once what waits in them is sent."""
         used = {link for member in self.members.values() for link in member.context.links}
         for key, link in list(self.links.items()):
             if link not in used:
@@ -266,7 +266,7 @@ class HandlerSet:
 
 
 async def _within(seconds: float, start: Awaitable[None]) -> None:
-    """Wait for the start of a handler; RuntimeError if it takes too long."""
+    """Await the start of a handler; RuntimeError if it takes longer than this."""
     try:
         async with asyncio.timeout(seconds) as limit:
             await start

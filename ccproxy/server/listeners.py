@@ -1,6 +1,6 @@
-"""All listeners of a server: which protocol is spoken where, opened, kept over a reload, closed.
+"""All listeners of a server: opened for a plan, kept over a reload, closed at the end.
 
-It must never hold a listener that is half open: all of a plan can be had, or none of it.
+It must never open only some of the listeners of a plan: it opens all of them or none.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ccproxy.net.zmtp.link import drained
 from ccproxy.protocol import Listener
 
 ANSWER_TIMEOUT = 2.0
-"""Seconds calls under way have to be answered once no more are read: after a reload, at the end."""
+"""Seconds in which calls under way must be answered once no more are read."""
 POLL_INTERVAL = 0.005
-"""Seconds between two looks whether they are."""
+"""Seconds between two checks whether they are answered."""
 
 
 Open = dict[str, Listener]
@@ -34,12 +34,12 @@ class Listeners:
         self._past = Outbox("listeners gone", Limits())
         self._retired: dict[Listener, asyncio.Task[None]] = {}
         self._most: float | None = None
-        """Seconds anybody may linger once the server stops."""
+        """The most seconds of any `linger` once the server stops; None while it runs."""
 
     def prepare(self, plan: Plan) -> Open:
-        """A bound listener for every address of a plan, open ones kept; OSError says which failed.
+        """A bound listener for every address of a plan, or an open one; OSError names a failed one.
 
-        Open ones that are in the way of it accept no more. Follow it by `commit` or `abandon`.
+        Open ones whose address the plan needs accept no more. Call `commit` or `abandon` next.
         """
         found: Open = {}
         try:
@@ -53,7 +53,7 @@ class Listeners:
         return found
 
     def abandon(self, prepared: Open) -> None:
-        """Close what `prepare` opened, and open what it closed."""
+        """Close the listeners that `prepare` opened, and reopen those that it closed."""
         for key, listener in prepared.items():
             if self.open.get(key) is not listener:
                 listener.acceptor.close()
@@ -66,7 +66,7 @@ class Listeners:
                 self._kit.log.error("lost after a failed reload: [%s]: %s", name, why)
 
     async def commit(self, prepared: Open, plan: Plan) -> None:
-        """Accept on what was prepared; what the plan no longer has goes on for its calls only."""
+        """Accept on the prepared listeners; those not in the plan only finish their calls."""
         before, self.open, self._shut = self.open, prepared, []
         for one in plan.listeners:
             listener = prepared[_key(one)]
@@ -86,18 +86,18 @@ class Listeners:
             listener.stop_reading()
 
     async def settle(self) -> None:
-        """Give calls under way a moment to be answered, while handlers and links still work."""
+        """Wait for the answers of calls under way, while handlers and links still work."""
         await self._settled([*self.open.values(), *self._retired])
 
     async def close_peers(self, linger: float) -> None:
-        """Send what waits for at most `linger` seconds, then close every connection."""
+        """Send for at most `linger` seconds what waits, then close every connection."""
         self._most = linger
         reason = "the server stops"
         partings = [self._close_peers(one, reason) for one in self.open.values()]
         await asyncio.gather(*partings, *self._retired.values())
 
     def outboxes(self) -> list[Outbox]:
-        """The outboxes of all peers; of listeners that a reload closed, summed up in one."""
+        """The outboxes of all peers; the first sums up those of listeners that a reload closed."""
         boxes = [box for one in (*self.open.values(), *self._retired) for box in one.outboxes()]
         return [self._past, *boxes] if self._past.queued else boxes
 
@@ -109,7 +109,7 @@ class Listeners:
         del self._retired[listener]
 
     async def _settled(self, listeners: Collection[Listener]) -> None:
-        """Calls under way are answered, or have had their time."""
+        """Wait until all calls under way are answered, for at most `ANSWER_TIMEOUT`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + ANSWER_TIMEOUT
         while any(one.calls for one in listeners) and loop.time() < end:
@@ -126,7 +126,7 @@ class Listeners:
         await listener.close_peers(reason, linger)
 
     def _make_room(self, plan: Plan) -> None:
-        """Stop accepting at addresses that a plan wants with another host or protocol."""
+        """Stop accepting at addresses that the plan uses with another host or protocol."""
         wanted = {_key(one): Address.parse(str(one.address)) for one in plan.listeners}
         fresh = [address for key, address in wanted.items() if key not in self.open]
         for key, listener in self.open.items():
@@ -146,7 +146,7 @@ class Listeners:
 
 
 def _key(plan: ListenerPlan) -> str:
-    """What makes two listeners the same; of ports chosen by the system, each is its own."""
+    """Equal for listeners that a reload may keep; a port chosen by the system is its section's."""
     address = Address.parse(str(plan.address))
     chosen = address.scheme == "tcp" and not address.port
     return f"{plan.protocol} {address} {plan.section if chosen else ''}"

@@ -1,7 +1,7 @@
-"""Who stands for a handler when messages come: on the loop with a stopwatch, or in a thread.
+"""The receivers that run a handler's `handle`: on the loop, with its time taken, or in a thread.
 
-It must never let a handler's slowness become the switch's: a handler that declares
-`runs = "thread"` has its own thread and a bounded queue, one that runs on the loop is timed.
+A handler that declares `runs = "thread"` gets its own thread and a bounded queue. It must never let
+such a handler delay the switch, nor leave a handler that delays the loop unnamed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ of 5 ms each system call of the switch could wait that long, ten times the time 
 
 
 class Acts(Protocol):
-    """Who carries out what a thread's handler answered: `Switch.act`."""
+    """The call that carries out the actions of a handler in a thread: `Switch.act`."""
 
     def __call__(self, actions: Actions, message: Message | None) -> str:
         """Carry out actions on the loop; the fate they come to."""
@@ -47,11 +47,11 @@ class LoopRunner:
         self._log = log
 
     def handle(self, message: Message) -> Actions:
-        """Let the handler see one message, with a stopwatch."""
+        """Let the handler see one message, and take the time."""
         begun = perf_counter()
         try:
             actions = self._handle(message)
-            # A generator does its work while it is asked: here, before the time is taken.
+            # A generator does its work while it is iterated: do that here, so that it is timed.
             return list(actions) if isinstance(actions, Iterator) else actions
         finally:
             took = perf_counter() - begun
@@ -91,7 +91,7 @@ class ThreadRunner:
             self._thread.start()
 
     async def stop(self, seconds: float) -> int:
-        """Let the thread finish what waits for at most `seconds`; how many messages were left."""
+        """Let the thread work off its queue for at most `seconds`; the number of messages left."""
         self._queue.put(None)
         end = self._loop.time() + seconds
         while self._thread.is_alive() and self._loop.time() < end:
@@ -104,7 +104,7 @@ class ThreadRunner:
             error: BaseException | None = None
             try:
                 actions = self._handler.handle(message)
-                # A generator does its work here, not on the loop.
+                # A generator does its work while it is iterated: here, not on the loop.
                 actions = list(actions) if isinstance(actions, Iterable) else actions
             except (Exception, SystemExit) as raised:
                 error = raised
@@ -115,11 +115,11 @@ class ThreadRunner:
         try:
             self._loop.call_soon_threadsafe(self._done, message, actions, error)
         except RuntimeError:
-            return False  # the loop is closed: the server has stopped without waiting for us
+            return False  # the loop is closed: the server stopped without waiting for this thread
         return True
 
     def _done(self, message: Message, actions: Actions, error: BaseException | None) -> None:
-        """On the loop again: carry out what the handler answered."""
+        """Carry out, on the loop, what the handler answered."""
         self._bytes -= message.size
         if error is None:
             try:
@@ -132,7 +132,7 @@ class ThreadRunner:
 
 
 def receiver(handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]) -> Receiver:
-    """Who stands for a handler, by what it declares."""
+    """The receiver for a handler, by what it declares in `runs`."""
     if handler.runs == "thread":
         return ThreadRunner(handler, log, act, count)
     return LoopRunner(handler, log)

@@ -56,7 +56,7 @@ async def test_who_comes_is_let_in_until_there_are_too_many(kit, until, tmp_path
 
 
 async def test_the_file_of_somebody_else_stays(kit, tmp_path):
-    """Whoever removed ours and listens there now has a file of the same name."""
+    """Another process removed our file and listens at the same path."""
     path = tmp_path / "x"
     acceptor = Acceptor("cc", Address.parse(f"ipc://{path}"), kit().log, lambda *_: False)
     acceptor.open(ListenerOptions())

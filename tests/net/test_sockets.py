@@ -58,7 +58,7 @@ async def test_paths(tmp_path):
             bind(address, 5)
         assert error.value.errno == errno.EADDRINUSE
         (await connect(address, LinkOptions())).close()
-    # Nobody listens any more, the file stays: a server that died leaves one.
+    # Without a listener the file stays, as it does after a server was killed.
     assert stat.S_ISSOCK((tmp_path / "x").stat().st_mode)
     bind(address, 5).close()
 

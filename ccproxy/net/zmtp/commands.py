@@ -1,6 +1,6 @@
 """The commands of a ZMTP connection that is up: PING and PONG with their timer, ERROR.
 
-It must never look at messages; it hears only that something came.
+It must never look at messages; it is only told that something came.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from ccproxy.wire.zmtp.commands import Error, Other, Ping, parse_frame
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 TICK = 0.05
-"""Seconds between two looks; a paused peer is not heard, and would be looked at all the time."""
+"""Seconds between two checks at least. A peer that we do not read counts as silent, so its deadline
+is over all the time, and without this limit the check would run without a pause."""
 
 
 class CommandHandler:
-    """Sends what is due, answers what comes, and calls `close` with the reason when it is over."""
+    """Sends due commands, answers the peer's, and calls `close` with a reason at the end."""
 
     __slots__ = ("_close", "_heartbeat", "_loop", "_sender", "_timer", "paused")
 
@@ -31,11 +32,11 @@ class CommandHandler:
         self.on_timer()
 
     def heard(self) -> None:
-        """Something came from the peer, or it could not be heard for a reason of ours."""
+        """Note that the peer lives: something came, or we did not read for a reason of ours."""
         self._heartbeat.heard(self._loop.time())
 
     def handle(self, unit: bytes) -> None:
-        """One whole command; unknown ones are ignored, as libzmq does. ZmtpError if it is cut."""
+        """Obey one whole command; ignore unknown ones, as libzmq does. ZmtpError if it is cut."""
         command = parse_frame(unit)
         if isinstance(command, Ping):
             self._sender.command(self._heartbeat.ping(self._loop.time(), command))
@@ -46,7 +47,7 @@ class CommandHandler:
             self._close(f"{command.name.decode()} is for publishers' sockets")
 
     def on_timer(self) -> None:
-        """Send the PING that is due, give up on a silent peer, and look again in time."""
+        """Send the PING that is due, close a silent peer, and set the timer for the next check."""
         self.stop()
         now = self._loop.time()
         dead = self._heartbeat.dead(now)
@@ -59,7 +60,7 @@ class CommandHandler:
             self._timer = self._loop.call_at(max(again, now + TICK), self.on_timer)
 
     def stop(self) -> None:
-        """No timer any more."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

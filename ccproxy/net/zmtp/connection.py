@@ -33,9 +33,9 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type"
 HANDLERS_TIME = 0.004
-"""Seconds handlers on the loop may have the messages of one peer before others get their turn."""
+"""Seconds for which handlers may take messages of one peer before the loop serves other peers."""
 GATHER = 32 * 1024
-"""A cut message with more bytes than this, of which only little more came, is collected."""
+"""A message that is still incomplete with more bytes than this is collected in a `Gather`."""
 
 
 class ConnectionOwner(Protocol):
@@ -45,7 +45,7 @@ class ConnectionOwner(Protocol):
         """The handshake is done: call `connection.use`. A reason to close it instead, or ""."""
 
     def closed(self, connection: Connection, reason: str) -> None:
-        """It is over; the outbox is detached already."""
+        """The connection is over; its outbox is detached already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Connection:
         self._sender.command(self._handshake.start())
 
     def use(self, feed: MessageSink, outbox: Outbox) -> None:
-        """Where the messages of this peer go from now on, and where those for it wait."""
+        """Set the sink of this peer's messages, and the outbox of the messages for it."""
         self._feed = feed
         self._sender.attach(outbox)
 
@@ -121,7 +121,7 @@ class Connection:
             self.release(reason).close()
 
     def release(self, reason: str) -> socket.socket:
-        """As `close`, but the socket stays open: it is the caller's from now on."""
+        """As `close`, but the socket stays open and is returned; the caller must close it."""
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -165,7 +165,7 @@ class Connection:
             self.close(reason_of(broken))
 
     def _unwritable(self, reason: str) -> None:
-        """Nobody says again that the peer is gone; what it sent before is read to the end."""
+        """A write failed: read what came before. The loop does not report the error again."""
         if not self._paused and not self._no_reading:
             self._loop.call_soon(self._readable)
 
@@ -205,7 +205,7 @@ class Connection:
         return perf_counter() - self._begun > HANDLERS_TIME
 
     def _traffic(self, data: bytes) -> None:
-        """Bytes behind the handshake, cut anywhere. Whoever fails at them loses its connection."""
+        """Take bytes behind the handshake, cut anywhere. An error closes the connection."""
         self._begun = perf_counter()
         try:
             self._deal(data)
@@ -216,7 +216,7 @@ class Connection:
             raise
 
     def _deal(self, data: bytes) -> None:
-        """A loop, for many messages of one read may be odd."""
+        """Take the messages of a read; a loop, as many of them may need a step of their own."""
         while data and not self.closed:
             if self._paused:
                 self._rest += data
@@ -226,14 +226,14 @@ class Connection:
                 continue
             rest, self._rest = self._rest, b""
             if len(rest) > GATHER and len(rest) > 4 * len(data):
-                # Joining what is there with each small read would take the square of its size.
+                # Joining them with each small read would take time with the square of the size.
                 self._gather = Gather(*self._config.options.frame_limits)
                 data = rest + data
                 continue
             data = self._pass(rest + data)
 
     def _pass(self, data: bytes) -> bytes:
-        """Let whole messages go where they belong; what has to be looked at next is returned."""
+        """Give whole messages to the message sink; the bytes to look at next are returned."""
         feed = self._feed
         assert feed is not None
         done, stop, wait = feed.feed(data)
@@ -252,7 +252,7 @@ class Connection:
         return self._keep(data[done:], stop)
 
     def _keep(self, rest: bytes, stop: int) -> bytes:
-        """Remember a cut message until more of it arrives; what is to be collected is returned."""
+        """Keep a cut message until more of it arrives; bytes to be collected are returned."""
         if stop == BROKEN or (len(rest) >= READ and stop not in (BLOCKED, TIRED)):
             self._gather = Gather(*self._config.options.frame_limits)
             return rest
@@ -260,7 +260,7 @@ class Connection:
         return b""
 
     def _collect(self, gather: Gather, data: bytes) -> bytes:
-        """A message in pieces, or with commands inside (libzmq sends those); what follows it."""
+        """Collect a message in pieces, or with commands inside (libzmq); what follows it."""
         try:
             found = gather.feed(data)
             for command in gather.take_commands():
@@ -282,7 +282,7 @@ class Connection:
         self.close(f"message larger than max-message = {self._config.options.max_message} bytes")
 
     def _command(self, data: bytes, start: int) -> int:
-        """Obey the command at `start`; where it ends, `start` if it is not whole or not obeyed."""
+        """Obey the command at `start`; its end, or `start` if it is not whole or not obeyed."""
         found = span(data, start)
         if found is None:
             return start
@@ -318,7 +318,7 @@ class Connection:
             return
         self._paused = False
         if self._commands is not None:
-            # The silence was ours: who is not read cannot be heard.
+            # We did not read, so the peer was not silent: its timeout begins anew.
             self._commands.paused = False
             self._commands.heard()
         self._loop.add_reader(self._sock.fileno(), self._readable)

@@ -1,4 +1,4 @@
-"""Identities of peers: new ones, and who has which, over all listeners of a server.
+"""Identities of peers: new ones, and the peer of each one in use, over all listeners of a server.
 
 It must never give one identity to two peers.
 """
@@ -12,14 +12,14 @@ from ccproxy.wire.zmtp import generated_identity
 
 
 class Holder(Protocol):
-    """A peer that has an identity of its own choice."""
+    """A peer that holds an identity."""
 
     def close(self, reason: str) -> None:
-        """Give it up."""
+        """Close the peer, so that its identity is free."""
 
 
 class Identities:
-    """Makes identities no peer has had (5 bytes, the first one zero), and knows who has which."""
+    """Makes identities that no peer has had (5 bytes, the first is zero); knows used ones."""
 
     def __init__(self, first: int) -> None:
         self.holders: dict[bytes, Holder] = {}

@@ -1,6 +1,6 @@
 """A link: an outgoing connection with reconnect, an outbox, and a state.
 
-The outbox outlives the connection: what waits is sent when the far side is back. It must never
+The outbox outlives the connection: its messages are sent when the far side is back. It must never
 lose a message that the kernel did not take.
 """
 
@@ -27,9 +27,9 @@ from ccproxy.wire.zmtp import Handshake, Peer
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
 STOPS = "the server stops"
 STEADY_AFTER = 1.0
-"""Seconds after which a connection counts as one: who breaks it at once is waited for longer."""
+"""A connection that lasted this many seconds resets the growing pauses between attempts."""
 DEALER = LinkRole()
-"""What links to other servers are."""
+"""The role of links to other servers."""
 
 
 class OutgoingLink:
@@ -75,18 +75,18 @@ class OutgoingLink:
         self._on_state = call
 
     def rename(self, name: str) -> None:
-        """Its section has another name now."""
+        """Take the new name of its section."""
         self.name = self.outbox.name = name
 
     def reconfigure(self, options: LinkOptions) -> None:
-        """New options: limits hold at once, the rest with the next connection."""
+        """Use new options: limits hold at once, the others from the next connection on."""
         if options != self.options:
             self._backoff = _backoff(options)
         self.options = options
         self.outbox.reconfigure(options.limits)
 
     async def close(self, linger: float) -> None:
-        """Send what waits for at most `linger` seconds, then close and drop the rest."""
+        """Send for at most `linger` seconds what waits, then close and drop the rest."""
         if linger > 0 and self.outbox.waiting:
             await drained(self.outbox, linger)
         self._task.cancel()
@@ -102,7 +102,7 @@ class OutgoingLink:
     # Owner of its connection
 
     def ready(self, connection: Connection, peer: Peer) -> str:
-        """The far side is there."""
+        """The handshake is done: send the outbox, take replies."""
         ingress = ReplyIngress(
             self._kit.switch, self.name, self.options.frame_limits, self._message
         )
@@ -112,7 +112,7 @@ class OutgoingLink:
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
-        """The connection is over; the next attempt follows."""
+        """Note that the connection is over; `_run` makes the next attempt."""
         was_up = connection.outbox is not None
         self._become(CONNECTING if was_up else REFUSED, reason)
         self._connection = None
@@ -140,7 +140,7 @@ class OutgoingLink:
 
     def _message(self, message: Message) -> None:
         if self.on_message is None:
-            raise Refuse("a message without a route, and nobody here waits for one")
+            raise Refuse("a message without a route, and no handler here takes such messages")
         self.on_message(message)
 
     async def _run(self) -> None:
@@ -179,7 +179,7 @@ class OutgoingLink:
 
 
 def _unheard(state: str) -> None:
-    """What is called when the state changes and no handler asked to hear of it."""
+    """Does nothing: no handler asked to be told of the state."""
 
 
 def _backoff(options: LinkOptions) -> Backoff:

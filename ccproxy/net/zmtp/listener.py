@@ -1,7 +1,7 @@
 """A ZMTP listener: accepts peers on one address, gives them identities and outboxes, counts them.
 
 Peers of all listeners share one space of identities, the switch's. It must never let a
-fault of one peer reach another: a peer that breaks the protocol is closed, counted and named.
+fault of one peer harm another: a peer that breaks the protocol is closed, counted and named.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.wire.zmtp import Handshake, Peer
 
 ROUTER = ListenerRole()
-"""What listeners of CC messages are."""
+"""The role of listeners of CC messages."""
 
 
 class ZmtpListener:
@@ -43,7 +43,7 @@ class ZmtpListener:
 
     @property
     def calls(self) -> int:
-        """0: whether a message will be answered is not known."""
+        """0: the switch cannot know which messages will be answered."""
         return 0
 
     def stop_reading(self) -> None:
@@ -52,7 +52,7 @@ class ZmtpListener:
             connection.stop_reading()
 
     async def close_peers(self, reason: str, seconds: float) -> None:
-        """Close every connection; who was sent everything has `seconds` to take it."""
+        """Close all connections; a peer with an empty outbox has `seconds` to read the rest."""
         partings = []
         for connection in list(self.connections):
             box = connection.outbox
@@ -63,7 +63,7 @@ class ZmtpListener:
         await asyncio.gather(*partings)
 
     def reconfigure(self, options: ZmtpListenerOptions) -> None:
-        """New options: limits hold at once, the rest for connections to come."""
+        """Use new options: limits hold at once, the others for the connections to come."""
         self.options = options
         self.acceptor.reconfigure(options)
         for connection in self.connections:
@@ -118,14 +118,14 @@ class ZmtpListener:
             self._kit.log.peer_closed(self.name, connection.name, reason)
 
     def _tell(self, call: Callable[[bytes, Outbox], None], identity: bytes, box: Outbox) -> None:
-        """Call the owner of the role; a fault of it harms no peer."""
+        """Call the owner of the role; its exception harms no peer."""
         try:
             call(identity, box)
         except Exception as error:
             self._kit.log.failed(self.name, "(peer)", error)
 
     def _hand_over(self, identity: bytes) -> bool:
-        """Close the peer that has this identity, at whatever listener, if the options say so."""
+        """Close the peer that has this identity, at any listener, if the options say so."""
         holder = self._kit.identities.holders.get(identity)
         if self.options.identity_conflict != "handover" or holder is None:
             return False

@@ -1,4 +1,4 @@
-"""What a ZMTP socket of ours is: its type, where the bytes of peers go, which mechanism guards it.
+"""The role of a ZMTP socket of ours: its type, its mechanism, and where the bytes of peers go.
 
 A listener of another socket type, or with another way to find the key of a message, is another
 role of the same listener. Only values; this module must never open a socket.
@@ -31,17 +31,17 @@ class MessageSink(Protocol):
 
 
 IngressMaker = Callable[[Switch, MessageSource, tuple[int, int], Callable[[], bool]], MessageSink]
-"""Makes the MessageSink of a peer: the switch, who sends, the limits of a message in bytes and
-frames, and a call that says whether handlers have had enough time for this read."""
+"""Makes the MessageSink of a peer. Arguments: the switch, the source of its messages, the limits of
+a message in bytes and frames, and a call that is true once handlers used up the time of a read."""
 
 
 def _nothing(identity: bytes, box: Outbox) -> None:
-    """What is called when no handler asked to hear of peers."""
+    """Does nothing: no handler asked to be told of peers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerRole:
-    """What a listener is to its peers.
+    """What distinguishes one kind of listener from another.
 
     `joined` and `left` are called with the identity and the outbox of a peer, on the loop: when
     its handshake is done, and before what still waits for it is dropped.
@@ -56,7 +56,7 @@ class ListenerRole:
 
 @dataclass(frozen=True, slots=True)
 class LinkRole:
-    """What a link is to its far side."""
+    """What distinguishes one kind of link from another."""
 
     socket: bytes = b"DEALER"
     mechanism: Callable[[], Mechanism] = Null

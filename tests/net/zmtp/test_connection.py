@@ -17,7 +17,7 @@ MESSAGE, FRAMES = 100_000, 50
 
 
 class Owner:
-    """Who made the connection under test, and where its messages go."""
+    """The owner of the connection under test, and the sink of its messages."""
 
     def __init__(self):
         self.box = Outbox("peer", Limits())

@@ -1,4 +1,4 @@
-"""Listeners of other socket types: who joins and leaves, what a peer may send, which mechanism."""
+"""Listeners of other socket types: joining and leaving peers, what they may send, the mechanism."""
 
 import asyncio
 

@@ -1,7 +1,7 @@
 """Handlers that a reload has replaced, until what they have under way is done.
 
-Nobody waits for them: the reload is over, the others go on. It must never keep a stopping server
-waiting for more than a handler's grace.
+The reload does not wait for them. It must never delay a stopping server: that ends all of them at
+once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 
 
 class Draining:
-    """Each leaves on its own."""
+    """Waits for each of these handlers in a task, and then ends it."""
 
     def __init__(self, failed: Callable[[str, BaseException], None]) -> None:
-        """`failed` hears the name of a handler and why waiting for it went wrong."""
+        """`failed` is called with the name of a handler and the exception of its `drain`."""
         self._failed = failed
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -23,8 +23,8 @@ class Draining:
         return len(self._tasks)
 
     def add(self, name: str, done: Awaitable[None], end: Callable[[], Awaitable[None]]) -> None:
-        """Call `end` when `done` is, whatever became of it, or when the server stops."""
-        task = asyncio.create_task(self._leave(name, done, end))
+        """Call `end` when `done` has ended or failed, or when the server stops."""
+        task = asyncio.create_task(self._wait(name, done, end))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -33,14 +33,14 @@ class Draining:
         self._stopping.set()
         await asyncio.gather(*self._tasks)
 
-    async def _leave(
+    async def _wait(
         self, name: str, done: Awaitable[None], end: Callable[[], Awaitable[None]]
     ) -> None:
-        ways = [asyncio.ensure_future(done), asyncio.ensure_future(self._stopping.wait())]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        found, _ = await asyncio.gather(*ways, return_exceptions=True)
+        waits = [asyncio.ensure_future(done), asyncio.ensure_future(self._stopping.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        found, _ = await asyncio.gather(*waits, return_exceptions=True)
         if isinstance(found, Exception):
             self._failed(name, found)
         await end()
