@@ -18,6 +18,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from configparser import ConfigParser
 from dataclasses import dataclass
@@ -244,6 +245,14 @@ class Shell:
             lines.append(line)
         raise AssertionError(f"the shell ended in {command}:\n{''.join(lines)}")
 
+    def wait_for(self, text: str, said: str) -> str:
+        """What was said, and what programs in the background print until the text is there."""
+        end = time.monotonic() + TIMEOUT
+        while text not in said:
+            assert time.monotonic() < end, f"no {text!r} within {TIMEOUT:g} s:\n{said}"
+            said += self.run("sleep 0.1")[0]
+        return said
+
     def close(self) -> None:
         """End it and everything that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -298,6 +307,8 @@ def follow(shell: Shell, block: Block, with_free_ports, folder: Path) -> None:
     elif block.mark == "run":
         for command, expected in shown(text):
             said, status = shell.run(command)
+            if command.endswith(" &"):
+                said = shell.wait_for(" ready ", said)
             fine = (0, 1) if command.startswith("ccserver explain") else (0,)
             assert status in fine and "Traceback" not in said, f"{block.name}: {command}\n{said}"
             assert_shown(block.name, expected, said)
