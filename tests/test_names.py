@@ -1,7 +1,7 @@
 """Names: a class name means one thing in the whole code base, and a module's test has its name."""
 
 import ast
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -10,20 +10,10 @@ SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")]
 ONE_EACH = {"Options", "State", "Engine"}
 """A handler's options, an engine's state, a role's engine: the package says whose."""
 
-STILL_DEFINED_TWICE = {
-    "Owner",
-}  # fmt: skip
-"""Names that mean two things today. This list only shrinks."""
-
 TESTED_ELSEWHERE = {
     "ccproxy/__main__.py": "one call; tests/test_cli.py runs it as `python -m ccproxy`",
 }
 """Modules without a test file of their name, and why."""
-
-STILL_WITHOUT_TEST_FILES = {
-    "tests/net/zmtp": 1,
-}
-"""How many test files are missing in each folder today. These numbers only shrink."""
 
 
 def name(file: Path) -> str:
@@ -49,7 +39,7 @@ def test_no_public_class_name_is_defined_twice():
         for one in public_classes(file):
             places[one].append(name(file))
     twice = {one: files for one, files in places.items() if len(files) > 1}
-    wrong = {one: twice[one] for one in twice.keys() - ONE_EACH - STILL_DEFINED_TWICE}
+    wrong = {one: twice[one] for one in twice.keys() - ONE_EACH}
     assert not wrong, "\n".join(f"{one}: {', '.join(files)}" for one, files in wrong.items())
 
 
@@ -60,5 +50,4 @@ def test_every_module_has_the_test_file_of_its_name():
         if file.name != "__init__.py" and name(file) not in TESTED_ELSEWHERE
         if not place_of_test(file).exists()
     ]
-    found = Counter(one.rpartition("/")[0] for one in missing)
-    assert not found - Counter(STILL_WITHOUT_TEST_FILES), "\n".join(missing)
+    assert not missing, "\n".join(missing)

@@ -11,21 +11,22 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.message import Message, NativeAnswer, Reply
+from ccproxy.core.outbox import Limits
 from ccproxy.core.sinks import TAKEN, Receipt
+from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import quiet
 from ccproxy.net.stream import Stream
 from ccproxy.protocols.jolie import cc_calls as cccall
+from ccproxy.protocols.jolie.form import Form
+from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, CallerSide, Fault, io_fault
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp import boundaries, unpack
-
-if TYPE_CHECKING:
-    from ccproxy.protocols.jolie.listener import CallListener
 
 MAX_UNREAD = 1024 * 1024
 """Bytes of answers that a caller may leave unread before no more of its calls are read."""
@@ -45,10 +46,29 @@ UNANSWERED = {
 """Fate of a message -> the fault that its caller gets, because no answer will come."""
 
 
+class CallOwner(Protocol):
+    """What a caller needs of the listener that accepted it."""
+
+    name: str
+    kit: Kit
+    form: Form
+    options: CallListenerOptions
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the caller's outbox."""
+
+    def type_of(self, call: Call) -> str:
+        """The message type of a call."""
+
+    def left(self, peer: Caller, identity: bytes) -> None:
+        """The caller's stream is closed."""
+
+
 class Caller:
     """One connection that makes calls; the origin of its messages."""
 
-    def __init__(self, listener: CallListener, sock: socket.socket, peer: str) -> None:
+    def __init__(self, listener: CallOwner, sock: socket.socket, peer: str) -> None:
         kit = listener.kit
         self.identity = kit.identities.next()
         self.side: CallerSide = listener.form.caller()
