@@ -28,13 +28,13 @@ def reload_server(file: Path, overrides: Mapping[str, str]) -> int:
     if places.fault is not None:
         common.print_problems([places.fault])
         return common.BAD_CONFIGURATION
-    nobody = f"{file} says control = no"
+    no_answer = f"{file} says control = no"
     if places.paths:
         try:
             return told(request("POST", "/v1/reload", places.paths, RELOAD_TIMEOUT))
         except NoServer as error:
-            nobody = str(error)
-    return by_signal(file, overrides, nobody)
+            no_answer = str(error)
+    return by_signal(file, overrides, no_answer)
 
 
 def told(reply: ControlReply) -> int:
@@ -61,16 +61,16 @@ def problem_of(value: Mapping[str, Any]) -> Problem:
     )  # fmt: skip
 
 
-def by_signal(file: Path, overrides: Mapping[str, str], nobody: str) -> int:
+def by_signal(file: Path, overrides: Mapping[str, str], no_answer: str) -> int:
     """Send SIGHUP to the process of the pid file; 1 if there is none, 78 for a bad file.
 
-    `nobody` says why the server is not asked through its control socket.
+    `no_answer` says why the server is not asked through its control socket.
     """
     pidfile = common.pidfile_of(file, overrides)
     if pidfile is None:
         return common.BAD_CONFIGURATION
     if not pidfile:
-        return common.fail(f"{nobody}, and the configuration names no pidfile")
+        return common.fail(f"{no_answer}, and the configuration names no pidfile")
     plan, problems = common.load(file, overrides)
     try:
         process = PidFile(Path(pidfile))

@@ -31,7 +31,7 @@ OWN = Path("/tmp")
 LOCK_TIMEOUT = 1.0
 """Seconds another server may take to make its socket in the same directory."""
 LONGEST_PATH = 107
-"""Bytes; see unix(7), sun_path. A socket that is renamed can get a name which nobody can use."""
+"""Bytes, see unix(7); a renamed socket can get a longer path, which no client can connect to."""
 BACKLOG = 16
 MOST_DEAD = 200
 """Sockets that are looked at when a server starts, whether their servers live."""
@@ -185,7 +185,7 @@ def _is_dead(path: Path) -> bool:
 
 
 def _is_roots(directory: Path) -> bool:
-    """True if nobody but root can put a link there; systemd does, for units with DynamicUser."""
+    """True if only root can put a link there; systemd does, for units with DynamicUser."""
     found = directory.lstat()
     return stat.S_ISDIR(found.st_mode) and not found.st_uid and not found.st_mode & 0o022
 
@@ -205,7 +205,7 @@ def _make_room(path: Path) -> None:
 def _bound(path: Path) -> socket.socket:
     """A listening socket with mode 600 at a path, whatever socket was there before.
 
-    It gets its mode in a directory that nobody else can enter, and its name when it is finished.
+    It gets its mode in a directory that no other user can enter, and its name when it is finished.
     """
     sock = socket.socket(socket.AF_UNIX)
     try:

@@ -1,6 +1,6 @@
 """Peers, flows and message types by page: very many items, looked at a few at a time.
 
-A page is made in slices, and the loop serves everybody else between two of them. It must never hold
+A page is made in slices, and the loop does its other work between two of them. It must never hold
 the loop for longer than one slice, and never miss an item that stays while pages are read.
 """
 

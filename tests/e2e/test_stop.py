@@ -98,7 +98,7 @@ def test_replies_arrive_before_the_end(start, dial):
 
 
 def test_linger_gives_up_in_time(start, dial):
-    """Nobody takes what waits: it is dropped, counted, and the server ends."""
+    """The far side does not take what waits: it is dropped, counted, and the server ends."""
     server = start(SERVER.replace("linger = 5 s", "linger = 300 ms"))
     wire = dial().greet()
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Where the control socket is, who can have it, and what becomes of one that is in the way."""
+"""The place of the control socket, its mode and owner, and sockets that are in the way."""
 
 import fcntl
 import os
@@ -169,7 +169,7 @@ def test_root_looks_in_the_directories_of_all_users(tmp_path):
     assert places_to_look(Path("x.ini"), 4294) == usual
     found = places_to_look(Path("x.ini"), 0)
     assert found[:3] == [*usual[:2], own_directory(0) / name]
-    # That of a name whose user it does not belong to was made by somebody else.
+    # A directory that does not belong to the user of its name was made by another user.
     assert own_directory(4294) / name not in found
 
 

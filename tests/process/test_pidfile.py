@@ -12,7 +12,7 @@ import pytest
 from ccproxy.process import pidfile as pidfile_module
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
 
-NOBODY = 2**22 + 1
+UNUSED_PID = 2**22 + 1
 """Larger than any process number of Linux."""
 
 
@@ -112,7 +112,7 @@ def test_the_end_is_waited_for(path, holder):
     assert path.read_text() == str(holder.pid)
 
 
-@pytest.mark.parametrize("text", [str(NOBODY), "", "0", "99999999999999999999"])
+@pytest.mark.parametrize("text", [str(UNUSED_PID), "", "0", "99999999999999999999"])
 def test_a_stale_file_is_not(path, text, pidfile):
     path.write_text(text)
     assert pidfile.take() is True
@@ -143,7 +143,7 @@ def test_only_our_own_file_is_removed(path):
     file.drop()
     file.take()
     path.unlink()
-    path.write_text(str(NOBODY))
+    path.write_text(str(UNUSED_PID))
     file.drop()
     assert path.exists()
 
@@ -153,7 +153,7 @@ def test_a_signal_arrives(path, holder):
     assert holder.wait(10) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("text", [None, "", str(NOBODY)])
+@pytest.mark.parametrize("text", [None, "", str(UNUSED_PID)])
 def test_no_server_to_signal_is_a_warning(path, text):
     if text is not None:
         path.write_text(text)

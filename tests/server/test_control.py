@@ -221,7 +221,7 @@ async def test_a_client_that_goes_away_leaves_nothing(control, until, caplog):
     await server.close()
 
 
-async def test_a_client_that_does_not_read_holds_nobody_up(control, monkeypatch, until):
+async def test_a_client_that_does_not_read_holds_up_no_other(control, monkeypatch, until):
     monkeypatch.setattr(module, "CLIENT_TIMEOUT", 0.05)
     routes = tuple(RouteStatus(f"a.{number}", ("h:a",) * 100) for number in range(5000))
     server = await control(lambda: replace(STATUS, routes=routes))

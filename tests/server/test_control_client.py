@@ -58,7 +58,7 @@ def test_the_first_server_that_answers_is_asked(serve, tmp_path):
     assert asked[0].startswith(b"POST /v1/reload?a=b HTTP/1.1\r\n")
 
 
-def test_why_nobody_answers(serve, tmp_path):
+def test_each_socket_without_an_answer_is_named_with_the_reason(serve, tmp_path):
     start, _ = serve
     dead = open_at(tmp_path / "dead.sock")
     dead.socket.close()

@@ -51,7 +51,7 @@ async def test_signals_that_come_before_it_begins_are_one_reload(until):
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_at_the_end_nobody_waits_for_ever(until):
+async def test_the_end_answers_all_requests(until):
     work = Work()
     reloads = Reloads(work)
     running = asyncio.ensure_future(reloads.run())

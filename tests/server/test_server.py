@@ -56,7 +56,7 @@ async def reaches(port):
 
 
 class Owner:
-    """Who runs the server; `answers` are those of its reloads."""
+    """The process around the server; `answers` are those of its reloads."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
