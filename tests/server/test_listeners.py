@@ -243,7 +243,7 @@ async def test_a_server_that_stops_waits_no_longer_than_it_may(calling):
     listeners, _, (reader, writer), _ = await calling()
     began = asyncio.get_running_loop().time()
     await listeners.close_peers(0)
-    assert asyncio.get_running_loop().time() - began < 1
+    assert asyncio.get_running_loop().time() - began < 1.9  # otherwise it would be two seconds
     assert b"its listener is no longer configured" in await reader.read()
     writer.close()
 
