@@ -1,7 +1,8 @@
 """Health of instances as their agents report it, and of agents that answer probes.
 
 `heard` is when each connection last said anything; like the time of the next probe it belongs to
-the connections, not to the state that the journal holds.
+the connections, not to the state that the journal holds. It must never change the state of an
+instance or an agent itself: their machines do.
 """
 
 from __future__ import annotations

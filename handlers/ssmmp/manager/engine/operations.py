@@ -23,7 +23,8 @@ _UNDER_WAY = ("running", "stopping")
 
 
 class Operations:
-    """`begin` starts a step, `look` says whether it is done: one function each per kind."""
+    """`begin` has the function that starts a step, by its kind; `look` the one that says the state
+    of a step that takes time. `dirty` = something happened since operations were looked at."""
 
     def __init__(
         self,
