@@ -1,6 +1,6 @@
 """The parts of one Manager, built on each other.
 
-They stand on floors, the lowest first; each knows only the parts below it:
+They are in layers, the lowest first; each knows only the parts below it:
 
     state          rows, indexes, graph, settings, the time, the actions of a call
     placement      where an instance runs

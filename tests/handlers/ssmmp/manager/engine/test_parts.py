@@ -1,4 +1,4 @@
-"""The parts of a Manager, on their floors."""
+"""The parts of a Manager, in their layers."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ccproxy_handlers.ssmmp.manager.engine import parts
 from ccproxy_handlers.ssmmp.manager.engine.parts import ManagerParts, half
 
-FLOORS = [
+LAYERS = [
     line.split()[0]
     for line in parts.__doc__.splitlines()
     if line.startswith("    ") and line.strip()
@@ -23,17 +23,17 @@ def imported(module: str) -> set[str]:
     }
 
 
-def test_each_floor_imports_only_floors_below_it():
-    assert FLOORS[0] == "state" and FLOORS[-1] == "engine"
-    for height, module in enumerate(FLOORS):
-        above = set(FLOORS[height + 1 :])
+def test_each_layer_imports_only_layers_below_it():
+    assert LAYERS[0] == "state" and LAYERS[-1] == "engine"
+    for height, module in enumerate(LAYERS):
+        above = set(LAYERS[height + 1 :])
         assert not imported(module) & above, f"{module} imports {imported(module) & above}"
 
 
-def test_every_part_is_on_a_floor(parse_graph):
+def test_every_part_is_in_a_layer(parse_graph):
     made = ManagerParts(parse_graph())
     modules = {type(one).__module__.rpartition(".")[2] for one in vars(made).values()}
-    assert modules == set(FLOORS) - {"messages", "engine"}
+    assert modules == set(LAYERS) - {"messages", "engine"}
 
 
 def test_all_parts_share_one_state(parse_graph):
