@@ -1,7 +1,7 @@
 """What may stand between a sink and its socket: a Seal changes bytes going out and coming in.
 
-CURVE and TLS are of this kind. One object serves one connection, after its handshake. Only the
-shape; this module must never encrypt anything.
+CURVE and TLS are of this kind, and so is the translation to the frames of ZMTP 1.0. One object
+serves one connection, after its handshake. Only the shape; this module must never encrypt anything.
 """
 
 from __future__ import annotations

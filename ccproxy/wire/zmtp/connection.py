@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp.commands import Command, Ping, parse_frame, pong
-from ccproxy.wire.zmtp.frames import COMMAND, ZmtpError, pack, unpack
+from ccproxy.wire.zmtp.frames import COMMAND, pack, unpack
 from ccproxy.wire.zmtp.gather import Gather
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
 
@@ -45,6 +46,7 @@ class WireConnection:
         self._handshake = handshake
         self._gather = Gather(max_message, max_frames)
         self._take: Callable[[bytes], list[ConnectionEvent]] = self._open
+        self._seal: Seal | None = None
         self.peer: Peer | None = None
 
     def start(self) -> bytes:
@@ -55,7 +57,10 @@ class WireConnection:
         """The bytes of one message; RuntimeError before Ready."""
         if self.peer is None:
             raise RuntimeError("the handshake is not over")
-        return pack(frames)
+        data = pack(frames)
+        if self._seal is None:
+            return data
+        return b"".join(piece for piece, _ in self._seal.seal(data))
 
     def receive(self, data: bytes) -> list[ConnectionEvent]:
         """The events of these bytes, which may be cut anywhere; none after Failed."""
@@ -65,6 +70,7 @@ class WireConnection:
         events: list[ConnectionEvent] = list(self._handshake.receive(data))
         if events and isinstance(events[-1], Ready):
             self.peer = events[-1].peer
+            self._seal = self._handshake.seal
             self._take = self._traffic
             events += self._traffic(self._handshake.rest)
         return events
@@ -72,8 +78,8 @@ class WireConnection:
     def _traffic(self, data: bytes) -> list[ConnectionEvent]:
         events: list[ConnectionEvent] = []
         try:
-            self._collect(data, events)
-        except ZmtpError as problem:
+            self._collect(data if self._seal is None else self._seal.open(data), events)
+        except ValueError as problem:
             events.append(Failed(str(problem)))
             self._take = _ignore
         return events

@@ -1,12 +1,14 @@
 """The handshake of a ZMTP connection as a state machine: bytes in, events out.
 
-    signature -> version -+-> greeting -> commands of the mechanism -> Ready     ZMTP 3.x
-                          +-> socket type -> identity frame -> Ready             ZMTP 2.0
-    anywhere ------------------------------------------------------> Failed
+    signature -+-> version -+-> greeting -> commands of the mechanism -> Ready   ZMTP 3.x
+               |            +-> socket type -> identity frame ---------> Ready   ZMTP 2.0
+               +-> unversioned identity -------------------------------> Ready   ZMTP 1.0
+    anywhere ----------------------------------------------------------> Failed
 
 It holds at most one greeting or one command of the peer. It must never touch a socket or a clock:
 the caller limits the time that the handshake may take.
-Wire facts: rfc.zeromq.org/spec/37 and /spec/15; where these leave a choice, it does as libzmq does.
+Wire facts: rfc.zeromq.org/spec/37, /spec/15 and /spec/13; where these leave a choice, it does as
+libzmq does.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from ccproxy.wire.zmtp.mechanism import Mechanism, MechanismStep, Null
 from ccproxy.wire.zmtp.metadata import Properties, encode
 from ccproxy.wire.zmtp.sockets import (
     COMPATIBLE,
+    IDENTITY_MAX,
     NAMED,
     NAMES,
     NUMBERS,
     check_identity,
     check_socket_type,
 )
+from ccproxy.wire.zmtp.zmtp1 import Zmtp1Frames, body_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,14 @@ class Peer:
     """What the peer has told us about itself."""
 
     version: tuple[int, int]
-    """The version that it announced: (3, 1), (3, 0), (2, 0)."""
+    """The version that it announced: (3, 1), (3, 0), (2, 0); (1, 0) if it announced none."""
     socket_type: bytes
+    """Empty for ZMTP 1.0, which does not tell it."""
     identity: bytes
     """Empty if the peer gave none."""
     mechanism: bytes = b"NULL"
     properties: Properties = field(default_factory=Properties, hash=False)
-    """All properties of its READY; empty for ZMTP 2.0."""
+    """All properties of its READY; empty for ZMTP 2.0 and 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Handshake:
         self._version = (0, 0)
         self._peer_socket_type = b""
         self._tells_errors = False
+        self._translation: Seal | None = None
 
     @property
     def rest(self) -> bytes:
@@ -108,12 +114,15 @@ class Handshake:
 
     @property
     def seal(self) -> Seal | None:
-        """What encrypts the connection from Ready on; None: nothing does."""
-        return self._mechanism.seal
+        """What changes the bytes of the connection from Ready on; None: nothing does.
+
+        It encrypts, or it translates to the frames of ZMTP 1.0.
+        """
+        return self._translation or self._mechanism.seal
 
     def start(self) -> bytes:
-        """What to send first: signature and major version."""
-        return greeting.OPENING
+        """What to send first: the signature."""
+        return greeting.signature(self._identity)
 
     def receive(self, data: bytes) -> list[HandshakeEvent]:
         """Take bytes of the peer, cut anywhere; ignores everything after Failed."""
@@ -129,12 +138,35 @@ class Handshake:
         return events
 
     def _signature(self) -> bool:
-        found = greeting.unversioned(bytes(self._buffer[:10]))
-        if found:
-            raise ZmtpError(found)
+        versioned = greeting.versioned(bytes(self._buffer[:10]))
+        if versioned is None:
+            return False
+        if versioned:
+            self._events.append(Transmit(bytes((greeting.MAJOR,))))
+            self._stage = self._major_version
+            return True
+        if self._mechanism.name != b"NULL":
+            raise ZmtpError(f"ZMTP 1.0 has no {self._mechanism.name.decode()}; 3.0 needed")
+        if self._identity:
+            # The peer has read our signature as the header of the frame with this body.
+            self._events.append(Transmit(self._identity))
+        self._stage = self._unversioned_identity
+        return True
+
+    def _unversioned_identity(self) -> bool:
+        found = body_span(self._buffer)
         if found is None:
             return False
-        self._stage = self._major_version
+        start, end = found
+        if end - start > IDENTITY_MAX:
+            raise ZmtpError(f"{end - start} bytes where an identity of ZMTP 1.0 was expected")
+        if len(self._buffer) < end:
+            return False
+        identity = bytes(self._buffer[start:end])
+        check_identity(identity)
+        del self._buffer[:end]
+        self._translation = Zmtp1Frames()
+        self._finish(Peer((1, 0), b"", identity))
         return True
 
     def _major_version(self) -> bool:
@@ -170,7 +202,7 @@ class Handshake:
         if found is None:
             return False
         flags, start, end = found
-        if flags & ~LONG or end - start > 255:
+        if flags & ~LONG or end - start > IDENTITY_MAX:
             raise ZmtpError(f"flags {flags}, {end - start} bytes where an identity was expected")
         if len(self._buffer) < end:
             return False

@@ -112,7 +112,7 @@ async def test_who_does_not_finish_the_handshake_is_refused(make, far, until):
     link = make()
     await far.accept()
     await until(lambda: link.state == "refused")
-    assert link.reason == "no handshake within 1 s, still waiting for greeting"
+    assert link.reason == "no handshake within 1 s, still waiting for major version"
     await link.close(0)
 
 

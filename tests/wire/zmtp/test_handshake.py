@@ -1,4 +1,4 @@
-"""The opening: transcripts of ZMTP 3.1, 3.0 and 2.0, refusals, any cut of the stream."""
+"""The opening: transcripts of ZMTP 3.1, 3.0, 2.0 and 1.0, refusals, any cut of the stream."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ccproxy.wire.zmtp.greeting import OPENING, SIGNATURE, closing
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
 from ccproxy.wire.zmtp.mechanism import MechanismStep
 from ccproxy.wire.zmtp.metadata import Properties, decode, encode
+from ccproxy.wire.zmtp.zmtp1 import Zmtp1Frames, header
 
 GREETING = OPENING + closing(b"NULL", False)
 OLD_GREETING = SIGNATURE + b"\x03\x00" + GREETING[12:]
@@ -48,8 +49,8 @@ def refusal(data: bytes) -> Failed:
 
 def test_transcript_3_1() -> None:
     handshake = Handshake(b"ROUTER", properties={b"X-Node": b"a"})
-    assert handshake.start() == bytes.fromhex("ff00000000000000017f03")
-    assert handshake.receive(SIGNATURE) == []
+    assert handshake.start() == bytes.fromhex("ff00000000000000017f")
+    assert handshake.receive(SIGNATURE) == [Transmit(b"\x03")]
     assert handshake.waiting_for == "major version"
     assert handshake.receive(b"\x03") == [Transmit(closing(b"NULL", False))]
     assert handshake.waiting_for == "greeting"
@@ -78,12 +79,47 @@ def test_a_later_version_is_spoken_to_as_3_1() -> None:
 
 def test_transcript_2_0() -> None:
     handshake = Handshake(b"DEALER", b"ours")
-    assert handshake.receive(SIGNATURE + b"\x01") == [Transmit(b"\x05" + frame(b"ours"))]
+    assert handshake.start() == bytes.fromhex("ff00000000000000057f")
+    assert handshake.receive(SIGNATURE + b"\x01") == [
+        Transmit(b"\x03"),
+        Transmit(b"\x05" + frame(b"ours")),
+    ]
     assert handshake.receive(b"\x06") == []
     assert handshake.waiting_for == "identity frame"
     peer = Peer((2, 0), b"ROUTER", b"theirs")
     assert handshake.receive(frame(b"theirs") + b"rest") == [Ready(peer)]
     assert handshake.rest == b"rest"
+
+
+@pytest.mark.parametrize("flags", [b"\x00", b"\x7e"], ids=["2.1.12", "2.1.11"])
+@pytest.mark.parametrize("size", [0, 1, 10, 253, 254, 255])
+@pytest.mark.parametrize("ours", [b"", b"ours", b"o" * 255])
+def test_transcript_1_0(size: int, flags: bytes, ours: bytes) -> None:
+    """libzmq 2 sends its identity as a frame, and takes our signature for the header of one."""
+    identity = b"i" * size
+    greeting = header(size)[:-1] + flags + identity
+    handshake = Handshake(b"ROUTER", ours)
+    assert handshake.start() + ours == b"\xff" + (len(ours) + 1).to_bytes(8, "big") + b"\x7f" + ours
+    events = feed(handshake, bytewise(greeting + header(4) + b"mess"))
+    assert events == ([Transmit(ours)] if ours else []) + [Ready(Peer((1, 0), b"", identity))]
+    whole = Handshake(b"ROUTER", ours)
+    assert whole.receive(greeting + header(4) + b"mess") == events
+    assert whole.rest == header(4) + b"mess"
+    assert isinstance(whole.seal, Zmtp1Frames)
+    assert whole.seal.open(whole.rest) == frame(b"mess")
+
+
+def test_a_peer_with_a_version_needs_no_translation() -> None:
+    for opening in (SIGNATURE + b"\x01\x05" + frame(b"me"), GREETING + hello()):
+        handshake = Handshake(b"ROUTER")
+        assert isinstance(handshake.receive(opening)[-1], Ready)
+        assert handshake.seal is None
+
+
+def test_an_identity_that_does_not_come_is_waited_for() -> None:
+    handshake = Handshake(b"ROUTER")
+    assert handshake.receive(b"\x06\x00alic") == []
+    assert handshake.waiting_for == "unversioned identity"
 
 
 def test_jeromq_0_3_as_captured() -> None:
@@ -124,7 +160,10 @@ def test_as_tolerant_as_libzmq(data: bytes) -> None:
         (b"GET / HTTP/1.1\r\n\r\n", "an HTTP request, not ZMTP"),
         (b"\x16\x03\x01\x02\x00\x01", "a TLS client hello, not ZMTP"),
         (b"SSH-2.0-OpenSSH_9\r\n", "an SSH greeting, not ZMTP"),
-        (b"\x01\x00", "ZMTP 1.0 (libzmq 2)"),
+        (b"\x03\x00\0a", "identity 0061 starts with a zero byte"),
+        (b"\xff" + bytes(6) + b"\x01\x01\0", "256 bytes where an identity of ZMTP 1.0"),
+        (b"\xff\x80" + bytes(7) + b"\0", "9223372036854775807 bytes where an identity"),
+        (b"\xff" + bytes(9), "a frame with the length 0"),
         (b'{"log": 1}', "not ZMTP; it starts with 7b22"),
         (SIGNATURE + b"\x00", "ZMTP revision 0"),
         (SIGNATURE + b"\x02", "ZMTP revision 2"),
@@ -248,12 +287,16 @@ def test_another_mechanism() -> None:
 
 def test_another_mechanism_is_not_passed_by_with_an_old_version() -> None:
     events = Handshake(b"ROUTER", mechanism=Riddle(True)).receive(SIGNATURE + b"\x01\x05\0\0")
-    assert events == [Failed("ZMTP 2.0 has no RIDDLE; 3.0 needed")]
+    assert events == [Transmit(b"\x03"), Failed("ZMTP 2.0 has no RIDDLE; 3.0 needed")]
+    events = Handshake(b"ROUTER", mechanism=Riddle(True)).receive(b"\x01\x00")
+    assert events == [Failed("ZMTP 1.0 has no RIDDLE; 3.0 needed")]
 
 
 STREAMS = [
     GREETING + hello(b"DEALER", b"me") + pack([b"x", b""]),
     SIGNATURE + b"\x01\x05" + frame(b"me") + pack([b"x"]),
+    b"\x03\x00me" + b"\x02\x00x",
+    b"\xff" + bytes(7) + b"\xff\x7e" + b"i" * 254 + b"\x02\x01x\x01\x00",
     GREETING + hello(b"PUSH"),
     GREETING + error("no"),
     OPENING + closing(b"CURVE", False),
