@@ -194,7 +194,7 @@ def test_bodies_of_any_kind_are_answered(body):
 
 
 @pytest.mark.parametrize(
-    "data", [post(b"x" * 101), post(gzip.compress(b" " * 101), "Content-Encoding: gzip")]
+    "data", [post(b"x" * 101), post(gzip.compress(b" " * 101, mtime=0), "Content-Encoding: gzip")]
 )
 def test_a_body_too_large_packed_or_unpacked(data):
     caller = Http(limits=HttpLimits(body=100)).caller()
