@@ -126,6 +126,11 @@ class Stream:
             self._reading = True
             self._loop.add_reader(self.sock.fileno(), self._readable)
 
+    @property
+    def finishing(self) -> bool:
+        """True once it is to be closed: what still comes is not to be obeyed."""
+        return bool(self._ending)
+
     def stop_reading(self) -> None:
         """Never read again."""
         self.pause()

@@ -20,6 +20,9 @@ MESSAGE_TIMEOUT = 5.0
 
 _TILDE = re.compile(r"~\s*message_id", re.IGNORECASE)
 _SEMICOLON = re.compile(r";\s*message_id\s*:", re.IGNORECASE)
+_BLANK = re.compile(rb"\s+")
+_FIELD = re.compile(rb"\s*[A-Za-z][A-Za-z0-9_]*\s*:")
+"""How a message begins: with the name of a field."""
 
 
 class Framing(Enum):
@@ -94,21 +97,35 @@ class Reader:
         if self.broken:
             return units
         self._buffer += data
-        start = 0
+        start = self._skip_blank_lines(0)
+        self._searched = max(self._searched, start)
         while not self.broken and (end := self._buffer.find(b"\n", self._searched)) >= 0:
             unit = self._line(bytes(self._buffer[start:end]).removesuffix(b"\r"))
             start = self._searched = end + 1
             if unit:
                 units.append(unit)
+                start = self._searched = self._skip_blank_lines(start)
         del self._buffer[:start]
         self._searched = len(self._buffer)
         self._check_rest()
         return units
 
+    def _skip_blank_lines(self, start: int) -> int:
+        """Where the next message begins: blank lines in front of it are skipped all at once."""
+        if self._taken:
+            return start
+        found = _BLANK.match(self._buffer, start)
+        return found.end() if found else start
+
     def _line(self, line: bytes) -> bytes:
         """Take one more line; return the unit that it ends, or empty bytes."""
         if not line.strip():
             return self._ended()
+        if not self._taken and not _FIELD.match(line):
+            # What follows is no SSMMP either: a web page could hide a message in the body of a
+            # request whose head was taken for one bad message.
+            self._break("a message that does not begin with the name of a field")
+            return b""
         if self.framing is None:
             self.framing = framing_of(line.decode("utf-8", "replace"))
         if self.framing is not Framing.LINES:

@@ -27,6 +27,8 @@ from ccproxy.protocols.ssmmp import (
 
 MAX_UNREADABLE = 10
 """A connection is closed after this number of messages without a readable type or id."""
+MAX_MALFORMED = 100
+"""A connection is closed after this number of bad messages without a good one between them."""
 
 
 class TextListener(StreamListener["TextPeer"]):
@@ -45,14 +47,16 @@ class TextPeer(MessagePeer):
         self._reader = Reader()
         self._codec: SsmmpCodec | None = None
         self._since: float | None = None
-        self._unreadable = 0
+        self._unreadable = self._malformed = 0
 
     def received(self, stream: Stream, data: bytes) -> None:
         """Take bytes of messages; empty bytes mean that the peer sends no more."""
         for unit in self._reader.feed(data):
+            if self.stream.finishing:
+                break  # what follows the message that closes the connection is not obeyed
             self._take(unit)
         if self._reader.broken:
-            self.kit.log.peer_closed(self.listener.name, stream.name, self._reader.broken)
+            self.malformed(0, self._reader.broken)
             self._finish(self._reader.broken)
         now = asyncio.get_running_loop().time()
         self._since = (self._since or now) if self._reader.partial else None
@@ -92,6 +96,7 @@ class TextPeer(MessagePeer):
         except Malformed as error:
             self._refuse(unit, error)
             return
+        self._malformed = 0
         # The parsed message is passed on behind the text, so that no handler parses it again; the
         # codec reads only the text.
         self.take(PREFIX + parsed.type, unit, parsed, size=len(unit), codec=self._codec)
@@ -103,8 +108,11 @@ class TextPeer(MessagePeer):
         if answer is not None and self._codec is not None:
             self.stream.write(format(answer, self._codec.dialect))
         self._unreadable += error.unreadable
+        self._malformed += 1
         if self._unreadable >= MAX_UNREADABLE:
             self._finish(f"{MAX_UNREADABLE} messages that cannot be read")
+        elif self._malformed >= MAX_MALFORMED:
+            self._finish(f"{MAX_MALFORMED} bad messages in a row")
 
     def _finish(self, reason: str) -> None:
         """Close after writing the waiting bytes, or after a time if the peer does not read them."""

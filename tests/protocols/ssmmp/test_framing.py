@@ -117,3 +117,41 @@ def test_lists_in_the_semicolon_framing():
 
 def test_time_limit_is_named():
     assert ssmmp.MESSAGE_TIMEOUT == 5.0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\r\n",
+        b"GET http://h:80/ HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5\n",
+        b"hello\n",
+    ],
+)
+def test_what_does_not_begin_with_a_field_ends_the_reading_at_its_first_line(head):
+    message = b"type: initiation_request\nmessage_id: 1\n\n"
+    reader = Reader()
+    assert reader.feed(b"\n\n" + head + message) == []
+    assert reader.broken == "a message that does not begin with the name of a field"
+    behind = Reader()
+    assert len(behind.feed(message + head + message)) == 1
+    assert behind.broken
+
+
+def test_blank_lines_in_front_of_messages_are_skipped_all_at_once():
+    message = b"type: initiation_request\nmessage_id: 1"
+    calls = []
+    reader_line = Reader._line
+
+    class Counting(Reader):
+        def _line(self, line):
+            calls.append(line)
+            return reader_line(self, line)
+
+    counting = Counting()
+    blank = b" \r\n\n" * 100_000
+    assert counting.feed(blank + message + b"\n\n" + blank + message + b"\n\n") == [message] * 2
+    assert len(calls) == 6
+    for at in range(len(message) + 4):
+        data = b"\n \n" + message + b"\n\n\n"
+        assert Reader.feed(reader := Reader(), data[:at]) + reader.feed(data[at:]) == [message]

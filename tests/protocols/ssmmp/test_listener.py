@@ -126,7 +126,7 @@ async def test_what_cannot_be_read_is_answered_and_at_last_closed(make, until):
     writer.write(b"type: initiation_request\nmessage_id: 7\n\n")
     answer = await reader.readuntil(b"\n\n")
     assert b"message_id: 7\nstatus: 400" in answer
-    writer.write(b"nonsense\n\n" * MAX_UNREADABLE)
+    writer.write(b"nonsense: x\n\n" * MAX_UNREADABLE)
     assert await reader.read() == b""
     assert handler.messages == []
     assert shared.switch.ledger.fates["malformed"] == MAX_UNREADABLE + 1
@@ -139,4 +139,27 @@ async def test_half_a_message_is_not_waited_for(make, until, monkeypatch):
     reader, writer = await connect(listener)
     writer.write(b"type: x\n")
     assert await reader.read() == b""
+    await finish(listener, writer)
+
+
+async def test_a_web_page_is_not_obeyed(make, until):
+    """A body of text/plain behind an HTTP head could hold a whole message."""
+    listener, handler, shared = make()
+    reader, writer = await connect(listener)
+    writer.write(
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n"
+        b"type: initiation_request\nmessage_id: 1\nagent_network_address: ::1\n\n"
+    )
+    assert await reader.read() == b""
+    assert handler.messages == [] and shared.switch.ledger.fates == {"malformed": 1}
+    await finish(listener, writer)
+
+
+async def test_bad_messages_in_a_row_end_the_connection(make, until):
+    listener, _, shared = make()
+    reader, writer = await connect(listener)
+    bad = b"type: initiation_request\nmessage_id: 1\n\n"
+    writer.write(bad * 20_000)
+    await until(lambda: not listener.peers)
+    assert shared.switch.ledger.fates == {"malformed": texts.MAX_MALFORMED}
     await finish(listener, writer)
