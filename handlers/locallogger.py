@@ -1,6 +1,7 @@
 """The handler `locallogger`: writes each log message of a client as one line of the server's log.
 
-The level of the line is INFO, whatever that of the message. A text must never begin a new line.
+The level of the line is INFO, whatever that of the message. A text must never begin a new line,
+and of a line of megabytes the first 64 KiB are written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from ccproxy import Handler, Message
 from ccproxy.wire import cc
+from ccproxy.wire.text import OPERATOR_LIMIT, OperatorText, shortened
 
 
 class LocalLogger(Handler):
@@ -22,7 +24,7 @@ class LocalLogger(Handler):
         except cc.UntrustedMessage:
             self.ctx.log.info("non-log msg: None")
             raise
-        self.ctx.log.info("%s", cc.one_line(line(value)))
+        self.ctx.log.info("%s", OperatorText(shortened(line(value), OPERATOR_LIMIT)))
 
 
 def line(value: dict[str, Any]) -> str:

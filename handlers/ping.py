@@ -13,6 +13,7 @@ from typing import Any
 
 from ccproxy import Context, LinkOptions, Message, Send
 from ccproxy.wire import cc
+from ccproxy.wire.text import shortened
 
 PING_INTERVAL = 1.0
 """Seconds from one ping to the next."""
@@ -67,7 +68,7 @@ class Pinger:
             return Note(logging.WARNING, "unknown", f"unknown msg: {type}")
         target = cc.text(value, "orig_target")
         if target != self.target:
-            return Note(logging.WARNING, "unknown", f"unknown pong: {cc.one_line(target)}")
+            return Note(logging.WARNING, "unknown", f"unknown pong: {shortened(target)}")
         asked = cc.number(value, "orig_time")
         self.last_pong, self.round_trip = time, time - asked
         took = f"pong: {self.round_trip:f} s ({self.target})"

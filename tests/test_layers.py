@@ -21,7 +21,7 @@ ALLOWED = {
     "verb": {"ccproxy.config"},
     "hookspecs": {*CONTRACTS, "pluggy"},
     "plugins": {*CONTRACTS, "ccproxy.config", "ccproxy.hookspecs", "pluggy"},
-    "process": {"ccproxy.process"},
+    "process": {"ccproxy.process", "ccproxy.wire.text"},
     "net": {
         *CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.process",
         "ccproxy.wire",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ccproxy.wire import cc
+from ccproxy.wire.text import escaped
 
 
 def columns(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -34,7 +34,7 @@ def cell(value: Any) -> str:
         value = " ".join(f"{name}:{one}" for name, one in value.items())
     if isinstance(value, list):
         value = ",".join(map(str, value))
-    return cc.one_line(str(value))
+    return escaped(str(value))
 
 
 def _range(names: Sequence[str]) -> range:

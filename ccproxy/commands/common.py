@@ -15,6 +15,7 @@ from ccproxy.config.ini import read
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.plugins import Plugins
+from ccproxy.wire.text import OperatorText
 
 LOG = logging.getLogger("CCServer")
 
@@ -63,7 +64,7 @@ def print_problems(problems: Iterable[Problem]) -> None:
 def log_problems(problems: Iterable[Problem]) -> None:
     """Log the warnings about a configuration that the server starts with anyway."""
     for problem in sorted(problems):
-        LOG.warning("%s", problem)
+        LOG.warning("%s", OperatorText(problem))
 
 
 def size(count: int) -> str:

@@ -22,6 +22,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.plugins import Plugins
 from ccproxy.process import logs
 from ccproxy.process.background import go_to_background
+from ccproxy.process.log_format import Formats
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
@@ -276,9 +277,9 @@ def log_plan(plan: Plan, level: int) -> logs.LogPlan:
     server = plan.server
     kind = "_verbose" if level < logging.INFO else ""
 
-    def formats(place: str) -> logs.Formats:
+    def formats(place: str) -> Formats:
         line = getattr(server, f"logfmt_{place}{kind}")
-        return logs.Formats(line, getattr(server, f"logdatefmt_{place}{kind}"))
+        return Formats(line, getattr(server, f"logdatefmt_{place}{kind}"))
 
     return logs.LogPlan(
         level=level,

@@ -12,14 +12,19 @@ from collections.abc import Callable
 from ccproxy.core.hot import Buffer
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
-from ccproxy.process.logs import RateLimit
+from ccproxy.process.rate_limit import RateLimit
 from ccproxy.wire.cc import split
+from ccproxy.wire.text import OperatorText, shortened
 from ccproxy.wire.zmtp import unpack
 
 LOG_INTERVAL = 10.0
 """A line with the same key is written at most once in this time, with the sum."""
 PEER_LINES = 50
 """Different lines about peers and their messages in that time: who connects can make up names."""
+
+
+KEY_LIMIT = 1000
+"""Characters of a key; the texts of peers in it are shorter."""
 
 
 class ServerLog:
@@ -50,33 +55,37 @@ class ServerLog:
 
     def often(self, key: str, text: str, *facts: object, amount: int = 1) -> None:
         """A warning that may repeat: at most once in `LOG_INTERVAL` per key, with the sum."""
-        self._say(self._limit.ask(key, self._clock(), amount), amount, text, facts)
+        self._say(self._ask(self._limit, key, amount), amount, text, facts)
 
     def peer_closed(self, listener: str, peer: str, reason: str) -> None:
         """A peer was closed for a reason of ours, or failed its handshake."""
-        key = f"peer closed listener={listener} peer={peer.rpartition(':')[0]}: {reason}"
+        host = peer.rpartition(":")[0]
+        key = f"peer closed listener={listener} peer={shortened(host)}: {shortened(reason)}"
         facts = (listener, peer, reason)
         self._say_of_stranger(key, 1, "peer closed listener=%s peer=%s: %s", facts)
 
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
-        text = "dropping msg, no route: %s"
-        self._say_of_stranger(f"dropping msg, no route: {type}", messages, text, (type,))
+        text, found = "dropping msg, no route: %s", shortened(type)
+        self._say_of_stranger(f"dropping msg, no route: {found}", messages, text, (found,))
 
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """Messages that are none; what is wrong with the first of them is said."""
+        key = f"Invalid CC message peer={shortened(sender)}"
+        total = self._ask(self._peers_limit, key, messages)
+        if total is None:
+            return
         try:
             split(unpack(raw))
             reason = "nothing behind the identity"
         except ValueError as error:
             reason = str(error)
-        text = "Invalid CC message peer=%s: %s"
-        self._say_of_stranger(f"Invalid CC message peer={sender}", messages, text, (sender, reason))
+        self._say(total, messages, "Invalid CC message peer=%s: %s", (sender, reason))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written for what is likely a fault of its code."""
         key = f"handler failed handler={handler}: {error.__class__.__name__}"
-        total = self._limit.ask(key, self._clock())
+        total = self._ask(self._limit, key, 1)
         if total is None:
             return
         expected = isinstance(error, ValueError | KeyError | Refuse)
@@ -124,14 +133,19 @@ class ServerLog:
         for limit in (self._limit, self._peers_limit):
             for key, unsaid in limit.expire(self._clock()):
                 self.logger.warning(
-                    "repeated in the last %g s: %s (%d more)", LOG_INTERVAL, key, unsaid
-                )
+                    "repeated in the last %g s: %s (%d more)",
+                    LOG_INTERVAL, OperatorText(key), unsaid,
+                )  # fmt: skip
             overflow, limit.overflow = limit.overflow, 0
             if overflow:
                 self.logger.warning("further warnings of many kinds, not written: %d", overflow)
 
     def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:
-        self._say(self._peers_limit.ask(key, self._clock(), amount), amount, text, facts)
+        self._say(self._ask(self._peers_limit, key, amount), amount, text, facts)
+
+    def _ask(self, limit: RateLimit, key: str, amount: int) -> int | None:
+        """What to say now of a key, which is remembered and therefore of bounded length."""
+        return limit.ask(shortened(key, KEY_LIMIT), self._clock(), amount)
 
     def _say(self, total: int | None, amount: int, text: str, facts: tuple[object, ...]) -> None:
         if total is None:

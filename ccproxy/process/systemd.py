@@ -26,3 +26,18 @@ def notify(state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.sendto(state.encode(), address)
+
+
+def is_journal(descriptor: int) -> bool:
+    """True if systemd connected this descriptor to its journal.
+
+    Source: systemd.exec(5), JOURNAL_STREAM: device and inode, since the descriptor may have been
+    redirected afterwards.
+    """
+    wanted = os.environ.get("JOURNAL_STREAM", "")
+    if not wanted:
+        return False
+    with contextlib.suppress(OSError):
+        found = os.fstat(descriptor)
+        return wanted == f"{found.st_dev}:{found.st_ino}"
+    return False

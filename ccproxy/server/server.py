@@ -39,6 +39,7 @@ from ccproxy.server.reload import ReloadOutcome, Reloads
 from ccproxy.server.statistics import Statistics
 from ccproxy.server.status import Status, TypeStatus
 from ccproxy.wire.cc import CcCodec
+from ccproxy.wire.text import OperatorText
 
 POLL_INTERVAL = 1.0
 """Seconds between two looks at what was dropped."""
@@ -118,7 +119,8 @@ class Server:
         await self._unless_stopped(self.handlers.apply(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
-            self.log.info("New route: %s = %s", route.prefix, ", ".join(route.sections))
+            sections = OperatorText(", ".join(route.sections))
+            self.log.info("New route: %s = %s", route.prefix, sections)
         await self._open_control()
         for one in self.listeners.open.values():
             self.log.info("listening name=%s address=%s", one.acceptor.name, one.acceptor.bound)
@@ -177,10 +179,12 @@ class Server:
         await self.listeners.close_peers(linger)
         outboxes = self.observer.outboxes()
         self.log.drops(outboxes)
+        await self.statistics.settle()
         await self._write_once()
+        await self.statistics.settle()
         for box in outboxes:
-            self.log.info("outbox %s", box.line())
-        self.log.info("ledger %s", self.switch.ledger.line())
+            self.log.info("outbox %s", OperatorText(box.line()))
+        self.log.info("ledger %s", OperatorText(self.switch.ledger.line()))
 
     def status(self) -> Status:
         """Everything worth knowing of this server now."""
@@ -209,13 +213,13 @@ class Server:
         finally:
             self.owner.reloaded(outcome.adopted)
         if outcome.adopted:
-            self.log.info("reloaded: %s", outcome.text)
+            self.log.info("reloaded: %s", OperatorText(outcome.text))
         return outcome
 
     async def _adopt(self, plan: Plan | None, problems: tuple[Problem, ...]) -> ReloadOutcome:
         """Change to a plan, if there is one; its problems are logged."""
         for problem in problems:
-            (self.log.warning if problem.warning else self.log.error)("%s", problem)
+            (self.log.warning if problem.warning else self.log.error)("%s", OperatorText(problem))
         if plan is None:
             self.log.error("reload failed, %s", STAYS)
             return ReloadOutcome(False, STAYS, problems=problems)

@@ -16,7 +16,9 @@ from pathlib import Path
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.averages import WINDOWS, Average, Averages
 from ccproxy.net.notices import ServerLog
+from ccproxy.server.infofile import InfoFile
 from ccproxy.server.status import HandlerStatus, ProcessStatus, Status, TypeStatus
+from ccproxy.wire.text import OperatorText
 
 OUTCOMES = {
     "ok": ("forwarded", "replied", "consumed", "discarded"),
@@ -49,6 +51,7 @@ class Statistics:
         self._log = log
         self._last: Counter[str] = Counter()
         self._averages = Averages()
+        self._infofile = InfoFile(log)
 
     def sample(self, status: Status, types: Iterable[TypeStatus]) -> None:
         """Take a sample for the averages; to be called every `averages.SAMPLE_INTERVAL` seconds."""
@@ -61,28 +64,24 @@ class Statistics:
         self._last = total
         shown = dict(latest) or {"count": 0}
         line = ", ".join(f"{name}: {count}" for name, count in shown.items())
-        self._log.info("%s", "{" + line + "}")
+        self._log.info("%s", OperatorText("{" + line + "}"))
         if options.infofile and options.infofile_level:
             lines = head(status.process, options.stats_period)
             if options.infofile_level > 1:
                 lines += [*counts("total", total), *counts("latest", latest), *links(status)]
             if options.infofile_level > 2:
                 lines += self._windows()
-            self._write_file(Path(options.infofile), lines)
+            self._infofile.write(Path(options.infofile), "\n".join(lines))
+
+    async def settle(self) -> None:
+        """Wait for a bounded time until the infofile is written."""
+        await self._infofile.settle()
 
     def _windows(self) -> list[str]:
         lines = []
         for window in WINDOWS:
             lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
         return lines
-
-    def _write_file(self, path: Path, lines: list[str]) -> None:
-        fresh = path.with_name(path.name + ".new")
-        try:
-            fresh.write_text("\n".join(lines), encoding="utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            self._log.often(f"cannot write {path}", "cannot write %s: %s", path, error.strerror)
 
 
 def head(process: ProcessStatus, period: float) -> list[str]:

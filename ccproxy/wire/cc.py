@@ -20,7 +20,6 @@ ENCRYPTED = b"ENC1"
 """The content of the JSON frame if the signature frame holds an encrypted message."""
 
 _TYPE = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class UntrustedMessage(ValueError):
@@ -133,11 +132,6 @@ def number(value: Mapping[str, Any], key: str) -> float:
         return float(found)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"field {key!r} is {found!r:.80}, expected a number") from None
-
-
-def one_line(text: str) -> str:
-    """`text` with control characters and line breaks escaped, so that it cannot forge log lines."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _present(value: Mapping[str, Any], key: str) -> Any:

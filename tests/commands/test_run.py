@@ -12,6 +12,7 @@ import pytest
 
 from ccproxy.commands import common, run
 from ccproxy.process import logs
+from ccproxy.process.log_format import Formats
 from ccproxy.process.pidfile import PidFile
 
 INI = """\
@@ -195,9 +196,9 @@ def test_formats_of_the_configuration(ini):
     assert plan is not None, problems
     usual = run.log_plan(plan, logging.INFO)
     assert (usual.file, usual.size, usual.count) == (Path("x.log"), 1024, 3)
-    assert usual.filed == logs.Formats("%(message)s", "")
-    assert usual.console == logs.Formats("", "")
-    assert run.log_plan(plan, logging.DEBUG).console == logs.Formats("", "%H")
+    assert usual.filed == Formats("%(message)s", "")
+    assert usual.console == Formats("", "")
+    assert run.log_plan(plan, logging.DEBUG).console == Formats("", "%H")
 
 
 @pytest.mark.parametrize(("flag", "number"), [("-s", 2), ("-k", 15), ("-r", 1)])

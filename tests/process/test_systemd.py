@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from ccproxy.process.systemd import notify
+from ccproxy.process.systemd import is_journal, notify
 
 
 @pytest.fixture
@@ -39,3 +39,14 @@ def test_an_abstract_address(monkeypatch):
 def test_no_process_listens(address, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify("READY=1")
+
+
+def test_the_journal_is_known_by_device_and_inode(monkeypatch, tmp_path):
+    with (tmp_path / "x").open("w") as file:
+        found = os.fstat(file.fileno())
+        for value, same in (
+            ("", False), ("1:2", False), (f"{found.st_dev}:{found.st_ino}", True),
+        ):  # fmt: skip
+            monkeypatch.setenv("JOURNAL_STREAM", value)
+            assert is_journal(file.fileno()) is same
+    assert is_journal(10_000) is False, "no descriptor has this number"

@@ -1,5 +1,6 @@
 """Statistics as the original wrote them, from a Status alone."""
 
+import asyncio
 import re
 from dataclasses import replace
 
@@ -68,7 +69,9 @@ async def test_a_line_says_what_was_new(statistics, options, caplog):
     caplog.set_level("INFO")
     writer = await statistics()
     writer.write(status_of(handlers=(LINKED,)), options, ())
+    await writer.settle()
     writer.write(status_of(handlers=(LINKED,)), options, ())
+    await writer.settle()
     first, second = [one.getMessage() for one in caplog.records]
     assert first == "{count: 5, bytes: 50, count.ok: 5, bytes.ok: 50, ping.sent: 3}"
     assert second == "{count: 0}"
@@ -79,6 +82,7 @@ async def test_the_infofile(statistics, options, tmp_path, level, sections):
     silent = HandlerStatus("h:silent", "echo", {}, {})
     writer = await statistics()
     writer.write(status_of(handlers=(silent, LINKED)), replace(options, infofile_level=level), ())
+    await writer.settle()
     text = (tmp_path / "info").read_text()
     assert re.findall(r"^\[([\w:]+)\]$", text, re.MULTILINE) == sections
     for line in (
@@ -98,6 +102,7 @@ async def test_averages(statistics, options, tmp_path):
     writer = await statistics()
     writer.sample(status_of(), [TypeStatus("a", 5, 50)])
     writer.write(status_of(), replace(options, infofile_level=3), ())
+    await writer.settle()
     text = (tmp_path / "info").read_text()
     assert f"[avg:60]\nbytes: 50 {50 * SAMPLE_INTERVAL / 60:.12g} {50 / 60:.12g}\n" in text
     assert "\ncount.msg.a: 5 " in text
@@ -106,6 +111,8 @@ async def test_averages(statistics, options, tmp_path):
 async def test_a_file_that_cannot_be_written_is_said(statistics, options, tmp_path, caplog):
     writer = await statistics()
     writer.write(status_of(), replace(options, infofile=str(tmp_path / "no" / "info")), ())
+    await writer.settle()
+    await asyncio.sleep(0)
     assert "cannot write" in caplog.text
 
 
