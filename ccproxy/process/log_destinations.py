@@ -37,8 +37,11 @@ class Stderr:
         if self._stream is None:
             write_all(STDERR, text.encode(self._encoding, "backslashreplace"))
             return
-        self._stream.write(text)
-        self._stream.flush()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except ValueError as error:  # it has been closed
+            raise OSError(str(error)) from error
 
     def close(self) -> None:
         """Standard error stays open."""

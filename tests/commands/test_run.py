@@ -163,9 +163,9 @@ def test_the_log_changes_with_the_plan_only(ini, call, serve):
         owner.reload()
         owner.reloaded(adopted)
         common.LOG.warning("here")
+        logs.tear_down()
         assert text in Path("y.log").read_text()
         assert bool(text) == bool(Path("y.log").read_text())
-    logs.tear_down()
 
 
 def test_a_log_file_that_cannot_be_opened_keeps_the_old_one(ini, call, serve):

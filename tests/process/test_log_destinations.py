@@ -1,6 +1,8 @@
 """Files are rotated in order, FIFOs waited for, and nothing is left half written unnoticed."""
 
+import io
 import os
+import sys
 import threading
 
 import pytest
@@ -86,6 +88,14 @@ def test_stderr_is_the_stream_that_stands_in_for_it(capsys):
     stderr.write(["a\n", "b\n"])
     stderr.close()
     assert capsys.readouterr().err == "a\nb\n"
+
+
+def test_a_stream_that_is_closed_cannot_be_written(monkeypatch):
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    stderr = Stderr()
+    sys.stderr.close()
+    with pytest.raises(OSError, match="closed file"):
+        stderr.write(["a\n"])
 
 
 def test_all_is_written_to_a_descriptor_that_does_not_block():
