@@ -144,7 +144,11 @@ class Starting:
 
     def end(self):
         """Wait for its end; all it said."""
-        self.process.wait(SECONDS)
+        try:
+            self.process.wait(SECONDS)
+        finally:
+            self.process.kill()  # if it has not ended; else this does nothing
+            self.process.wait()
         self._reader.join()
         self.process.stderr.close()
         return "".join(self.said)
