@@ -16,6 +16,7 @@ USUAL_LINES = 20
 PARAMETERS = 5
 
 LONG_MODULES: dict[str, str] = {
+    "ccproxy/core/outbox.py": "one queue, whose counts are true together or not at all",
     "ccproxy/net/zmtp/connection.py": "the read path of a peer in one piece: no call more per read",
     "ccproxy/protocols/jolie/caller.py": "a caller, what slows it down, and the way back to it",
 }

@@ -19,8 +19,9 @@ SMALL_CHUNK_SIZE = 16 * 1024
 """Chunks below this size, in bytes, are merged as soon as `MERGE_COUNT` of them wait in a row: a
 queue of single small messages would otherwise cost 40 % more memory than its bytes."""
 MERGE_COUNT = 64
-MAX_BROKEN_SENDS = 3
-"""A message is given up when this many connections in a row broke in the middle of it."""
+MAX_REFUSALS = 3
+"""A message is set aside when the far side has ended this many connections in the middle of it,
+in order, and nothing was sent in between. A cut of the connection never counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_cuts", "_offset", "_small", "_waiters", "_whole", "bytes", "dropped", "held",
-        "limits", "name", "queued", "sent", "waiting", "wake",
+        "_chunks", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes", "dropped",
+        "held", "limits", "name", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
@@ -54,7 +55,7 @@ class Outbox:
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._offset = 0
-        self._cuts = 0
+        self._refusals = 0
         self._small = 0
         self._whole = whole
         self._waiters: list[Callable[[], None]] = []
@@ -114,7 +115,7 @@ class Outbox:
         chunks = self._chunks
         while chunks and count >= len(chunks[0][0]):
             chunk, messages = chunks.popleft()
-            self._cuts = 0
+            self._refusals = 0
             count -= len(chunk)
             self.sent += messages
             self.waiting -= messages
@@ -128,27 +129,34 @@ class Outbox:
         self.sent += messages
 
     def rewind(self) -> None:
-        """After a broken connection, let a message that was sent in part wait again as a whole.
-
-        After `MAX_BROKEN_SENDS` broken connections in a row the far side is taken to refuse the
-        message. It is dropped, because it would stop the messages behind it for ever.
-        """
+        """After a connection, let a message that was sent in part wait again as a whole."""
         self._settle()
-        if not self._offset:
-            self._cuts = 0
-            return
         self.bytes += self._offset
         self._offset = 0
-        self._cuts += 1
-        if self._cuts == MAX_BROKEN_SENDS:
-            self._cuts = 0
-            self._drop_first("refused")
+
+    def refuse(self) -> int:
+        """As `rewind`, after the far side has ended the connection in order or by an ERROR.
+
+        It may refuse the message that it was sent in part. After `MAX_REFUSALS` such ends this
+        message is dropped, because it would stop the messages behind it for ever. Returns its size
+        in bytes then, 0 otherwise.
+        """
+        self._settle()
+        begun = self.waiting > 0 and (self._offset > 0 or self.held)
+        self.rewind()
+        self._refusals = self._refusals + 1 if begun else 0
+        if self._refusals < MAX_REFUSALS:
+            return 0
+        size = self._drop_first("refused")
+        self._refusals = 0
+        self._release()
+        return size
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
         self._settle()
         self.dropped[reason] += self.waiting
-        self.waiting = self.bytes = self._offset = self._small = 0
+        self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
         self._chunks.clear()
         self._release()
 
@@ -247,6 +255,8 @@ class Outbox:
         elif self._offset:
             self._open_first()
             half = self._chunks.popleft()
+        else:
+            self._refusals = 0
         found = bool(self._chunks)
         if found:
             self._drop_first("old")
@@ -254,12 +264,14 @@ class Outbox:
             self._chunks.appendleft(half)
         return found
 
-    def _drop_first(self, reason: str) -> None:
-        """Drop the first message; nothing of it may have been sent."""
+    def _drop_first(self, reason: str) -> int:
+        """Drop the first message, of which nothing may have been sent; return its size."""
         self._open_first()
-        self.bytes -= len(self._chunks.popleft()[0])
+        size = len(self._chunks.popleft()[0])
+        self.bytes -= size
         self.waiting -= 1
         self.dropped[reason] += 1
+        return size
 
     def _open_first(self) -> None:
         """Cut the first chunk into single messages, once per chunk, so that drops stay cheap."""
@@ -286,7 +298,7 @@ class Outbox:
         self.waiting -= whole
         self._offset -= cut
         if cut:
-            self._cuts = 0
+            self._refusals = 0
         self._chunks.appendleft((chunk[cut:], messages - whole))
 
     def _release(self) -> None:

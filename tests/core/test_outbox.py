@@ -158,9 +158,12 @@ class Machine(RuleBasedStateMachine):
         self.wire += data
         self._expect_calls()
 
-    @rule()
-    def break_connection(self) -> None:
-        self.box.rewind()
+    @rule(in_order=st.booleans())
+    def end_connection(self, in_order: bool) -> None:
+        if in_order:
+            assert self.box.refuse() == 0
+        else:
+            self.box.rewind()
         whole = len(self.wire) - self.model.offset
         self.received += numbers(self.wire[:whole])
         self.wire = b""
@@ -246,7 +249,7 @@ class Patient:
 
     @pytest.fixture(autouse=True)
     def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_BROKEN_SENDS", 1 << 30)
+        monkeypatch.setattr(module, "MAX_REFUSALS", 1 << 30)
 
 
 class TestMachine(Patient, Machine.TestCase):  # type: ignore[misc, name-defined]
@@ -257,30 +260,101 @@ class TestReloaded(Patient, Reloaded.TestCase):  # type: ignore[misc, name-defin
     pass
 
 
-def cut_in_the_middle(box: Outbox) -> None:
+def send_half(box: Outbox) -> None:
+    """The first message of several, or the only one, is sent in part."""
     box.advance(len(box.peek(1)[0]) // 2 + 1 if box.waiting == 1 else 3)
-    box.rewind()
 
 
-def test_a_message_that_breaks_the_connection_again_and_again_is_given_up() -> None:
+def test_a_message_at_which_the_far_side_ends_again_and_again_is_set_aside() -> None:
     box = Outbox("box", Limits())
     box.offer(numbered(0, 5) + numbered(1, 5), 2)
-    for _ in range(module.MAX_BROKEN_SENDS - 1):
-        cut_in_the_middle(box)
+    for _ in range(module.MAX_REFUSALS - 1):
+        send_half(box)
+        assert box.refuse() == 0
         assert box.waiting == 2
-    cut_in_the_middle(box)
+    send_half(box)
+    assert box.refuse() == len(numbered(0, 5))
     assert (box.waiting, dict(box.dropped)) == (1, {"refused": 1})
     assert bytes(box.peek(1)[0]) == numbered(1, 5)
+    assert box.bytes == len(numbered(1, 5))
 
 
-def test_a_connection_that_breaks_in_one_message_after_the_other_costs_none() -> None:
+def test_a_cut_never_counts_however_often_it_comes() -> None:
+    box = Outbox("box", Limits())
+    box.offer(numbered(0, 5) + numbered(1, 5), 2)
+    for _ in range(module.MAX_REFUSALS - 1):
+        send_half(box)
+        assert box.refuse() == 0
+    for _ in range(100):
+        send_half(box)
+        box.rewind()
+    assert (box.waiting, +box.dropped) == (2, {})
+    send_half(box)
+    assert box.refuse() > 0
+
+
+def test_ends_in_one_message_after_the_other_cost_none() -> None:
     box = Outbox("box", Limits())
     singles = [numbered(number, 5) for number in range(9)]
     box.offer(b"".join(singles), 9)
     for single in singles[:6]:
         box.advance(len(single) + 3)
-        box.rewind()
+        assert box.refuse() == 0
     assert (box.sent, box.waiting, +box.dropped) == (6, 3, {})
+
+
+def test_an_end_between_two_messages_refuses_none() -> None:
+    box = Outbox("box", Limits())
+    box.offer(numbered(0, 5), 1)
+    for _ in range(9):
+        assert box.refuse() == 0
+    for _ in range(module.MAX_REFUSALS - 1):
+        send_half(box)
+        assert box.refuse() == 0
+    assert box.refuse() == 0
+    send_half(box)
+    assert box.refuse() == 0
+    assert (box.waiting, +box.dropped) == (1, {})
+
+
+def test_the_count_of_refusals_goes_with_its_message() -> None:
+    for forget in (lambda box: box.offer(numbered(1, 5), 1), lambda box: box.clear("gone")):
+        box = Outbox("box", Limits(messages=1, policy="drop-old"))
+        box.offer(numbered(0, 5), 1)
+        for _ in range(module.MAX_REFUSALS - 1):
+            box.advance(3)
+            box.refuse()
+        forget(box)
+        box.offer(numbered(2, 5), 1)
+        box.advance(3)
+        assert box.refuse() == 0
+        assert box.waiting == 1
+
+
+def test_a_sealed_message_is_refused_as_well() -> None:
+    """Behind a seal it is not known how much of it was sent, only that it was begun."""
+    box = Outbox("box", Limits())
+    box.offer(numbered(0, 5), 1)
+    for _ in range(module.MAX_REFUSALS - 1):
+        box.held = True
+        assert box.refuse() == 0
+        box.held = False
+    box.held = True
+    assert box.refuse() == len(numbered(0, 5))
+    assert (box.waiting, dict(box.dropped)) == (0, {"refused": 1})
+    assert box.refuse() == 0
+
+
+def test_senders_that_wait_go_on_when_a_message_is_set_aside() -> None:
+    box = Outbox("box", Limits(bytes=10, policy="block"))
+    box.offer(numbered(0, 50), 1)
+    called: list[int] = []
+    box.wait(lambda: called.append(1))
+    for _ in range(module.MAX_REFUSALS):
+        assert not called
+        box.advance(3)
+        box.refuse()
+    assert called == [1]
 
 
 # The rules one by one

@@ -5,7 +5,7 @@ import random
 import pytest
 import zmq
 
-from ccproxy.wire.zmtp import Pong, command, frame, pack
+from ccproxy.wire.zmtp import Error, Pong, command, frame, pack
 from ccproxy.wire.zmtp.commands import error, ping
 
 SERVER = """
@@ -83,6 +83,30 @@ def test_a_message_over_max_message_closes_its_sender_alone(server, far, dial):
     assert far.recv_multipart()[-1] == b"fine"
     server.stop()
     assert server.ledger() == {"received": 7, "forwarded": 4, "too-big": 3}
+
+
+def test_libzmq_connects_again_after_a_message_that_was_refused(server, far, make, fill):
+    """It is told so by an ERROR, which it ignores."""
+    client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
+    for life in range(1, 4):
+        client.send_multipart([b"", b"data", b"x" * (100_001 * life**3)])
+        server.wait_for_count("peer closed listener=ccserver", 1)
+        client.send_multipart([b"", b"data", b"%d" % life])
+        while far.poll(100) == 0:
+            # What libzmq had written before it noticed the end is lost.
+            client.send_multipart([b"", b"data", b"%d" % life])
+        while far.poll(100):
+            assert far.recv_multipart()[-1] == b"%d" % life
+    assert client.poll(0) == 0
+
+
+def test_a_sender_is_told_that_its_message_is_refused(server, dial):
+    wire = dial().greet()
+    wire.sock.sendall(pack([b"", b"data", b"x" * 100_001])[:20])
+    assert wire.command() == Error("message larger than max-message = 100000 bytes")
+    wire = dial().greet()
+    wire.sock.sendall(pack([b"", b"data", *[b""] * 60]))
+    assert wire.command() == Error("not ZMTP: message of more than 50 frames")
 
 
 def test_many_frames_that_are_too_big_together(server, far, dial):

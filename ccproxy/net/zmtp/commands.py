@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from ccproxy.net.sender import Sender
-from ccproxy.wire.zmtp.commands import Error, Other, Ping, parse_frame
+from ccproxy.wire.zmtp.commands import Error, Other, Ping, error, parse_frame
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 TICK = 0.05
@@ -20,13 +20,21 @@ is over all the time, and without this limit the check would run without a pause
 class CommandHandler:
     """Sends due commands, answers the peer's, and calls `close` with a reason at the end."""
 
-    __slots__ = ("_close", "_heartbeat", "_loop", "_sender", "_timer", "paused")
+    __slots__ = ("_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "paused")
 
-    def __init__(self, heartbeat: Heartbeat, sender: Sender, close: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        heartbeat: Heartbeat,
+        sender: Sender,
+        close: Callable[[str], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        """`ended` is called in the place of `close` when the peer itself has said ERROR."""
         self.paused = False
         self._heartbeat = heartbeat
         self._sender = sender
         self._close = close
+        self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.on_timer()
@@ -42,9 +50,18 @@ class CommandHandler:
             self._sender.command(self._heartbeat.ping(self._loop.time(), command))
             self.on_timer()
         elif isinstance(command, Error):
-            self._close(f"the peer said: {command.reason}")
+            self._ended(f"the peer said: {command.reason}")
         elif isinstance(command, Other) and command.refused:
             self._close(f"{command.name.decode()} is for publishers' sockets")
+
+    def refuse(self, reason: str) -> None:
+        """Tell the peer why its connection is about to be closed, if it understands that.
+
+        libzmq 4.2 and later ignores an ERROR at this point and connects again. A ccserver learns
+        from it that it need not send its message again.
+        """
+        if self._heartbeat.understood:
+            self._sender.command(error(reason))
 
     def on_timer(self) -> None:
         """Send the PING that is due, close a silent peer, and set the timer for the next check."""

@@ -9,6 +9,8 @@ never look into a message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +65,7 @@ class Connection:
     __slots__ = (
         "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_paused",
         "_commands", "_rest", "_seal", "_sender", "_sock", "_timer", "_config", "closed", "name",
+        "refused",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +78,8 @@ class Connection:
     ) -> None:
         self.name = name
         self.closed = False
+        self.refused = 0
+        """Bytes of the message that the peer has refused so often that it was set aside."""
         self._sock = sock
         self._owner = owner
         self._config = config
@@ -139,13 +144,13 @@ class Connection:
             data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
-                self.close(reason_of(self._sender.write_error))
+                self._broken(self._sender.write_error)
             return
         except OSError as error:
             self.close(reason_of(error.errno or 0))
             return
         if not data:
-            self.close(self._hung_up())
+            self._hung_up()
             return
         broken = self._sender.connection_error()
         full = len(data) == READ
@@ -162,7 +167,7 @@ class Connection:
         if broken and full:
             self._loop.call_soon(self._readable)
         elif broken and not self._paused:
-            self.close(reason_of(broken))
+            self._broken(broken)
 
     def _unwritable(self, reason: str) -> None:
         """A write failed: read what came before. The loop does not report the error again."""
@@ -198,7 +203,7 @@ class Connection:
             return
         pings = self._config.options.pings
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
-        self._commands = CommandHandler(heartbeat, self._sender, self.close)
+        self._commands = CommandHandler(heartbeat, self._sender, self.close, self._ended)
 
     def tired(self) -> bool:
         """True if handlers have had this peer's messages for long enough in this turn."""
@@ -210,7 +215,7 @@ class Connection:
         try:
             self._deal(data)
         except ZmtpError as error:
-            self.close(f"not ZMTP: {error}")
+            self._refuse(f"not ZMTP: {error}")
         except Exception as error:
             self.close(f"internal error: {error!r}")
             raise
@@ -269,7 +274,7 @@ class Connection:
             self._refuse_size()
             return b""
         except ZmtpError as error:
-            self.close(f"not ZMTP: {error}")
+            self._refuse(f"not ZMTP: {error}")
             return b""
         if found is None or self.closed:
             return b""
@@ -279,7 +284,16 @@ class Connection:
 
     def _refuse_size(self) -> None:
         self._config.too_big()
-        self.close(f"message larger than max-message = {self._config.options.max_message} bytes")
+        self._refuse(f"message larger than max-message = {self._config.options.max_message} bytes")
+
+    def _refuse(self, reason: str) -> None:
+        """Say why, and close in order: the peer is to know that it was no cut of the connection."""
+        if self._commands is not None:
+            self._commands.refuse(reason)
+        if not self.closed:
+            with self.release(reason) as sock, contextlib.suppress(OSError):
+                # Closing alone would be a reset, if there are bytes that nothing has read yet.
+                sock.shutdown(socket.SHUT_WR)
 
     def _command(self, data: bytes, start: int) -> int:
         """Obey the command at `start`; its end, or `start` if it is not whole or not obeyed."""
@@ -294,7 +308,7 @@ class Connection:
                 return start
             self._handle_command(data[start:end])
         except ZmtpError as error:
-            self.close(f"not ZMTP: {error}")
+            self._refuse(f"not ZMTP: {error}")
         return start if self.closed else end
 
     def _handle_command(self, unit: bytes) -> None:
@@ -326,9 +340,30 @@ class Connection:
         if rest:
             self._traffic(rest)
 
-    def _hung_up(self) -> str:
+    def _hung_up(self) -> None:
+        """Nothing more comes. The end was in order unless a write has failed by a reset."""
         early = self._handshake is not None and self._handshake.waiting_for == "command"
-        return CLOSED_EARLY if early else CLOSED
+        reason = CLOSED_EARLY if early else CLOSED
+        if self._sender.connection_error() in (0, errno.EPIPE):
+            self._ended(reason)
+        else:
+            self.close(reason)
+
+    def _broken(self, error: int) -> None:
+        """The kernel has an error for the connection.
+
+        EPIPE means that the peer had closed in order, and reset only what we sent after that.
+        """
+        if error == errno.EPIPE:
+            self._ended(reason_of(error))
+        else:
+            self.close(reason_of(error))
+
+    def _ended(self, reason: str) -> None:
+        """The peer has ended the connection: it may refuse what it was being sent."""
+        if self.outbox is not None and not self.closed:
+            self.refused = self.outbox.refuse()
+        self.close(reason)
 
     def _too_slow(self, seconds: float) -> None:
         waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"

@@ -121,6 +121,11 @@ class OutgoingLink:
             self._kit.log.warning(
                 "link down link=%s remote=%s: %s", self.name, self.address, reason
             )
+        if connection.refused:
+            self._kit.log.warning(
+                "message refused link=%s remote=%s bytes=%d: %s", self.name, self.address,
+                connection.refused, reason,
+            )  # fmt: skip
 
     async def _half_close(self, connection: Connection, linger: float) -> None:
         if self.state != UP or self.outbox.waiting:

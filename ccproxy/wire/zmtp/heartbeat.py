@@ -87,6 +87,11 @@ class Heartbeat:
         return min(times, default=None)
 
     @property
+    def understood(self) -> bool:
+        """True if the peer knows commands; libzmq 4.1.6 would give an ERROR to its program."""
+        return self._understood
+
+    @property
     def _pinging(self) -> bool:
         return self._interval > 0 and self._understood
 

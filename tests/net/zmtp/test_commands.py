@@ -28,7 +28,8 @@ def make():
 
     def make(interval=0.0, timeout=0.0, ttl=0.0, version=(3, 1)):
         sent, closed = Sent(), []
-        made.append(CommandHandler(Heartbeat(interval, timeout, ttl, version), sent, closed.append))
+        heartbeat = Heartbeat(interval, timeout, ttl, version)
+        made.append(CommandHandler(heartbeat, sent, closed.append, closed.append))
         return made[-1], sent, closed
 
     yield make
@@ -90,6 +91,18 @@ async def test_other_commands(make, unit, reason):
     handler, _, closed = make()
     handler.handle(unit)
     assert closed == ([reason] if reason else [])
+
+
+async def test_a_peer_is_told_why_it_is_refused_if_it_understands_that(make):
+    """libzmq 4.2 knows commands but announces 3.0: a PING of it shows that."""
+    handler, sent, closed = make()
+    handler.refuse("too big")
+    older, quiet, _ = make(version=(3, 0))
+    older.refuse("too big")
+    assert (sent.commands, quiet.commands, closed) == ([error("too big")], [], [])
+    older.handle(ping(0, b""))
+    older.refuse("too big")
+    assert quiet.commands == [pong(b""), error("too big")]
 
 
 async def test_nothing_happens_after_the_end(make):

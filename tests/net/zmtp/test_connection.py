@@ -1,8 +1,11 @@
 import asyncio
+import socket
+import struct
 
 import pytest
 
 from ccproxy.config.links import ZmtpListenerOptions
+from ccproxy.core import outbox
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, scan
 from ccproxy.core.outbox import Limits, Outbox
@@ -183,6 +186,49 @@ async def test_the_ends_a_connection_can_have(make, until):
         assert len(owner.too_big) == reason.startswith("message larger")
         with pytest.raises(ConnectionError):
             await other.wait(zmtp.MessageReceived)
+
+
+async def test_a_peer_is_told_why_it_is_closed(make, until):
+    """Although there are bytes that nothing has read, it sees the end of the stream, no reset."""
+    _, owner, other = make()
+    await other.greet()
+    await other.send(pack([b"", b"a", bytes(200_000)]))
+    text = f"message larger than max-message = {MESSAGE} bytes"
+    assert (await other.wait(zmtp.CommandReceived)).command == zmtp.Error(text)
+    assert owner.reasons == [text]
+
+
+async def half_sent(owner, other, until):
+    """A message to the peer of which the kernel has taken a part."""
+    await other.greet()
+    await until(lambda: owner.box.wake is not None)
+    owner.box.offer(pack([b"", bytes(20_000_000)]), 1)
+    await until(lambda: owner.box.half_sent)
+
+
+@pytest.mark.parametrize("end", ["in order", "error", "reset", "ours"])
+async def test_only_an_end_in_order_counts_against_the_message_under_way(
+    make, until, monkeypatch, end
+):
+    monkeypatch.setattr(outbox, "MAX_REFUSALS", 1)
+    connection, owner, other = make()
+    await half_sent(owner, other, until)
+    if end == "in order":
+        other.sock.shutdown(socket.SHUT_WR)
+    elif end == "error":
+        await other.send(zmtp.commands.error("too big for me"))
+    elif end == "reset":
+        await other.send(pack([b"", b"a"])[:3])
+        other.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.sock.close()
+    else:
+        connection.close("ours")
+    await until(lambda: owner.reasons)
+    counts = end in ("in order", "error")
+    assert bool(connection.refused) == counts
+    assert (owner.box.waiting, owner.box.dropped["refused"]) == ((0, 1) if counts else (1, 0))
+    if end == "error":
+        assert owner.reasons == ["the peer said: too big for me"]
 
 
 async def test_a_peer_that_leaves(make, until):

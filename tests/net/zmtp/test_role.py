@@ -12,6 +12,7 @@ from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages
 from ccproxy.protocol import MessageProtocol
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, ZmtpError, pack
+from ccproxy.wire.zmtp.commands import error
 from ccproxy.wire.zmtp.frames import command
 from ccproxy.wire.zmtp.mechanism import Null
 
@@ -65,7 +66,7 @@ async def test_the_owner_hears_of_peers_and_a_message_to_push_closes_its_peer(
     box.offer(pack([b"job"]), 1)
     assert await reader.readexactly(5) == pack([b"job"])
     writer.write(pack([b"no"]))
-    assert await reader.read() == b""
+    assert await reader.read() == error("not ZMTP: a message to a socket that only sends")
     assert told[1:] == [("left", identity, 0)]
     assert "a message to a socket that only sends" in caplog.text
     await end(listener, writer)
