@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from ccproxy.config.handlers import Handlers, Role, is_handler
+from ccproxy.config.handlers import WORDS, Handlers, Role, is_handler
 from ccproxy.config.ini import SERVER, Ini, Section, read
 from ccproxy.config.listeners import LISTEN, ListenerSections
-from ccproxy.config.options import names_of
+from ccproxy.config.options import names_of, options_of
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve, suggest
-from ccproxy.config.routes import RoutesSection, read_routes
+from ccproxy.config.routes import RoutesSection, capital_problems, read_routes
 from ccproxy.config.server import ListenSection, ServerOptions
 
 ROUTES = "routes"
@@ -62,6 +62,8 @@ def build(
     plan = builder.build()
     problems += builder.problems
     sound = all(problem.warning for problem in problems)
+    if not sound and (hint := compat_hint(ini, problems, overrides, finder)):
+        problems.append(hint)
     return plan if sound else None, sorted(set(problems))
 
 
@@ -128,6 +130,10 @@ class _Builder:
             return RoutesSection((), (), ())
         routes = read_routes(section)
         self.problems += routes.problems
+        server = self.ini.section(SERVER)
+        undecided = server is not None and server.entry("compat") is None
+        if undecided and next(signs_of_original(self.ini), None):
+            self.problems += capital_problems(section)
         return routes
 
     def role(self, server: Resolved) -> Role:
@@ -147,13 +153,15 @@ class _Builder:
             name = section.name.partition(":")[2]
             meant = (f"{LISTEN}{name}", f"h:{name}") if name else (SERVER, ROUTES, "DEFAULT")
             hint = suggest(section.name, meant) or f"known: {', '.join(kinds)}"
-            yield section.problem(what, hint)
+            yield section.lenient(section.problem(what, hint))
 
     def leaks(self, names: set[str]) -> Iterator[Problem]:
         """Options of [DEFAULT] that no section has and no other option refers to."""
         sections = (*self.ini.sections, self.ini.defaults)
         used = {name for section in sections for name in section.references}
         known = names | names_of(ServerOptions, ListenSection)
+        if self.ini.defaults.original:
+            return  # they are routes
         for entry in self.ini.defaults.entries:
             if entry.name not in used and entry.name not in known:
                 what = f'"{entry.name}" in [DEFAULT] is used by no section'
@@ -168,6 +176,32 @@ def is_daemon(section: Section) -> bool:
     if any(section.own(name) for name in _DAEMON_OPTIONS):
         return True
     return "." in section.name and ":" not in section.name  # a task: the name of its module
+
+
+def compat_hint(
+    ini: Ini, problems: list[Problem], overrides: Mapping[str, str], finder: Finder
+) -> Problem | None:
+    """The advice to write `compat = cc` in a file that shows signs of the original, if it helps."""
+    server = ini.section(SERVER)
+    sign = next(signs_of_original(ini), None)
+    if server is None or server.entry("compat") is not None or sign is None:
+        return None
+    _, others = build(ini.file, {**overrides, "compat": "cc"}, finder)
+    before, after = (sum(not one.warning for one in set(some)) for some in (problems, others))
+    if after >= before:
+        return None
+    what = f"{before - after} of {before} mistakes are none with compat = cc in [{SERVER}]"
+    return server.problem(what, f"{sign} looks like a file of the CC server", warning=True)
+
+
+def signs_of_original(ini: Ini) -> Iterator[str]:
+    """What only files for the original have: its modules, and options without effect here."""
+    without_effect = {one.name for one in options_of(ServerOptions) if one.ignored}
+    for section in ini.sections:
+        for entry in section.entries:
+            is_module = entry.name in (*WORDS, *_DAEMON_OPTIONS) and entry.text.startswith("cc.")
+            if is_module or (section.name == SERVER and entry.name in without_effect):
+                yield f'"{entry.name}" in [{section.name}]'
 
 
 def missing_folders(section: Section, folders: Iterable[str]) -> Iterator[Problem]:

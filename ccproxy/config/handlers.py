@@ -175,6 +175,9 @@ class Handlers:
         works without them."""
         entries = [entry for name in WORDS if (entry := section.entry(name)) and not entry.fault]
         found = self.find(entries[0].text) if entries else None
+        if isinstance(found, Problem) and section.original:
+            self.problems.append(entries[0].problem(found.what, found.hint, warning=True))
+            return
         if found is not None and (isinstance(found, Problem) or found.standalone):
             # If it cannot be loaded, it may be such a handler: `take` reports the reason.
             self.take(section.name)

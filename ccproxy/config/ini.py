@@ -17,11 +17,19 @@ from configparser import (
     InterpolationError,
     InterpolationMissingOptionError,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ccproxy.config.problems import Problem, did_you_mean
-from ccproxy.config.scan import DEFAULT, SERVER_FILE, Grammar, Scan, scan
+from ccproxy.config.scan import (
+    DEFAULT,
+    ORIGINAL_FILE,
+    SERVER_FILE,
+    Grammar,
+    Scan,
+    asks_for_original,
+    scan,
+)
 
 SERVER = "ccserver"
 OVERRIDE = "--set"
@@ -71,6 +79,8 @@ class Section:
     """Names that its own entries use in `%(...)s`."""
     variables: tuple[str, ...] = BUILT_IN
     """Built-in names that its entries can use and set; none where `%(...)s` has no meaning."""
+    original: bool = False
+    """True if the file is read as the original server read it (`compat = cc`)."""
 
     def own(self, name: str) -> Entry | None:
         """Its own entry of that name."""
@@ -83,6 +93,10 @@ class Section:
     def problem(self, what: str, hint: str = "", *, warning: bool = False) -> Problem:
         """A problem with the section as a whole."""
         return Problem(self.file, self.line, what, hint, warning)
+
+    def lenient(self, problem: Problem) -> Problem:
+        """A problem that the original server did not mind: a warning, if its files are read."""
+        return replace(problem, warning=True) if self.original else problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,8 @@ def parse(
 ) -> tuple[Ini, list[Problem]]:
     """Text to sections; `host` is the name of this machine."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if grammar is SERVER_FILE and (overrides.get("compat") or asks_for_original(lines)):
+        grammar = SERVER_FILE if overrides.get("compat") == "no" else ORIGINAL_FILE
     scanned = scan(file, lines, grammar)
     reader = _Reader(scanned, grammar, file, overrides, host)
     sections = tuple(reader.section(name) for name in scanned.sections if name != DEFAULT)
@@ -169,7 +185,8 @@ class _Reader:
             default_section=DEFAULT,
             interpolation=BasicInterpolation() if grammar.variables else None,
         )
-        self.parser.optionxform = str  # type: ignore[assignment,method-assign]
+        form = str.lower if grammar.original else str
+        self.parser.optionxform = form  # type: ignore[assignment,method-assign]
         self.parser.read_file(scanned.lines, file)
 
     def section(self, name: str) -> Section:
@@ -193,6 +210,7 @@ class _Reader:
             ),
             references=frozenset(self.references(name)),
             variables=BUILT_IN if self.grammar.variables else (),
+            original=self.grammar.original,
         )
 
     def variables(self, section: str) -> dict[str, str]:
@@ -235,6 +253,7 @@ class _Reader:
             return
         for name in self.names[section]:
             raw = self.parser.get(section, name, raw=True)
-            yield from _REFERENCE.findall(raw.replace("%%", ""))
+            found = _REFERENCE.findall(raw.replace("%%", ""))
+            yield from map(self.parser.optionxform, found)
         for raw in self.overrides.values() if section == SERVER else ():
             yield from _REFERENCE.findall(raw.replace("%%", ""))

@@ -77,7 +77,8 @@ class _Table:
         for entry in self.section.entries:
             if entry.name not in known:
                 what = f'unknown option "{entry.name}" in [{self.section.name}]'
-                yield entry.problem(what, suggest(entry.name, {*self.names, *besides}))
+                hint = suggest(entry.name, {*self.names, *besides})
+                yield self.section.lenient(entry.problem(what, hint))
 
     def doubled(self, exclusive: Iterable[tuple[str, str]]) -> Iterator[Problem]:
         inherited = {entry.name: entry for entry in self.section.inherited}

@@ -37,12 +37,13 @@ class RoutesSection:
 
 
 def read_routes(section: Section) -> RoutesSection:
-    """Read all routes of the section."""
+    """Read all routes of the section; in the original, options of [DEFAULT] are routes as well."""
     routes: list[RoutePlan] = []
     uses: list[Use] = []
     problems: list[Problem] = []
-    for entry in section.entries:
-        problems += prefix_problems(entry)
+    for entry in (*(section.inherited if section.original else ()), *section.entries):
+        dead = [section.lenient(one) for one in prefix_problems(entry)]
+        problems += dead
         if entry.fault is not None:
             problems.append(entry.fault)
             continue
@@ -50,9 +51,20 @@ def read_routes(section: Section) -> RoutesSection:
         problems += _faults(entry, found)
         good = [use for use in found if use.section and "\n" not in use.section]
         uses += good
-        named = tuple(use.section for use in good)
-        routes.append(RoutePlan(entry.name, named, entry.line))
+        if not (dead and section.original):
+            named = tuple(use.section for use in good)
+            routes.append(RoutePlan(entry.name, named, entry.line))
     return RoutesSection(tuple(routes), tuple(uses), tuple(problems))
+
+
+def capital_problems(section: Section) -> Iterator[Problem]:
+    """Warnings for routes that the original server would have read in lower case."""
+    for entry in section.entries:
+        small = entry.name.lower()
+        if entry.name != small:
+            what = f'route "{entry.name}" matches capital letters only as written'
+            hint = f'CC read it as "{small}": write so, or compat = no in [ccserver] if it is meant'
+            yield entry.problem(what, hint, warning=True)
 
 
 def prefix_problems(entry: Entry) -> Iterator[Problem]:

@@ -23,6 +23,8 @@ _INDENTED_WORD = re.compile(r"[a-z][a-z_-]*\s*=")
 _WORD = re.compile(r"[\w.*-]+")
 _COLON = re.compile(r"([\w.*-]+)\s*:\s*(.*)")
 _COLON_FIRST = re.compile(r"[\w.*-]+\s*:(\s|$)")
+_ORIGINAL_OPTION = re.compile(r"([^:=\s][^:=]*?)\s*([:=])\s*(.*)")
+_COMPAT = re.compile(r"(?i:compat)\s*[:=]\s*cc")
 _COMMENT = "#"
 
 
@@ -39,9 +41,14 @@ class Grammar:
     """True: `%(NAME)s` stands for the value of an option; False: a percent sign is one."""
     example: str = "[ccserver]"
     """A header, for the hint that there is none."""
+    original: bool = False
+    """True: names are in lower case, a colon separates as well, and what is given twice is merged,
+    the last one counting. So the original server read its files; each is a warning."""
 
 
 SERVER_FILE = Grammar()
+ORIGINAL_FILE = Grammar(original=True)
+"""The files of a server with `compat = cc`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,17 @@ def bare(line: str, grammar: Grammar = SERVER_FILE) -> str:
     if line.lstrip().startswith(("#", ";")):
         return ""
     return re.split(rf"\s[{''.join(grammar.comments)}]", line, maxsplit=1)[0].rstrip()
+
+
+def asks_for_original(lines: list[str]) -> bool:
+    """True if `compat = cc` stands in `[ccserver]`."""
+    section = ""
+    for line in map(bare, lines):
+        if line.startswith("["):
+            section = line
+        elif section == "[ccserver]" and _COMPAT.fullmatch(line):
+            return True
+    return False
 
 
 def scan(file: str, lines: list[str], grammar: Grammar = SERVER_FILE) -> Scan:
@@ -108,6 +126,12 @@ class _Scanner:
         self.problems.append(Problem(self.file, number, what, hint))
         return _COMMENT
 
+    def unlike_original(self, number: int, what: str, hint: str = "") -> str:
+        """A mistake that is none in the original: a warning, if its files are read."""
+        warning = self.grammar.original
+        self.problems.append(Problem(self.file, number, what, hint, warning))
+        return _COMMENT
+
     def indented(self, number: int, line: str, text: str) -> str:
         if self.skipping:
             return _COMMENT
@@ -154,7 +178,8 @@ class _Scanner:
             return _COMMENT
         if name in self.sections:
             first = self.sections[name]
-            self.problem(number, f"section [{name}] is given twice", f"first in line {first}")
+            what = f"section [{name}] is given twice"
+            self.unlike_original(number, what, f"first in line {first}")
         self.sections.setdefault(name, number)
         self.section, self.lost = name, False
         return f"[{name}]"
@@ -162,6 +187,8 @@ class _Scanner:
     def option(self, number: int, line: str, text: str) -> str:
         if self.section is None:
             return self.no_section(number)
+        if self.grammar.original and (found := _ORIGINAL_OPTION.fullmatch(text)):
+            return self.original_option(number, line, found)
         if "=" not in text or text.startswith("=") or _COLON_FIRST.match(text.partition("=")[0]):
             return self.not_an_option(number, text)
         return self.known_option(number, line, text.partition("=")[0].strip())
@@ -170,11 +197,27 @@ class _Scanner:
         assert self.section is not None
         key = self.section, name
         if key in self.options:
-            self.skipping = True
             hint = f"first in line {self.options[key][0]}"
-            return self.problem(number, f'"{name}" is given twice in [{self.section}]', hint)
+            what = f'"{name}" is given twice in [{self.section}]'
+            self.unlike_original(number, what, hint)
+            if not self.grammar.original:
+                self.skipping = True
+                return _COMMENT
         self.value = self.options[key] = [number]
         return line
+
+    def original_option(self, number: int, line: str, found: re.Match[str]) -> str:
+        """An option as the original reads it."""
+        name, separator, value = found.groups()
+        if separator == ":":
+            line = f"{name} = {value}"
+            self.unlike_original(
+                number, "a colon separates name and value", f'better write "{_short(line)}"'
+            )
+        if self.section == "routes" and name != name.lower():
+            what = f'route "{name}" is read as "{name.lower()}", which no capital letter matches'
+            self.unlike_original(number, what)
+        return self.known_option(number, line, name.lower())
 
     def not_an_option(self, number: int, text: str) -> str:
         colon = _COLON.match(text)

@@ -72,6 +72,12 @@ class ServerOptions(ZmtpListenerOptions):
         kinds.choice(*ROLES), default="insecure",
         help="guards against handlers in the wrong place; insecure allows all",
     )  # fmt: skip
+    compat: str = option(
+        kinds.choice("cc", "no"), default="no",
+        help="cc: read this file as the CC server did, in which names are in lower case, a colon "
+        "separates, and repeated or unknown names are no mistakes; no: routes have capitals "
+        "on purpose",
+    )  # fmt: skip
     cc_stats: int = option(
         kinds.between(0, 2), default=1, help="statistics: 0 none, 1 totals, 2 also per type"
     )

@@ -198,3 +198,86 @@ def test_every_example_configuration_has_no_problems(finder, monkeypatch):
         plan, problems = build(str(file), {}, finder)
         assert [str(problem) for problem in problems] == []
         assert plan is not None
+
+
+ORIGINAL = """[ccserver]
+CC-Socket: tcp://127.0.0.1:22632
+cc-role = local
+heartbeat = 60
+my-note = for people
+COMPAT
+[routes]
+echo : h:echo
+echo = h:echo, h:all
+Pub.Info = h:all
+dead. = h:all
+[h:echo]
+handler = cc.handler.echo
+colour = blue
+[infosender]
+infodir = /var/log
+[h:unused]
+handler = cc.handler.nosuch
+[h:all]
+handler = cc.handler.disposer
+[h:all]
+"""
+
+
+def test_with_compat_nothing_is_a_mistake_that_the_original_did_not_mind(build_ini):
+    plan, problems = build_ini(ORIGINAL.replace("COMPAT", "compat = cc"))
+    assert plan is not None and plan.server.compat == "cc"
+    assert plan.listeners[0].address == "tcp://127.0.0.1:22632"
+    assert [(one.prefix, one.sections) for one in plan.routes] == [
+        ("echo", ("h:echo", "h:all")), ("pub.info", ("h:all",)),
+    ]  # fmt: skip
+    assert all(": warning: " in one for one in problems)
+    said = "\n".join(problems)
+    for text in (
+        ':2: warning: a colon separates name and value; better write "CC-Socket = tcp:',
+        ':5: warning: unknown option "my-note" in [ccserver]',
+        ':9: warning: "echo" is given twice in [routes]; first in line 8',
+        ':10: warning: route "Pub.Info" is read as "pub.info", which no capital letter matches',
+        ':11: warning: route "dead." never matches',
+        ':14: warning: unknown option "colour" in [h:echo]',
+        ":15: warning: unknown kind of section [infosender]",
+        ":18: warning: no handler ",
+        ":21: warning: section [h:all] is given twice",
+    ):
+        assert text in said
+
+
+def test_without_compat_a_file_of_the_original_is_known_by_its_signs(build_ini):
+    plan, problems = build_ini(ORIGINAL.replace("COMPAT", ""))
+    assert plan is None
+    [hint] = [one for one in problems if "compat = cc" in one]
+    mistakes = sum(": warning: " not in one for one in problems)
+    found = f"1: warning: {mistakes} of {mistakes} mistakes are none with compat = cc in [ccserver]"
+    assert f'{found}; "heartbeat" in [ccserver]' in hint
+    [capitals] = [one for one in problems if "Pub.Info" in one]
+    assert ": warning: " in capitals and 'CC read it as "pub.info"' in capitals
+
+
+def test_a_file_that_decides_about_compat_gets_no_hints(build_ini):
+    _, problems = build_ini(ORIGINAL.replace("COMPAT", "compat = no"))
+    assert not [one for one in problems if "compat" in one or "Pub.Info" in one]
+
+
+def test_routes_with_capitals_need_no_word_in_a_file_of_ccserver(build_ini):
+    plan, problems = build_ini(INI.replace("echo = h:echo", "calc.Sum = h:echo"))
+    assert problems == [] and plan.routes[0].prefix == "calc.Sum"
+
+
+def test_compat_on_the_command_line(build_ini):
+    text = INI.replace("echo = h:echo", "Echo: h:echo")
+    assert build_ini(text)[0] is None
+    plan, _ = build_ini(text, {"compat": "cc"})
+    assert plan.routes[0].prefix == "echo"
+    assert build_ini(ORIGINAL.replace("COMPAT", "compat = cc"), {"compat": "no"})[0] is None
+
+
+def test_in_the_original_defaults_are_routes(build_ini):
+    text = INI.replace("cc-role", "compat = cc\ncc-role") + "[DEFAULT]\nlog = h:echo\n"
+    plan, problems = build_ini(text)
+    assert [one.prefix for one in plan.routes] == ["log", "echo"]
+    assert all(": warning: " in one for one in problems)

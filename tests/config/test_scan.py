@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.config.scan import Grammar, bare, scan
+from ccproxy.config.scan import ORIGINAL_FILE, Grammar, asks_for_original, bare, scan
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,30 @@ def test_problems_have_lines_of_the_file(given_lines):
     for problem in scan("x.ini", given_lines).problems:
         assert 1 <= problem.line <= len(given_lines)
         assert "\n" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "asks"),
+    [
+        ("compat = cc", True),
+        ("Compat: cc ; as it was", True),
+        ("compat = no", False),
+        ("# compat = cc", False),
+        ("compat = ccx", False),
+    ],
+)
+def test_a_file_asks_for_the_original_in_the_section_of_the_server(line, asks):
+    assert asks_for_original(["[routes]", "a = b", "[ccserver]", line]) is asks
+    assert not asks_for_original(["[routes]", line])
+
+
+def test_the_original_splits_at_the_first_colon_or_equals_sign_and_the_last_one_counts():
+    lines = ["[a]", "B : c = d", "b = e : f", "  g", "c=", "= x", "nonsense", "[a]", "d:e"]
+    scanned = scan("x.ini", lines, ORIGINAL_FILE)
+    assert scanned.lines == (
+        "[a]", "B = c = d", "b = e : f", "  g", "c=", "#", "#", "[a]", "d = e",
+    )  # fmt: skip
+    assert scanned.options == {("a", "b"): (3, 4), ("a", "c"): (5,), ("a", "d"): (9,)}
+    assert [(one.line, one.warning) for one in scanned.problems] == [
+        (2, True), (3, True), (6, False), (7, False), (8, True), (9, True),
+    ]  # fmt: skip
