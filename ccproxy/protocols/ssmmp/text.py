@@ -108,6 +108,9 @@ def _head(lines: _Lines) -> tuple[str, int]:
     type = lines.values["type"]
     if not _TYPE.fullmatch(type):
         raise Malformed(f"type {type[:80]!r}, expected letters, digits and _", unreadable=True)
+    if type.endswith("_info") and lines.values["message_id"] == "0":
+        # The published implementation sends informations, which are not answered, with the id 0.
+        return type, 0
     try:
         id = _ID(lines.values["message_id"])
     except ValueError as error:

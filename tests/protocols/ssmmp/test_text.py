@@ -41,6 +41,19 @@ def test_accept(case):
     assert message.fields == read
 
 
+def test_an_information_may_have_the_id_0():
+    text = (
+        "type: source_service_session_close_info\nmessage_id: 0\n"
+        "sub_type: service_to_agent\nstatus: 200"
+    )
+    with pytest.raises(Malformed) as raised:
+        ssmmp.parse(text, Actor.AGENT)
+    assert not raised.value.unreadable  # only its lines are missing
+    with pytest.raises(Malformed, match="positive") as raised:
+        ssmmp.parse("type: session_request\nmessage_id: 0", Actor.AGENT)
+    assert raised.value.unreadable
+
+
 @pytest.mark.parametrize("case", SYNTAX["reject"], ids=lambda case: case["why"] + case["text"])
 def test_reject(case):
     (unit,) = ssmmp.Reader().feed(case["text"].encode())

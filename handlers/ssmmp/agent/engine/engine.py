@@ -221,6 +221,7 @@ class Engine:
         times += [row.deadline for row in self.state.rows.values()]
         times += [one.deadline for one in self.relay.forwarded.values()]
         times += [deadline for _, deadline in self.health.open.values()]
+        times.append(self.relay.held_deadline())
         return min([self.health.next, *(one for one in times if one)])
 
     def _healthy(self, message: ssmmp.SsmmpMessage) -> None:

@@ -1,8 +1,9 @@
 """What the agent passes on, and what it answers in place of an instance or of the Manager.
 
 Session requests that wait for the Manager and requests that wait for an instance are kept by their
-message ids. They last as long as the connections do and are not journalled. This module must never
-know how a process is started or ended.
+message ids. They last as long as the connections do and are not journalled. An instance may use the
+id of a request again when it has acknowledged the session; what it asks with that id before is held
+until then. This module must never know how a process is started or ended.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ _ADDRESS = "dest_service_instance_network_address"
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """A session request of an instance, with the answer once it is there."""
+    """A session request of an instance, with the answer once it is there; `deadline` is when the
+    requests that are held because of it wait no more, 0 = there is no answer yet."""
 
     instance: int
     plug: str
     to_address: str = ""
     to_port: int = 0
+    deadline: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,18 @@ class Relay:
         self.state = state
         self.requests: dict[int, SessionRequest] = {}
         self.forwarded: dict[int, ForwardedRequest] = {}
+        self.held: dict[int, list[ssmmp.SsmmpMessage]] = {}
+        self._held_count = 0
 
     def request(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """session_request of an instance."""
         status = self._refusal(instance, message)
         if status:
             self.refuse(instance, message, status)
+            return
+        if message.id in self.requests:
+            self.held.setdefault(message.id, []).append(message)
+            self._held_count += 1
             return
         self.requests[message.id] = SessionRequest(instance, message.text("source_plug_name"))
         fields = {**message.fields, "agent_network_address": self.state.identity.address}
@@ -68,7 +77,7 @@ class Relay:
         pending = self.requests.get(message.id)
         if pending and pending.instance != instance:
             return 409
-        if len(self.requests) >= self.state.settings.pending:
+        if len(self.requests) + self._held_count >= self.state.settings.pending:
             return 429
         return 0 if self.state.registered else 503
 
@@ -87,10 +96,15 @@ class Relay:
             return
         if message.ok:
             to = message.text(_ADDRESS), message.number("dest_socket_port")
-            self.requests[message.id] = replace(asked, to_address=to[0], to_port=to[1])
-        else:
-            del self.requests[message.id]
+            deadline = self.state.now + self.state.settings.answer_timeout
+            self.requests[message.id] = replace(
+                asked, to_address=to[0], to_port=to[1], deadline=deadline
+            )
+            self.state.to_instance(asked.instance, ssmmp.AGENT_TO_INSTANCE.forward(message))
+            return
+        del self.requests[message.id]
         self.state.to_instance(asked.instance, ssmmp.AGENT_TO_INSTANCE.forward(message))
+        self._take_up_held(asked.instance, message.id)
 
     def ack(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """session_ack of an instance."""
@@ -107,6 +121,31 @@ class Relay:
                            message.number("dest_socket_new_port"))
             )  # fmt: skip
         self.state.to_manager(ssmmp.AGENT_TO_MANAGER.forward(message))
+        self._take_up_held(instance, message.id)
+
+    def _take_up_held(self, instance: int, id: int) -> None:
+        """A message id is free again: what was asked with it meanwhile is asked now, in order."""
+        for message in self._release(id):
+            self.request(instance, message)
+
+    def _release(self, id: int) -> list[ssmmp.SsmmpMessage]:
+        """What was held because of a message id; it is held no more."""
+        found = self.held.pop(id, [])
+        self._held_count -= len(found)
+        return found
+
+    def held_deadline(self) -> float:
+        """When `tick` has to refuse held requests, 0 = there are none that have a time."""
+        times = [self.requests[id].deadline for id in self.held if id in self.requests]
+        return min((one for one in times if one), default=0.0)
+
+    def _refuse_held(self) -> None:
+        """Refuse the requests whose id belongs to an offer that was not acknowledged in time."""
+        for id in list(self.held):
+            asked = self.requests[id]
+            if asked.deadline and asked.deadline <= self.state.now:
+                for message in self._release(id):
+                    self.refuse(asked.instance, message, 409)
 
     def closed(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """A close info of an instance."""
@@ -156,7 +195,9 @@ class Relay:
         self.state.to_manager(ssmmp.AGENT_TO_MANAGER.forward(message))
 
     def tick(self) -> None:
-        """Answer 504 in place of the instances that did not answer in time."""
+        """Answer 504 in place of the instances that did not answer in time, and refuse requests
+        that were held for too long."""
+        self._refuse_held()
         for id, passed in list(self.forwarded.items()):
             if passed.deadline <= self.state.now:
                 del self.forwarded[id]
@@ -166,6 +207,9 @@ class Relay:
         """The connection to the Manager has ended: instances that wait for an answer of it get 503
         and ask again. An offer that is not acknowledged yet is kept, for the next registration."""
         self.forwarded.clear()
+        for id in list(self.held):
+            for message in self._release(id):
+                self.refuse(self.requests[id].instance, message, 503)
         for id, asked in list(self.requests.items()):
             if not asked.to_port:
                 del self.requests[id]
@@ -196,3 +240,4 @@ class Relay:
         for id, asked in list(self.requests.items()):
             if asked.instance == instance:
                 del self.requests[id]
+                self._release(id)

@@ -32,6 +32,7 @@ from .events import (
     InstanceLeaves,
     InstancePlaceable,
     InstanceServes,
+    SessionAcked,
     SessionGone,
     SessionOffered,
     SessionWaits,
@@ -80,36 +81,48 @@ class Manager(ManagerParts):
 
     def _receivers_of_events(self) -> EventReceivers:
         """The table of events: the parts that get one, in their order."""
+        return {**self._receivers_of_session_events(), **self._receivers_of_other_events()}
 
-        def changed(event: Event) -> None:
-            self.operations.changed()
+    def _changed(self, event: Event) -> None:
+        self.operations.changed()
 
+    def _receivers_of_session_events(self) -> EventReceivers:
         return {
             # A session has ended: its ends may be idle now, and a drain may go on.
             SessionGone: (
                 lambda event: self.instances.idle(event.instance),
                 lambda event: self.closing.advance(event.instance),
-                changed,
+                lambda event: self.offers.repeat_held(event.instance),
+                self._changed,
             ),
+            # A message id is free again: requests that came with it meanwhile are taken up.
+            SessionAcked: (lambda event: self.offers.repeat_held(event.instance),),
             # An instance has one more session: the service may need one more instance.
             SessionOffered: (lambda event: self.services.add_for_load(event.service),),
             # A request waits: an instance is started for it if none is on its way.
             SessionWaits: (lambda event: self.services.balance(event.service),),
             # A client could not reach an instance: its agent is asked how it is.
             ClientFailed: (lambda event: self.health.ask(event.instance),),
+        }
+
+    def _receivers_of_other_events(self) -> EventReceivers:
+        return {
             # A planned instance is due: perhaps there is a place for it now.
             InstancePlaceable: (lambda event: self.services.find_place(event.instance),),
             # An instance is ready: the requests that wait are offered it.
-            InstanceServes: (lambda event: self.offers.answer_waiting(event.service), changed),
+            InstanceServes: (
+                lambda event: self.offers.answer_waiting(event.service),
+                self._changed,
+            ),
             # An instance begins to end: another one is started if its service wants it.
-            InstanceLeaves: (lambda event: self.services.balance(event.service), changed),
+            InstanceLeaves: (lambda event: self.services.balance(event.service), self._changed),
             # A draining instance has no session left: it is asked to end.
             InstanceEmpty: (lambda event: self.instances.emptied(event.instance),),
             # An instance has ended: it is counted and replaced, and its node may be drained now.
             InstanceGone: (
                 lambda event: self.services.settle(event.row),
                 lambda event: self.agents.check_empty(event.row.agent),
-                changed,
+                self._changed,
             ),
             # An agent says nothing any more: its connection counts as ended.
             AgentSilent: (lambda event: self.agents.gone(event.peer),),
@@ -117,7 +130,7 @@ class Manager(ManagerParts):
             AgentUsable: (lambda event: self.agents.use(event.agent),),
             # An agent does not come back: requests do not wait for what only it could run.
             AgentLost: (lambda event: self.services.refuse_impossible(),),
-            Changed: (changed,),
+            Changed: (self._changed,),
         }
 
     def _done(self) -> list[Action]:

@@ -20,6 +20,13 @@ class SessionGone:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionAcked:
+    """This instance has acknowledged a session: it may use the message id again."""
+
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOffered:
     """An instance of this service has got one more session."""
 
@@ -103,6 +110,7 @@ class Changed:
 
 Event = (
     SessionGone
+    | SessionAcked
     | SessionOffered
     | SessionWaits
     | ClientFailed

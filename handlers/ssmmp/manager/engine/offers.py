@@ -18,9 +18,15 @@ from .sessions import SessionMachine
 from .state import State
 from .tables import LIVE, InstanceState, SessionState
 
+MAX_HELD = 1000
+"""Requests of one instance that may be held because their message id is pending."""
+
 
 class Offers:
-    """`_last` is the instance offered last, by service: a hint for round-robin, not state."""
+    """`_last` is the instance offered last, by service: a hint for round-robin, not state. `_held`
+    are the requests of instances that used a message id again before they acknowledged the session
+    for which they used it first: two sessions with one id could not be told apart until the ack.
+    They last as long as the connection of their agent does, and are not journalled."""
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class Offers:
         self.sessions = sessions
         self.instances = instances
         self._last: dict[str, int] = {}
+        self._held: dict[int, list[tuple[str, ssmmp.Message]]] = {}
 
     def on_session_request(self, agent: AgentRow, message: ssmmp.Message) -> None:
         """session_request."""
@@ -46,11 +53,21 @@ class Offers:
         if status:
             self.sessions.refuse(row, status)
             return
+        if self.store.session_index.size(("pending", row.agent, row.message)):
+            self._held.setdefault(row.source, []).append((agent.peer, message))
+            return
         dest = self._choose(row)
         if dest:
             self._offer(row, dest)
             return
         self._wait(row)
+
+    def repeat_held(self, source: int) -> None:
+        """A session of this instance is pending no more: take up the requests that were held."""
+        for peer, message in self._held.pop(source, ()):
+            key = self.store.agent_index.first(("peer", peer))
+            if key is not None:
+                self.on_session_request(self.store.agents[key], message)
 
     def _row(
         self, agent: AgentRow, source: InstanceRow | None, message: ssmmp.Message
@@ -70,11 +87,14 @@ class Offers:
         )
 
     def _repeated(self, row: SessionRow) -> bool:
-        """True if this very request is known already. An offer is made again; a request that waits
-        gets its answer when it is due."""
+        """True if this very request is pending already. An offer is made again; a request that
+        waits gets its answer when it is due. An offer that was not acknowledged in time is no
+        answer any more: the request is a new one."""
         pending = self.store.session_index.first(("pending", row.agent, row.message))
         old = self.store.sessions[pending] if pending is not None else None
-        if old is None or _request_key(old) != _request_key(row):
+        if old is None or old.state not in (SessionState.WAITING, SessionState.OFFERED):
+            return False
+        if _request_key(old) != _request_key(row):
             return False
         self.state.count("repeated.session_request")
         if old.state is SessionState.OFFERED:
@@ -90,10 +110,11 @@ class Offers:
             return 403
         if message.text("source_service_name") not in (source.service, source.program):
             return 403
-        index = self.store.session_index
-        pending = index.of(("pending", row.agent, row.message))
-        if pending or index.of(("used", row.source, row.message)):
+        pending = self.store.session_index.of(("pending", row.agent, row.message))
+        if any(self.store.sessions[key].source != row.source for key in pending):
             return 409
+        if len(self._held.get(row.source, ())) >= MAX_HELD:
+            return 429
         if self._leaving(source):
             return 410
         return self._edge_refusal(row)

@@ -13,7 +13,7 @@ from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import StateMachine
 
 from . import session_lookup
-from .events import ClientFailed, SessionGone
+from .events import ClientFailed, SessionAcked, SessionGone
 from .legacy_peers import LegacyPeers
 from .rows import AgentRow, SessionRow
 from .state import State, StoredRows
@@ -76,6 +76,7 @@ class SessionMachine:
                 row, "ack", from_port=message.number("source_plug_port"),
                 new_port=message.number("dest_socket_new_port"), status=message.status,
             )  # fmt: skip
+            self.state.pending.append(SessionAcked(row.source))
             return
         self.fire(row, "nack", status=message.status)
 

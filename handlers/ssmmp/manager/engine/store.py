@@ -70,8 +70,6 @@ def _session_groups(row: SessionRow) -> tuple[Hashable, ...]:
         groups.append(("pending", row.agent, row.message))
         if row.dest and not row.from_port:
             groups += [("unacked from", row.source, row.plug), ("unacked to", row.dest, row.plug)]
-    if row.state is SessionState.OPEN:
-        groups.append(("used", row.source, row.message))
     if row.state is SessionState.WAITING:
         groups += [("waiting", row.service), ("waits", row.source), ("waits at", row.agent)]
     if row.from_port:

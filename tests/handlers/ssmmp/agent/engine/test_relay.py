@@ -37,6 +37,59 @@ def test_equal_ids_of_two_instances(harness):
     assert harness.short(harness.ack(3)) == []
 
 
+def test_an_instance_may_use_the_same_id_for_every_session(harness):
+    harness.up()
+    for port in (40000, 40001):
+        assert [one.type for one in harness.messages(harness.ask())] == ["session_request"]
+        harness.offer()
+        harness.ack(port=port)
+    assert [one.port for one in harness.agent.state.sessions.values()] == [40000, 40001]
+
+
+def test_a_request_with_an_id_that_is_pending_is_held_until_the_ack(harness):
+    harness.up()
+    harness.ask()
+    assert harness.ask() == []
+    assert [one.type for one in harness.messages(harness.offer())] == ["session_response"]
+    assert [one.type for one in harness.messages(harness.ack())] == [
+        "session_ack", "session_request"
+    ]  # fmt: skip
+    harness.offer()
+    harness.ack(port=40001)
+    assert [one.port for one in harness.agent.state.sessions.values()] == [40000, 40001]
+
+
+def test_a_held_request_is_taken_up_when_the_pending_one_is_refused(harness):
+    harness.up()
+    harness.ask()
+    harness.ask()
+    types = [one.type for one in harness.messages(harness.offer(status=503))]
+    assert types == ["session_response", "session_request"]
+
+
+def test_a_held_request_does_not_wait_for_ever_for_an_ack(harness):
+    harness.up()
+    harness.ask()
+    harness.ask()
+    harness.offer()
+    assert ("session_response", 409) in harness.short(harness.wait(8.1))
+    assert harness.agent.relay.held == {}
+
+
+def test_held_requests_end_with_the_connections(harness):
+    harness.up()
+    harness.ask()
+    harness.ask()
+    assert harness.short(harness.do("unlinked")) == [("session_response", 503)] * 2
+    assert harness.agent.relay.held == {}
+    harness.do("linked")
+    harness.welcome(208)
+    harness.ask()
+    harness.ask()
+    harness.do("detached", "c2")
+    assert harness.agent.relay.held == {}
+
+
 def close_request(harness, side="source", id=7):
     fields = {"source_service_name": "orders", "source_service_instance_id": 2} if (
         side == "source") else {"dest_service_instance_id": 2}  # fmt: skip

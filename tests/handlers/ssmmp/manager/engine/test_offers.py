@@ -7,6 +7,18 @@ from ccproxy_handlers.ssmmp.manager import ManagerSettings
 
 WISH = "orders_client orders orders_api"
 
+TWO_PLUGS = """
+[app]
+[service web]
+kind = gateway
+plugs = orders_client -> orders.orders_api, store_client -> store.sql
+[service orders]
+sockets = orders_api
+[service store]
+kind = baas
+sockets = sql
+"""
+
 
 def status(lines):
     found = [line for line in lines if " session_response " in line]
@@ -85,14 +97,58 @@ def test_a_repeated_request_gets_the_same_offer(talk):
     first = talk.ask("a", 1, 9, WISH)
     assert talk.ask("a", 1, 9, WISH) == first
     talk.ack("a", 9, 40000)
-    assert status(talk.ask("a", 1, 9, WISH)) == [409]
     assert len(talk.manager.state.store.sessions) == 1
+
+
+def test_a_client_may_use_the_same_id_for_every_session(talk):
+    running(talk)
+    for port in (40000, 40001, 40002):
+        assert status(talk.ask("a", 1, 9, WISH)) == [200]
+        talk.ack("a", 9, port)
+    rows = talk.manager.state.store.sessions.values()
+    assert [(one.state, one.from_port) for one in rows] == [
+        ("OPEN", 40000), ("OPEN", 40001), ("OPEN", 40002)
+    ]  # fmt: skip
+
+
+def test_a_request_with_an_id_that_is_pending_is_held_until_the_ack(make_talk):
+    talk = make_talk(TWO_PLUGS)
+    talk.start()
+    talk.ready(talk.register("a", "fd00::1", "web,orders,store"))
+    talk.ready(talk.do(Scale("orders", 1)))
+    talk.ready(talk.do(Scale("store", 1)))
+    assert status(talk.ask("a", 1, 9, WISH)) == [200]
+    assert talk.ask("a", 1, 9, "store_client store sql") == []
+    assert status(talk.ack("a", 9, 40000)) == [200]
+    talk.ack("a", 9, 40001)
+    rows = talk.manager.state.store.sessions.values()
+    assert [(one.service, one.from_port) for one in rows] == [("orders", 40000), ("store", 40001)]
+
+
+def test_a_held_request_is_taken_up_when_the_pending_one_fails(make_talk):
+    talk = make_talk(TWO_PLUGS)
+    talk.start()
+    talk.ready(talk.register("a", "fd00::1", "web,orders,store"))
+    talk.ready(talk.do(Scale("orders", 1)))
+    talk.ready(talk.do(Scale("store", 1)))
+    talk.ask("a", 1, 9, WISH)
+    talk.ask("a", 1, 9, "store_client store sql")
+    assert status(talk.ack("a", 9, 0, 502)) == [200]
+
+
+def test_an_offer_that_was_never_acknowledged_does_not_silence_its_id(talk):
+    running(talk)
+    assert status(talk.ask("a", 1, 9, WISH)) == [200]
+    talk.wait(talk.manager.state.settings.ack_timeout + 1)
+    assert talk.session(1).state == "UNCONFIRMED"
+    said = talk.ask("a", 1, 9, WISH) + talk.wait(talk.manager.state.settings.unconfirmed + 1)
+    assert status(said) == [200]
 
 
 def test_a_repeated_request_that_waits_is_quiet(talk):
     talk.ask("a", 1, 9, WISH)
     assert talk.ask("a", 1, 9, WISH) == []
-    assert talk.ask("a", 1, 9, "orders_client nothing orders_api")[0].split()[3] == "status=409"
+    assert talk.ask("a", 1, 9, "orders_client nothing orders_api")[0].split()[3] == "status=404"
 
 
 def test_no_agent_has_the_program(make_talk):
