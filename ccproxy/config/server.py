@@ -81,6 +81,11 @@ class ServerOptions(ZmtpListenerOptions):
     cc_stats: int = option(
         kinds.between(0, 2), default=1, help="statistics: 0 none, 1 totals, 2 also per type"
     )
+    stats_types: int = option(
+        kinds.between(0, 5000), default=1000, reloadable=False,
+        help="message types that have counters of their own with cc-stats = 2, the first ones for "
+        "good; all others are counted as `other`",
+    )  # fmt: skip
     stats_period: float = option(
         kinds.duration("s", least=0.1), default=30.0,
         help="time between two statistics lines and infofile writes",

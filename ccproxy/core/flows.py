@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ccproxy.core.sinks import Sink
+from ccproxy.core.type_totals import WORDS, TypeTotals
 from ccproxy.core.verdict import Receiver
 
 TYPE_SIZE = 128
@@ -35,6 +36,12 @@ class Target:
         self.fate = fate
         self.reason = reason
 
+    @property
+    def word(self) -> str:
+        """What becomes of messages here, as far as it is the same for all: `ok` if they have a
+        destination, as in the original, which counted what a queue drops without its type."""
+        return "ok" if self.sinks or self.handlers else WORDS[self.fate]
+
 
 class Flow:
     """One message type: its target and counts; `gone` once the table has forgotten it."""
@@ -55,8 +62,12 @@ class FlowTable:
     without end takes no more memory.
     """
 
-    def __init__(self, limit: int, compile: Callable[[bytes], Target | None]) -> None:
+    def __init__(
+        self, limit: int, compile: Callable[[bytes], Target | None], named: int = 1000
+    ) -> None:
+        """`named` types have counts that stay when their flows are forgotten."""
         self.limit = limit
+        self.totals = TypeTotals(named)
         self.bytes = 0
         """Length of all types in the table; at most `TYPE_SIZE` times the limit of flows."""
         self.flows: dict[bytes, Flow] = {}
@@ -80,6 +91,7 @@ class FlowTable:
             self._forget()
         flow = self.flows[type] = Flow(target)
         self._order.append(type)
+        self.totals.admit(type)
         return flow
 
     def clear(self) -> None:
@@ -95,3 +107,4 @@ class FlowTable:
         gone.gone = True
         self.other.count += gone.count
         self.other.bytes += gone.bytes
+        self.totals.place(type).add(gone.target.word, gone.count, gone.bytes)

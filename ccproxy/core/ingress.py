@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ccproxy.core.flows import Target
 from ccproxy.core.hot import Buffer
-from ccproxy.core.ledger import RANK
+from ccproxy.core.ledger import OUTCOMES, RANK
 from ccproxy.core.message import Message
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
@@ -25,6 +25,9 @@ except ImportError:
     from ccproxy.core.hot import scan, scan_replies
 
     COMPILED = False
+
+LOSSES = {*OUTCOMES["dropped"], *OUTCOMES["crashed"]}
+"""Fates of messages that no destination has taken."""
 
 
 class MessageSource(NamedTuple):
@@ -100,7 +103,10 @@ class Ingress:
         source = self._source
         seen = Message.cut([source.identity, *unpack(raw)], switch.codec, source.listener)
         fates += [switch.deliver(receiver, seen) for receiver in target.handlers]
-        return min(fates, key=RANK.__getitem__)
+        fate = min(fates, key=RANK.__getitem__)
+        if fate in LOSSES:
+            switch.table.totals.lost(seen.type.encode(), fate, len(raw))
+        return fate
 
 
 class ReplyIngress:

@@ -25,6 +25,14 @@ FATES: dict[str, str] = {
 """Fate -> meaning. If the handlers of one message differ, the first of their fates in this order is
 counted: success, then loss, then what a handler discards, so that a discard never hides a loss."""
 
+OUTCOMES = {
+    "ok": ("forwarded", "replied", "consumed", "discarded"),
+    "dropped": ("unrouted", "full", "gone", "refused", "too-big"),
+    "crashed": ("failed",),
+    "invalid": ("malformed",),
+}
+"""Word of the original's counters -> the fates it stands for."""
+
 RANK = {fate: rank for rank, fate in enumerate(FATES)}
 
 

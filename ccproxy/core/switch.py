@@ -44,12 +44,15 @@ class Notices(Protocol):
 class Switch:
     """Routes, flows, peers and the ledger of one server."""
 
-    def __init__(self, codec: Codec, notices: Notices, flow_limit: int = 65536) -> None:
+    def __init__(
+        self, codec: Codec, notices: Notices, flow_limit: int = 65536, named: int = 1000
+    ) -> None:
+        """`flow_limit` types have a flow; the first `named` ones have counts for good."""
         self.codec = codec
         self.notices = notices
         self.ledger = Ledger()
         self.peers: dict[bytes, Sink] = {}
-        self.table = FlowTable(flow_limit, self._compile)
+        self.table = FlowTable(flow_limit, self._compile, named)
         self.malformed = Flow(Target(fate="malformed"))
         self._routes = Routes()
         self._handlers: Mapping[str, Decider] = {}
@@ -84,6 +87,8 @@ class Switch:
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         self.ledger.end(fate, 1, size)
+        if target.handlers:
+            self.table.totals.lost(name, fate, size)
         if fate == "unrouted":
             self.notices.unrouted(message.type, 1)
         return fate

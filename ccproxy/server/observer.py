@@ -22,6 +22,7 @@ from ccproxy.config.plan import Plan
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.type_totals import TypeCount
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.protocol import Listener
@@ -99,8 +100,8 @@ class Observer:
         """The message types with the most traffic."""
         return await pages.types_page(self._kit.switch.table, most)
 
-    async def all_types(self) -> list[TypeStatus]:
-        """Every message type, for statistics that want them all."""
+    async def all_types(self) -> dict[str, TypeCount]:
+        """The counts of the first message types, and of all others as `other`."""
         return await pages.all_types(self._kit.switch.table)
 
     def _handler_status(self, member: RunningHandler) -> HandlerStatus:

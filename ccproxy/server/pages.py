@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ccproxy.core.flows import Flow, FlowTable
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.type_totals import TypeCount
 from ccproxy.server.status import FlowStatus, PeerStatus, SinkStatus, StatusPage, TypeStatus
 
 SLICE = 1000
@@ -49,7 +50,7 @@ async def types_page(table: FlowTable, most: int) -> StatusPage[TypeStatus]:
     """The types with the most messages, the most first."""
     total = len(table.flows)
     top: list[tuple[int, bytes]] = []
-    async for names in _slices(list(table.flows)):
+    async for names in slices(list(table.flows)):
         counted = ((flow.count, name) for name in names if (flow := table.flows.get(name)))
         top = heapq.nlargest(most, (*top, *counted))
     found = [(name, flow) for _, name in top if (flow := table.flows.get(name))]
@@ -58,13 +59,23 @@ async def types_page(table: FlowTable, most: int) -> StatusPage[TypeStatus]:
     )
 
 
-async def all_types(table: FlowTable) -> list[TypeStatus]:
-    """The traffic of every type in the table, and what is no longer in it as `other`."""
-    found = [TypeStatus("other", table.other.count, table.other.bytes)]
-    async for names in _slices(list(table.flows)):
-        for name in names:
-            if flow := table.flows.get(name):
-                found.append(TypeStatus(_text(name), flow.count, flow.bytes))
+async def all_types(table: FlowTable) -> dict[str, TypeCount]:
+    """The counts of the first types by name, and of all others together as `other`.
+
+    Every flow is remembered at once and looked at later, so that one that is forgotten meanwhile is
+    counted once, and no count ever gets smaller.
+    """
+    # Two lists: 65,536 pairs would cost a run of the garbage collector.
+    names, flows = list(table.flows), list(table.flows.values())
+    found = {_text(name): TypeCount(one) for name, one in table.totals.types.items()}
+    other, rest = found.setdefault("other", TypeCount()), table.totals.other
+    for word, messages in rest.messages.items():
+        other.add(word, messages, rest.bytes[word])
+    async for numbers in slices(range(len(flows))):
+        for number in numbers:
+            flow = flows[number]
+            place = found.get(_text(names[number]), other)
+            place.add(flow.target.word, flow.count, flow.bytes)
     return found
 
 
@@ -92,19 +103,19 @@ async def _first(
     """The first items behind `after` in the order of `key`, and whether more follow."""
     best: list[Item] = []
     behind = 0
-    async for some in _slices(items):
+    async for some in slices(items):
         fit = [one for one in some if key(one) > after]
         behind += len(fit)
         best = heapq.nsmallest(most, (*best, *fit), key)
     return best, behind > len(best)
 
 
-async def _slices(items: Sequence[Item]) -> AsyncIterator[Sequence[Item]]:
-    """The items, `SLICE` of them in each turn of the loop."""
-    for start in range(0, len(items), SLICE):
+async def slices(items: Sequence[Item], size: int = SLICE) -> AsyncIterator[Sequence[Item]]:
+    """The items, `size` of them in each turn of the loop."""
+    for start in range(0, len(items), size):
         if start:
             await asyncio.sleep(0)
-        yield items[start : start + SLICE]
+        yield items[start : start + size]
 
 
 def _peer_key(peer: Peer) -> tuple[str, int]:

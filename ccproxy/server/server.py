@@ -22,6 +22,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.switch import Switch
+from ccproxy.core.type_totals import TypeCount
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
@@ -37,7 +38,7 @@ from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer
 from ccproxy.server.reload import ReloadOutcome, Reloads
 from ccproxy.server.statistics import Statistics
-from ccproxy.server.status import Status, TypeStatus
+from ccproxy.server.status import Status
 from ccproxy.wire.cc import CcCodec
 from ccproxy.wire.text import OperatorText
 
@@ -92,7 +93,7 @@ class Server:
         self.owner = owner
         self.log = ServerLog(loop.time)
         codec = CcCodec(gethostname(), time.time)
-        self.switch = Switch(codec, self.log, plan.server.flows)
+        self.switch = Switch(codec, self.log, plan.server.flows, plan.server.stats_types)
         identities = Identities(random.getrandbits(31))
         self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
         self.handlers = HandlerSet(self.kit, plugins)
@@ -255,7 +256,7 @@ class Server:
         options = self.plan.server
         if options.cc_stats:
             types = await self._types()
-            self.statistics.write(self.status(), options, types)
+            await self.statistics.write(self.status(), options, types)
 
     async def _sample(self) -> None:
         """Samples for the averages of the infofile."""
@@ -263,11 +264,11 @@ class Server:
             await asyncio.sleep(SAMPLE_INTERVAL)
             if self.plan.server.infofile_level > 2:
                 types = await self._types()
-                self.statistics.sample(self.status(), types)
+                await self.statistics.sample(self.status(), types)
 
-    async def _types(self) -> list[TypeStatus]:
+    async def _types(self) -> dict[str, TypeCount]:
         """What statistics say of message types: nothing, if they are not to be counted."""
-        return await self.observer.all_types() if self.plan.server.cc_stats > 1 else []
+        return await self.observer.all_types() if self.plan.server.cc_stats > 1 else {}
 
 
 def _raise_file_limit() -> None:

@@ -1,47 +1,57 @@
 """Statistics as the original wrote them: one log line each period, and the infofile.
 
-Names of counters are those of the original (count, bytes, .ok, .dropped, .crashed, .invalid). Where
-the original mixed losses of queues into the counts of messages, ours come from the ledger. For each
-type there is what came in, not what became of it (`count.msg.TYPE`). It renders a Status, and must
-never look at the server itself or count anything.
+Names of counters are those of the original (count, bytes, .ok, .dropped, .crashed, .invalid, and
+each of these with .msg.TYPE). Where the original mixed losses of queues into the counts of
+messages, ours come from the ledger. It renders a Status in pieces of bounded time, and must never
+look at the server itself or count anything.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.averages import WINDOWS, Average, Averages
+from ccproxy.core.ledger import OUTCOMES
+from ccproxy.core.type_totals import TypeCount
 from ccproxy.net.notices import ServerLog
 from ccproxy.server.infofile import InfoFile
-from ccproxy.server.status import HandlerStatus, ProcessStatus, Status, TypeStatus
+from ccproxy.server.pages import slices
+from ccproxy.server.status import HandlerStatus, ProcessStatus, Status
 from ccproxy.wire.text import OperatorText
 
-OUTCOMES = {
-    "ok": ("forwarded", "replied", "consumed", "discarded"),
-    "dropped": ("unrouted", "full", "gone", "refused", "too-big"),
-    "crashed": ("failed",),
-    "invalid": ("malformed",),
-}
-"""Word of the original -> the fates it stands for."""
+TYPES_AT_ONCE = 250
+"""Types whose counters are made in one turn of the loop: about a millisecond."""
 
 
-def totals(status: Status, types: Iterable[TypeStatus] = ()) -> Counter[str]:
-    """All counters since the start, with two for each of these message types."""
+async def totals(status: Status, types: Mapping[str, TypeCount]) -> dict[str, int]:
+    """All counters since the start that are not zero, with those of these message types."""
     ledger = status.ledger
     found = Counter({"count": ledger.received, "bytes": ledger.bytes})
     for word, fates in OUTCOMES.items():
         found[f"count.{word}"] = sum(ledger.fates.get(fate, 0) for fate in fates)
         found[f"bytes.{word}"] = sum(ledger.fate_bytes.get(fate, 0) for fate in fates)
-    for one in types:
-        found[f"count.msg.{one.type}"] += one.messages
-        found[f"bytes.msg.{one.type}"] += one.bytes
     for handler in status.handlers:
         found.update(handler.counters)
-    return +found
+    counters = {"count": 0, **+found}
+    async for some in slices(list(types.items()), TYPES_AT_ONCE):
+        for type, count in some:
+            counters.update(_type_counters(type, count))
+    return counters
+
+
+def _type_counters(type: str, count: TypeCount) -> Iterator[tuple[str, int]]:
+    """The counters of one type, by the names of the original and by ours for what came in."""
+    for unit, words in (("count", count.messages), ("bytes", count.bytes)):
+        if total := sum(words.values()):
+            yield f"{unit}.msg.{type}", total
+        for word, number in words.items():
+            if number:
+                yield f"{unit}.{word}.msg.{type}", number
 
 
 class Statistics:
@@ -49,38 +59,55 @@ class Statistics:
 
     def __init__(self, log: ServerLog) -> None:
         self._log = log
-        self._last: Counter[str] = Counter()
+        self._last: dict[str, int] = {}
         self._averages = Averages()
         self._infofile = InfoFile(log)
 
-    def sample(self, status: Status, types: Iterable[TypeStatus]) -> None:
+    async def sample(self, status: Status, types: Mapping[str, TypeCount]) -> None:
         """Take a sample for the averages; to be called every `averages.SAMPLE_INTERVAL` seconds."""
-        self._averages.sample(totals(status, types))
+        self._averages.sample(await totals(status, types))
 
-    def write(self, status: Status, options: ServerOptions, types: Iterable[TypeStatus]) -> None:
+    async def write(
+        self, status: Status, options: ServerOptions, types: Mapping[str, TypeCount]
+    ) -> None:
         """One line to the log, and the infofile anew, as the options say."""
-        total = totals(status, types)
-        latest = +Counter({name: count - self._last[name] for name, count in total.items()})
+        total = await totals(status, types)
+        latest = await self._new(total)
         self._last = total
-        shown = dict(latest) or {"count": 0}
-        line = ", ".join(f"{name}: {count}" for name, count in shown.items())
+        line = ", ".join([f"{name}: {count}" for name, count in latest.items()])
         self._log.info("%s", OperatorText("{" + line + "}"))
-        if options.infofile and options.infofile_level:
-            lines = head(status.process, options.stats_period)
-            if options.infofile_level > 1:
-                lines += [*counts("total", total), *counts("latest", latest), *links(status)]
-            if options.infofile_level > 2:
-                lines += self._windows()
-            self._infofile.write(Path(options.infofile), "\n".join(lines))
+        if not options.infofile or not options.infofile_level:
+            return
+        lines = head(status.process, options.stats_period)
+        if options.infofile_level > 1:
+            lines += [*await counts("total", total), *await counts("latest", latest)]
+            lines += links(status)
+        if options.infofile_level > 2:
+            lines += await self._windows()
+        self._infofile.write(Path(options.infofile), "\n".join(lines))
 
     async def settle(self) -> None:
         """Wait for a bounded time until the infofile is written."""
         await self._infofile.settle()
 
-    def _windows(self) -> list[str]:
+    async def _new(self, total: dict[str, int]) -> dict[str, int]:
+        """What was counted since the last line."""
+        latest: dict[str, int] = {}
+        async for some in slices(list(total.items())):
+            for name, count in some:
+                if count > (last := self._last.get(name, 0)):
+                    latest[name] = count - last
+        return latest or {"count": 0}
+
+    async def _windows(self) -> list[str]:
         lines = []
         for window in WINDOWS:
-            lines += [f"[avg:{window}]", *map(_average, self._averages.over(window)), ""]
+            await asyncio.sleep(0)
+            found = list(self._averages.over(window))
+            lines.append(f"[avg:{window}]")
+            async for some in slices(found):
+                lines += map(_average, some)
+            lines.append("")
         return lines
 
 
@@ -102,9 +129,12 @@ def head(process: ProcessStatus, period: float) -> list[str]:
     ]
 
 
-def counts(title: str, found: Counter[str]) -> list[str]:
+async def counts(title: str, found: Mapping[str, int]) -> list[str]:
     """A section of counters."""
-    return [f"[{title}]", *(f"{name}: {found[name]}" for name in sorted(found)), ""]
+    lines = [f"[{title}]"]
+    async for some in slices(sorted(found)):
+        lines += [f"{name}: {found[name]}" for name in some]
+    return [*lines, ""]
 
 
 def links(status: Status) -> list[str]:

@@ -12,6 +12,7 @@ from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import MORE, TIRED
 from ccproxy.core.ingress import Ingress, MessageSource, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
+from ccproxy.core.type_totals import TypeTotals
 from ccproxy.wire.zmtp.frames import frame, pack
 
 BOUNDS = (100_000, 100)
@@ -39,7 +40,7 @@ class FakeSwitch:
 
     def __init__(self, target: Target | None = None, peers: dict[bytes, Box] | None = None) -> None:
         self.ledger = Ledger()
-        self.table = SimpleNamespace(flows={})
+        self.table = SimpleNamespace(flows={}, totals=TypeTotals(9))
         self.flow = Flow(target or Target())
         self.peers = peers or {}
         self.codec = None
@@ -122,6 +123,17 @@ def test_with_handlers_each_message_has_the_best_fate(room, handlers, fate):
     switch = FakeSwitch(Target((Box(room),), tuple(handlers), "failed"))
     ingress(switch).feed(run([1, 2]))
     assert switch.fates() == {fate: 2}
+
+
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [("failed", {"ok": -2, "crashed": 2}), ("refused", {"ok": -2, "dropped": 2}), ("replied", {})],
+)
+def test_a_message_that_no_handler_took_is_not_ok_for_its_type(fate, words):
+    """The flow counts it as ok, because the flow has a destination."""
+    switch = FakeSwitch(Target((), (fate,), "failed"))
+    ingress(switch).feed(run([1, 2]))
+    assert switch.table.totals.other.messages == words
 
 
 @pytest.mark.parametrize("fate", ["unrouted", "malformed", "discarded"])

@@ -1,6 +1,7 @@
 """Statistics as the original wrote them, from a Status alone."""
 
 import asyncio
+import contextlib
 import re
 from dataclasses import replace
 
@@ -8,15 +9,17 @@ import pytest
 
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.averages import SAMPLE_INTERVAL
-from ccproxy.core.ledger import FATES
-from ccproxy.server.statistics import OUTCOMES, Statistics, totals
+from ccproxy.core.flows import FlowTable, Target
+from ccproxy.core.ledger import FATES, OUTCOMES
+from ccproxy.core.type_totals import TypeCount
+from ccproxy.server.pages import SLICE, all_types
+from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import (
     HandlerStatus,
     LedgerStatus,
     ProcessStatus,
     SinksStatus,
     Status,
-    TypeStatus,
 )
 
 FIVE = LedgerStatus(5, 50, {"forwarded": 5}, {"forwarded": 50})
@@ -31,6 +34,14 @@ def status_of(ledger=FIVE, handlers=()):
 
 
 LINKED = HandlerStatus("h:x", "proxy", {"state": "up"}, {"ping.sent": 3})
+
+
+def typed(**words):
+    """The counts of a type whose messages have ten bytes each."""
+    count = TypeCount()
+    for word, messages in words.items():
+        count.add(word, messages, 10 * messages)
+    return count
 
 
 @pytest.fixture
@@ -51,26 +62,69 @@ def test_every_fate_has_one_word_of_the_original():
     assert sorted(named) == sorted(FATES)
 
 
-def test_counters_have_the_names_of_the_original():
+async def test_counters_have_the_names_of_the_original():
     fates = {fate: number for number, fate in enumerate(FATES, 1)}
     sizes = {fate: 10 * number for fate, number in fates.items()}
     status = status_of(LedgerStatus(66, 660, fates, sizes), (LINKED, LINKED))
-    found = totals(status)
+    found = await totals(status, {})
     assert found["count"] == sum(found[f"count.{word}"] for word in OUTCOMES) == 66
     assert found["bytes"] == sum(found[f"bytes.{word}"] for word in OUTCOMES) == 660
     assert found["ping.sent"] == 6
-    types = [TypeStatus("other", 1, 10), TypeStatus("a.b", 5, 50), TypeStatus("other", 2, 20)]
-    found = totals(status, types)
-    assert (found["count.msg.a.b"], found["bytes.msg.a.b"]) == (5, 50)
-    assert found["count.msg.other"] == 3
+    found = await totals(status, {"a.b": typed(ok=4, dropped=1, crashed=0), "other": typed(ok=3)})
+    assert {name: count for name, count in found.items() if ".msg." in name} == {
+        "count.msg.a.b": 5, "count.ok.msg.a.b": 4, "count.dropped.msg.a.b": 1,
+        "bytes.msg.a.b": 50, "bytes.ok.msg.a.b": 40, "bytes.dropped.msg.a.b": 10,
+        "count.msg.other": 3, "count.ok.msg.other": 3,
+        "bytes.msg.other": 30, "bytes.ok.msg.other": 30,
+    }  # fmt: skip
+
+
+async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options, caplog):
+    """70,000 types with `cc-stats = 2` were a line of 17 MB and two seconds of silence."""
+    caplog.set_level("INFO")
+    table = FlowTable(65_536, lambda type: Target())
+    for number in range(70_000):
+        flow = table.miss(b"a.type.of.some.length.%d" % number)
+        flow.count, flow.bytes = 2, 100
+    writer = await statistics()
+    turns = asyncio.ensure_future(count_turns())
+    for _ in range(3):
+        await writer.sample(status_of(), await all_types(table))
+        await writer.write(status_of(), replace(options, infofile_level=3), await all_types(table))
+    turns.cancel()
+    await writer.settle()
+    assert await turns > 3 * 2 * 65_536 / SLICE
+    line = caplog.records[0].getMessage()
+    assert (line.count("count.ok.msg."), "count.ok.msg.other: 138000" in line) == (1001, True)
+    assert len(line) < 200_000
+
+
+async def test_an_idle_server_has_a_count_of_zero(statistics, options, tmp_path, caplog):
+    """Scrapers of the original find `count` in every line and in both sections."""
+    caplog.set_level("INFO")
+    writer = await statistics()
+    await writer.write(status_of(LedgerStatus(0, 0, {}, {})), options, {})
+    await writer.settle()
+    assert caplog.messages == ["{count: 0}"]
+    assert (tmp_path / "info").read_text().count("]\ncount: 0\n") == 2
+
+
+async def count_turns():
+    """How often this task had its turn until it was cancelled."""
+    turns = 0
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+    return turns
 
 
 async def test_a_line_says_what_was_new(statistics, options, caplog):
     caplog.set_level("INFO")
     writer = await statistics()
-    writer.write(status_of(handlers=(LINKED,)), options, ())
+    await writer.write(status_of(handlers=(LINKED,)), options, {})
     await writer.settle()
-    writer.write(status_of(handlers=(LINKED,)), options, ())
+    await writer.write(status_of(handlers=(LINKED,)), options, {})
     await writer.settle()
     first, second = [one.getMessage() for one in caplog.records]
     assert first == "{count: 5, bytes: 50, count.ok: 5, bytes.ok: 50, ping.sent: 3}"
@@ -81,7 +135,9 @@ async def test_a_line_says_what_was_new(statistics, options, caplog):
 async def test_the_infofile(statistics, options, tmp_path, level, sections):
     silent = HandlerStatus("h:silent", "echo", {}, {})
     writer = await statistics()
-    writer.write(status_of(handlers=(silent, LINKED)), replace(options, infofile_level=level), ())
+    await writer.write(
+        status_of(handlers=(silent, LINKED)), replace(options, infofile_level=level), {}
+    )
     await writer.settle()
     text = (tmp_path / "info").read_text()
     assert re.findall(r"^\[([\w:]+)\]$", text, re.MULTILINE) == sections
@@ -100,8 +156,8 @@ async def test_the_infofile(statistics, options, tmp_path, level, sections):
 
 async def test_averages(statistics, options, tmp_path):
     writer = await statistics()
-    writer.sample(status_of(), [TypeStatus("a", 5, 50)])
-    writer.write(status_of(), replace(options, infofile_level=3), ())
+    await writer.sample(status_of(), {"a": typed(ok=5)})
+    await writer.write(status_of(), replace(options, infofile_level=3), {})
     await writer.settle()
     text = (tmp_path / "info").read_text()
     assert f"[avg:60]\nbytes: 50 {50 * SAMPLE_INTERVAL / 60:.12g} {50 / 60:.12g}\n" in text
@@ -110,7 +166,7 @@ async def test_averages(statistics, options, tmp_path):
 
 async def test_a_file_that_cannot_be_written_is_said(statistics, options, tmp_path, caplog):
     writer = await statistics()
-    writer.write(status_of(), replace(options, infofile=str(tmp_path / "no" / "info")), ())
+    await writer.write(status_of(), replace(options, infofile=str(tmp_path / "no" / "info")), {})
     await writer.settle()
     await asyncio.sleep(0)
     assert "cannot write" in caplog.text
@@ -120,6 +176,7 @@ async def test_no_file_at_all(statistics, options, tmp_path, caplog):
     caplog.set_level("INFO")
     writer = await statistics()
     for none in ({"infofile": ""}, {"infofile_level": 0}):
-        writer.write(status_of(), replace(options, **none), ())
+        await writer.write(status_of(), replace(options, **none), {})
+    await writer.settle()
     assert list(tmp_path.iterdir()) == []
     assert len(caplog.records) == 2
