@@ -58,7 +58,6 @@ SHORT_MODULES = {
     "ccproxy/process/memory.py": "reads the operating system; the server that shows it does not",
     "ccproxy/protocols/jolie/sodep/shortcut.py": "knows callers, of which the codec knows nothing",
     "handlers/ssmmp/agent/config_check.py": "what `check` says of a section; nothing of it runs",
-    "handlers/ssmmp/agent/probes.py": "opens sockets, which its importer does not",
     "handlers/ssmmp/manager/config_check.py": "what `check` says of a section; nothing of it runs",
 }
 """Modules of a few lines that one other module imports, and why they stand alone."""

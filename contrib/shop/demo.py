@@ -130,7 +130,7 @@ class Demo:
     def _true_view(self) -> bool:
         rows = [one for one in self.mesh.rows("sessions") if one["state"] == "OPEN"]
         known = {(tuple(one["from"]), tuple(one["to"])) for one in rows}
-        return known == kernel.connections(self.mesh.nodes, 54000)
+        return known == kernel.connections(self.mesh.nodes, 24000)
 
 
 def main() -> int:

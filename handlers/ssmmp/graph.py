@@ -78,7 +78,7 @@ class Graph:
 
     name: str
     services: Mapping[str, GraphService]
-    ports: tuple[int, int] = (54000, 55554)
+    ports: tuple[int, int] = (24000, 25554)
 
     def edges(self) -> Iterator[tuple[str, Edge]]:
         """Every abstract connection with the name of its source."""

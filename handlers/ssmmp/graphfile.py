@@ -2,7 +2,7 @@
 
 [app]                        [service orders]
 name = shop                  sockets = orders_api, admin:8081
-ports = 54000-55554          plugs = store_client -> store.sql
+ports = 24000-25554          plugs = store_client -> store.sql
                              replicas = 0-4
 """
 
@@ -62,7 +62,7 @@ def _replicas(text: str) -> Replicas:
 
 
 def _ports(text: str) -> tuple[int, int]:
-    expected = "ports such as 54000-55554"
+    expected = "ports such as 24000-25554"
     low, high = _range(text, expected)
     if low < 1 or high > 65535:
         raise kinds.wrong(text, expected)
@@ -82,7 +82,7 @@ class AppOptions:
 
     name: str = option(kinds.text, default="app", help="name of the application")
     ports: tuple[int, int] = option(
-        PORTS, default=(54000, 55554), help="pool for assigned ports, per address"
+        PORTS, default=(24000, 25554), help="pool for assigned ports, per address"
     )
     allow_cycles: bool = option(
         kinds.flag, default=False, aliases=("allow_cycles",), help="services may form cycles"

@@ -49,7 +49,7 @@ class Runner:
         self._file = file
         self._do = do
         self._loop = asyncio.get_running_loop()
-        self._ports = LocalPorts(ctx)
+        self._local_ports = LocalPorts(ctx)
         self._sidecars: dict[int, Sidecar] = {}
         self._notices: dict[int, NoticeSocket] = {}
         self.children = Children(self._loop, self._exited, output)
@@ -115,7 +115,7 @@ class Runner:
         """Stop watching; what runs goes on."""
         self.children.close()
         for instance in list(self._sidecars):
-            self._sidecars.pop(instance).close(self._ports)
+            self._sidecars.pop(instance).close(self._local_ports)
         for instance in list(self._notices):
             self._stop_notify(instance)
 
@@ -127,20 +127,23 @@ class Runner:
                 wanted = await self._prepare(wanted, row)
             pid = await self._ctx.run_blocking(self.children.launch, wanted)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            why = str(error)
+            why, status = str(error), 423 if isinstance(error, probes.PortTaken) else 500
             self._release(key)
-            self._do(lambda now: self._agent.unspawned(now, key, why))
+            self._do(lambda now: self._agent.unspawned(now, key, why, status))
             return
         start = self.children.watch(key, pid)
         sidecar = self._sidecars.get(key)
-        ports = tuple((plug, one.number) for plug, one in sidecar.ports.items()) if sidecar else ()
-        self._file.mark(ProcessMark(key, start, wanted.env if sidecar else (), ports))
+        plugs = tuple((plug, one.number) for plug, one in sidecar.ports.items()) if sidecar else ()
+        self._file.mark(ProcessMark(key, start, wanted.env if sidecar else (), plugs))
         self._do(lambda now: self._agent.spawned(now, key, pid))
         if sidecar is not None:
             sidecar.attach()
 
     async def _prepare(self, wanted: Spawn, row: ProcessRow) -> Spawn:
-        """Add the ports of its sidecar and the name of its notice socket."""
+        """Add the ports of its sidecar and the name of its notice socket; PortTaken if it could
+        not listen on the ports of its sockets."""
+        address = self._agent.state.identity.address
+        await probes.require_free(address, [port for _, port in row.sockets])
         program = self._agent.state.repository.programs.get(row.program)
         env = dict(wanted.env)
         values: dict[str, str] = {}
@@ -158,7 +161,7 @@ class Runner:
         callbacks = Callbacks(self._received, self._stop)
         sidecar = Sidecar(self._ctx, configuration, callbacks)
         self._sidecars[configuration.instance] = sidecar
-        await sidecar.open(self._ports, numbers)
+        await sidecar.open(self._local_ports, numbers)
         return sidecar
 
     async def _watch(self, wanted: WatchPorts) -> None:
@@ -168,7 +171,12 @@ class Runner:
             row = state.rows.get(key)
             return row is not None and row.state in (ProcessState.SPAWNED, ProcessState.ATTACHED)
 
-        if await probes.accepting(state.identity.address, wanted.ports, starting):
+        async def owned(port: int) -> bool:
+            row = state.rows.get(key)
+            return row is not None and await self._ctx.run_blocking(proc.listens, row.pid, port)
+
+        questions = probes.PortQuestions(starting, owned)
+        if await probes.accepting(state.identity.address, wanted.ports, questions):
             self._do(lambda now: self._agent.ready(now, key))
 
     def _listen_for_notices(self, key: int, row: ProcessRow) -> str:
@@ -213,7 +221,7 @@ class Runner:
     def _release(self, key: int) -> None:
         sidecar = self._sidecars.pop(key, None)
         if sidecar is not None:
-            sidecar.close(self._ports)
+            sidecar.close(self._local_ports)
         self._stop_notify(key)
 
 

@@ -6,7 +6,7 @@ from ccproxy_handlers.ssmmp.graph import EAGER, ON_DEMAND, Edge, GraphSocket, Re
 REFERENCE = """
 [app]
 name = shop
-ports = 54000-55554          ; pool for assigned ports, per address
+ports = 24000-25554          ; pool for assigned ports, per address
 
 [service web]
 kind = gateway               ; gateway | regular | baas
@@ -36,7 +36,7 @@ def test_the_graph_of_the_reference():
     graph, problems = graphfile.parse("shop.ini", REFERENCE)
     assert not problems
     web, orders, store = (graph.services[one] for one in ("web", "orders", "store"))
-    assert (graph.name, graph.ports) == ("shop", (54000, 55554))
+    assert (graph.name, graph.ports) == ("shop", (24000, 25554))
     assert web.sockets == (GraphSocket("http", 8080),)
     assert web.plugs[0] == Edge("orders_client", "orders", "orders_api")
     assert (web.replicas, web.start) == (Replicas(2, 2), EAGER)

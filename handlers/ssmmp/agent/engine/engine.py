@@ -180,10 +180,12 @@ class Engine:
         self.processes.spawned(instance, pid)
         return self.state.log
 
-    def unspawned(self, now: float, instance: int, why: str) -> list[AgentAction]:
-        """A program could not be started."""
+    def unspawned(
+        self, now: float, instance: int, why: str, status: int = 500
+    ) -> list[AgentAction]:
+        """A program could not be started; `status` is the answer to the Manager."""
         self._at(now)
-        self.processes.unspawned(instance, why)
+        self.processes.unspawned(instance, why, status)
         return self.state.log
 
     def ready(self, now: float, instance: int) -> list[AgentAction]:

@@ -84,12 +84,12 @@ class Processes:
         if program and program.ready == PORT:
             self.state.log.append(WatchPorts(key, tuple(port for _, port in row.sockets)))
 
-    def unspawned(self, key: int, why: str) -> None:
+    def unspawned(self, key: int, why: str, status: int) -> None:
         """The process could not be started."""
         row = self.state.rows.get(key)
         if row:
             self.state.notice("not started", key, f"{row.program}: {why}")
-            self.state.answer("execution_response", row.start, 500)
+            self.state.answer("execution_response", row.start, status)
             self.state.answer("hard_shutdown_response", row.kill, _DONE, service_instance_id=key)
             self._forget(row)
 

@@ -1,10 +1,24 @@
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from ccproxy.testing import free_ports
 from ccproxy_handlers.ssmmp.agent import proc
+
+LISTENER = """
+import os, socket, subprocess, sys
+with socket.create_server(("127.0.0.1", 0)) as server:
+    os.set_inheritable(server.fileno(), True)
+    print(server.getsockname()[1], flush=True)
+    input()
+"""
+PARENT = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {LISTENER!r}])
+"""
 
 
 def test_a_process_is_known_by_its_start():
@@ -44,3 +58,22 @@ def test_users():
     else:
         with pytest.raises(PermissionError, match="only root"):
             proc.switched("root")
+
+
+@pytest.mark.parametrize("program", [LISTENER, PARENT], ids=["itself", "its child"])
+def test_a_listener_belongs_to_the_session_that_opened_it(program):
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], start_new_session=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    port = int(child.stdout.readline())
+    try:
+        assert proc.listens(child.pid, port)
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            assert not proc.listens(child.pid, other.getsockname()[1])
+    finally:
+        child.communicate(b"\n")
+
+
+def test_a_port_without_a_listener_here_may_be_that_of_a_namespace():
+    assert proc.listens(os.getpid(), free_ports(1)[0])

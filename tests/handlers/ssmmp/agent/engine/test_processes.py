@@ -27,6 +27,12 @@ def test_it_dies_at_start_or_cannot_be_started(harness):
     assert not harness.agent.state.rows
 
 
+def test_its_port_is_taken(harness):
+    harness.execute()
+    actions = harness.do("unspawned", 2, "port 54002 is taken", 423)
+    assert harness.short(actions) == [("execution_response", 423)]
+
+
 def test_it_never_attaches(harness):
     harness.execute()
     harness.do("spawned", 2, 77)
