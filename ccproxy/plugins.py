@@ -28,6 +28,7 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.options import options_of
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import suggest
+from ccproxy.core.plugin_code import interrupted
 from ccproxy.handler import Handler
 from ccproxy.protocol import MessageProtocol
 from ccproxy.verb import Verb
@@ -86,10 +87,26 @@ def _bad_options(base: type, taken: frozenset[str]) -> Callable[[Any], str]:
     return check
 
 
+def _waits(found: type[Handler]) -> str:
+    """Whether a method that must answer at once is `async def`."""
+    for name in ("check", "decide", "handle", "reloaded", "status"):
+        call = inspect.unwrap(getattr(found, name))
+        if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
+            return (
+                f"{name} is `async def`, expected `def`: it must answer at once; "
+                "work that waits goes to ctx.task or ctx.run_blocking"
+            )
+    return ""
+
+
+def _bad_handler(found: type[Handler]) -> str:
+    bad_options = _bad_options(object, frozenset({"handler", "plugin"}))
+    return bad_options(found) or _waits(found)
+
+
 HANDLER = PluginKind(
-    "handler", "ccproxy.handlers", "ccproxy_handler", Handler,
-    _bad_options(object, frozenset({"handler", "plugin"})), plain_word,
-)  # fmt: skip
+    "handler", "ccproxy.handlers", "ccproxy_handler", Handler, _bad_handler, plain_word
+)
 PROTOCOL = PluginKind(
     "protocol", "ccproxy.protocols", "ccproxy_protocol", MessageProtocol,
     _bad_options(ListenerOptions, frozenset({"protocol", "address"})),
@@ -174,6 +191,8 @@ class Plugins:
         try:
             found = list(self._classes(kind, source))
         except BaseException as error:  # a plugin may raise anything when it is imported
+            if interrupted(error):
+                raise
             return _broken(kind, source, error)
         if len(found) != 1:
             names = ", ".join(getattr(one, "__name__", repr(one)) for one in found) or "none"

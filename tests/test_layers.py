@@ -20,7 +20,7 @@ ALLOWED = {
     "protocol": {"ccproxy.config", "ccproxy.core", "ccproxy.net"},
     "verb": {"ccproxy.config"},
     "hookspecs": {*CONTRACTS, "pluggy"},
-    "plugins": {*CONTRACTS, "ccproxy.config", "ccproxy.hookspecs", "pluggy"},
+    "plugins": {*CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.hookspecs", "pluggy"},
     "process": {"ccproxy.process", "ccproxy.wire.text"},
     "net": {
         *CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.process",

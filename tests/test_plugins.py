@@ -166,6 +166,8 @@ BROKEN = {
     "syntax": ("x = 1\n\ndef f(:\n    pass\n", ":3: SyntaxError: invalid syntax"),
     "name": ("def f():\n    return nosuch\n\nf()\n", ":2: NameError: name 'nosuch'"),
     "exits": ("import sys\nsys.exit(3)\n", ":2: SystemExit: 3"),
+    "bare": ("raise BaseException('x')\n", ":1: BaseException: x"),
+    "cancels": ("import asyncio\nraise asyncio.CancelledError('x')\n", ":2: CancelledError: x"),
     "deeper": ("import json\njson.loads('{')\n", ":2: JSONDecodeError: "),
 }
 
@@ -181,6 +183,12 @@ def test_a_broken_plugin_names_its_line(folder, name):
     assert "\n" not in found
     assert issubclass(plugins.handler("hello", (where,)), Handler)
     assert not [module for module in sys.modules if module.startswith(f"ccproxy_plugin_{name}_")]
+
+
+def test_the_interrupt_of_an_operator_ends_an_import(folder):
+    where = folder("slow.py", "raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        Plugins([]).handler("slow", (where,))
 
 
 def test_what_a_plugin_needs_is_named(folder):
@@ -204,6 +212,15 @@ def test_an_entry_point_to_nowhere_names_itself():
 
 
 UNFIT = {
+    "waits": (
+        HELLO + "    async def handle(self, message): pass\n",
+        'waits.py for handler "waits": handle is `async def`, expected `def`',
+    ),
+    "yields": (
+        HELLO + "    async def status(self):\n        yield\n",
+        "status is `async def`, expected `def`",
+    ),
+    "decides": (HELLO + "    async def decide(self, type): pass\n", "decide is `async def`"),
     "none": ("x = 1\n", 'should provide one Handler class for "none", found none'),
     "imported": ("from ccproxy_handlers.echo import Echo\n", "found none"),
     "two": (HELLO + "class Other(Handler): pass\n", "found Hello, Other"),

@@ -15,6 +15,7 @@ from ccproxy.commands.dry import DryContext
 from ccproxy.commands.nearmiss import NearMiss, fault_of, near_misses
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
 from ccproxy.core.sinks import Sink
 from ccproxy.handler import Discard, Forward, Handler, Verdict
@@ -185,6 +186,7 @@ def decides(handler: Handler) -> bool:
 def recording(failures: dict[str, str], section: str, what: str) -> Iterator[None]:
     """Store a handler's exception as text: a plugin's mistake is part of the explanation."""
     try:
-        yield
+        with PluginCode():
+            yield
     except Exception as error:
         failures[section] = f"{what}: {type(error).__name__}: {error}"

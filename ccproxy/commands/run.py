@@ -266,10 +266,18 @@ class ServerProcess:
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run a coroutine on uvloop if it is installed, else on asyncio's loop."""
-    loop = uvloop()
-    factory = loop.new_event_loop if loop else None
+    found = uvloop()
+    factory = found.new_event_loop if found else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
+        loop = runner.get_loop()
+        task = loop.create_task(main)
+        while True:
+            try:
+                return loop.run_until_complete(task)
+            except (SystemExit, KeyboardInterrupt) as error:
+                if task.done():  # if not, a plugin's own callback ended the loop
+                    raise
+                common.LOG.error("a plugin raised %r in a callback", error, exc_info=error)
 
 
 def log_plan(plan: Plan, level: int) -> logs.LogPlan:

@@ -16,6 +16,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
 from ccproxy.config.routes import Use
+from ccproxy.core.plugin_code import PluginCode, fault_of
 
 WORDS = ("plugin", "handler")
 """Options that name the handler; the first is the old name and takes precedence."""
@@ -208,11 +209,14 @@ class Handlers:
         """Let each handler check the plan; `sound` is True if the plan has no mistakes so far."""
         for one in plan.handlers:
             try:
-                yield from _asked(one, plan)
+                with PluginCode():
+                    found = _asked(one, plan)
+                yield from found
             except Exception as error:
                 if sound:  # in an incomplete plan the fault need not be the handler's
                     what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
-                    yield Problem(plan.file, one.line, what, f'a fault of handler "{one.word}"')
+                    hint = fault_of(f'handler "{one.word}"', error)
+                    yield Problem(plan.file, one.line, what, hint)
 
 
 def _plan(section: Section, word: Entry, factory: type[Any], resolved: Resolved) -> HandlerPlan:

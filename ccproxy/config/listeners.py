@@ -18,6 +18,7 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
 from ccproxy.config.server import ListenSection
+from ccproxy.core.plugin_code import PluginCode, fault_of
 
 LISTEN = "listen:"
 """The first part of the names of listener sections."""
@@ -61,11 +62,13 @@ class ListenerSections:
         """Let each protocol check its plan; `sound` is True if the plan has no mistakes so far."""
         for one in self.plans:
             try:
-                yield from one.factory(one.protocol).check(one)
+                with PluginCode():
+                    found = list(one.factory(one.protocol).check(one))
+                yield from found
             except Exception as error:
                 if sound:  # in an incomplete plan the fault need not be the protocol's
                     what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
-                    hint = f'a fault of protocol "{one.protocol}"'
+                    hint = fault_of(f'protocol "{one.protocol}"', error)
                     yield Problem(self.ini.file, one.line, what, hint)
 
     def default(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:

@@ -166,6 +166,6 @@ class ReplyIngress:
             return "gone"
         try:
             self._on_message(seen)
-        except Exception as error:
+        except BaseException as error:  # SystemExit and the like must not end the server
             return switch.fault(self.name, seen.type, error)
         return "consumed"

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ccproxy.wire.cc import split
+from ccproxy.wire.cc import UntrustedMessage, split
 
 Value = Any
 """A neutral value: None, bool, int, float, str, bytes, list or dict of these."""
+
+
+class UnreadableMessage(ValueError):
+    """The payload of a message cannot be read: its sender is at fault, not the handler."""
 
 
 class Codec(Protocol):
@@ -58,8 +62,13 @@ class Message:
         return cls(type, route, payload, codec, listener)
 
     def value(self) -> Value:
-        """The payload as a neutral value; ValueError if it cannot be read."""
-        return self.codec.decode(self.type, self.payload)
+        """The payload as a neutral value; a ValueError if it cannot be read or is not trusted."""
+        try:
+            return self.codec.decode(self.type, self.payload)
+        except UntrustedMessage:
+            raise
+        except ValueError as error:
+            raise UnreadableMessage(str(error)) from error
 
     @property
     def size(self) -> int:

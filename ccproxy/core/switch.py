@@ -7,13 +7,22 @@ protocols through `take`. What goes out is put into outboxes, what belongs in a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Protocol
 
 from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK, Ledger
-from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
+from ccproxy.core.message import (
+    Action,
+    Actions,
+    Codec,
+    Message,
+    NativeAnswer,
+    Send,
+    UnreadableMessage,
+)
+from ccproxy.core.plugin_code import file_of
 from ccproxy.core.routes import Routes
 from ccproxy.core.sinks import Sink
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
@@ -119,7 +128,7 @@ class Switch:
             if actions is None:
                 return "consumed"
             return self.act(actions, message)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit and the like must not end the server
             return self.fault(receiver.name, message.type, error)
 
     def fault(self, name: str, type: str, error: BaseException) -> str:
@@ -163,7 +172,8 @@ class Switch:
             try:
                 payload = self.codec.encode(message.type, message.value(), None)
             except ValueError as error:
-                self.notices.failed(sinks[0].name, message.type, error)
+                unfit = UnreadableMessage(str(error))
+                self.notices.failed(sinks[0].name, message.type, unfit)
                 return ["failed"]
         chunk = pack(frames(message.route, message.type, payload))
         return ["forwarded" if max([sink.offer(chunk, 1) for sink in sinks]) else "full"]
@@ -196,11 +206,14 @@ class Switch:
                 return Target(sinks=verdict.sinks, fate="failed")
             if isinstance(verdict, Deliver):
                 whom = verdict.receivers(handler)
-                found = tuple([self._receivers.get(id(one), one) for one in whom])
-                return Target(handlers=found, fate="failed")
+                receivers = [self._receivers.get(id(one), one) for one in whom]
+                return Target(handlers=tuple(receivers), fate="failed")
             if isinstance(verdict, Discard):
                 return Target(fate="discarded", reason=str(verdict.reason))
-            raise TypeError(f"decide({type!r}) returned {verdict!r:.80}, expected a verdict")
-        except Exception as error:
+            if isinstance(verdict, Coroutine):
+                verdict.close()  # Python warns of a coroutine that is never awaited
+            found = f"decide({type!r}) returned {verdict!r:.80}"
+            raise TypeError(f"{found}, expected a verdict ({file_of(handler)})")
+        except BaseException as error:  # SystemExit and the like must not end the server
             self.notices.failed(handler.name, type, error)
             return Target(fate="failed")

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 
 from ccproxy.core.hot import Buffer
+from ccproxy.core.message import UnreadableMessage
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
 from ccproxy.process.rate_limit import RateLimit
-from ccproxy.wire.cc import split
+from ccproxy.wire.cc import UnreadableField, UntrustedMessage, split
 from ccproxy.wire.text import OperatorText, shortened
 from ccproxy.wire.zmtp import unpack
 
@@ -25,6 +26,8 @@ PEER_LINES = 50
 
 KEY_LIMIT = 1000
 """Characters of a key; the texts of peers in it are shorter."""
+SENDERS_FAULTS = (Refuse, UnreadableMessage, UnreadableField, UntrustedMessage)
+"""What a handler raises because of a message, and not because of a mistake in its code."""
 
 
 class ServerLog:
@@ -83,12 +86,14 @@ class ServerLog:
         self._say(total, messages, "Invalid CC message peer=%s: %s", (sender, reason))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
-        """A handler raised; a stack trace is written for what is likely a fault of its code."""
-        key = f"handler failed handler={handler}: {error.__class__.__name__}"
+        """A handler raised; a stack trace is written unless the message is at fault."""
+        # A peer can make up types, but not the names of other calls, such as (timer).
+        what = f" type={type}" if type.startswith("(") else ""
+        key = f"handler failed handler={handler}{what}: {error.__class__.__name__}"
         total = self._ask(self._limit, key, 1)
         if total is None:
             return
-        expected = isinstance(error, ValueError | KeyError | Refuse)
+        expected = isinstance(error, SENDERS_FAULTS)
         self.logger.error(
             "handler failed handler=%s type=%s messages=%d: %s: %s", handler, type, total,
             error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,

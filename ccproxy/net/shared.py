@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
@@ -24,6 +25,14 @@ class Kit:
     identities: Identities
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Calls to make with the identity of each peer that is gone."""
+
+    def call_plugin(self, name: str, what: str, call: Callable[[], object]) -> None:
+        """Call code of the plugin behind section `name`; log its exception, which ends here."""
+        try:
+            with PluginCode():
+                call()
+        except Exception as error:
+            self.log.failed(name, what, error)
 
     def departed(self, identity: bytes) -> None:
         """Tell every handler that asked for it that a peer is gone."""

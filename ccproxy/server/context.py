@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
@@ -29,11 +30,12 @@ from ccproxy.net.zmtp.link import OutgoingLink, drained
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.protocol import MessageProtocol
+from ccproxy.server.coroutines import awaited
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
 BACKLOG = 1024
-TIMER = "(timer)"
-"""Logged in the place of a message type for calls of a handler's timers."""
+TIMER, DEPARTURE = "(timer)", "(departure)"
+"""Logged in the place of a message type for such calls of a handler."""
 PROCESS_GRACE = 2.0
 """Seconds a process has between SIGTERM and SIGKILL."""
 
@@ -151,7 +153,7 @@ class HandlerContext(Context):
 
     def flush_later(self, one: Flushable) -> None:
         """Flush at the end of this turn of the loop."""
-        self._kit.flush_queue.flush_later(one)
+        self._kit.flush_queue.flush_later(PluginFlush(self._kit, self.name, one))
 
     def now(self) -> float:
         """Seconds of the loop's clock."""
@@ -165,7 +167,7 @@ class HandlerContext(Context):
         """Call with the identity of each peer that is gone."""
 
         def guarded(identity: bytes) -> None:
-            self._guard(lambda: call(identity))
+            self._timed(DEPARTURE, partial(call, identity))
 
         self._departures.append(guarded)
         self._kit.departures.append(guarded)
@@ -237,26 +239,37 @@ class HandlerContext(Context):
 
         def run() -> None:
             self._timers.discard(timer)
-            self._guard(call)
+            self._timed(TIMER, call)
 
         timer = self._loop.call_at(when, run)
         self._timers.add(timer)
 
-    def _guard(self, call: Callable[[], None]) -> None:
+    def _timed(self, what: str, call: Callable[[], None]) -> None:
+        """Make a call of the handler; log that it failed, or took long."""
         begun = perf_counter()
-        try:
-            call()
-        except Exception as error:
-            self._kit.log.failed(self.name, TIMER, error)
+        self._kit.call_plugin(self.name, what, call)
         took = perf_counter() - begun
         if took > SLOW_HANDLER_AFTER:
-            self._kit.log.slow(self.name, TIMER, took)
+            self._kit.log.slow(self.name, what, took)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
-            await work
+            await awaited(lambda: work)
         except Exception:
             self.log.exception("task failed")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFlush:
+    """A flush of the handler `name`: its exception must not keep others from being flushed."""
+
+    kit: Kit
+    name: str
+    one: Flushable
+
+    def flush(self) -> None:
+        """Flush; log what the handler raises."""
+        self.kit.call_plugin(self.name, "(flush)", self.one.flush)
 
 
 async def _close_peers(listener: ZmtpListener) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from ccproxy.server.coroutines import awaited
+
 
 class Draining:
     """Waits for each of these handlers in a task, and then ends it."""
@@ -36,7 +38,10 @@ class Draining:
     async def _wait(
         self, name: str, done: Awaitable[None], end: Callable[[], Awaitable[None]]
     ) -> None:
-        waits = [asyncio.ensure_future(done), asyncio.ensure_future(self._stopping.wait())]
+        waits = [
+            asyncio.ensure_future(awaited(lambda: done)),
+            asyncio.ensure_future(self._stopping.wait()),
+        ]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

@@ -15,6 +15,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Receiver
@@ -25,6 +26,7 @@ from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.context import HandlerContext
+from ccproxy.server.coroutines import awaited
 from ccproxy.server.draining import Draining
 from ccproxy.server.runners import ThreadRunner, receiver
 
@@ -36,6 +38,10 @@ STOP_TIMEOUT = 2.0
 
 class StartFailed(Exception):
     """A handler could not be started; the text names it and the reason."""
+
+
+class StartTooSlow(Exception):
+    """The start of a handler took longer than `start-timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +150,7 @@ class HandlerSet:
         self._retire_unused()
         await self._drain([one for one in leaving if one not in early])
         for name in keep:
-            self._tell_reloaded(self.members[name])
-
-    def _tell_reloaded(self, member: RunningHandler) -> None:
-        try:
-            member.handler.reloaded()
-        except Exception as error:
-            self._kit.log.failed(member.handler.name, "(reload)", error)
+            self._kit.call_plugin(name, "(reload)", self.members[name].handler.reloaded)
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
@@ -176,13 +176,19 @@ class HandlerSet:
         self._starting = {one.plan.section: one for one in made}
         for number, member in enumerate(made):
             try:
-                await _within(seconds, member.handler.start(member.context))
+                await _within(seconds, awaited(member.handler.start, member.context))
             except BaseException as error:  # also when it is cancelled: it has begun
                 await self._stop(made[: number + 1])
                 self._starting = {}
                 if not isinstance(error, Exception):
                     raise
-                raise _failed(member.plan, error) from error
+                raise self._failed(member.plan, error) from error
+
+    def _failed(self, plan: HandlerPlan, error: Exception) -> StartFailed:
+        """The text for an operator; the log has the traceback of what may be a mistake in code."""
+        if not isinstance(error, OSError | StartTooSlow):
+            self._kit.log.failed(plan.section, "(start)", error)
+        return StartFailed(f"[{plan.section}] cannot start: {str(error) or type(error).__name__}")
 
     async def _bring_back(self, stopped: list[RunningHandler], again: bool) -> None:
         """Run the earlier plan; if `again`, start the handlers stopped for the new one."""
@@ -201,16 +207,16 @@ class HandlerSet:
         self._retire_unused()
 
     def _make(self, plan: HandlerPlan) -> RunningHandler:
-        try:
-            handler = plan.factory(plan.section, plan.options)
-        except Exception as error:
-            raise _failed(plan, error) from error
         context = HandlerContext(plan.section, self._kit, self)
         switch, log = self._kit.switch, self._kit.log
-        handler.ctx = context
-        return RunningHandler(
-            plan, handler, context, receiver(handler, log, switch.act, context.count)
-        )
+        try:
+            with PluginCode():
+                handler = plan.factory(plan.section, plan.options)
+                handler.ctx = context
+                receives = receiver(handler, log, switch.act, context.count)
+        except Exception as error:
+            raise self._failed(plan, error) from error
+        return RunningHandler(plan, handler, context, receives)
 
     async def _stop(self, members: Iterable[RunningHandler]) -> None:
         """Stop all at the same time, so that one that hangs delays no other."""
@@ -222,7 +228,8 @@ class HandlerSet:
         for member in members:
             name, done = member.handler.name, None
             try:
-                done = member.handler.drain()
+                with PluginCode():
+                    done = member.handler.drain()
             except Exception as error:
                 self._cannot_drain(name, error)
             if done is None:
@@ -242,9 +249,9 @@ class HandlerSet:
             if left:
                 log.warning("stopped handler=%s messages lost=%d", name, left)
         try:
-            await asyncio.wait_for(member.handler.stop(), STOP_TIMEOUT)
+            await asyncio.wait_for(awaited(member.handler.stop), STOP_TIMEOUT)
         except Exception as error:
-            log.error("stop of %s: %r", name, error)
+            log.failed(name, "(stop)", error)
         await member.context.close()
         for box in member.context.outboxes():
             self.past.absorb(box)
@@ -266,19 +273,14 @@ class HandlerSet:
 
 
 async def _within(seconds: float, start: Awaitable[None]) -> None:
-    """Await the start of a handler; RuntimeError if it takes longer than this."""
+    """Await the start of a handler; StartTooSlow if it takes longer than this."""
     try:
         async with asyncio.timeout(seconds) as limit:
             await start
     except TimeoutError:
         if limit.expired():
-            raise RuntimeError(f"not done within start-timeout = {seconds:g} s") from None
+            raise StartTooSlow(f"not done within start-timeout = {seconds:g} s") from None
         raise
-
-
-def _failed(plan: HandlerPlan, error: Exception) -> StartFailed:
-    what = str(error) or error.__class__.__name__
-    return StartFailed(f"[{plan.section}] cannot start: {what}")
 
 
 def configure(switch: Switch, plan: Plan, members: Mapping[str, RunningHandler]) -> None:

@@ -110,7 +110,7 @@ class Observer:
         begun = perf_counter()
         try:
             facts = plain_facts(member.handler.status())
-        except BaseException as error:  # nothing of ours raises here, so it is the handler's own
+        except BaseException as error:  # SystemExit and the like must not end the server
             problem = f"{error.__class__.__name__}: {error}"[:LONGEST_TEXT]
             self._kit.log.failed(name, "(status)", error)
         took = perf_counter() - begun

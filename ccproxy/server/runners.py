@@ -10,11 +10,12 @@ import asyncio
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from time import perf_counter
 from typing import Protocol
 
-from ccproxy.core.message import Actions, Message
+from ccproxy.core.message import Actions, Message, NativeAnswer, Reply, Send
+from ccproxy.core.plugin_code import file_of
 from ccproxy.core.verdict import Full, Receiver, Refuse
 from ccproxy.handler import Handler
 from ccproxy.net.notices import ServerLog
@@ -25,6 +26,7 @@ QUEUE = 10_000
 """Messages that may wait for a handler with a thread; more are `full`."""
 QUEUE_BYTES = 64 * 1024 * 1024
 """Bytes of messages that may wait for a handler with a thread."""
+ACTIONS = (Reply, Send, NativeAnswer)
 SWITCH_INTERVAL = 0.0005
 """Seconds after which Python takes the interpreter lock from a computing thread: with the default
 of 5 ms each system call of the switch could wait that long, ten times the time it needs."""
@@ -43,6 +45,7 @@ class LoopRunner:
     def __init__(self, handler: Handler, log: ServerLog) -> None:
         self.name = handler.name
         self.exclusive = handler.exclusive
+        self._handler = handler
         self._handle: Callable[[Message], Actions] = handler.handle
         self._log = log
 
@@ -50,9 +53,7 @@ class LoopRunner:
         """Let the handler see one message, and take the time."""
         begun = perf_counter()
         try:
-            actions = self._handle(message)
-            # A generator does its work while it is iterated: do that here, so that it is timed.
-            return list(actions) if isinstance(actions, Iterator) else actions
+            return actions_of(self._handler, self._handle(message))
         finally:
             took = perf_counter() - begun
             if took > SLOW_HANDLER_AFTER:
@@ -103,10 +104,8 @@ class ThreadRunner:
             actions: Actions = None
             error: BaseException | None = None
             try:
-                actions = self._handler.handle(message)
-                # A generator does its work while it is iterated: here, not on the loop.
-                actions = list(actions) if isinstance(actions, Iterable) else actions
-            except (Exception, SystemExit) as raised:
+                actions = actions_of(self._handler, self._handler.handle(message))
+            except BaseException as raised:  # without its thread no message would be handled
                 error = raised
             if not self._tell(message, actions, error):
                 return
@@ -125,10 +124,29 @@ class ThreadRunner:
             try:
                 self._count(self._act(actions, message))
                 return
-            except Exception as raised:
+            except BaseException as raised:  # values of a reply may be objects of the plugin
                 error = raised
         self._count(error.fate if isinstance(error, Refuse) else "failed")
         self._log.failed(self.name, message.type, error)
+
+
+def actions_of(handler: Handler, found: object) -> Actions:
+    """What `handle` returned, as actions; TypeError if it is anything else.
+
+    A generator does its work here, where it is timed, or in the thread of its handler.
+    """
+    if found is None or isinstance(found, ACTIONS):
+        return found
+    if isinstance(found, Iterable) and not isinstance(found, Mapping | str | bytes):
+        actions = list(found)
+        wrong = [one for one in actions if not isinstance(one, ACTIONS)]
+        if not wrong:
+            return actions
+        found = wrong[0]
+    if isinstance(found, Coroutine):
+        found.close()  # Python warns of a coroutine that is never awaited
+    expected = "None, a Reply, a Send, a NativeAnswer, or several of them"
+    raise TypeError(f"handle returned {found!r:.80}, expected {expected} ({file_of(handler)})")
 
 
 def receiver(handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]) -> Receiver:

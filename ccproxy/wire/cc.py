@@ -26,6 +26,12 @@ class UntrustedMessage(ValueError):
     """A payload that can be read but must not be trusted: hijacked, wrong hash, encrypted."""
 
 
+class UnreadableField(ValueError, KeyError):
+    """A field of a message is missing or of the wrong kind: its sender is at fault."""
+
+    __str__ = Exception.__str__  # that of KeyError puts the text in quotes
+
+
 class Parts(NamedTuple):
     """One message, cut at its empty frame; `payload` are the frames behind the type."""
 
@@ -121,22 +127,24 @@ def blob(payload: Sequence[bytes]) -> bytes | None:
 
 
 def text(value: Mapping[str, Any], key: str) -> str:
-    """A text field; any value is converted to text. KeyError if absent, ValueError if null."""
+    """A text field; any value is converted to text. UnreadableField if absent or null."""
     return str(_present(value, key))
 
 
 def number(value: Mapping[str, Any], key: str) -> float:
-    """A number field, text converted; KeyError if absent, ValueError if it is not a number."""
+    """A number field, text converted; UnreadableField if it is absent or no number."""
     found = _present(value, key)
     try:
         return float(found)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"field {key!r} is {found!r:.80}, expected a number") from None
+        raise UnreadableField(f"field {key!r} is {found!r:.80}, expected a number") from None
 
 
 def _present(value: Mapping[str, Any], key: str) -> Any:
+    if key not in value:
+        raise UnreadableField(f"field {key!r} is missing")
     if value[key] is None:
-        raise ValueError(f"field {key!r} is null")
+        raise UnreadableField(f"field {key!r} is null")
     return value[key]
 
 

@@ -1,5 +1,8 @@
 """Which handler sections start, in which order, with which class; roles, circles, idle ones."""
 
+import asyncio
+import re
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -40,6 +43,16 @@ class Fragile(Handler):
         raise LookupError("nothing there")
 
 
+class Leaving(Handler):
+    def check(self, plan):
+        sys.exit(3)
+
+
+class Cancelled(Handler):
+    def check(self, plan):
+        raise asyncio.CancelledError
+
+
 class Sloppy(Handler):
     def check(self, plan):
         return ["a text is no problem"]
@@ -50,9 +63,8 @@ class Unmade(Handler):
         raise RuntimeError("cannot be made")
 
 
-CLASSES = {
-    one.__name__.lower(): one for one in (Sink, Alone, Central, Picky, Fragile, Sloppy, Unmade)
-}
+KINDS = (Sink, Alone, Central, Picky, Fragile, Leaving, Cancelled, Sloppy, Unmade)
+CLASSES = {one.__name__.lower(): one for one in KINDS}
 
 
 def find(word):
@@ -218,13 +230,16 @@ def test_check_is_asked():
     [
         ("fragile", "LookupError: nothing there"),
         ("unmade", "RuntimeError: cannot be made"),
+        ("leaving", "PluginExit: raised SystemExit(3)"),
+        ("cancelled", "PluginExit: raised CancelledError()"),
         ("sloppy", "TypeError: check gave 'a text is no problem', expected a Problem"),
     ],
 )
 def test_a_check_that_fails_is_a_problem_of_its_section(word, what):
-    assert checked(word) == [
-        f'x.ini:3: [h:a] cannot be checked: {what}; a fault of handler "{word}"'
-    ]
+    [said] = checked(word)
+    line = "" if word == "sloppy" else r", test_handlers\.py:\d+"
+    start = f'x.ini:3: [h:a] cannot be checked: {what}; a fault of handler "{word}"'
+    assert re.fullmatch(re.escape(start) + line, said)
     assert checked(word, sound=False) == []
 
 

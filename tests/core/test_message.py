@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from ccproxy.core.message import Message, Reply, Value
+from ccproxy.core.message import Message, Reply, UnreadableMessage, Value
+from ccproxy.wire.cc import UntrustedMessage
 
 
 class Upper:
@@ -46,3 +47,15 @@ def test_messages_and_actions_are_values() -> None:
         message.type = "b"  # type: ignore[misc]
     assert Reply("a") == Reply("a", {})
     assert Reply("a").value is not Reply("a").value
+
+
+class Strict:
+    def decode(self, type: str, payload: tuple[bytes, ...]) -> Value:
+        raise UntrustedMessage("hijacked") if type == "untrusted" else ValueError("no JSON")
+
+
+def test_a_payload_that_cannot_be_read_is_the_fault_of_its_sender() -> None:
+    with pytest.raises(UnreadableMessage, match="no JSON"):
+        Message("a", (), (), Strict()).value()  # type: ignore[arg-type]
+    with pytest.raises(UntrustedMessage, match="hijacked"):
+        Message("untrusted", (), (), Strict()).value()  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import tracemalloc
@@ -71,13 +72,13 @@ class Puppet:
 
     def decide(self, type: str) -> Verdict:
         self.asked.append(type)
-        if isinstance(self.verdict, Exception):
+        if isinstance(self.verdict, BaseException):
             raise self.verdict
         return self.verdict
 
     def handle(self, message: Message) -> Actions:
         self.seen.append(message)
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer(message) if callable(self.answer) else self.answer  # type: ignore[no-any-return]
 
@@ -173,11 +174,16 @@ def refuse(fate: str) -> Exception:
         (Puppet("h", answer=Full("no")), "full"),
         (Puppet("h", answer=refuse("no such fate")), "refused"),
         (Puppet("h", answer=KeyError("x")), "failed"),
+        (Puppet("h", answer=SystemExit(3)), "failed"),
+        (Puppet("h", answer=KeyboardInterrupt()), "failed"),
+        (Puppet("h", answer=asyncio.CancelledError()), "failed"),
         (Puppet("h", answer=Reply("not a type")), "failed"),
         (Puppet("h", answer=Reply("b", {"bad": True})), "failed"),
         (Puppet("h", answer="nonsense"), "failed"),
         (Puppet("h", answer=7), "failed"),
         (Puppet("h", KeyError("x")), "failed"),
+        (Puppet("h", SystemExit(3)), "failed"),
+        (Puppet("h", asyncio.CancelledError()), "failed"),
         (Puppet("h", "nonsense"), "failed"),
         (Puppet("h", Forward(())), "failed"),
     ],
@@ -191,8 +197,17 @@ def test_what_is_raised_is_said() -> None:
     assert bench.send(ONE) == {"consumed": 1}
     assert bench.heard.lines == [
         ("failed", "h:one", "a", "'x'"),
-        ("failed", "h:two", "a", "decide('a') returned '?', expected a verdict"),
+        ("failed", "h:two", "a", f"decide('a') returned '?', expected a verdict ({__file__})"),
     ]
+
+
+def test_a_coroutine_in_place_of_a_verdict_is_named_and_closed() -> None:
+    async def later() -> Verdict:
+        return Deliver()
+
+    bench = Bench(Puppet("h", later()))
+    assert bench.send(ONE) == {"failed": 1}
+    assert "returned <coroutine object" in bench.heard.lines[0][3]
 
 
 def test_unrouted() -> None:
@@ -621,13 +636,14 @@ def test_a_message_without_a_route_and_without_an_owner_is_gone() -> None:
     assert bench.feed(pack([b"", b"a"]), bench.link()) == {"gone": 1}
 
 
-def test_the_owner_of_a_link_may_raise() -> None:
+@pytest.mark.parametrize("kind", [KeyError, SystemExit, KeyboardInterrupt])
+def test_the_owner_of_a_link_may_raise(kind: type[BaseException]) -> None:
     def fail(message: Message) -> None:
-        raise KeyError("x")
+        raise kind("x")
 
     bench = Bench()
     assert bench.feed(pack([b"", b"a"]) * 2, bench.link(fail)) == {"failed": 2}
-    assert bench.heard.lines == [("failed", "h:link", "a", "'x'")] * 2
+    assert bench.heard.lines == [("failed", "h:link", "a", str(kind("x")))] * 2
 
 
 # Random bytes

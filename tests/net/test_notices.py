@@ -3,9 +3,11 @@ import logging
 
 import pytest
 
+from ccproxy.core.message import UnreadableMessage
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Full
 from ccproxy.net.notices import LOG_INTERVAL, PEER_LINES, ServerLog
+from ccproxy.wire.cc import UnreadableField, UntrustedMessage
 from ccproxy.wire.zmtp import pack
 
 
@@ -83,15 +85,33 @@ def test_what_is_wrong_with_a_message_is_said(log, caplog, raw, reason):
 
 @pytest.mark.parametrize(
     ("error", "trace"),
-    [(ValueError("x"), False), (KeyError("x"), False), (Full("x"), False), (OSError("x"), True)],
+    [
+        (Full("x"), False),
+        (UnreadableMessage("x"), False),
+        (UntrustedMessage("x"), False),
+        (UnreadableField("x"), False),
+        (ValueError("x"), True),
+        (KeyError("x"), True),
+        (SystemExit("x"), True),
+    ],
 )
-def test_a_stack_trace_for_what_is_a_fault_of_the_code(log, caplog, error, trace):
+def test_a_stack_trace_unless_the_message_is_at_fault(log, caplog, error, trace):
     log.failed("h:x", "a.b", error)
     log.failed("h:x", "a.b", error)
     [record] = caplog.records
     assert bool(record.exc_info) is trace
     start = f"handler failed handler=h:x type=a.b messages=1: {type(error).__name__}: "
     assert record.getMessage().startswith(start)
+
+
+def test_each_kind_of_call_has_a_line_of_its_own(log, caplog):
+    for type in ("(timer)", "(timer)", "(stop)", "a.b", "a.c"):
+        log.failed("h:x", type, KeyError("x"))
+    assert [line.split()[4] for line in lines(caplog)] == [
+        "type=(timer)",
+        "type=(stop)",
+        "type=a.b",
+    ]
 
 
 def test_who_is_slow_is_named_with_the_time(log, caplog):

@@ -59,13 +59,16 @@ async def test_a_timer_that_raises_or_takes_long_is_named_and_goes_on(make, unti
             raise RuntimeError("on purpose")
         if len(calls) == 2:
             time.sleep(0.01)
+        if len(calls) == 3:
+            sys.exit(7)
 
     ctx.every(0.002, tick)
-    await until(lambda: len(calls) > 3)
+    await until(lambda: len(calls) > 4)
     await ctx.close()
     text = caplog.text
     assert "handler failed handler=h:x type=(timer) messages=1: RuntimeError: on purpose" in text
     assert "slow handler handler=h:x type=(timer) took=" in text
+    assert "type=(timer) messages=1: PluginExit: raised SystemExit(7)" in text
 
 
 async def test_tasks_end_with_the_handler_and_their_errors_are_said(make, until, caplog):
@@ -81,9 +84,13 @@ async def test_tasks_end_with_the_handler_and_their_errors_are_said(make, until,
     async def fail():
         raise RuntimeError("on purpose")
 
+    async def leave():
+        sys.exit(7)
+
     ctx.task(wait())
     ctx.task(fail())
-    await until(lambda: "on purpose" in caplog.text)
+    ctx.task(leave())
+    await until(lambda: "on purpose" in caplog.text and "raised SystemExit(7)" in caplog.text)
     assert not ended
     await ctx.close()
     assert ended
@@ -142,11 +149,28 @@ async def test_the_rest_is_passed_on(make, caplog):
     await ctx.close()
 
 
-async def test_who_left_is_told_until_the_end(make):
+async def test_who_left_is_told_until_the_end(make, caplog):
     ctx, _ = make()
     heard = []
+    ctx.on_departure(sys.exit)
     ctx.on_departure(heard.append)
     ctx._kit.departed(b"a")
+    assert "type=(departure) messages=1: PluginExit: raised SystemExit(b'a')" in caplog.text
     await ctx.close()
     ctx._kit.departed(b"b")
     assert heard == [b"a"]
+
+
+async def test_a_flush_that_exits_keeps_no_other_from_its_flush(make, until, caplog):
+    ctx, _ = make()
+    flushed = []
+
+    class One:
+        def __init__(self, call):
+            self.flush = call
+
+    ctx.flush_later(One(lambda: sys.exit(7)))
+    ctx.flush_later(One(lambda: flushed.append(True)))
+    await until(lambda: flushed)
+    assert "type=(flush) messages=1: PluginExit: raised SystemExit(7)" in caplog.text
+    await ctx.close()

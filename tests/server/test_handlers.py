@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
@@ -262,5 +263,97 @@ async def test_who_misbehaves_at_the_end_does_not_keep_the_others(make, caplog, 
     await handlers.apply(plan(toy("a", kind=Odd), toy("b", kind=Stuck), toy("c")))
     await handlers.stop(0)
     assert LIFE[-1] == "stop c x"
-    for said in ("stop of a: RuntimeError", "stop of b: TimeoutError"):
+    for said in (
+        "handler failed handler=a type=(stop) messages=1: RuntimeError: will not stop",
+        "handler failed handler=b type=(stop) messages=1: TimeoutError",
+    ):
         assert said in caplog.text
+
+
+class Hostile(Toy):
+    """Raises what would end the server, in the method that its option names."""
+
+    def __init__(self, name, options):
+        super().__init__(name, options)
+        self.leave("init")
+
+    def leave(self, method):
+        if self.options.word == method:
+            sys.exit(3)
+        if self.options.word == f"{method} cancelled":
+            raise asyncio.CancelledError
+
+    async def start(self, ctx):
+        await super().start(ctx)
+        self.leave("start")
+
+    def drain(self):
+        self.leave("drain")
+        return self.end() if self.options.word.startswith("end") else None
+
+    async def end(self):
+        self.leave("end")
+
+    def reloaded(self):
+        self.leave("reloaded")
+
+    async def stop(self):
+        self.leave("stop")
+
+
+@pytest.mark.parametrize("word", ["init", "start", "start cancelled"])
+async def test_a_plugin_that_exits_in_its_start_costs_that_start(make, caplog, word):
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a")))
+    with pytest.raises(StartFailed, match=r"^\[b\] cannot start: raised (System|Canc)"):
+        await handlers.apply(plan(toy("a", "new"), toy("b", word, Hostile)))
+    assert word_of(switch, "a") == "x"
+    assert "handler failed handler=b type=(start) messages=1: PluginExit: raised" in caplog.text
+    assert "in leave" in caplog.text
+    await handlers.apply(plan(toy("a", "next")))
+    assert word_of(switch, "a") == "next"
+    await handlers.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("drain", "drain"),
+        ("end", "drain"),
+        ("end cancelled", "drain"),
+        ("stop", "stop"),
+        ("stop cancelled", "stop"),
+    ],
+)
+async def test_a_plugin_that_exits_when_it_is_replaced_costs_nothing(
+    make, caplog, until, word, what
+):
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a", word, Hostile)))
+    await handlers.apply(plan(toy("a", "next")))
+    assert word_of(switch, "a") == "next"
+    said = f"handler failed handler=a type=({what}) messages=1: PluginExit: raised"
+    await until(lambda: said in caplog.text)
+    await handlers.stop(0)
+
+
+async def test_a_plugin_that_exits_when_it_hears_of_a_reload_costs_nothing(make, caplog):
+    handlers, switch = make()
+    await handlers.apply(plan(toy("a", "reloaded", Hostile), toy("b")))
+    await handlers.apply(plan(toy("a", "reloaded", Hostile), toy("b", "new")), keep={"a"})
+    assert word_of(switch, "b") == "new"
+    assert "handler failed handler=a type=(reload) messages=1: PluginExit: raised" in caplog.text
+    await handlers.stop(0)
+
+
+class Misdeclared(Toy):
+    def start(self, ctx):
+        self.ctx = ctx
+
+
+async def test_a_start_that_is_no_coroutine_says_what_it_is(make):
+    handlers, _ = make()
+    said = r"start returned None, expected a coroutine: write `async def start` \(.*handlers.py\)"
+    with pytest.raises(StartFailed, match=said):
+        await handlers.apply(plan(toy("a", kind=Misdeclared)))
+    await handlers.stop(0)

@@ -78,6 +78,31 @@ async def test_who_stands_for_a_handler(runs, kind):
     assert (type(found), found.name) == (kind, "h:toy")
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"text": "x"}, "{'text': 'x'}"),
+        ("text", "'text'"),
+        (7, "7"),
+        ([Reply("a"), None], "None"),
+        (object, "<class 'object'>"),
+    ],
+)
+def test_what_is_no_action_is_named_with_the_file_of_the_handler(answer, said):
+    with pytest.raises(TypeError) as caught:
+        LoopRunner(Toy(lambda message: answer), Said()).handle(message("a"))
+    expected = "None, a Reply, a Send, a NativeAnswer, or several of them"
+    assert str(caught.value) == f"handle returned {said}, expected {expected} ({__file__})"
+
+
+def test_a_coroutine_in_place_of_actions_is_named_and_closed():
+    async def later(message):
+        return None
+
+    with pytest.raises(TypeError, match="handle returned <coroutine object"):
+        LoopRunner(Toy(later), Said()).handle(message("a"))
+
+
 class Work:
     """A handler in a thread, what it did and what became of it."""
 
@@ -120,6 +145,36 @@ async def test_failures_are_counted_and_said(until):
     await until(lambda: len(work.counted) == 3)
     assert work.counted == ["failed", "refused", "full"]
     assert work.said.failures[0] == ("h:toy", "a", "because")
+    assert await work.threaded.stop(5) == 0
+
+
+async def test_a_thread_survives_whatever_its_handler_raises(until):
+    errors = [KeyboardInterrupt(), SystemExit(3), asyncio.CancelledError(), GeneratorExit()]
+
+    def call(message):
+        if errors:
+            raise errors.pop()
+        return [Reply("still here")]
+
+    work = Work(call)
+    for _ in range(5):
+        work.threaded.handle(message("a"))
+    await until(lambda: len(work.counted) == 5)
+    assert work.counted == ["failed"] * 4 + ["replied"]
+    assert len(work.said.failures) == 4
+    assert await work.threaded.stop(5) == 0
+
+
+async def test_actions_that_raise_are_a_failure_of_the_handler(until):
+    work = Work(lambda message: Reply("a"))
+
+    def act(actions, message):
+        raise SystemExit(3)
+
+    work.threaded._act = act
+    work.threaded.handle(message("a"))
+    await until(lambda: work.counted)
+    assert work.counted == ["failed"]
     assert await work.threaded.stop(5) == 0
 
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
@@ -138,10 +139,7 @@ class OutgoingLink:
         before, self._state, self.reason = self._state, state, reason
         if state == before:
             return
-        try:
-            self._on_state(state)
-        except Exception as error:
-            self._kit.log.failed(self.name, "(link state)", error)
+        self._kit.call_plugin(self.name, "(link state)", partial(self._on_state, state))
 
     def _message(self, message: Message) -> None:
         if self.on_message is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ZmtpListenerOptions
@@ -119,10 +120,7 @@ class ZmtpListener:
 
     def _tell(self, call: Callable[[bytes, Outbox], None], identity: bytes, box: Outbox) -> None:
         """Call the owner of the role; its exception harms no peer."""
-        try:
-            call(identity, box)
-        except Exception as error:
-            self._kit.log.failed(self.name, "(peer)", error)
+        self._kit.call_plugin(self.name, "(peer)", partial(call, identity, box))
 
     def _hand_over(self, identity: bytes) -> bool:
         """Close the peer that has this identity, at any listener, if the options say so."""

@@ -194,7 +194,8 @@ async def test_drained_says_whether_it_was(make, far):
     await link.close(0)
 
 
-async def test_the_owner_hears_each_change_of_the_state_once(kit, until, caplog):
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+async def test_the_owner_hears_each_change_of_the_state_once(kit, until, caplog, kind):
     seen = []
     [port] = free_ports(1)
     link = OutgoingLink("h:x", Address.remote(f"tcp://127.0.0.1:{port}"), QUICK, kit())
@@ -205,7 +206,7 @@ async def test_the_owner_hears_each_change_of_the_state_once(kit, until, caplog)
 
     def fails(state):
         seen.append(state)
-        raise ValueError("on purpose")
+        raise kind("on purpose")
 
     link.on_state(fails)
     await link.close(0)
