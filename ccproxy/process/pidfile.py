@@ -6,14 +6,18 @@ It may wait for a moment and therefore must never be used once the event loop ru
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 from typing import BinaryIO
 
 TOUCH = 0.2
 """Seconds in which a lock may be another program's short look at the file, not a running server."""
+LONGEST_TEXT = 100
+"""Characters of a pid file that are looked at."""
 
 
 class PidFileError(Exception):
@@ -34,7 +38,10 @@ class PidFile:
     def read(self) -> int:
         """The number in the file, 0 if there is none; PidFileError if the file is corrupt."""
         try:
-            lines = self.path.read_text(encoding="ascii", errors="replace").splitlines()
+            with os.fdopen(
+                _open(self.path, os.O_RDONLY), encoding="ascii", errors="replace"
+            ) as file:
+                lines = file.read(LONGEST_TEXT).splitlines()
         except FileNotFoundError:
             return 0
         except OSError as error:
@@ -49,7 +56,7 @@ class PidFile:
     def held(self) -> bool:
         """True if a running process has the file locked."""
         try:
-            with self.path.open("rb") as file:
+            with os.fdopen(_open(self.path, os.O_RDONLY), "rb") as file:
                 return not _lock(file, fcntl.LOCK_SH)
         except FileNotFoundError:
             return False
@@ -89,7 +96,7 @@ class PidFile:
         """The file, opened and locked; None if a running process has it."""
         end = time.monotonic() + TOUCH
         while True:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
+            file = os.fdopen(_open(self.path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
             try:
                 mine = _lock(file, fcntl.LOCK_EX)
                 # The process that held it may have removed it since we opened it.
@@ -106,8 +113,24 @@ class PidFile:
     def _is(self, file: BinaryIO) -> bool:
         """True if this open file is the one that has our path."""
         with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+            return os.path.samestat(os.fstat(file.fileno()), self.path.lstat())
         return False
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a regular file and nothing else: a symbolic link under this name would let another user
+    of the folder choose which file a server truncates. OSError if it is anything else."""
+    safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | safe, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link; remove it") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return descriptor
 
 
 def _lock(file: BinaryIO, how: int) -> bool:

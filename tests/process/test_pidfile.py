@@ -158,3 +158,30 @@ def test_no_server_to_signal_is_a_warning(path, text):
     if text is not None:
         path.write_text(text)
     assert "the server is not running" in send_signal(PidFile(path), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("text", ["", "4711", "precious"])
+def test_a_symbolic_link_is_not_followed(path, tmp_path, text):
+    """Another user of the folder would choose which file the server empties."""
+    target = tmp_path / "precious"
+    target.write_text(text)
+    path.symlink_to(target)
+    file = PidFile(path)
+    for attempt in (file.take, file.read, file.held):
+        with pytest.raises(PidFileError, match=r"x\.pid: it is a symbolic link; remove it"):
+            attempt()
+    assert target.read_text() == text
+    assert path.is_symlink()
+
+
+def test_a_symbolic_link_to_nothing_makes_no_file(path, tmp_path):
+    path.symlink_to(tmp_path / "absent")
+    with pytest.raises(PidFileError, match="it is a symbolic link"):
+        PidFile(path).take()
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_fifo_does_not_hold_the_start(path):
+    os.mkfifo(path)
+    with pytest.raises(PidFileError, match="it is no regular file"):
+        PidFile(path).take()
