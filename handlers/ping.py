@@ -19,12 +19,14 @@ PING_INTERVAL = 1.0
 """Seconds from one ping to the next."""
 PONG_TIMEOUT = 5.0
 """Seconds without a pong after which the log says so; a pong that takes longer is too late."""
+LONGEST_SILENCE = 3600.0
+"""Seconds between two lines about the same silence, at most."""
 TRACE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text for the log; `word` is the name of its counter."""
+    """A text for the log, or an empty one for nothing; `word` is the name of its counter."""
 
     level: int
     word: str
@@ -39,6 +41,9 @@ class Pinger:
         self.last_ping = time
         self.last_pong = time
         self.round_trip: float | None = None
+        self._missing = 0
+        self._wait = PONG_TIMEOUT
+        self._said: float | None = None
 
     @property
     def silence(self) -> float:
@@ -51,7 +56,11 @@ class Pinger:
         return self.silence <= PONG_TIMEOUT
 
     def ping(self, time: float) -> Note | None:
-        """Record that a ping is due now, sent or not; return a note if pongs are missing."""
+        """Record that a ping is due now, sent or not; return a note if pongs are missing.
+
+        It has a text when the silence begins, and then after intervals that double up to
+        `LONGEST_SILENCE`.
+        """
         # If the system clock was set back, the silence would seem shorter by that time.
         if time < self.last_ping:
             self.last_pong += time - self.last_ping
@@ -60,7 +69,25 @@ class Pinger:
         self.last_ping = time
         if healthy:
             return None
-        return Note(logging.WARNING, "missing", f"no pong from {self.target} for {silence:f} s")
+        self._missing += 1
+        text = f"no pong from {self.target} for {silence:f} s"
+        if self._said is None:
+            self._said = silence
+            return Note(logging.WARNING, "missing", text)
+        if silence < self._said + self._wait:
+            return Note(logging.WARNING, "missing", "")
+        self._said, self._wait = silence, min(2 * self._wait, LONGEST_SILENCE)
+        return Note(logging.WARNING, "missing", f"{text} ({self._missing} times)")
+
+    def back(self) -> Note | None:
+        """What the log says when the far side answers again; None if it never was silent."""
+        if self._said is None or not self.healthy:
+            return None
+        missing, self._missing = self._missing, 0
+        self._said, self._wait = None, PONG_TIMEOUT
+        return Note(
+            logging.INFO, "back", f"pongs from {self.target} are back after {missing} missing ones"
+        )
 
     def pong(self, type: str, value: dict[str, Any], time: float) -> Note:
         """Take a message without route; KeyError or ValueError if its fields are wrong."""
@@ -101,12 +128,14 @@ class Watch:
         known = message.type == "echo.response"
         value = message.value() if known else {}
         self.note(self.pinger.pong(message.type, value, self.ctx.time()))
+        self.note(self.pinger.back())
 
     def note(self, note: Note | None) -> None:
         """Log and count what the state machine found."""
         if note is None:
             return
-        self.ctx.log.log(note.level, "%s", note.text)
+        if note.text:
+            self.ctx.log.log(note.level, "%s", note.text)
         self.ctx.count(f"ping.{note.word}")
 
     def status(self) -> dict[str, Any]:

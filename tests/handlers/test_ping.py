@@ -75,16 +75,31 @@ def test_a_broken_pong_raises_and_changes_nothing(value):
     assert (made.last_pong, made.round_trip) == (100.0, None)
 
 
-def test_silence_is_complained_of_each_second_until_it_ends():
+def test_silence_is_said_at_once_and_then_at_growing_intervals_with_the_sum():
     made = pinger(*[101.0 + second for second in range(5)])
     assert made.healthy
     assert made.ping(106.0) is None
     assert not made.healthy
-    texts = [made.ping(107.0 + second).text for second in range(3)]
-    assert texts == [f"no pong from {TARGET} for {seconds}.000000 s" for seconds in (6, 7, 8)]
-    made.pong("echo.response", pong(109.0), 109.5)
+    notes = [made.ping(107.0 + second) for second in range(10_000)]
+    assert {note.word for note in notes} == {"missing"}  # each one is counted
+    said = {6 + second: note.text for second, note in enumerate(notes) if note.text}
+    assert list(said) == [6, 11, 21, 41, 81, 161, 321, 641, 1281, 2561, 5121, 8721]
+    assert said[6] == f"no pong from {TARGET} for 6.000000 s"
+    assert said[21] == f"no pong from {TARGET} for 21.000000 s (16 times)"
+
+
+def test_the_return_of_pongs_is_said_once():
+    made = pinger(*[101.0 + second for second in range(12)])
+    assert made.back() is None
+    made.pong("echo.response", pong(112.0), 112.5)
+    note = made.back()
+    assert (note.level, note.word) == (20, "back")
+    assert note.text == f"pongs from {TARGET} are back after 6 missing ones"
     assert made.healthy
-    assert made.ping(110.0) is None
+    assert made.back() is None
+    assert made.ping(113.0) is None
+    texts = [note.text for second in range(7) if (note := made.ping(114.0 + second))]
+    assert texts == [f"no pong from {TARGET} for 5.500000 s", ""]
 
 
 def test_the_original_complains_at_the_same_age():

@@ -103,9 +103,7 @@ def test_no_ping_waits_for_a_link_that_is_down():
         link.state = "connecting"
         proxy.ctx.advance(8.0)
         assert link.take() == []
-        assert proxy.ctx.lines == [
-            f"WARNING no pong from {URL} for {seconds}.000000 s" for seconds in (6, 7)
-        ]
+        assert proxy.ctx.lines == [f"WARNING no pong from {URL} for 6.000000 s"]
         assert proxy.ctx.counters == {"ping.missing": 2}
         link.state = "up"
         proxy.ctx.advance(1.0)
