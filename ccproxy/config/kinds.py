@@ -162,6 +162,18 @@ def list_of(kind: Kind) -> Kind:
     return Kind(f"list of {kind.name}", parse, show, kind.refers)
 
 
+def _mode(text: str) -> int:
+    """The permissions of a file in octal digits, as chmod takes them."""
+    digits = text.strip()
+    if not re.fullmatch("0?[0-7]{3}", digits):
+        raise ValueError("expected three octal digits as for chmod, such as 660")
+    return int(digits, 8)
+
+
+def _show_mode(value: int | None) -> str:
+    return "" if value is None else f"{value:03o}"
+
+
 def _line(text: str) -> str:
     text = text.strip()
     if "\n" in text:
@@ -263,6 +275,7 @@ flag = Kind("yes | no", _flag, lambda value: "yes" if value else "no")
 size = size_between(0)
 names = list_of(Kind("name", _line))
 file = Kind("file", _file)
+file_mode = Kind("permissions", _mode, _show_mode)
 folders = list_of(Kind("folder", _file))
 address = Kind("address to connect to", _remote)
 addresses = list_of(address)

@@ -204,6 +204,10 @@ class ListenerOptions(SocketOptions):
         kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
         help="time at stop to send what still waits for the peers; that of [ccserver] is the most",
     )  # fmt: skip
+    mode: int | None = option(
+        kinds.file_mode, default=None,
+        help="permissions of the file of a Unix socket, such as 660; without it the umask decides",
+    )  # fmt: skip
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
     )

@@ -44,7 +44,7 @@ class Acceptor:
     def open(self, options: ListenerOptions) -> None:
         """Bind the address; OSError if that fails. `accept` then begins to accept."""
         self._options = options
-        self._socket = bind(self.address, options.backlog)
+        self._socket = bind(self.address, options.backlog, options.mode)
         self._made = _identity(self.address.file)
         self.bound = bound(self._socket, self.address)
 
@@ -72,8 +72,15 @@ class Acceptor:
         self.accept()
 
     def reconfigure(self, options: ListenerOptions) -> None:
-        """Use new options for the connections accepted from now on."""
-        self._options = options
+        """Use new options for the connections accepted from now on, and a new mode at once."""
+        before, self._options = self._options, options
+        file = self.address.file
+        if options.mode in (None, before.mode) or not file or self._made != _identity(file):
+            return
+        try:
+            Path(file).chmod(options.mode)
+        except OSError as error:
+            self._log.warning("cannot change the mode of %s: %s", file, error.strerror)
 
     def _acceptable(self) -> None:
         for _ in range(ACCEPTS):

@@ -24,10 +24,13 @@ DRAIN_SIZE = 256 * 1024
 """Bytes of one read whose content is thrown away."""
 
 
-def bind(address: Address, backlog: int) -> socket.socket:
-    """A listening socket; OSError says why not. `*` listens on IPv6 and IPv4."""
+def bind(address: Address, backlog: int, mode: int | None = None) -> socket.socket:
+    """A listening socket; OSError says why not. `*` listens on IPv6 and IPv4.
+
+    `mode` is that of the file of a Unix socket; None leaves it to the umask.
+    """
     if address.scheme == "ipc":
-        return _bind_path(address, backlog)
+        return _bind_path(address, backlog, mode)
     family, where = _bind_to(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -189,12 +192,18 @@ def _has_ipv6() -> bool:
     return False
 
 
-def _bind_path(address: Address, backlog: int) -> socket.socket:
+def _bind_path(address: Address, backlog: int, mode: int | None) -> socket.socket:
     if address.file:
         _remove_stale(Path(address.file))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        if mode is not None:
+            # Linux gives the file the mode of the socket without the bits of the umask, so the file
+            # never has more than it may; what the umask took away is added afterwards.
+            os.fchmod(sock.fileno(), mode)
         sock.bind(address.unix)
+        if mode is not None and address.file:
+            Path(address.file).chmod(mode)
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError:

@@ -99,3 +99,17 @@ async def test_without_descriptors_it_takes_a_breath(kit, until, monkeypatch):
         acceptor._socket = real
         await until(lambda: acceptor.counts["accepted"])
     acceptor.close()
+
+
+async def test_a_reload_changes_the_mode_of_our_own_file_only(kit, tmp_path):
+    path = tmp_path / "x"
+    acceptor = Acceptor("cc", Address.parse(f"ipc://{path}"), kit().log, lambda *_: False)
+    acceptor.open(ListenerOptions(mode=0o600))
+    assert path.stat().st_mode & 0o777 == 0o600
+    acceptor.reconfigure(ListenerOptions(mode=0o660))
+    assert path.stat().st_mode & 0o777 == 0o660
+    path.unlink()
+    path.touch(0o644)
+    acceptor.reconfigure(ListenerOptions(mode=0o666))
+    assert path.stat().st_mode & 0o777 == 0o644
+    acceptor.close()

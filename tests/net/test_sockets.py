@@ -1,8 +1,10 @@
 import asyncio
 import errno
+import os
 import socket
 import stat
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -200,3 +202,36 @@ def test_quiet_is_who_has_read_everything_and_was_read(pair):
     assert quiet(ours)
     with Path("/dev/null").open() as none:
         assert not quiet(none)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+async def test_the_file_of_a_unix_socket_has_the_mode_it_should_have(tmp_path, mask, mode):
+    """Never more than that, also not between bind and chmod."""
+    path = tmp_path / "s"
+    seen = []
+    chmod = Path.chmod
+
+    def watched(self, wanted):
+        seen.append(stat.S_IMODE(self.stat().st_mode))
+        chmod(self, wanted)
+
+    before = os.umask(mask)
+    try:
+        with mock.patch.object(Path, "chmod", watched):
+            sock = bind(Address.parse(f"ipc://{path}"), 5, mode)
+    finally:
+        os.umask(before)
+    sock.close()
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert seen == [mode & ~mask]
+
+
+async def test_without_a_mode_the_umask_decides(tmp_path):
+    path = tmp_path / "s"
+    before = os.umask(0o027)
+    try:
+        bind(Address.parse(f"ipc://{path}"), 5).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
