@@ -1,6 +1,7 @@
 """Start and stop: what waits is flushed, exit statuses, pid files, addresses that are in use."""
 
 import json
+import os
 import random
 import signal
 import socket
@@ -15,6 +16,8 @@ import zmq
 
 SECONDS = 60
 """How long the tests wait for an event that has to come; a busy machine takes its time."""
+RESTARTS = int(os.environ.get("CCPROXY_RESTARTS", "8"))
+"""How often a destination is stopped under load."""
 
 SERVER = """
 [ccserver]
@@ -68,6 +71,39 @@ def test_what_was_taken_arrives_before_the_end(start, make, fill, number):
     assert server.ledger() == {"received": sent, "forwarded": sent}
     for one in range(sent):
         assert far.recv_multipart()[-1].rstrip(b"\0") == b"%d" % one
+
+
+def test_no_stop_of_a_destination_loses_what_its_sender_counts_as_sent(start, dial, until):
+    """The destination restarts under load; what it has received in all lives is what was sent."""
+    first = start(SERVER, name="first")
+    far = SERVER.replace("PORT1", "PORT2").replace("data = h:next", "data = h:drop")
+    far = far[: far.index("[h:next]")] + "[h:drop]\nhandler = disposer\n"
+    wire = dial().greet()
+    over = threading.Event()
+
+    def pump():
+        chunk = wire.connection.send([b"", b"data", bytes(500)]) * 30
+        while not over.wait(0.005):
+            wire.sock.sendall(chunk)
+
+    thread = threading.Thread(target=pump)
+    thread.start()
+    received = 0
+    for life in range(1, RESTARTS + 1):
+        second = start(far, name="second")
+        first.wait_for_count("link up", life)
+        time.sleep(0.1)
+        second.stop()
+        received += second.ledger()["received"]
+    over.set()
+    thread.join()
+    last = start(far, name="second")
+    wire.sock.shutdown(socket.SHUT_WR)
+    assert wire.closed()
+    first.stop()
+    last.stop()
+    received += last.ledger()["received"]
+    assert received == first.outboxes()["h:next"]["sent"] == first.ledger()["received"] > 100
 
 
 def test_replies_arrive_before_the_end(start, dial):

@@ -120,6 +120,18 @@ class Connection:
             self._no_reading = True
             self._loop.remove_reader(self._sock.fileno())
 
+    def half_close(self) -> None:
+        """Send nothing more and tell the peer so; what it has sent is read to its end."""
+        if self.closed or self._sender.closed:
+            return
+        if self._commands is not None:
+            self._commands.stop()
+        self._sender.detach()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._broken(error.errno or 0)
+
     def close(self, reason: str) -> None:
         """Close now; what waits stays in the outbox, a half sent message as a whole."""
         if not self.closed:

@@ -26,6 +26,8 @@ from ccproxy.wire.zmtp import Handshake, Peer
 
 ROUTER = ListenerRole()
 """The role of listeners of CC messages."""
+POLL_INTERVAL = 0.005
+"""Seconds between two checks whether the peers have ended, while the listener stops."""
 
 
 class ZmtpListener:
@@ -41,19 +43,31 @@ class ZmtpListener:
         self.counts = self.acceptor.counts
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._kit = kit
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def calls(self) -> int:
-        """0: the switch cannot know which messages will be answered."""
-        return 0
+        """1 while peers are read to their end, after `stop_reading`; which messages will be
+        answered is not known."""
+        return int(self._reading is not None and not self._reading.done())
 
     def stop_reading(self) -> None:
-        """Read no more; what waits is still written."""
+        """Read what the peers have sent to its end, for at most `linger`, and then no more.
+
+        A peer counts a message as sent when its kernel has it. Therefore each peer is told to send
+        no more, by half a close, as soon as nothing waits for it.
+        """
         for connection in self.connections:
-            connection.stop_reading()
+            if connection.outbox is None:
+                connection.stop_reading()
+        reading = self._read_to_the_end(self.options.linger)
+        self._reading = asyncio.get_running_loop().create_task(reading, name=f"stop {self.name}")
+        self._reading.add_done_callback(self._kit.log.ended)
 
     async def close_peers(self, reason: str, seconds: float) -> None:
         """Close all connections; a peer with an empty outbox has `seconds` to read the rest."""
+        if self._reading is not None:
+            self._reading.cancel()
         partings = []
         for connection in list(self.connections):
             box = connection.outbox
@@ -75,6 +89,21 @@ class ZmtpListener:
         """The outboxes of all peers, and one that sums up those of peers gone."""
         boxes = [one.outbox for one in self.connections if one.outbox is not None]
         return [self.past, *boxes]
+
+    async def _read_to_the_end(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (open := self._greeted()) and loop.time() < end:
+            for connection, box in open:
+                if not box.waiting:
+                    connection.half_close()
+            await asyncio.sleep(POLL_INTERVAL)
+        for connection, _ in open:
+            connection.stop_reading()
+
+    def _greeted(self) -> list[tuple[Connection, Outbox]]:
+        """The connections whose handshake is done."""
+        return [(one, one.outbox) for one in self.connections if one.outbox is not None]
 
     # Owner of its connections
 

@@ -130,14 +130,41 @@ async def test_who_is_dismissed_gets_what_was_written(make, until):
     listener, switch = make()
     one = await Client().connect(listener, b"one")
     box = await until(lambda: switch.peers.get(b"one"))
-    listener.stop_reading()
-    one.writer.write(pack([b"", b"never.read"]))
     box.offer(pack([b"", b"last", bytes(100_000)]), 1)
-    await until(lambda: not box.waiting)
-    dismissal = asyncio.ensure_future(listener.close_peers("over", 5))
+    listener.stop_reading()
     assert (await one.wait(zmtp.MessageReceived)).frames[1] == b"last"
     assert await one.wait(zmtp.MessageReceived) is None
+    assert listener.calls == 1
+    await listener.close_peers("over", 0.01)
     await one.close()
-    await dismissal
-    assert switch.ledger.received == 0
+    await gone(listener)
+
+
+async def test_what_a_peer_has_sent_before_it_hears_of_the_end_is_read(make, until):
+    listener, switch = make()
+    one = await Client().connect(listener, b"one")
+    await until(lambda: switch.peers.get(b"one"))
+    listener.stop_reading()
+    for _ in range(100):
+        one.writer.write(pack([b"", b"in.time", bytes(10_000)]))
+    assert await one.wait(zmtp.MessageReceived) is None
+    one.writer.write(pack([b"", b"in.time"]))
+    await one.close()
+    await until(lambda: not listener.calls)
+    assert switch.ledger.received == 101
+    assert not listener.connections
+    await gone(listener)
+
+
+async def test_a_peer_that_does_not_end_is_read_no_longer_than_linger(make, until):
+    listener, switch = make(linger=0.02)
+    one = await Client().connect(listener, b"one")
+    await until(lambda: switch.peers.get(b"one"))
+    listener.stop_reading()
+    await until(lambda: not listener.calls)
+    one.writer.write(pack([b"", b"too.late"]))
+    await asyncio.sleep(0.02)
+    assert (switch.ledger.received, len(listener.connections)) == (0, 1)
+    await listener.close_peers("over", 0.01)
+    await one.close()
     await gone(listener)
