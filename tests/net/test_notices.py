@@ -165,3 +165,32 @@ async def test_a_task_that_dies_is_said(log, caplog):
     await asyncio.sleep(0)
     assert "RuntimeError: on purpose" in caplog.text
     assert lines(caplog) == ["ERROR ended by a fault, needs a restart: link h:far"]
+
+
+def test_what_is_remembered_of_a_stranger_is_bounded(log, clock, caplog):
+    long = "t" * 1_000_000
+    for _ in range(2):
+        log.unrouted(long, 1)
+        log.peer_closed("cc", f"{long}:5", long)
+        log.malformed(f"{long}:5", pack([b"", b"a b"]), 1)
+        log.failed(f"h:{long}", long, ValueError(long))
+    caplog.clear()
+    clock.now += LOG_INTERVAL
+    log.summarise()
+    found = lines(caplog)
+    assert len(found) == 4 and all("(1 more)" in line for line in found)
+    assert max(map(len, found)) < 1100
+    assert sum("(1000000 characters)" in line for line in found) >= 2
+
+
+def test_a_message_that_is_none_is_looked_at_only_for_a_line(log, monkeypatch, caplog):
+    looked = []
+
+    def unpack(raw):
+        looked.append(raw)
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr("ccproxy.net.notices.unpack", unpack)
+    for _ in range(5):
+        log.malformed("10.0.0.1:5", b"raw", 1)
+    assert len(looked) == 1 and len(lines(caplog)) == 1
