@@ -12,6 +12,7 @@ from typing import Any
 from ccproxy.config.ini import Entry, Section
 from ccproxy.config.options import Option, options_of
 from ccproxy.config.problems import Problem, did_you_mean
+from ccproxy.core.plugin_code import PluginCode, fault_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,13 @@ def resolve(section: Section, declared: type, besides: Collection[str] = ()) -> 
     options = None
     if all(problem.warning for problem in problems):
         try:
-            options = declared(**values)
+            with PluginCode():
+                options = declared(**values)
         except ValueError as error:  # from a __post_init__ that compares options
             problems.append(section.problem(f"[{section.name}]: {error}"))
+        except Exception as error:
+            what = f"[{section.name}]: {type(error).__name__}: {error}"
+            problems.append(section.problem(what, fault_of("its options", error)))
     return Resolved(options, values, tuple(problems), references)
 
 

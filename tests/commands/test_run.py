@@ -236,3 +236,27 @@ def test_a_signal_before_the_server_obeys_it_is_not_lost(ini, call, monkeypatch)
     monkeypatch.setattr("ccproxy.server.server.serve", serve)
     assert call(ini(INI))[0] == 0
     assert obeyed == ["hup"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_callback_that_exits_does_not_end_the_loop(caplog, error):
+    async def main():
+        asyncio.get_running_loop().call_soon(fail)
+        await asyncio.sleep(0.01)
+        return 7
+
+    def fail():
+        raise error
+
+    assert run.run_loop(main()) == 7
+    [record] = caplog.records
+    assert record.getMessage() == f"a plugin raised {error!r} in a callback"
+    assert record.exc_info is not None
+
+
+def test_the_end_of_the_server_itself_is_passed_on():
+    async def main():
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        run.run_loop(main())

@@ -53,6 +53,11 @@ class Cancelled(Handler):
         raise asyncio.CancelledError
 
 
+class Interrupted(Handler):
+    def check(self, plan):
+        raise KeyboardInterrupt
+
+
 class Sloppy(Handler):
     def check(self, plan):
         return ["a text is no problem"]
@@ -63,7 +68,7 @@ class Unmade(Handler):
         raise RuntimeError("cannot be made")
 
 
-KINDS = (Sink, Alone, Central, Picky, Fragile, Leaving, Cancelled, Sloppy, Unmade)
+KINDS = (Sink, Alone, Central, Picky, Fragile, Leaving, Cancelled, Interrupted, Sloppy, Unmade)
 CLASSES = {one.__name__.lower(): one for one in KINDS}
 
 
@@ -223,6 +228,11 @@ def checked(word, sound=True):
 def test_check_is_asked():
     assert checked("picky") == ["x.ini:1: warning: not like this"]
     assert checked("sink") == []
+
+
+def test_the_interrupt_of_an_operator_ends_a_check():
+    with pytest.raises(KeyboardInterrupt):
+        checked("interrupted")
 
 
 @pytest.mark.parametrize(

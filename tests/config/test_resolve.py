@@ -26,12 +26,26 @@ class Options:
     def __post_init__(self):
         if self.few > 100:
             raise ValueError("that is not few")
+        if self.few > 98:
+            raise SystemExit(self.few) if self.few > 99 else LookupError("no such thing")
 
 
 def read(*lines, besides=()):
     made, problems = parse("x.ini", "\n".join(lines), {}, "host1")
     assert problems == []
     return resolve(made.section("s"), Options, besides)
+
+
+@pytest.mark.parametrize(
+    ("few", "what"),
+    [(99, "LookupError: no such thing"), (100, "PluginExit: raised SystemExit(100)")],
+)
+def test_options_that_raise_are_a_problem_of_their_section(few, what):
+    resolved = read("[s]", "number = 1", f"few = {few}")
+    assert resolved.options is None
+    [said] = texts(resolved)
+    start = f"x.ini:1: [s]: {what}; a fault of its options, test_resolve.py:"
+    assert said.startswith(start)
 
 
 def texts(resolved):
