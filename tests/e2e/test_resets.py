@@ -82,7 +82,8 @@ def framed(*frames: bytes) -> bytes:
 
 
 JSON = b'{"req":"a.b","text":"' + b"x" * 300_000 + b'"}'
-POST = b"POST /!/A!/b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+POST = b"POST /!/A!/b HTTP/1.1\r\nHost: localhost\r\n"
+POST += b"Content-Type: application/json\r\nContent-Length: "
 ANSWERED = {
     "PORT1": GREETING + READY + framed(b"", b"a.b", JSON) * 12,
     "PORT3": (POST + str(len(JSON)).encode() + b"\r\n\r\n" + JSON) * 12,

@@ -194,7 +194,7 @@ def calling(kit, until):
         listeners = Listeners(shared)
         await listeners.commit(listeners.prepare(before), before)
         reader, writer = await asyncio.open_connection(*address.removeprefix("tcp://").split(":"))
-        writer.write(b"GET /add HTTP/1.1\r\nHost: h\r\n\r\n")
+        writer.write(b"GET /add HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: service.messages)
         await listeners.commit(listeners.prepare(plan()), plan())
         assert listeners.open == {} and not await reaches(address)

@@ -238,6 +238,9 @@ class Caller:
             self._named = True
             if self.side.too_big:
                 self._kit.switch.too_big()
+            if self.side.unwelcome:
+                self.ledger.receive(1, 0)
+                self.ledger.end("refused", 1, 0)
             self._kit.log.peer_closed(self._listener.name, self._peer, reason)
         if not taken:
             stream.box.clear("full")

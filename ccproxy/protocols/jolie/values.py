@@ -115,6 +115,10 @@ class CallerSide(Protocol):
         """True if that is because of a message that is longer than it may be."""
 
     @property
+    def unwelcome(self) -> bool:
+        """True if that is because of a caller that may not call here."""
+
+    @property
     def closing(self) -> bool:
         """The last answer was given; close the connection when what is taken is written."""
 

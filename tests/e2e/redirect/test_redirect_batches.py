@@ -99,7 +99,7 @@ def test_as_many_as_there_may_be(server, web):
 def test_a_caller_that_leaves_in_the_middle_harms_no_other(server, web):
     body = json.dumps([request("slow", 1), request("sum", 2, x=1, y=1)]).encode()
     with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 60) as sock:
-        head = f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         sock.sendall(head.encode() + body)
         while not server.places["Slow"].calls:
             pass
@@ -114,7 +114,7 @@ def test_a_caller_that_leaves_in_the_middle_harms_no_other(server, web):
 def test_what_is_sent_behind_no_request_is_answered_as_well(server, first):
     parts = [first, json.dumps(request("sum", 1, x=1, y=2)).encode()]
     data = b"".join(
-        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(one), one)
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(one), one)
         for one in parts
     )
     with socket.create_connection(("127.0.0.1", server.ports["PORT4"]), 60) as sock:

@@ -201,7 +201,8 @@ def test_a_half_closed_http_client_gets_its_answer(start, ini, service, ports):
     start(ini(Sum={"location": service(behave=slowly).location}))
     body = b'{"x":5,"y":3}'
     with socket.create_connection(("127.0.0.1", ports["PORT3"]), 60) as sock:
-        head = b"POST /!/Sum!/sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        head = b"POST /!/Sum!/sum HTTP/1.1\r\nHost: localhost\r\n"
+        head += b"Content-Length: %d\r\n\r\n" % len(body)
         sock.sendall(head + body)
         sock.shutdown(socket.SHUT_WR)
         answer = b""

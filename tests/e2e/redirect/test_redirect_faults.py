@@ -153,7 +153,7 @@ def test_a_reset_while_many_wait(start, ini, service, caller, value_of):
 
 DEEP = message(1, b"/Good", b"\0\0\0\3sum\0" + b"\0\0\0\0\1\0\0\0\1a\0\0\0\1" * 100_000 + VOID)
 HOSTILE = {
-    "http on a sodep port": ("sodep", b"POST /sum HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "http on a sodep port": ("sodep", b"POST /sum HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     "random bytes": ("sodep", bytes(range(255, 0, -1)) * 100),
     "a length of 2^31 - 1": ("sodep", bytes(8) + b"\x7f\xff\xff\xff"),
     "a length of -1": ("sodep", bytes(8) + b"\xff\xff\xff\xff"),
@@ -161,12 +161,12 @@ HOSTILE = {
     "2^31 - 1 children": ("sodep", message(1, b"/Good", b"\0\0\0\3sum\0\0\x7f\xff\xff\xff")),
     "nested 100,000 deep": ("sodep", DEEP),
     "sodep on an http port": ("http", message(1, b"/Good", b"\0\0\0\3sum\0" + VOID)),
-    "a body of 2^40": ("http", b"POST /!/Good!/sum HTTP/1.1\r\nHost: x\r\n"
+    "a body of 2^40": ("http", b"POST /!/Good!/sum HTTP/1.1\r\nHost: localhost\r\n"
                                b"Content-Length: 1099511627776\r\n\r\n"),
-    "JSON nested 100,000 deep": ("http", b"POST /!/Good!/sum HTTP/1.1\r\nHost: x\r\n"
+    "JSON nested 100,000 deep": ("http", b"POST /!/Good!/sum HTTP/1.1\r\nHost: localhost\r\n"
                                          b"Content-Length: 200000\r\nConnection: close\r\n\r\n"
                                          + b"[" * 100_000 + b"]" * 100_000),
-    "JSON-RPC nested 100,000 deep": ("jsonrpc", b"POST /!/Good HTTP/1.1\r\nHost: x\r\n"
+    "JSON-RPC nested 100,000 deep": ("jsonrpc", b"POST /!/Good HTTP/1.1\r\nHost: localhost\r\n"
                                                 b"Content-Length: 200000\r\nConnection: close\r\n"
                                                 b"\r\n" + b"[" * 100_000 + b"]" * 100_000),
 }  # fmt: skip

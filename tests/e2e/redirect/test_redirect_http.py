@@ -10,9 +10,9 @@ from ccproxy.protocols.jolie.values import Result, Tree
 
 KINDS = ("http", "jsonrpc")
 PORTS = {"http": "PORT3", "jsonrpc": "PORT4"}
-HIDDEN = b"POST /!/Sum!/hidden HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+HIDDEN = b"POST /!/Sum!/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 EMPTY = b"\r\n\r\n0\r\n\r\n"
-HEAD = b"POST /!/Sum!/open HTTP/1.1\r\nHost: h\r\n"
+HEAD = b"POST /!/Sum!/open HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture
@@ -75,6 +75,27 @@ def test_no_request_is_hidden_in_another(world, kind):
                     headers={"Transfer-Encoding": "chunked"})  # fmt: skip
         assert json.loads(web.getresponse().read()) == {"$": 8}
     web.close()
+
+
+PAGES = {
+    "a page": ("Origin: https://evil.example", 403),
+    "a page without origin": ("Sec-Fetch-Site: cross-site", 403),
+    "a form": ("Content-Type: application/x-www-form-urlencoded", 415),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_web_page_is_obeyed(world, kind):
+    server, far = world()
+    head = HEAD.replace(b"!/open", b"") if kind == "jsonrpc" else HEAD
+    for what, (header, status) in PAGES.items():
+        data = head + f"{header}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+        assert exchange(server.ports[PORTS[kind]], data).startswith(b"HTTP/1.1 %d " % status), what
+    data = head.replace(b"localhost", b"evil.example") + b"Content-Length: 2\r\n\r\n{}"
+    assert exchange(server.ports[PORTS[kind]], data).startswith(b"HTTP/1.1 421 ")
+    assert server.stop() == 0
+    assert server.ledger() == {"received": 4, "refused": 4}
+    assert far.calls == []
 
 
 LONG = {

@@ -32,7 +32,7 @@ class Lines:
 
 
 class ToyCaller(Lines):
-    too_big = crowded = False
+    too_big = unwelcome = crowded = False
 
     def __init__(self):
         super().__init__()

@@ -16,7 +16,6 @@ from ccproxy.protocols.jolie import caller as callers
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import listener as listener_calls
 from ccproxy.protocols.jolie.caller import UNANSWERED, ReplySink
-from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.sodep import Sodep, message
 from ccproxy.protocols.jolie.values import Fault, Result, Tree
 from ccproxy.wire import cc
@@ -53,8 +52,8 @@ def make(kit):
         shared = kit()
         service = Service(does)
         shared.switch.configure(Routes([("calc.Sum", ("h:test",))]), {"h:test": service}, {})
-        given = CallListenerOptions(type="calc", **options)
         factory = Plugins().protocol(protocol)
+        given = factory.Options(type="calc", **options)
         plan = ListenerPlan("listen:c", protocol, factory, "tcp://127.0.0.1:0", given, 1)
         listener = factory(protocol).listener(plan, shared)
         listener.acceptor.open(given)
@@ -76,7 +75,7 @@ class Client:
 
     def ask(self, value, path="/!/Sum/add"):
         body = json.dumps(value).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         self.writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
 
     async def answer(self):
@@ -172,7 +171,7 @@ async def test_what_cannot_be_read_is_malformed_and_answered(make):
     listener, service, shared = make()
     client = await Client(listener).connect()
     client.writer.write(
-        b"POST /!/Sum/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"POST /!/Sum/add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: 1\r\n\r\n{"
     )
     status, _ = await client.answer()
@@ -341,7 +340,7 @@ async def test_one_answer_may_be_larger_than_the_queue(make):
 
 def too_big():
     zipped = gzip.compress(b'"' + b"x" * 5000 + b'"')
-    head = b"POST /!/Sum/add HTTP/1.1\r\nHost: x\r\n"
+    head = b"POST /!/Sum/add HTTP/1.1\r\nHost: localhost\r\n"
     length = head + b"Content-Length: %d\r\n"
     return {
         "sodep": ("sodep", message(1, b"/Sum", SUM + b"\1\0\1\0\0")),
@@ -369,6 +368,31 @@ async def test_what_is_too_big_is_counted_and_named_once(make, what, caplog):
     await end(listener, client)
 
 
+PAGE = b"POST /!/Sum/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+PAGES = {
+    "origin": (PAGE + b"Origin: https://evil.example\r\n\r\n{}", 403, "origins"),
+    "image": (b"GET /!/Sum/add HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+              403, "web page"),
+    "host": (PAGE.replace(b"localhost", b"evil.example") + b"\r\n{}", 421, "list it in hosts"),
+    "form": (PAGE + b"Content-Type: text/plain\r\n\r\n{}", 415, "forms = yes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", ["http", "jsonrpc"])
+@pytest.mark.parametrize("what", PAGES)
+async def test_a_request_of_a_web_page_is_no_call(make, protocol, what, caplog):
+    data, status, text = PAGES[what]
+    listener, service, shared = make(double, protocol)
+    client = await Client(listener).connect()
+    client.writer.write(data)
+    found = await client.reader.read()
+    assert found.startswith(b"HTTP/1.1 %d " % status) and text.encode() in found
+    ledger = shared.switch.ledger
+    assert (ledger.received, ledger.fates, service.messages) == (1, {"refused": 1}, [])
+    assert sum("peer closed" in one.message and text in one.message for one in caplog.records) == 1
+    await end(listener, client)
+
+
 async def test_calls_before_garbage_are_answered(make, until):
     listener, service, _ = make(keeps, "sodep")
     client = await SodepClient(listener).connect()
@@ -385,7 +409,7 @@ async def test_calls_before_garbage_are_answered(make, until):
 async def test_muted_ones_are_answered_and_then_closed(make, until):
     listener, service, _ = make(keeps)
     busy, idle, half = [await Client(listener).connect() for _ in range(3)]
-    half.writer.write(b"POST /!/Sum/add HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+    half.writer.write(b"POST /!/Sum/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
     busy.ask(1)
     busy.ask(2)
     await until(lambda: service.messages and len(listener.peers) == 3)

@@ -39,8 +39,8 @@ def make(kit):
         service = Service()
         routes = Routes([("calc", ("h:test",)), ("other", ("h:test",))])
         shared.switch.configure(routes, {"h:test": service}, {})
-        given = listen(**options)
         factory = Plugins().protocol(protocol)
+        given = factory.Options(type="calc", **options)
         plan = ListenerPlan("listen:c", protocol, factory, "tcp://127.0.0.1:0", given, 1)
         listener = factory(protocol).listener(plan, shared)
         listener.acceptor.open(given)
@@ -132,7 +132,9 @@ async def test_the_longest_body(make):
     body = json.dumps({"method": "sum", "id": 1, "params": "x" * 300})
     port = int(listener.acceptor.bound.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+    writer.write(
+        f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
     answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 413")
     error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http.access import FORM
 from ccproxy.protocols.jolie.http.messages import (
     TYPE,
     BodyTooBig,
@@ -51,9 +52,6 @@ def root_of(value: Value) -> Any:
     return {} if found is None else {PAYLOAD: found}
 
 
-FORM = "application/x-www-form-urlencoded"
-
-
 def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
     """The value of a body by its content type, JSON unless it says otherwise.
 
@@ -66,7 +64,7 @@ def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
     if media == "application/octet-stream":
         return Tree(body)
     found = text(headers, body)
-    # `curl -d` sends every body under the content type of a form.
+    # `curl -d` sends every body under the content type of a form, which `forms = yes` lets in.
     if media == FORM and not found.lstrip().startswith(("{", "[")):
         return targets.fields(targets.pairs(found))
     if media in ("text/plain", "text/html"):
@@ -122,7 +120,7 @@ class Http(WebForm):
 
     def caller(self) -> HttpCaller:
         """For one accepted connection."""
-        return HttpCaller(self.limits)
+        return HttpCaller(self.limits, self.access)
 
     def service(self, upstream: Upstream | None = None) -> HttpService:
         """For one connection to a service."""

@@ -14,13 +14,14 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import Http, HttpLimits
-from ccproxy.protocols.jolie.listener import CallListener
+from ccproxy.protocols.jolie.http.access import WebListenerOptions
+from ccproxy.protocols.jolie.http.listener import WebListener
 
 
 class HttpProtocol(MessageProtocol):
     """Calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep."""
 
-    Options = options.CallListenerOptions
+    Options = WebListenerOptions
     about = "calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep"
     calls_services = True
 
@@ -28,10 +29,10 @@ class HttpProtocol(MessageProtocol):
         """What the options alone cannot say."""
         return options.check(plan)
 
-    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+    def listener(self, plan: ListenerPlan, kit: Kit) -> WebListener:
         """A listener of calls."""
         longest = plan.options.max_message
-        return CallListener(plan, kit, Http(limits=HttpLimits(body=longest)))
+        return WebListener(plan, kit, Http(limits=HttpLimits(body=longest)))
 
     def service(self, location: Any, longest: int) -> Http:
         """The form of calls to a service."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import h11
 
 from ccproxy.protocols.jolie.http import heads
+from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.messages import (
     HttpLimits,
     HttpRequest,
@@ -28,14 +29,18 @@ _END = b"\r\n\r\n"
 class HttpServer:
     """The side of HTTP that sends responses."""
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, access: WebAccess | None = None) -> None:
+        """Without `access` every request is obeyed."""
         self.closing = False
         """True if no further request is read; close the connection when `out` is written."""
         self.broken = ""
         """Why, if the peer broke the protocol."""
         self.too_big = False
         """True if the reason is that a body is larger than it may be."""
+        self.unwelcome = False
+        """True if the reason is that it is no request to obey (`WebAccess`)."""
         self._limits = limits
+        self._access = access
         self._h11 = self._fresh()
         self._in = bytearray()
         self._seen = 0
@@ -171,7 +176,8 @@ class HttpServer:
         while True:
             event = self._h11.next_event()
             if isinstance(event, h11.Request):
-                self._begin(event)
+                if refused := self._begin(event):
+                    return refused
             elif isinstance(event, h11.Data):
                 self._body += event.data
             elif isinstance(event, h11.EndOfMessage):
@@ -182,14 +188,18 @@ class HttpServer:
             if refused := self._too_big():
                 return refused
 
-    def _begin(self, request: h11.Request) -> None:
+    def _begin(self, request: h11.Request) -> RefusedRequest | None:
         self._request = request
         self._headers = header_map(request.headers)
         self._left = None
         if "transfer-encoding" not in self._headers:
             self._left = int(self._headers.get("content-length", "0"))
+        if self._access and (refused := self._access.refusal(self._headers)):
+            self.unwelcome = True
+            return self._refuse(refused)
         if self._in and self._left != 0:
             self._give()
+        return None
 
     def _give(self) -> bool:
         """Give h11 more of the body, and nothing of what is behind it; False if there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.client import HttpClient
 from ccproxy.protocols.jolie.http.messages import (
     BodyTooBig,
@@ -19,7 +20,8 @@ from ccproxy.protocols.jolie.http.messages import (
     Sending,
 )
 from ccproxy.protocols.jolie.http.server import HttpServer
-from ccproxy.protocols.jolie.values import Answer, Answered, Asked, CallerSide, Fault
+from ccproxy.protocols.jolie.sodep import Upstream
+from ccproxy.protocols.jolie.values import Answer, Answered, Asked, Call, CallerSide, Fault
 
 
 class WebForm:
@@ -32,10 +34,24 @@ class WebForm:
         self.host = host
         self.path = path
         self.limits = limits or HttpLimits()
+        self.access: WebAccess | None = None
+        """Which requests are obeyed on connections to come; None: every one."""
 
     def limit(self, size: int) -> None:
         """The most bytes of a body on connections to come."""
         self.limits = HttpLimits(body=size)
+
+    def request(self, call: Call, id: int) -> Sending:
+        """The request of a call; Unportable if the form cannot carry it."""
+        raise NotImplementedError
+
+    def caller(self) -> WebCaller:
+        """For one accepted connection."""
+        raise NotImplementedError
+
+    def service(self, upstream: Upstream | None = None) -> WebService:
+        """For one connection to a service."""
+        raise NotImplementedError
 
     def abandon(self, callers: Iterable[CallerSide], fault: Fault) -> None:
         """Every call over HTTP goes through its listener, which answers it."""
@@ -48,11 +64,11 @@ class WebForm:
 class WebCaller:
     """One connection of a caller; see `CallerSide` of `jolie.values`."""
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, access: WebAccess | None = None) -> None:
         self.calls = 0
         """Calls without answer."""
         self.wake: Callable[[], None] = _no_wake
-        self._server = HttpServer(limits)
+        self._server = HttpServer(limits, access)
         self._limits = limits
 
     @property
@@ -64,6 +80,11 @@ class WebCaller:
     def too_big(self) -> bool:
         """True if that is because of the size of a body."""
         return self._server.too_big
+
+    @property
+    def unwelcome(self) -> bool:
+        """True if that is because of a request that is not obeyed."""
+        return self._server.unwelcome
 
     @property
     def closing(self) -> bool:

@@ -38,7 +38,7 @@ MESSAGES = {UNREADABLE: "Parse error", INVALID: "Invalid Request"}
 """Their messages in the standard; no operation was called, so there is no fault to name."""
 
 _ABSENT = object()
-_NO_PARSE_ERROR = (413, 503)
+_NO_PARSE_ERROR = (403, 413, 415, 421, 503)
 
 
 class Post:

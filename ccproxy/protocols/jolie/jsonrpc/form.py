@@ -41,7 +41,7 @@ class JsonRpc(WebForm):
 
     def caller(self) -> JsonRpcCaller:
         """For one accepted connection."""
-        return JsonRpcCaller(self.limits)
+        return JsonRpcCaller(self.limits, self.access)
 
     def service(self, upstream: Upstream | None = None) -> JsonRpcService:
         """For one connection to a service."""

@@ -14,14 +14,15 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import HttpLimits
+from ccproxy.protocols.jolie.http.access import WebListenerOptions
+from ccproxy.protocols.jolie.http.listener import WebListener
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
-from ccproxy.protocols.jolie.listener import CallListener
 
 
 class JsonRpcProtocol(MessageProtocol):
     """Calls as JSON-RPC 2.0 over HTTP; the type as for sodep."""
 
-    Options = options.CallListenerOptions
+    Options = WebListenerOptions
     about = "calls as JSON-RPC 2.0 over HTTP; the type as for sodep"
     calls_services = True
 
@@ -29,10 +30,10 @@ class JsonRpcProtocol(MessageProtocol):
         """What the options alone cannot say."""
         return options.check(plan)
 
-    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+    def listener(self, plan: ListenerPlan, kit: Kit) -> WebListener:
         """A listener of calls."""
         longest = plan.options.max_message
-        return CallListener(plan, kit, JsonRpc(limits=HttpLimits(body=longest)))
+        return WebListener(plan, kit, JsonRpc(limits=HttpLimits(body=longest)))
 
     def service(self, location: Any, longest: int) -> JsonRpc:
         """The form of calls to a service."""

@@ -162,6 +162,11 @@ class SodepCaller:
         """True if it cannot be read on because of a message that is too long."""
         return self._reader.too_big
 
+    @property
+    def unwelcome(self) -> bool:
+        """False: any program may call."""
+        return False
+
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole, without those that took the fast path."""
         if not data:

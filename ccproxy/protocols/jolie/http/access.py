@@ -1,0 +1,136 @@
+"""Which HTTP requests are obeyed: a browser sends them in the name of any page that it shows.
+
+    header            refused with    unless
+    Origin            403             `origins` names it
+    Sec-Fetch-Site    403             it is not `cross-site`, or Origin is one of `origins`
+    Host              421             it is a name of this machine, an IP address, or in `hosts`
+    Content-Type      415             it is no form and no text/plain, or `forms = yes`
+
+A page may send forms and texts to any address without being asked, and its own name may begin to
+mean this machine after it was loaded (DNS rebinding). A program that is no browser sends none of
+this but Host. This module must never trust what a page can choose, or read a body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from ccproxy.config import kinds
+from ccproxy.config.options import option
+from ccproxy.protocols.jolie.http.messages import RefusedRequest, media_type
+from ccproxy.protocols.jolie.options import CallListenerOptions
+
+EVERY_HOST = "*"
+"""The entry of `hosts` that stands for any name."""
+FORM = "application/x-www-form-urlencoded"
+"""The content type of fields; `curl -d` sends every body under it."""
+_FORMS = frozenset({FORM, "multipart/form-data", "text/plain"})
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^\s/,]+")
+_HOST = re.compile(r"\*|[a-z0-9_.-]+")
+
+
+def _origin(text: str) -> str:
+    found = text.strip().lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(found):
+        raise kinds.wrong(text, "an origin such as https://app.example or http://localhost:3000")
+    return found
+
+
+def _host(text: str) -> str:
+    found = text.strip().lower().removesuffix(".")
+    if not _HOST.fullmatch(found):
+        raise kinds.wrong(text, "a host name without port, or * for every name")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class WebListenerOptions(CallListenerOptions):
+    """The options of listeners whose peers make calls over HTTP."""
+
+    origins: tuple[str, ...] = option(
+        kinds.list_of(kinds.checked("origin", _origin)), default=(),
+        help="origins of web pages that may call, such as https://app.example; no other page may",
+    )  # fmt: skip
+    hosts: tuple[str, ...] = option(
+        kinds.list_of(kinds.checked("host name", _host)), default=(),
+        help="names by which callers reach it, besides localhost, IP addresses, the name of the "
+        "machine and that of the address; * = any",
+    )  # fmt: skip
+    forms: bool = option(
+        kinds.flag, default=False, help="take bodies of forms and of text/plain, as pages send them"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebAccess:
+    """What a listener obeys; `own` are the names by which it is known without an option."""
+
+    own: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+    forms: bool = False
+    any_host: bool = field(default=False, kw_only=True)
+    """True where the name says nothing: at a Unix socket, which no page can reach."""
+
+    def changed(self, options: WebListenerOptions) -> WebAccess:
+        """The access under these options."""
+        return replace(
+            self,
+            origins=frozenset(options.origins),
+            hosts=frozenset(options.hosts),
+            forms=options.forms,
+        )
+
+    def refusal(self, headers: Mapping[str, str]) -> RefusedRequest | None:
+        """Why a request with these headers is not obeyed; None if it is."""
+        return self._page(headers) or self._named(headers) or self._typed(headers)
+
+    def _page(self, headers: Mapping[str, str]) -> RefusedRequest | None:
+        origin = headers.get("origin")
+        if origin is not None:
+            if origin.strip().lower() in self.origins:
+                return None
+            what = f"a request of the web page {origin!r:.80}; allowed are those in origins"
+            return RefusedRequest(403, what)
+        if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
+            return RefusedRequest(403, "a request of a web page that does not say its origin")
+        return None
+
+    def _named(self, headers: Mapping[str, str]) -> RefusedRequest | None:
+        name = host_of(headers.get("host", ""))
+        if self.any_host or EVERY_HOST in self.hosts or name in self.own | self.hosts:
+            return None
+        if not name or is_local(name):
+            return None
+        return RefusedRequest(
+            421, f"the host name {name!r:.80} is not one of ours; list it in hosts"
+        )
+
+    def _typed(self, headers: Mapping[str, str]) -> RefusedRequest | None:
+        media = media_type(headers)
+        if self.forms or media not in _FORMS:
+            return None
+        what = f"content type {media}; send Content-Type: application/json or set forms = yes"
+        return RefusedRequest(415, what)
+
+
+def host_of(header: str) -> str:
+    """The name in a Host header, in lower case, without port and brackets."""
+    header = header.strip().lower()
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0].removesuffix(".")
+
+
+def is_local(name: str) -> bool:
+    """True for what no foreign name server answers for: IP addresses, localhost and below it."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

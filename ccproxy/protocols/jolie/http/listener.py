@@ -1,0 +1,41 @@
+"""A listener whose peers make calls over HTTP: it obeys no web page that its options do not name.
+
+It must never touch a connection.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from ccproxy.config.address import Address
+from ccproxy.config.plan import ListenerPlan
+from ccproxy.net.shared import Kit
+from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.sides import WebForm
+from ccproxy.protocols.jolie.listener import CallListener
+
+
+class WebListener(CallListener):
+    """One address where calls come in over HTTP; see `CallListener`.
+
+    After a reload `origins`, `hosts` and `forms` hold for connections to come.
+    """
+
+    def __init__(self, plan: ListenerPlan, kit: Kit, form: WebForm) -> None:
+        super().__init__(plan, kit, form)
+        self._access = access_at(Address.parse(str(plan.address)))
+        self._web = form
+        form.access = self._access.changed(plan.options)
+
+    def reconfigure(self, options: Any) -> None:
+        """New options."""
+        super().reconfigure(options)
+        self._web.access = self._access.changed(options)
+
+
+def access_at(address: Address) -> WebAccess:
+    """What a listener at this address obeys without options; the machine is asked for its name."""
+    name = socket.gethostname().lower()
+    own = frozenset({address.host.lower(), name, name.partition(".")[0]})
+    return WebAccess(own, any_host=address.scheme == "ipc")
