@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from . import reasons
 from .agents import AgentMachine
 from .closing import Closing
 from .instances import InstanceMachine
@@ -20,6 +21,8 @@ from .store import staying
 from .tables import ENDED, InstanceState
 
 _UNDER_WAY = ("running", "stopping")
+_ONLY_WAIT = ("await", "watch")
+"""Steps that change nothing: a cancelled operation does not wait for them."""
 
 
 class Operations:
@@ -115,7 +118,8 @@ class Operations:
         steps = [self._looked(one) for one in row.steps]
         broken = self._broken(row, steps)
         if broken:
-            self._fail(row, steps, broken)
+            end = self._cancelled if row.state == "stopping" else self._fail
+            end(row, steps, broken)
             return
         if row.state == "running":
             for place in self._next(row, steps):
@@ -152,12 +156,13 @@ class Operations:
     def _broken(self, row: OperationRow, steps: list[OperationStep]) -> str:
         """Why an operation has failed, empty if it has not."""
         for step in steps:
+            made = self.store.instances.get(step.product)
             if step.state == "failed":
-                return f"{step.kind} {step.subject} failed"
-            if row.previous_program and step.kind == "start" and step.state == "done":
-                made = self.store.instances.get(step.product)
-                if made is None or made.state is InstanceState.FAILED:
-                    return f"new instance {step.product} of {step.subject} failed"
+                return f"{step.kind} {step.subject} failed{reasons.of_product(made)}"
+            failed = made is None or made.state is InstanceState.FAILED
+            if row.previous_program and step.kind == "start" and step.state == "done" and failed:
+                why = reasons.of_product(made)
+                return f"new instance {step.product} of {step.subject} failed{why}"
         return ""
 
     def _finish(self, row: OperationRow, steps: list[OperationStep]) -> None:
@@ -167,10 +172,28 @@ class Operations:
         running = [one for one in steps if one.state == "running"]
         if all(one.state == "done" for one in steps):
             state = "done"
-        elif state == "stopping" and not running:
-            state = "stopped"
+        elif state == "stopping" and all(one.kind in _ONLY_WAIT for one in running):
+            self._cancelled(row, steps)
+            return
         deadline = min((one.until for one in running if one.until), default=0.0)
         self._put(replace(row, steps=tuple(steps), state=state, deadline=deadline))
+
+    def _cancelled(self, row: OperationRow, steps: list[OperationStep], why: str = "") -> None:
+        """An operation that was to stop is over."""
+        self._put(replace(row, steps=tuple(steps), state="cancelled", reason=why))
+        self._undo(steps)
+
+    def _undo(self, steps: list[OperationStep]) -> None:
+        """Take back what an operation that did not succeed has left: new instances that do not run
+        end, and a node that is not empty takes instances again."""
+        for step in steps:
+            made = self.store.instances.get(step.product)
+            if made and made.state in (InstanceState.PLANNED, InstanceState.STARTING):
+                self.instances.drain(made)
+            if step.kind == "empty node" and step.state == "done":
+                agent = self.store.agents.get(step.subject)
+                if agent and agent.draining:
+                    self.agents.undrain(agent)
 
     def _put(self, row: OperationRow) -> None:
         if row.state not in _UNDER_WAY:
@@ -189,6 +212,7 @@ class Operations:
     def _fail(self, row: OperationRow, steps: list[OperationStep], why: str) -> None:
         self._put(replace(row, steps=tuple(steps), state="failed", reason=why))
         self.state.alarm("operation failed", row.key, f"{row.command}: {why}")
+        self._undo(steps)
         if row.previous_program:
             self._turn_back(row, steps)
 

@@ -110,6 +110,11 @@ class Placement:
             ports.append((socket.name, port))
         return tuple(ports)
 
+    def fixed_free(self, address: str, service: GraphService) -> bool:
+        """True if no instance has one of the fixed ports of a service there."""
+        index = self.store.instance_index
+        return not any(index.of(("port", address, one.port)) for one in service.sockets if one.port)
+
     def _free(self, address: str, taken: set[int]) -> int:
         """The next free port after the last one given out there, 0 if there is none.
 

@@ -20,6 +20,7 @@ from ...commands import (
     Update,
     text_of,
 )
+from ...graph import GraphService
 from .placement import Placement
 from .rows import LAST, AgentRow, InstanceRow, OperationStep
 from .state import State
@@ -109,7 +110,14 @@ class Planner:
             return _refused(command, f"no service {command.service}")
         if service.alone and command.count > 1:
             return _refused(command, f"{service.name} is storage that is not replicated")
-        rows = sorted(self._staying(service.name), key=lambda one: self._sessions_to(one.key))
+        if command.count > service.replicas.most:
+            least, most = service.replicas
+            why = f"the graph has replicas = {least}-{most} for {service.name}"
+            return _refused(command, f"{command.count} instances, but {why}")
+        rows = sorted(self._staying(service.name), key=self._worth)
+        lacks = self._lack_of_ports(service, command.count - len(rows))
+        if lacks:
+            return _refused(command, lacks)
         surplus = rows[: max(0, len(rows) - command.count)]
         steps = [OperationStep("goal", service.name, number=command.count, group=0)]
         for group, row in enumerate(surplus, 1):
@@ -164,6 +172,24 @@ class Planner:
         keys = self.store.instance_index.of(("staying", service))
         return [self.store.instances[key] for key in keys]
 
+    def _worth(self, row: InstanceRow) -> tuple[bool, int]:
+        """The order in which instances of a service are ended when there are too many: first those
+        that do not run, whatever they wait for, then those with the fewest sessions."""
+        return row.state is InstanceState.RUNNING, self._sessions_to(row.key)
+
+    def _lack_of_ports(self, service: GraphService, more: int) -> str:
+        """Why so many more instances cannot have the fixed ports of their service, empty if they
+        can."""
+        fixed = tuple(one for one in service.sockets if one.port)
+        agents = self.placement.able(self.state.desired(service.name).program)
+        if not fixed or more <= 0 or not agents:
+            return ""
+        free = {one.address for one in agents if self.placement.fixed_free(one.address, service)}
+        if len(free) >= more:
+            return ""
+        ports = ", ".join(f"{one.name}:{one.port}" for one in fixed)
+        return f"{more} more of {service.name}, but {ports} is free on {len(free)} addresses"
+
     def _sessions_to(self, key: int) -> int:
         return self.store.session_index.size(("to", key))
 
@@ -202,9 +228,19 @@ class Planner:
         fitting = [one for one in agents if one.key in wanted]
         if not node:
             fitting = [one for one in fitting if one.key != row.agent]
-        if fitting:
+        if not fitting:
+            return f"no {node or 'other node'} can run {row.service} for instance {row.key}"
+        service = self.state.service(row.service)
+        if service is None or any(self._ports_fit(one, service, row) for one in fitting):
             return ""
-        return f"no {node or 'other node'} can run {row.service} for instance {row.key}"
+        ports = ", ".join(f"{one.name}:{one.port}" for one in service.sockets if one.port)
+        return f"{ports} of {row.service} is taken on {node or 'every other node'}"
+
+    def _ports_fit(self, agent: AgentRow, service: GraphService, row: InstanceRow) -> bool:
+        """True if the fixed ports are free on a node when an instance moves there; one that must be
+        alone has left by then, and with it its ports."""
+        leaves = service.alone and agent.address == row.address
+        return leaves or self.placement.fixed_free(agent.address, service)
 
     def _best_other_node(self, row: InstanceRow) -> str:
         """The node an instance would move to: the first in rank that is not its own."""

@@ -149,7 +149,7 @@ LAST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """An operator's command as steps; `state`: running, stopping, done, stopped, failed.
+    """An operator's command as steps; `state`: running, stopping, done, cancelled, failed.
     `parallel` is how many groups of steps are under way at once; `previous_program` is what an
     update returns to when it fails."""
 

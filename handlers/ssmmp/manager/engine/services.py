@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...graph import GraphService
+from . import reasons
 from .instances import InstanceMachine
 from .offers import Offers
 from .placement import Placement, failures_key
@@ -149,7 +150,8 @@ class Services:
                 self.change(row.service, target=target - 1)
 
     def _failed(self, row: InstanceRow) -> None:
-        self.state.notice("failed", row.key, f"{row.service} on {row.agent}: status {row.status}")
+        why = reasons.of_status(row.status)
+        self.state.notice("failed", row.key, f"{row.service} on {row.agent}: {why}")
         if row.status == 422:
             why = f"status 422 from {row.agent}: sockets or plugs do not fit the program"
             self.change(row.service, broken=why)

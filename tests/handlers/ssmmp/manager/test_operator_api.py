@@ -102,9 +102,9 @@ def test_a_refused_operation_has_no_number(api):
 def test_cancel(api):
     api.answer(1001.0, "execute", {"command": "scale", "service": "orders", "count": 2})
     answer, _ = api.answer(1001.0, "cancel", {"operation": 1})
-    assert answer["operation"]["state"] == "stopping"
+    assert answer["operation"]["state"] == "cancelled", "it only waited"
     again, _ = api.answer(1001.0, "cancel", {"operation": 1})
-    assert again == {"error": "operation 1 is stopping"}
+    assert again == {"error": "operation 1 is cancelled"}
 
 
 @pytest.mark.parametrize(

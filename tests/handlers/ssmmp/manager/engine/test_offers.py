@@ -82,7 +82,10 @@ def test_one_start_for_a_hundred_requests(talk):
     assert [line.split()[2] for line in answers] == [str(100 + n) for n in range(100)]
 
 
-def test_requests_of_two_instances_with_equal_ids(talk):
+def test_requests_of_two_instances_with_equal_ids(make_talk):
+    talk = make_talk(TWO_PLUGS.replace("kind = gateway", "kind = gateway\nreplicas = 1-2"))
+    talk.start()
+    talk.ready(talk.register("a", "fd00::1", "web,orders"))
     talk.ready(talk.do(Scale("web", 2)))
     talk.ask("a", 1, 9, WISH)
     web = max(talk.manager.state.store.instances)

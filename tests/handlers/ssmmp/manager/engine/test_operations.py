@@ -133,7 +133,7 @@ def test_stopped_between_steps(shop):
     shop.act(shop.manager.stop_operation(shop.now, key))
     shop.run(30)
     found = shop.manager.state.store.operations[key]
-    assert found.state == "stopped" and 0 < found.progress[0] < found.progress[1]
+    assert found.state == "cancelled" and 0 < found.progress[0] < found.progress[1]
     shop.truth()
 
 
@@ -156,6 +156,106 @@ def test_ended_operations_are_forgotten(shop):
     shop.checks = False
     shop.run(3700)
     assert key not in shop.manager.state.store.operations
+
+
+FIXED = """
+[app]
+[service gw]
+kind = gateway
+sockets = http:8080
+replicas = 1-4
+"""
+
+
+@pytest.fixture
+def gateways(make_talk):
+    """One gateway on each of `a` and `b`, on a fixed port."""
+    talk = make_talk(FIXED)
+    talk.start()
+    talk.ready(talk.register("a", "fd00::1", "gw", "x_ssmmp=1"))
+    talk.register("b", "fd00::2", "gw", "x_ssmmp=1")
+    talk.ready(talk.do(Scale("gw", 2)))
+    assert [talk.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
+    return talk
+
+
+def test_a_failed_drain_leaves_the_node_and_nothing_else_behind(gateways):
+    talk = gateways
+    talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
+    for line in talk.do(Drain("fd00::1")):
+        if "execution_request" in line:
+            talk.say("c", f"execution_response {line.split()[2]} status=502")
+    operation = talk.manager.state.store.operations[talk.operation]
+    assert operation.state == "failed"
+    assert operation.reason.endswith("instance 3 on fd00::3, status 502 (the program ended)")
+    assert talk.manager.state.store.agents["fd00::1"].state == "REGISTERED"
+    rows = talk.manager.state.store.instances.values()
+    assert [one.key for one in rows if one.state == "RUNNING"] == [1, 2]
+    assert not [one for one in rows if one.state == "PLANNED"]
+
+
+def test_a_failed_drain_takes_back_the_instance_that_found_no_place(gateways):
+    talk = gateways
+    talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
+    said = talk.do(Drain("fd00::1"))
+    assert any("execution_request" in line for line in said)
+    talk.gone("c")
+    talk.wait(200)
+    assert talk.manager.state.store.operations[talk.operation].state == "failed"
+    assert talk.manager.state.store.agents["fd00::1"].state == "REGISTERED"
+    assert not [one for one in talk.manager.state.store.instances.values()
+                if one.state in ("PLANNED", "STARTING")]  # fmt: skip
+
+
+def test_scaling_down_ends_what_cannot_start_before_what_runs(gateways):
+    talk = gateways
+    talk.manager.state.begin(talk.now)
+    talk.manager.services.plan(talk.manager.state.graph.services["gw"])
+    talk.act(talk.manager._done())
+    assert talk.row(3).state == "PLANNED"
+    steps = talk.manager.plan(Scale("gw", 1)).steps
+    assert [one.subject for one in steps if one.kind == "drain"] == ["3", "1"]
+
+
+def test_what_a_cancelled_operation_only_waits_for_does_not_hold_it_up(gateways):
+    talk = gateways
+    talk.do(Scale("gw", 1))
+    talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
+    talk.do(Scale("gw", 2))
+    talk.act(talk.manager.stop_operation(talk.now, talk.operation))
+    operation = talk.manager.state.store.operations[talk.operation]
+    assert (operation.state, operation.reason) == ("cancelled", "")
+
+
+def test_a_step_that_fails_after_cancel_ends_as_cancelled(gateways):
+    talk = gateways
+    talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
+    said = talk.do(Drain("fd00::1"))
+    talk.act(talk.manager.stop_operation(talk.now, talk.operation))
+    [line] = [one for one in said if "execution_request" in one]
+    talk.say("c", f"execution_response {line.split()[2]} status=502")
+    assert talk.manager.state.store.operations[talk.operation].state == "cancelled"
+    assert talk.manager.state.store.agents["fd00::1"].state == "REGISTERED"
+    assert "operation failed" not in [one.what for one in talk.notices]
+
+
+def test_plans_that_fixed_ports_make_impossible_are_refused(gateways):
+    talk = gateways
+    assert "http:8080 of gw is taken" in talk.manager.plan(Migrate(1)).refusal
+    assert "http:8080 of gw is taken" in talk.manager.plan(Migrate(1, "fd00::2")).refusal
+    assert "http:8080 of gw is taken" in talk.manager.plan(Drain("fd00::1")).refusal
+    assert talk.manager.plan(Scale("gw", 3)).refusal == (
+        "1 more of gw, but http:8080 is free on 0 addresses"
+    )
+    talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
+    assert talk.manager.plan(Migrate(1)).refusal == ""
+    assert talk.manager.plan(Scale("gw", 3)).refusal == ""
+
+
+def test_a_scale_beyond_the_graph_is_refused(gateways):
+    assert gateways.manager.plan(Scale("gw", 5)).refusal == (
+        "5 instances, but the graph has replicas = 1-4 for gw"
+    )
 
 
 def test_stop_lowers_the_goal(shop):
