@@ -32,10 +32,14 @@ class Closing:
 
     def advance(self, key: int) -> None:
         """Bring a draining instance one step further: first the sessions to it are closed, then
-        those from it, storage last. It is empty when none is left that is worth waiting for."""
+        those from it, storage last. It is empty when none is left that is worth waiting for.
+
+        A gateway goes on to serve its users until it is asked to end: only the sessions that it has
+        when its drain begins are closed, and it may ask for others."""
         if not self._draining(key) or self._close_some(("to", key), (True, False)):
             return
-        self.sessions.refuse_waiting(("waits", key), 410)
+        if not self.state.is_gateway(self.store.instances[key].service):
+            self.sessions.refuse_waiting(("waits", key), 410)
         outgoing = ("from", key)
         if self._close_some(outgoing, (False,)) or self._close_some(outgoing, (True,)):
             return
@@ -55,7 +59,7 @@ class Closing:
         busy = 0
         for key in self.store.session_index.of(group):
             row = self.store.sessions[key]
-            if not _worth_waiting_for(row) or self._stores(row) not in storage:
+            if not self._worth_waiting_for(row) or self._stores(row) not in storage:
                 continue
             if row.state is SessionState.CLOSING or row.unwanted:
                 busy += 1
@@ -74,7 +78,17 @@ class Closing:
 
     def _left(self, key: int) -> bool:
         row = self.store.sessions.get(key)
-        return row is not None and _worth_waiting_for(row)
+        return row is not None and self._worth_waiting_for(row)
+
+    def _worth_waiting_for(self, row: SessionRow) -> bool:
+        """True for a session that a drain waits for."""
+        if row.state not in CONNECTED or (row.stuck and row.asked == "both"):
+            return False
+        source = self.store.instances.get(row.source)
+        if source is None or source.state is not InstanceState.DRAINING:
+            return True
+        begun_before = row.since <= source.since or row.state is SessionState.CLOSING
+        return begun_before or not self.state.is_gateway(source.service)
 
     def far_ends(self, key: int) -> None:
         """An instance has ended or is being killed: its sessions are closed by their other ends."""
@@ -128,8 +142,3 @@ class Closing:
         row = self.store.sessions.get(key)
         if row and row.state is SessionState.CLOSING and row.end == end:
             self.sessions.fire(row, "unclosed", request=0)
-
-
-def _worth_waiting_for(row: SessionRow) -> bool:
-    """True for a session that a drain waits for."""
-    return row.state in CONNECTED and not (row.stuck and row.asked == "both")

@@ -120,7 +120,10 @@ class Offers:
         return self._edge_refusal(row)
 
     def _leaving(self, source: InstanceRow) -> bool:
-        """A draining instance may ask as long as others use it: it may need its storage."""
+        """A draining instance may ask as long as others use it: it may need its storage. Users of
+        a gateway are not known here: it may ask for them until it has ended."""
+        if self.state.is_gateway(source.service):
+            return False
         if source.state is InstanceState.DRAINING:
             return not self.store.session_index.size(("to", source.key))
         return source.state in (InstanceState.STOPPING, InstanceState.KILLING)

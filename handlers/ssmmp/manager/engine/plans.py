@@ -134,9 +134,16 @@ class Planner:
             return _refused(command, f"no node has the program {command.program}")
         rows = [one for one in self._staying(service.name) if one.program != command.program]
         steps = [OperationStep("program", service.name, command.program, group=0)]
-        for group, row in enumerate(rows, 1):
-            steps += self._move(row, group)
-        steps.append(OperationStep("watch", service.name, group=LAST))
+        for group, row in enumerate(rows):
+            moves = self._move(row, group)
+            if group == 0:
+                # One new instance is watched before any other is replaced, if possible before the
+                # old one ends: a version that fails after its start costs nothing.
+                place = len(moves) if service.alone else 1
+                moves.insert(place, OperationStep("watch", service.name, group=0))
+            steps += moves
+        if len(rows) != 1:
+            steps.append(OperationStep("watch", service.name, group=LAST))
         return OperationPlan(
             text_of(command), tuple(steps), self._touched(rows),
             parallel=self.state.settings.update_parallel,

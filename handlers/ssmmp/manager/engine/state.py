@@ -54,6 +54,11 @@ class State:
         """A vertex of the graph."""
         return self.graph.services.get(name)
 
+    def is_gateway(self, name: str) -> bool:
+        """True for the entry for users: its users are no sessions, so that they are not seen."""
+        service = self.service(name)
+        return service is not None and service.kind == "gateway"
+
     def desired(self, name: str) -> DesiredState:
         """What is wanted of a service; nothing of one that is not in the graph."""
         found = self.store.desired.get(name)

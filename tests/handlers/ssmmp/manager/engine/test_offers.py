@@ -264,6 +264,33 @@ def test_more_waiting_than_allowed(make_talk):
     assert found == [[], [], [503]]
 
 
+def test_a_gateway_may_ask_until_it_has_ended(talk):
+    (orders,) = running(talk)
+    talk.ask("a", 1, 9, WISH)
+    talk.ack("a", 9, 40000)
+    talk.now += 1
+    said = talk.do(StopInstance(1))
+    talk.now += 1
+    [close] = [line for line in said if "source_service_session_close_request" in line]
+    assert talk.row(1).state == "DRAINING"
+    assert status(talk.ask("a", 1, 10, WISH)) == [200]
+    talk.ack("a", 10, 40001)
+    said = talk.say("a", f"source_service_session_close_response {close.split()[2]} status=200")
+    # Its new session is that of a user who is still there; the gateway itself waits for it.
+    assert [line.split()[1] for line in said] == ["graceful_shutdown_request"]
+    assert status(talk.ask("a", 1, 11, WISH)) == [200]
+    talk.ack("a", 11, 40002)
+    said = talk.say("a", f"graceful_shutdown_response {said[0].split()[2]} status=200")
+    assert talk.row(1).state == "STOPPED"
+    assert status(talk.ask("a", 1, 12, WISH)) == [403]
+
+
+def test_a_request_of_a_draining_gateway_that_waits_is_answered(talk):
+    lines = talk.ask("a", 1, 9, WISH)
+    talk.do(StopInstance(1))
+    assert status(talk.ready(lines)) == [200]
+
+
 def test_a_draining_client_may_ask_while_others_use_it(talk):
     (orders,) = running(talk)
     talk.ask("a", 1, 9, WISH)

@@ -126,6 +126,25 @@ def test_a_new_instance_that_dies_while_watched_turns_an_update_back(shop):
     shop.truth()
 
 
+def test_a_version_that_dies_after_two_seconds_replaces_nothing(shop):
+    do(shop, Scale("orders", 4))
+    old = {one.id for one in shop.processes("orders")}
+    key, actions = shop.manager.execute(shop.now, Update("orders", "orders@2"))
+    shop.act(actions)
+    shop.run(2)
+    new = [one for one in shop.processes("orders") if one.program == "orders@2"]
+    assert len(new) == 1
+    new[0].exit(1)
+    shop.run(1)
+    assert {one.id for one in shop.processes("orders")} >= old
+    shop.run(100)
+    found = shop.manager.state.store.operations[key]
+    assert found.state == "failed" and "the program ended" in found.reason
+    assert {one.id for one in shop.processes("orders")} == old
+    assert len(shop.sessions) == 6
+    shop.truth()
+
+
 def test_stopped_between_steps(shop):
     do(shop, Scale("orders", 4))
     key, actions = shop.manager.execute(shop.now, Update("orders", "orders@2"))

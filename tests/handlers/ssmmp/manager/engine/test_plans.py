@@ -98,10 +98,20 @@ def test_scaling_down_ends_the_instances_with_the_fewest_sessions(shop):
     assert steps_of(shop, Scale("orders", 4))[-1] == ("await", "orders", 4, 1)
 
 
-def test_an_update_is_watched_at_the_end_and_knows_its_way_back(shop):
+def test_an_update_watches_the_first_and_the_last_instances(shop):
+    key, actions = shop.manager.execute(shop.now, Scale("orders", 3))
+    shop.act(actions)
+    shop.run(10)
+    steps = shop.manager.plan(Update("orders", "orders@2")).steps
+    assert [(one.kind, one.group) for one in steps] == [
+        ("program", 0), ("start", 0), ("watch", 0), ("drain", 0), ("start", 1), ("drain", 1),
+        ("start", 2), ("drain", 2), ("watch", LAST),
+    ]  # fmt: skip
+
+
+def test_an_update_is_watched_before_the_old_one_ends_and_knows_its_way_back(shop):
     plan = shop.manager.plan(Update("orders", "orders@2"))
-    assert [one.kind for one in plan.steps] == ["program", "start", "drain", "watch"]
-    assert plan.steps[-1].group == LAST
+    assert [one.kind for one in plan.steps] == ["program", "start", "watch", "drain"]
     assert (plan.previous_program, plan.parallel) == ("orders", 1)
 
 
