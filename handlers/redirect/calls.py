@@ -181,17 +181,19 @@ class TargetCalls:
     def due(self, now: float) -> float:
         """When `tick` has something to do at the earliest; infinity if nothing is to be watched."""
         ends = [self.pool.end_of(one, now) for one in self.pool]
-        if ends and self.target.limits.idle:
-            ends.append(now + self.target.limits.idle)
+        if ends:
+            # A busy connection may have no call left soon: then it has to be looked at in time.
+            ends.append(now + min(self.target.limits.idle or float("inf"), self.target.lifetime))
         return min([self.deadline(), *ends])
 
     def _place(self, waiting: PendingCall, now: float) -> list[PortAction]:
         """Send a call at once if a connection is free, else let it wait for one."""
+        closed = self.pool.retire_old(now)
         free = self.pool.pick()
         if free is not None:
-            return [self._send(waiting, free, now), *self.pool.widen(now)]
+            return [*closed, self._send(waiting, free, now), *self.pool.widen(now)]
         self._queue[waiting.id] = waiting
-        return self.pool.connect(len(self._queue), now)
+        return closed + self.pool.connect(len(self._queue), now)
 
     def _send(self, waiting: PendingCall, connection: ConnectionState, now: float) -> WriteRequest:
         waiting.connection = connection
@@ -203,7 +205,7 @@ class TargetCalls:
 
     def _drain(self, now: float) -> list[PortAction]:
         """Send what waits on what is free; open more for the rest."""
-        actions: list[PortAction] = []
+        actions = self.pool.retire_old(now) if self._queue else []
         while self._queue and (free := self.pool.pick()):
             waiting = next(iter(self._queue.values()))
             del self._queue[waiting.id]
@@ -213,7 +215,8 @@ class TargetCalls:
     def _released(self, connection: ConnectionState, now: float) -> list[PortAction]:
         """A connection has no call left, or room for the next."""
         connection.since = now
-        if connection.last or self.target.limits.mode == "single":
+        single = self.target.limits.mode == "single"
+        if connection.last or single or self.pool.is_old(connection, now):
             return [self.pool.close(connection), *self._drain(now)]
         if not self.pool.shared:
             self.pool.free(connection)

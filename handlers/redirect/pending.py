@@ -13,19 +13,20 @@ from ccproxy.protocols.jolie.values import Call
 
 
 class ConnectionState:
-    """One connection to a target. `since` is when it came up or had no call left.
+    """One connection to a target. `since` is when it came up or had no call left, `opened` when it
+    came up.
 
     `open` are the calls sent on it; those of the fast path are on its `upstream`, if it has one.
     """
 
-    __slots__ = ("_heard", "_last", "id", "open", "since", "up", "upstream")
+    __slots__ = ("_heard", "_last", "id", "open", "opened", "since", "up", "upstream")
 
     def __init__(self, id: int, now: float, upstream: Upstream | None) -> None:
         self.id = id
         self.up = False
         self.open: dict[int, PendingCall] = {}
         self.upstream = upstream
-        self.since = self._heard = now
+        self.opened = self.since = self._heard = now
         self._last = False
 
     @property

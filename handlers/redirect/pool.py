@@ -22,6 +22,7 @@ MIN_SAMPLES = 200
 """Answers that have to be timed first: a service with few calls needs no more connections."""
 MAX_POOLED_CONNECTIONS = 64
 """Connections that carry one call at a time, where the INI leaves their number open."""
+INFINITY = float("inf")
 RETRY_INTERVAL = 30.0
 """Seconds after a connection was refused until an additional one is tried again."""
 
@@ -45,7 +46,9 @@ class ConnectionPool:
         self.load = UpstreamLoad(limits.calls, limits.bytes)
         self.upstreams: UpstreamPool | None = None
         """The connections of the fast path: none of them while one is to be opened or left."""
-        if clock is not None and self.shared:
+        self._lifetime = target.lifetime
+        # The fast path would use a connection without asking how old it is.
+        if clock is not None and self.shared and self._lifetime == INFINITY:
             self.upstreams = self.form.upstreams(limits.timeout, clock)
         self._target = target
         self._most = limits.connections or (1 if self.shared else MAX_POOLED_CONNECTIONS)
@@ -85,6 +88,19 @@ class ConnectionPool:
         self._free.rotate(-1)
         return self._free[-1]
 
+    def is_old(self, connection: ConnectionState, now: float) -> bool:
+        """True if a connection is given no more calls because the service may close it soon."""
+        return now >= connection.opened + self._lifetime
+
+    def retire_old(self, now: float) -> list[PortAction]:
+        """Before `pick`: send no more calls on old connections, and close those without a call."""
+        if self._lifetime == INFINITY:
+            return []
+        old = [one for one in self._free if self.is_old(one, now)]
+        for one in old:
+            self.stop_using(one)
+        return [self.close(one) for one in old if not one.busy]
+
     def free(self, connection: ConnectionState) -> None:
         """Record that a connection can take a call."""
         self._free.append(connection)
@@ -118,7 +134,7 @@ class ConnectionPool:
     def opened(self, connection: ConnectionState, now: float) -> None:
         """Record that a connection is up."""
         connection.up = True
-        connection.since = now
+        connection.since = connection.opened = now
         self._free.append(connection)
         if self.upstreams is not None and self.upstreams.usable and connection.upstream is not None:
             self.upstreams.usable.append(connection.upstream)
@@ -161,9 +177,11 @@ class ConnectionPool:
         limits = self._target.limits
         if not connection.up:
             return connection.since + limits.timeout
-        if not limits.idle:
-            return float("inf")
-        return (now if connection.busy else max(connection.since, connection.heard)) + limits.idle
+        idle = limits.idle or INFINITY
+        if connection.busy:
+            return now + idle
+        old = connection.opened + self._lifetime
+        return min(old, max(connection.since, connection.heard) + idle)
 
     def stop_using(self, connection: ConnectionState) -> None:
         """Send no further call on a connection."""

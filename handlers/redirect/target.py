@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -15,6 +16,14 @@ Mode = Literal["pipelined", "pooled", "single"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
+
+
+LIFETIMES: Mapping[str, float] = {"http": 4.5, "jsonrpc": 4.5}
+"""Protocol -> seconds from its opening in which a connection is given calls, if the INI is silent.
+
+A Jolie service closes a connection behind the first answer that it gives later than 5 s after the
+opening, and does not say so: a call that is sent before the end is seen would be lost.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,9 @@ class ConnectionLimits:
     """Seconds from the call to its answer; a Jolie client gives up after 60."""
     idle: float = 0.0
     """Seconds until an unused connection is closed; 0: never."""
+    lifetime: float | None = None
+    """Seconds from its opening in which a connection is given calls; 0: no limit; None: as
+    `LIFETIMES` says."""
     calls: int = 10_000
     """Without answer yet, at most."""
     bytes: int = 64 << 20
@@ -46,6 +58,13 @@ class ServiceTarget:
     location: Location
     protocol: MessageProtocol
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds from its opening in which a connection is given calls; infinity: no limit."""
+        given = self.limits.lifetime
+        seconds = LIFETIMES.get(self.protocol.word, 0.0) if given is None else given
+        return seconds or float("inf")
 
     def form(self) -> Form:
         """The form of calls to this place; ValueError if its protocol calls no services."""

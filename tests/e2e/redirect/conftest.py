@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -76,8 +77,10 @@ class Service:
                 assert isinstance(call, Call), call
                 self.calls.append(call)
                 answer = behave(call)
-                if isinstance(answer, list):  # these bytes, and no more
+                if isinstance(answer, list):  # these bytes, and no more but pauses
                     sock.sendall(answer[0])
+                    for pause in answer[1:]:
+                        time.sleep(pause)
                     return
                 if isinstance(answer, bytes):
                     sock.sendall(answer)

@@ -42,6 +42,9 @@ def test_the_limits_of_connections_to_the_service():
     # The calls in flight are limited, not the bytes that are written.
     assert options.wire().limits.bytes > 1 << 40
     assert options.wire().keepalive is None
+    assert limits.lifetime is None
+    endless = options_for(Redirect, "location = socket://h:1\nlifetime = 0")
+    assert endless.limits().lifetime == 0.0
     fixed = options_for(Redirect, "location = socket://h:1\nconnections = 3\nmax-message = 1 MiB")
     assert (fixed.limits().connections, fixed.limits().most, fixed.limits().answer) == (
         3,

@@ -16,7 +16,7 @@ from ccproxy.protocols.jolie.sodep import (
 from ccproxy.protocols.jolie.sodep.compiled import deliver, forward
 from ccproxy.protocols.jolie.sodep.limits import SodepLimits
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
-from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond
+from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
 from ccproxy_handlers.redirect.calls import TargetCalls
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
@@ -278,3 +278,99 @@ def test_the_protocol_decides_how_many_connections_there_may_be_if_the_ini_does_
     for _ in range(70):
         calls.ask("a", CALL, 0)
     assert len(calls.pool) == most
+
+
+# How long a connection is given calls
+
+
+def asked(world, now):
+    """The connection that a call is written on, None if it waits for one, and those closed."""
+    actions = world.calls.ask("a", CALL, now)
+    closed = [one.connection for one in actions if isinstance(one, CloseConnection)]
+    written = [one for one in actions if isinstance(one, WriteRequest)]
+    return (written[0].connection if written else None), closed
+
+
+def answer(world, connection, now):
+    """Answer what waits on a connection; the connections that are closed behind it."""
+    found = world.calls.pool.find(connection)
+    answers = [Answered(id, Result(Tree())) for id in found.open]
+    actions = world.calls.answered(connection, answers, now)
+    return [one.connection for one in actions if isinstance(one, CloseConnection)]
+
+
+def opened(world, connection, now):
+    """The connection is up; True if the call that waits is written on it."""
+    return any(isinstance(one, WriteRequest) for one in world.calls.opened(connection, now))
+
+
+@pytest.mark.parametrize("protocol", ["http", "jsonrpc"])
+def test_a_connection_whose_answer_came_late_after_its_opening_is_not_used_again(protocol):
+    world = World(protocol=protocol, connections=0, idle=60.0)
+    assert asked(world, 0.0) == (None, [])
+    assert opened(world, 1, 2.0)  # it counts from when it was up
+    assert answer(world, 1, 6.4) == []
+    assert asked(world, 6.45) == (1, [])
+    assert answer(world, 1, 6.5) == [1]
+    assert asked(world, 6.6) == (None, [])
+    assert opened(world, 2, 6.7)
+    assert answer(world, 2, 100.0) == [2]
+
+
+def test_no_call_is_handed_to_a_connection_in_its_last_moment():
+    world = World(protocol="http", connections=0, idle=60.0)
+    asked(world, 0.0)
+    opened(world, 1, 0.0)
+    answer(world, 1, 1.0)
+    assert asked(world, 4.5) == (None, [1])
+    assert 1 not in world.calls.pool
+    assert opened(world, 2, 4.6)
+
+
+def test_a_call_that_waits_is_handed_to_a_young_connection_only():
+    world = World(protocol="http", connections=1, idle=60.0)
+    asked(world, 0.0)
+    opened(world, 1, 0.0)
+    assert asked(world, 3.0) == (None, [])
+    actions = world.calls.answered(1, [Answered(1, Result(Tree()))], 4.6)
+    kinds = [type(one) for one in actions]
+    assert kinds == [Respond, CloseConnection, OpenConnection]
+    assert opened(world, 2, 4.7)
+
+
+def test_an_old_connection_without_a_call_is_closed_by_the_clock():
+    world = World(protocol="http", connections=0, idle=60.0)
+    asked(world, 0.0)
+    opened(world, 1, 0.0)
+    assert world.calls.due(0.0) <= 4.5
+    assert world.calls.tick(4.5) == []  # its call is under way
+    assert answer(world, 1, 1.0) == []
+    assert world.calls.due(1.0) == 4.5
+    assert world.calls.tick(4.4) == []
+    assert world.calls.tick(4.5) == [CloseConnection(1)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lifetime"), [("sodep", None), ("sodep", 0.0), ("http", 0.0), ("jsonrpc", 0.0)]
+)
+def test_without_a_lifetime_a_connection_is_used_as_long_as_it_is_there(protocol, lifetime):
+    world = World(protocol=protocol, connections=1, idle=0.0, lifetime=lifetime)
+    asked(world, 0.0)
+    opened(world, 1, 0.0)
+    assert answer(world, 1, 100.0) == []
+    assert asked(world, 1000.0) == (1, [])
+    assert answer(world, 1, 1001.0) == []
+    assert world.calls.due(1001.0) == float("inf")
+
+
+def test_a_shared_connection_with_a_lifetime_answers_what_it_has_and_is_closed():
+    world = World(connections=1, idle=60.0, lifetime=4.5)
+    assert world.calls.pool.upstreams is None  # the fast path does not know how old it is
+    asked(world, 0.0)
+    opened(world, 1, 0.0)
+    assert asked(world, 4.4) == (1, [])
+    assert asked(world, 4.5) == (None, [])
+    assert opened(world, 2, 4.6)
+    assert asked(world, 4.7) == (2, [])
+    assert answer(world, 1, 5.0) == [1]
+    assert answer(world, 2, 5.1) == []
