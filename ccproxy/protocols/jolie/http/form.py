@@ -39,8 +39,8 @@ from ccproxy.protocols.jolie.values import (
     io_fault,
 )
 
-_READ = frozenset({"GET", "HEAD", "DELETE"})
-_METHODS = _READ | {"POST", "PUT", "PATCH"}
+_READ = frozenset({"GET", "HEAD"})
+_METHODS = _READ | {"POST", "PUT", "PATCH", "DELETE"}
 _EXPECTED = "expected /OPERATION or /!/RESOURCE!/OPERATION"
 
 

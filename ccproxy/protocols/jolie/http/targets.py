@@ -4,11 +4,13 @@
     /sum + X-Jolie-ServicePath     the same
     /!/Sum/sum                     the same; the original finds no operation in this one
 
-Pure text. It must never decide whether such a resource exists.
+Pure text. It must never decide whether such a resource exists, or write a target that leaves the
+path of the service's location.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
@@ -19,6 +21,8 @@ TOKEN = "!/"
 """Stands in front of a resource path, and of the operation behind one."""
 
 _SAFE = "!$&'()*+,;=:@~"
+_SEPARATOR = re.compile(r"[/\\]")
+_DOTS = frozenset({".", ".."})
 
 
 class RequestTarget(NamedTuple):
@@ -99,6 +103,11 @@ def _named(where: str) -> tuple[str, str]:
     return f"/{named}", operation
 
 
+def _leaves(text: str) -> bool:
+    """True if some server takes a part of it for `.` or `..`; some drop what is behind `;`."""
+    return any(one.partition(";")[0] in _DOTS for one in _SEPARATOR.split(text))
+
+
 def _utf8(header: str) -> str:
     try:
         return header.encode("latin-1").decode()
@@ -107,6 +116,10 @@ def _utf8(header: str) -> str:
 
 
 def _quoted(text: str, also: str = "") -> str:
+    if _leaves(text) or _leaves(unquote(text)):
+        raise Unportable(
+            f"a dot segment in {text!r:.60}, which may lead out of the location's path"
+        )
     try:
         return quote(text, safe=_SAFE + also)
     except UnicodeEncodeError:

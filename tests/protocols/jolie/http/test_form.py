@@ -90,6 +90,9 @@ def post(body: bytes, *headers: str, target: str = "/!/Sum!/sum", method: str = 
         (post(b"hi", "Content-Type: text/plain"), Tree("hi")),
         (post(b"\xff", "Content-Type: application/octet-stream"), Tree(b"\xff")),
         (post(b"", target="/sum?x=5", method="GET"), Tree(None, {"x": [Tree("5")]})),
+        (post(b"", target="/sum?x=5", method="DELETE"), Tree(None, {"x": [Tree("5")]})),
+        (post(b'{"x":5}', target="/sum?x=1&y=2", method="DELETE"),
+         Tree(None, {"x": [Tree(5)], "y": [Tree("2")]})),
         (post(b'{"x":5}', target="/sum?x=1&y=2"), Tree(None, {"x": [Tree(5)], "y": [Tree("2")]})),
     ],
 )  # fmt: skip

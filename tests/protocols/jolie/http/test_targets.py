@@ -1,3 +1,6 @@
+from posixpath import normpath
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,3 +84,34 @@ def test_the_targets_of_the_original():
 def test_an_operation_written_is_the_operation_read(name):
     assert targets.read(targets.write("/", "/", name), {}).operation == name
     assert targets.read(targets.write("/", "/Sum", name), {}) == ("/Sum", name, ())
+
+
+LEAVING = [
+    "..", ".", "../x", "x/../../y", "..\\x", "..;a", "x/..;jsessionid=1", "%2e%2e", "%2E.", ".%2e",
+    "%2e%2e%2fx", "..%5cx",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LEAVING)
+def test_no_target_leaves_the_path_of_the_location(text):
+    with pytest.raises(Unportable, match="a dot segment in"):
+        targets.write("/api/", "/", text)
+    with pytest.raises(Unportable, match="a dot segment in"):
+        targets.write("/api/", f"/A/{text}", "sum")
+    with pytest.raises(Unportable, match="a dot segment in"):
+        targets.place("/api", f"/{text}/B")
+
+
+def test_a_name_may_have_dots_and_the_path_of_the_location_is_the_operators():
+    assert targets.write("/api", "/a.b/...", "..x") == "/api/!/a.b/...!/..x"
+    assert targets.write("/a/../b", "/", "sum") == "/a/../b/sum"
+
+
+@given(st.text("./%2eE\\;5cfF!a", max_size=12), st.text("./%2eE\\;5cfF!a", max_size=12))
+def test_what_is_written_stays_below_the_location_however_it_is_read(path, operation):
+    try:
+        target = targets.write("/api/v1", f"/{path}", operation)
+    except Unportable:
+        return
+    for read in (target, unquote(target), unquote(unquote(target))):
+        assert normpath(read.replace("\\", "/")).startswith("/api/v1")
