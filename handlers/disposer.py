@@ -10,4 +10,4 @@ class Disposer(Handler):
 
     def decide(self, type: str) -> Discard:
         """Discard every type."""
-        return Discard("disposed")
+        return Discard("disposed", counters=("disposed_{}",))

@@ -6,7 +6,7 @@ whole type, not with a prefix of it, and case-sensitive: `*`, `?` and `[...]` ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ccproxy import Deliver, Discard, Handler, Verdict, kinds, option
@@ -30,10 +30,12 @@ class Filter(Handler):
     def decide(self, type: str) -> Verdict:
         """Ask the target; a Deliver without handlers means the target, not this handler."""
         if not self.passes(type):
-            return Discard("filtered")
+            return Discard("filtered", counters=("filter.{}", "filter.{}.dropped"))
         target = self.ctx.handler(self.options.forward_to)
         verdict = target.decide(type)
-        return Deliver((target,)) if verdict == Deliver() else verdict
+        if verdict == Deliver():
+            verdict = Deliver((target,), counters=verdict.counters)
+        return replace(verdict, counters=(*verdict.counters, "filter.{}", "filter.{}.ok"))
 
     def passes(self, type: str) -> bool:
         """True unless an exclude pattern matches, or there are include patterns and none does."""

@@ -21,7 +21,7 @@ TYPE_SIZE = 128
 class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
-    __slots__ = ("blocking", "fate", "handlers", "reason", "sinks")
+    __slots__ = ("blocking", "counters", "fate", "handlers", "reason", "sinks")
 
     def __init__(
         self,
@@ -29,12 +29,15 @@ class Target:
         handlers: tuple[Receiver, ...] = (),
         fate: str = "discarded",
         reason: str = "",
+        counters: tuple[str, ...] = (),
     ) -> None:
+        """`counters` are those of the verdicts, see `core.verdict`."""
         self.sinks = sinks
         self.blocking = tuple(sink for sink in sinks if sink.may_block)
         self.handlers = handlers
         self.fate = fate
         self.reason = reason
+        self.counters = counters
 
     @property
     def word(self) -> str:
@@ -84,7 +87,8 @@ class FlowTable:
         if target is None:
             return None
         if target.sinks or target.handlers:
-            key = (target.fate, *map(id, target.sinks), 0, *map(id, target.handlers))
+            places = (*map(id, target.sinks), 0, *map(id, target.handlers))
+            key = (target.fate, target.counters, *places)
             target = self._targets.setdefault(key, target)
         self.bytes += len(type)
         while self.flows and (len(self.flows) >= self.limit or self.bytes > TYPE_SIZE * self.limit):
@@ -108,3 +112,5 @@ class FlowTable:
         self.other.count += gone.count
         self.other.bytes += gone.bytes
         self.totals.place(type).add(gone.target.word, gone.count, gone.bytes)
+        for counter in gone.target.counters:
+            self.totals.verdicts.add(counter, gone.count, gone.bytes)

@@ -188,28 +188,32 @@ class Switch:
         sinks: list[Sink] = []
         receivers: list[Receiver] = []
         fates = []
+        counters: list[str] = []
         for section in sections:
             place = self._ask(self._handlers[section], type)
             sinks += place.sinks
             fates.append(place.fate)
+            counters += place.counters
             if any(one.exclusive for one in place.handlers):
                 receivers = [one for one in receivers if not one.exclusive]
             receivers += place.handlers
         fate = min(fates, key=RANK.__getitem__)
-        return Target(tuple(sinks), tuple(receivers), fate, type)
+        return Target(tuple(sinks), tuple(receivers), fate, type, tuple(counters))
 
     def _ask(self, handler: Decider, type: str) -> Target:
         """Where one handler wants messages of a type to go; "failed" if `decide` fails."""
         try:
             verdict = handler.decide(type)
             if isinstance(verdict, Forward):
-                return Target(sinks=verdict.sinks, fate="failed")
+                return Target(verdict.sinks, fate="failed", counters=verdict.counters)
             if isinstance(verdict, Deliver):
                 whom = verdict.receivers(handler)
                 receivers = [self._receivers.get(id(one), one) for one in whom]
-                return Target(handlers=tuple(receivers), fate="failed")
+                counters = verdict.counters
+                return Target(handlers=tuple(receivers), fate="failed", counters=counters)
             if isinstance(verdict, Discard):
-                return Target(fate="discarded", reason=str(verdict.reason))
+                reason, counters = str(verdict.reason), verdict.counters
+                return Target(fate="discarded", reason=reason, counters=counters)
             if isinstance(verdict, Coroutine):
                 verdict.close()  # Python warns of a coroutine that is never awaited
             found = f"decide({type!r}) returned {verdict!r:.80}"

@@ -40,6 +40,8 @@ class TypeTotals:
         self.limit = limit
         self.types: dict[bytes, TypeCount] = {}
         self.other = TypeCount()
+        self.verdicts = TypeCount()
+        """By the counters of verdicts instead of words, of all types."""
 
     def admit(self, type: bytes) -> None:
         """A flow of this type is made; the first ones get counts of their own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ccproxy.core.message import Actions, Message
@@ -22,11 +22,20 @@ class Receiver(Protocol):
         """Take one message; return the actions to carry out."""
 
 
+def _counters() -> tuple[str, ...]:
+    """Names of counters for the messages of the type: `{}` stands for `count` and `bytes`.
+
+    They cost nothing per message. Verdicts that differ only in them are equal.
+    """
+    return field(default=(), compare=False, kw_only=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Forward:
     """Verdict: append every message of this type, unchanged, to these sinks (or to one)."""
 
     to: tuple[Sink, ...] | Sink
+    counters: tuple[str, ...] = _counters()
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
@@ -43,6 +52,7 @@ class Deliver:
 
     handlers: tuple[Receiver, ...] = ()
     """The handlers that see it; empty means the handler that was asked."""
+    counters: tuple[str, ...] = _counters()
 
     def receivers(self, asked: Receiver) -> tuple[Receiver, ...]:
         """The handlers that see it; TypeError if one has no method `handle`."""
@@ -57,6 +67,7 @@ class Discard:
     """Verdict: drop every message of this type; `reason` is a word for `explain` and the log."""
 
     reason: str = "discarded"
+    counters: tuple[str, ...] = _counters()
 
 
 Verdict = Forward | Deliver | Discard

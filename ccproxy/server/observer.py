@@ -104,6 +104,10 @@ class Observer:
         """The counts of the first message types, and of all others as `other`."""
         return await pages.all_types(self._kit.switch.table)
 
+    async def verdict_counters(self) -> TypeCount:
+        """What handlers such as `filter` count without seeing any message."""
+        return await pages.verdict_counters(self._kit.switch.table)
+
     def _handler_status(self, member: RunningHandler) -> HandlerStatus:
         """One handler; what its `status()` raises is its own, and so is the time it takes."""
         name, facts, problem = member.plan.section, {}, ""

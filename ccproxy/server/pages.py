@@ -79,6 +79,16 @@ async def all_types(table: FlowTable) -> dict[str, TypeCount]:
     return found
 
 
+async def verdict_counters(table: FlowTable) -> TypeCount:
+    """What the verdicts of handlers count, by their counters; no count ever gets smaller."""
+    flows, found = list(table.flows.values()), TypeCount(table.totals.verdicts)
+    async for some in slices(flows):
+        for flow in some:
+            for counter in flow.target.counters:
+                found.add(counter, flow.count, flow.bytes)
+    return found
+
+
 def sink_status(box: Outbox) -> SinkStatus:
     """One outbox."""
     dropped = {reason: count for reason, count in box.dropped.items() if count}

@@ -22,7 +22,6 @@ from ccproxy.config.problems import Problem
 from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.switch import Switch
-from ccproxy.core.type_totals import TypeCount
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
@@ -37,7 +36,7 @@ from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer
 from ccproxy.server.reload import ReloadOutcome, Reloads
-from ccproxy.server.statistics import Statistics
+from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
 from ccproxy.wire.cc import CcCodec
 from ccproxy.wire.text import OperatorText
@@ -255,20 +254,20 @@ class Server:
     async def _write_once(self) -> None:
         options = self.plan.server
         if options.cc_stats:
-            types = await self._types()
-            await self.statistics.write(self.status(), options, types)
+            total = await self._totals()
+            await self.statistics.write(self.status(), options, total)
 
     async def _sample(self) -> None:
         """Samples for the averages of the infofile."""
         while True:
             await asyncio.sleep(SAMPLE_INTERVAL)
             if self.plan.server.infofile_level > 2:
-                types = await self._types()
-                await self.statistics.sample(self.status(), types)
+                self.statistics.sample(await self._totals())
 
-    async def _types(self) -> dict[str, TypeCount]:
-        """What statistics say of message types: nothing, if they are not to be counted."""
-        return await self.observer.all_types() if self.plan.server.cc_stats > 1 else {}
+    async def _totals(self) -> dict[str, int]:
+        """All counters; those of message types only if they are to be counted."""
+        types = await self.observer.all_types() if self.plan.server.cc_stats > 1 else {}
+        return await totals(self.status(), await self.observer.verdict_counters(), types)
 
 
 def _raise_file_limit() -> None:

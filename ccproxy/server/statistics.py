@@ -28,8 +28,10 @@ TYPES_AT_ONCE = 250
 """Types whose counters are made in one turn of the loop: about a millisecond."""
 
 
-async def totals(status: Status, types: Mapping[str, TypeCount]) -> dict[str, int]:
-    """All counters since the start that are not zero, with those of these message types."""
+async def totals(
+    status: Status, verdicts: TypeCount, types: Mapping[str, TypeCount]
+) -> dict[str, int]:
+    """All counters since the start that are not zero, with those of verdicts and of types."""
     ledger = status.ledger
     found = Counter({"count": ledger.received, "bytes": ledger.bytes})
     for word, fates in OUTCOMES.items():
@@ -37,6 +39,9 @@ async def totals(status: Status, types: Mapping[str, TypeCount]) -> dict[str, in
         found[f"bytes.{word}"] = sum(ledger.fate_bytes.get(fate, 0) for fate in fates)
     for handler in status.handlers:
         found.update(handler.counters)
+    for name, messages in verdicts.messages.items():
+        found[name.replace("{}", "count")] += messages
+        found[name.replace("{}", "bytes")] += verdicts.bytes[name]
     counters = {"count": 0, **+found}
     async for some in slices(list(types.items()), TYPES_AT_ONCE):
         for type, count in some:
@@ -63,15 +68,12 @@ class Statistics:
         self._averages = Averages()
         self._infofile = InfoFile(log)
 
-    async def sample(self, status: Status, types: Mapping[str, TypeCount]) -> None:
+    def sample(self, total: Mapping[str, int]) -> None:
         """Take a sample for the averages; to be called every `averages.SAMPLE_INTERVAL` seconds."""
-        self._averages.sample(await totals(status, types))
+        self._averages.sample(total)
 
-    async def write(
-        self, status: Status, options: ServerOptions, types: Mapping[str, TypeCount]
-    ) -> None:
+    async def write(self, status: Status, options: ServerOptions, total: dict[str, int]) -> None:
         """One line to the log, and the infofile anew, as the options say."""
-        total = await totals(status, types)
         latest = await self._new(total)
         self._last = total
         line = ", ".join([f"{name}: {count}" for name, count in latest.items()])

@@ -694,3 +694,25 @@ def test_garbage_is_counted_or_left(data: bytes) -> None:
         done, _, _ = ingress.feed(data)
         assert 0 <= done <= len(data)
         bench.check()
+
+
+def test_counters_of_verdicts_follow_each_type() -> None:
+    """Types that go to the same places by different verdicts do not share a target."""
+
+    class Counting:
+        name = "h:x"
+        exclusive = False
+
+        def decide(self, type: str) -> Verdict:
+            if type == "d":
+                return Discard("x", counters=("drop_{}",))
+            return Deliver(counters=(f"{type}_{{}}",))
+
+        def handle(self, message: Message) -> None:
+            return None
+
+    handler = Counting()
+    switch = Switch(PlainCodec(), Heard())
+    switch.configure(Routes([("*", ("h:x",))]), {"h:x": handler}, {})
+    found = {type: switch.miss(type).target.counters for type in (b"a", b"b", b"d")}
+    assert found == {b"a": ("a_{}",), b"b": ("b_{}",), b"d": ("drop_{}",)}

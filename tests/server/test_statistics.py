@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from ccproxy import NoOptions
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.flows import FlowTable, Target
 from ccproxy.core.ledger import FATES, OUTCOMES
 from ccproxy.core.type_totals import TypeCount
-from ccproxy.server.pages import SLICE, all_types
+from ccproxy.server.pages import SLICE, all_types, verdict_counters
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import (
     HandlerStatus,
@@ -21,6 +23,8 @@ from ccproxy.server.status import (
     SinksStatus,
     Status,
 )
+from ccproxy_handlers.disposer import Disposer
+from ccproxy_handlers.filter import Filter
 
 FIVE = LedgerStatus(5, 50, {"forwarded": 5}, {"forwarded": 50})
 
@@ -34,6 +38,14 @@ def status_of(ledger=FIVE, handlers=()):
 
 
 LINKED = HandlerStatus("h:x", "proxy", {"state": "up"}, {"ping.sent": 3})
+
+
+NONE = TypeCount()
+
+
+async def write(writer, status, options):
+    """Write the counters of a status."""
+    await writer.write(status, options, await totals(status, NONE, {}))
 
 
 def typed(**words):
@@ -66,16 +78,38 @@ async def test_counters_have_the_names_of_the_original():
     fates = {fate: number for number, fate in enumerate(FATES, 1)}
     sizes = {fate: 10 * number for fate, number in fates.items()}
     status = status_of(LedgerStatus(66, 660, fates, sizes), (LINKED, LINKED))
-    found = await totals(status, {})
+    found = await totals(status, NONE, {})
     assert found["count"] == sum(found[f"count.{word}"] for word in OUTCOMES) == 66
     assert found["bytes"] == sum(found[f"bytes.{word}"] for word in OUTCOMES) == 660
     assert found["ping.sent"] == 6
-    found = await totals(status, {"a.b": typed(ok=4, dropped=1, crashed=0), "other": typed(ok=3)})
+    types = {"a.b": typed(ok=4, dropped=1, crashed=0), "other": typed(ok=3)}
+    found = await totals(status, NONE, types)
     assert {name: count for name, count in found.items() if ".msg." in name} == {
         "count.msg.a.b": 5, "count.ok.msg.a.b": 4, "count.dropped.msg.a.b": 1,
         "bytes.msg.a.b": 50, "bytes.ok.msg.a.b": 40, "bytes.dropped.msg.a.b": 10,
         "count.msg.other": 3, "count.ok.msg.other": 3,
         "bytes.msg.other": 30, "bytes.ok.msg.other": 30,
+    }  # fmt: skip
+
+
+async def test_verdicts_count_by_the_names_of_the_original():
+    def target(type):
+        handler = disposer if type == b"drop" else passing
+        verdict = handler.decide(type.decode())
+        return Target(fate="discarded", counters=verdict.counters)
+
+    disposer = Disposer("h:d", NoOptions())
+    passing = Filter("h:f", Filter.Options(forward_to="h:d", exclude=("b*",)))
+    passing.ctx = SimpleNamespace(handler=lambda _: disposer)
+    table = FlowTable(3, target)
+    for number, type in enumerate([b"a", b"b", b"drop", b"c", b"b2", b"a"], 1):
+        flow = table.miss(type)
+        flow.count, flow.bytes = number, 10 * number
+    found = await totals(status_of(), await verdict_counters(table), {})
+    assert {name: count for name, count in found.items() if name[:4] in ("filt", "disp")} == {
+        "filter.count": 18, "filter.count.ok": 11, "filter.count.dropped": 7,
+        "filter.bytes": 180, "filter.bytes.ok": 110, "filter.bytes.dropped": 70,
+        "disposed_count": 14, "disposed_bytes": 140,
     }  # fmt: skip
 
 
@@ -89,8 +123,9 @@ async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options
     writer = await statistics()
     turns = asyncio.ensure_future(count_turns())
     for _ in range(3):
-        await writer.sample(status_of(), await all_types(table))
-        await writer.write(status_of(), replace(options, infofile_level=3), await all_types(table))
+        writer.sample(await totals(status_of(), NONE, await all_types(table)))
+        total = await totals(status_of(), NONE, await all_types(table))
+        await writer.write(status_of(), replace(options, infofile_level=3), total)
     turns.cancel()
     await writer.settle()
     assert await turns > 3 * 2 * 65_536 / SLICE
@@ -103,7 +138,7 @@ async def test_an_idle_server_has_a_count_of_zero(statistics, options, tmp_path,
     """Scrapers of the original find `count` in every line and in both sections."""
     caplog.set_level("INFO")
     writer = await statistics()
-    await writer.write(status_of(LedgerStatus(0, 0, {}, {})), options, {})
+    await write(writer, status_of(LedgerStatus(0, 0, {}, {})), options)
     await writer.settle()
     assert caplog.messages == ["{count: 0}"]
     assert (tmp_path / "info").read_text().count("]\ncount: 0\n") == 2
@@ -122,9 +157,9 @@ async def count_turns():
 async def test_a_line_says_what_was_new(statistics, options, caplog):
     caplog.set_level("INFO")
     writer = await statistics()
-    await writer.write(status_of(handlers=(LINKED,)), options, {})
+    await write(writer, status_of(handlers=(LINKED,)), options)
     await writer.settle()
-    await writer.write(status_of(handlers=(LINKED,)), options, {})
+    await write(writer, status_of(handlers=(LINKED,)), options)
     await writer.settle()
     first, second = [one.getMessage() for one in caplog.records]
     assert first == "{count: 5, bytes: 50, count.ok: 5, bytes.ok: 50, ping.sent: 3}"
@@ -135,8 +170,8 @@ async def test_a_line_says_what_was_new(statistics, options, caplog):
 async def test_the_infofile(statistics, options, tmp_path, level, sections):
     silent = HandlerStatus("h:silent", "echo", {}, {})
     writer = await statistics()
-    await writer.write(
-        status_of(handlers=(silent, LINKED)), replace(options, infofile_level=level), {}
+    await write(
+        writer, status_of(handlers=(silent, LINKED)), replace(options, infofile_level=level)
     )
     await writer.settle()
     text = (tmp_path / "info").read_text()
@@ -156,8 +191,8 @@ async def test_the_infofile(statistics, options, tmp_path, level, sections):
 
 async def test_averages(statistics, options, tmp_path):
     writer = await statistics()
-    await writer.sample(status_of(), {"a": typed(ok=5)})
-    await writer.write(status_of(), replace(options, infofile_level=3), {})
+    writer.sample(await totals(status_of(), NONE, {"a": typed(ok=5)}))
+    await write(writer, status_of(), replace(options, infofile_level=3))
     await writer.settle()
     text = (tmp_path / "info").read_text()
     assert f"[avg:60]\nbytes: 50 {50 * SAMPLE_INTERVAL / 60:.12g} {50 / 60:.12g}\n" in text
@@ -166,7 +201,7 @@ async def test_averages(statistics, options, tmp_path):
 
 async def test_a_file_that_cannot_be_written_is_said(statistics, options, tmp_path, caplog):
     writer = await statistics()
-    await writer.write(status_of(), replace(options, infofile=str(tmp_path / "no" / "info")), {})
+    await write(writer, status_of(), replace(options, infofile=str(tmp_path / "no" / "info")))
     await writer.settle()
     await asyncio.sleep(0)
     assert "cannot write" in caplog.text
@@ -176,7 +211,7 @@ async def test_no_file_at_all(statistics, options, tmp_path, caplog):
     caplog.set_level("INFO")
     writer = await statistics()
     for none in ({"infofile": ""}, {"infofile_level": 0}):
-        await writer.write(status_of(), replace(options, **none), {})
+        await write(writer, status_of(), replace(options, **none))
     await writer.settle()
     assert list(tmp_path.iterdir()) == []
     assert len(caplog.records) == 2
