@@ -97,6 +97,7 @@ def screen(status: Status) -> Iterator[str]:
         ("waiting or dropped", sink_lines(status.sinks)),
         ("handlers", handler_lines(status.handlers)),
         ("messages", ledger_lines(status.ledger)),
+        ("dropped on the way to a destination", loss_lines(status.sinks)),
     ):
         found = list(lines)
         if found:
@@ -179,6 +180,16 @@ def ledger_lines(ledger: LedgerStatus) -> Iterator[str]:
         if ledger.fates.get(fate)
     ]
     yield from columns(("fate", "messages", "meaning"), rows)
+
+
+def loss_lines(sinks: SinksStatus) -> Iterator[str]:
+    """What each destination lost, also of messages that another destination has taken."""
+    rows = [
+        {"destination": where, "reason": reason, "messages": messages}
+        for where, dropped in sinks.losses.items()
+        for reason, messages in dropped.items()
+    ]
+    return columns(("destination", "reason", "messages"), rows)
 
 
 def facts(values: Mapping[str, Any]) -> str:

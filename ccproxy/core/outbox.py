@@ -61,6 +61,12 @@ class Outbox:
         self._waiters: list[Callable[[], None]] = []
 
     @property
+    def destination(self) -> str:
+        """The section that it belongs to: its name up to the first blank, behind which names of
+        single peers follow."""
+        return self.name.partition(" ")[0]
+
+    @property
     def may_block(self) -> bool:
         """True with the policy `block`."""
         return self.limits.policy == "block"

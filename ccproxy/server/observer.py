@@ -162,9 +162,11 @@ def link_status(link: OutgoingLink) -> LinkStatus:
 def sinks_status(boxes: Sequence[Outbox]) -> SinksStatus:
     """All outboxes together, and those that wait or have dropped the most."""
     dropped: Counter[str] = Counter()
+    losses: dict[str, Counter[str]] = {}
     for box in boxes:
         if box.dropped:
             dropped.update(box.dropped)
+            losses.setdefault(box.destination, Counter()).update(+box.dropped)
     bad = [box for box in boxes if box.waiting or (box.dropped and box.dropped.total())]
     worst = nlargest(WORST_SINKS, bad, key=lambda box: (box.dropped.total(), box.bytes))
     return SinksStatus(
@@ -173,6 +175,7 @@ def sinks_status(boxes: Sequence[Outbox]) -> SinksStatus:
         bytes=sum(box.bytes for box in boxes),
         dropped=dict(+dropped),
         worst=tuple(map(sink_status, worst)),
+        losses={where: dict(found) for where, found in sorted(losses.items()) if found},
     )
 
 

@@ -34,7 +34,7 @@ from ccproxy.process.systemd import notify
 from ccproxy.server.control import ControlActions, ControlServer
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
-from ccproxy.server.observer import Observer
+from ccproxy.server.observer import Observer, sinks_status
 from ccproxy.server.reload import ReloadOutcome, Reloads
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
@@ -184,6 +184,9 @@ class Server:
         await self.statistics.settle()
         for box in outboxes:
             self.log.info("outbox %s", OperatorText(box.line()))
+        for where, dropped in sinks_status(outboxes).losses.items():
+            counts = " ".join(f"{reason}={number}" for reason, number in dropped.items())
+            self.log.info("dropped destination=%s %s", where, counts)
         self.log.info("ledger %s", OperatorText(self.switch.ledger.line()))
 
     def status(self) -> Status:

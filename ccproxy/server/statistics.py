@@ -42,6 +42,9 @@ async def totals(
     for name, messages in verdicts.messages.items():
         found[name.replace("{}", "count")] += messages
         found[name.replace("{}", "bytes")] += verdicts.bytes[name]
+    for where, dropped in status.sinks.losses.items():
+        for reason, messages in dropped.items():
+            found[f"dropped.{where}.{reason}"] += messages
     counters = {"count": 0, **+found}
     async for some in slices(list(types.items()), TYPES_AT_ONCE):
         for type, count in some:

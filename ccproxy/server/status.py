@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Generic, TypeVar
 
@@ -50,13 +50,19 @@ class SinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class SinksStatus:
-    """All outboxes: their number, sums, and the worst of those that wait or have dropped."""
+    """All outboxes: their number, sums, and the worst of those that wait or have dropped.
+
+    `losses` says by destination and reason what was dropped. A destination is the section of a
+    link, or of a listener for all its peers; a message with several destinations may be lost at one
+    of them although its fate is `forwarded`.
+    """
 
     count: int
     waiting: int
     bytes: int
     dropped: Counts
     worst: tuple[SinkStatus, ...]
+    losses: Mapping[str, Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ STATUS = Status(
         HandlerStatus("h:echo", "echo", {}, {}),
     ),
     (RouteStatus("a", ("h:next",)),),
-    SinksStatus(4, 3, 300, {"full": 2}, (SINK,)),
+    SinksStatus(4, 3, 300, {"full": 2}, (SINK,), {"h:next": {"full": 2}}),
     3,
     9,
     LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
@@ -64,7 +64,11 @@ messages:
   received 5 (50 bytes)
   FATE       MESSAGES  MEANING
   forwarded         3  accepted by at least one outbox
-  full              2  every outbox it was meant for was full"""
+  full              2  every outbox it was meant for was full
+
+dropped on the way to a destination:
+  DESTINATION  REASON  MESSAGES
+  h:next       full           2"""
 
 
 @pytest.fixture

@@ -176,6 +176,20 @@ def test_the_worst_sinks_are_shown_the_others_summed_up():
     assert "idle" not in {one.name for one in found.worst}
 
 
+def test_losses_are_named_by_destination_and_reason():
+    """Peers of a listener count together; the message may be `forwarded` all the same."""
+    boxes = [Outbox(name, Limits()) for name in (
+        "h:two", "ccserver 1.2.3.4:5", "ccserver peers gone", "h:one", "ccserver 1.2.3.4:6",
+    )]  # fmt: skip
+    boxes[0].dropped.update({"full": 3, "old": 0})
+    boxes[1].dropped.update({"full": 1, "refused": 2})
+    boxes[2].dropped.update({"gone": 4})
+    boxes[4].dropped.update({"full": 1})
+    assert sinks_status(boxes).losses == {
+        "ccserver": {"full": 2, "refused": 2, "gone": 4}, "h:two": {"full": 3},
+    }  # fmt: skip
+
+
 def test_facts_that_are_too_much_or_none():
     around = {}
     around["itself"] = around

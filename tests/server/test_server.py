@@ -6,6 +6,7 @@ import pytest
 
 from ccproxy.config.build import build
 from ccproxy.config.problems import Problem
+from ccproxy.core.message import Message
 from ccproxy.plugins import Plugins
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.server.server import Server, serve
@@ -235,3 +236,25 @@ async def test_a_plugin_that_exits_costs_one_reload(plan_of, until, caplog, wron
     await until(lambda: owner.adopted == [False, True])
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == 0
+
+
+async def test_what_one_of_two_destinations_lost_is_said_although_it_was_forwarded(plan_of, caplog):
+    caplog.set_level("INFO")
+    one, two, port = free_ports(3)
+    plan = plan_of(
+        port,
+        f"both = h:small, h:large\n[h:small]\nhandler = proxy\nremote-cc = tcp://127.0.0.1:{one}\n"
+        "queue-messages = 1\n"
+        f"[h:large]\nhandler = proxy\nremote-cc = tcp://127.0.0.1:{two}\n",
+        "linger = 0",
+    )
+    server = Server(plan, Owner(), Plugins())
+    await server.start()
+    message = Message("both", (b"peer",), (b"{}", b""), server.switch.codec)
+    assert [server.switch.take(message) for _ in range(3)] == ["forwarded"] * 3
+    losses = server.status().sinks.losses
+    assert losses == {"h:small": {"full": 2}}
+    await server.stop()
+    lines = caplog.messages
+    assert lines[-2] == "dropped destination=h:small full=2 stop=1"
+    assert lines[-1] == "ledger received=3 forwarded=3"

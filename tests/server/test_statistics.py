@@ -113,6 +113,14 @@ async def test_verdicts_count_by_the_names_of_the_original():
     }  # fmt: skip
 
 
+async def test_what_one_of_two_destinations_lost_is_counted():
+    """The fate of these messages is `forwarded`."""
+    sinks = SinksStatus(2, 0, 0, {"full": 2}, (), {"h:two": {"full": 2, "old": 1}})
+    found = await totals(replace(status_of(), sinks=sinks), NONE, {})
+    assert (found["count.ok"], "count.dropped" in found) == (5, False)
+    assert (found["dropped.h:two.full"], found["dropped.h:two.old"]) == (2, 1)
+
+
 async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options, caplog):
     """70,000 types with `cc-stats = 2` were a line of 17 MB and two seconds of silence."""
     caplog.set_level("INFO")
