@@ -162,9 +162,11 @@ def list_of(kind: Kind) -> Kind:
     return Kind(f"list of {kind.name}", parse, show, kind.refers)
 
 
-def _mode(text: str) -> int:
-    """The permissions of a file in octal digits, as chmod takes them."""
+def _mode(text: str) -> int | None:
+    """The permissions of a file in octal digits, as chmod takes them; None for an empty text."""
     digits = text.strip()
+    if not digits:
+        return None
     if not re.fullmatch("0?[0-7]{3}", digits):
         raise ValueError("expected three octal digits as for chmod, such as 660")
     return int(digits, 8)

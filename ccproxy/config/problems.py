@@ -29,5 +29,14 @@ class Problem:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint such as `did you mean "ping"?`, or nothing when no known word is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, [one for one in known if _alike(word, one)], n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else ""
+
+
+def _alike(one: str, other: str) -> bool:
+    """False for words of quite different lengths, unless one is a part of the other.
+
+    They may have most of their letters in common: "infowriter" is no misspelt "filter".
+    """
+    short, long = sorted((one, other), key=len)
+    return short in long or 3 * (len(long) - len(short)) <= len(long)

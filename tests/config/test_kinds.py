@@ -180,6 +180,7 @@ def test_a_plugin_can_have_kinds_of_its_own():
 def test_permissions_are_octal_digits():
     assert (kinds.file_mode.parse("600"), kinds.file_mode.parse("0660")) == (0o600, 0o660)
     assert (kinds.file_mode.show(0o640), kinds.file_mode.show(None)) == ("640", "")
-    for text in ("", "6", "688", "rw-", "01777", "-600", "٦٠٠"):
+    assert kinds.file_mode.parse(" ") is None
+    for text in ("6", "688", "rw-", "01777", "-600", "٦٠٠"):
         with pytest.raises(ValueError, match="three octal digits"):
             kinds.file_mode.parse(text)

@@ -27,3 +27,11 @@ def test_did_you_mean():
     assert did_you_mean("pign", ["ping", "queue"]) == 'did you mean "ping"?'
     assert did_you_mean("colour", ["ping", "queue"]) == ""
     assert did_you_mean("ping", []) == ""
+
+
+def test_a_word_of_another_length_is_not_suggested():
+    """`handler = infowriter`, which is not here yet, must not end as `filter`."""
+    known = ("delay", "disposer", "echo", "filter", "locallogger", "proxy", "redirect")
+    assert did_you_mean("infowriter", known) == ""
+    assert did_you_mean("fliter", known) == 'did you mean "filter"?'
+    assert did_you_mean("logger", known) == 'did you mean "locallogger"?'
