@@ -208,6 +208,12 @@ class Handler:
         """Problems of this section beyond what its options can say. No side effects."""
         return ()
 
+    @classmethod
+    def check_file(cls, file: str, text: str) -> Iterable[Problem] | None:
+        """Problems of a file that an option names, when `ccserver check` is given that file itself;
+        None if the text is no such file. No side effects."""
+        return None
+
     async def start(self, ctx: Context) -> None:
         """Open links, listeners and timers, all through `ctx`."""
         self.ctx = ctx

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ccproxy.commands import common
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
+from ccproxy.plugins import HANDLER, Plugins
 from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
-  ccserver check conf/src.ini conf/dst.ini
+  ccserver check conf/src.ini conf/shop.graph.ini
   ccserver check --json /etc/ccserver/src.ini
 
+Graph and repository files of a service mesh are checked as what they are.
 A mistake is one line: FILE:LINE: what is wrong; a hint.
 exit status: 0 all files are valid (warnings are no mistakes), 78 one is not"""
+
+_OF_SERVER = re.compile(r"^\s*\[\s*(ccserver|routes)\s*\]", re.MULTILINE)
 
 
 class CheckVerb(Verb):
@@ -35,37 +40,90 @@ class CheckVerb(Verb):
 
     def run(self, options: argparse.Namespace) -> int:
         """Check each file; return the exit status."""
-        results = [(file, *common.load(file)) for file in options.files]
+        plugins = Plugins()
+        results = [checked(file, plugins) for file in options.files]
         if options.json:
-            print(json.dumps([as_json(*result) for result in results], indent=2))
+            print(json.dumps([as_json(one) for one in results], indent=2))
         else:
-            for result in results:
-                print("\n".join(as_text(*result)))
-        valid = all(plan is not None for _, plan, _ in results)
-        return 0 if valid else common.BAD_CONFIGURATION
+            for one in results:
+                print("\n".join(as_text(one)))
+        return 0 if all(one.valid for one in results) else common.BAD_CONFIGURATION
 
 
-def as_text(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of one file: a plan, or the word of the handler whose file it is, and problems."""
+
+    file: Path
+    problems: Sequence[Problem]
+    plan: Plan | None = None
+    handler: str = ""
+
+    @property
+    def mistakes(self) -> int:
+        """The number of problems that are more than a warning."""
+        return sum(not problem.warning for problem in self.problems)
+
+    @property
+    def valid(self) -> bool:
+        """True if a server or a handler would take the file."""
+        return self.plan is not None or (bool(self.handler) and not self.mistakes)
+
+
+def checked(file: Path, plugins: Plugins) -> Checked:
+    """Check a file as what it is: the configuration of a server, or a file of a handler."""
+    return of_handler(file, plugins) or of_server(file, plugins)
+
+
+def of_server(file: Path, plugins: Plugins) -> Checked:
+    """Check a configuration."""
+    plan, problems = common.load(file, plugins=plugins)
+    return Checked(file, problems, plan)
+
+
+def of_handler(file: Path, plugins: Plugins) -> Checked | None:
+    """Check a file that an option of a handler names, such as a graph; None if it is none."""
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    if _OF_SERVER.search(text):
+        return None
+    for word in plugins.words(HANDLER):
+        found = plugins.handler(word)
+        if isinstance(found, Problem):
+            continue
+        problems = found.check_file(str(file), text)
+        if problems is not None:
+            return Checked(file, tuple(problems), handler=word)
+    return None
+
+
+def as_text(result: Checked) -> list[str]:
     """The result of one file as lines."""
-    lines = [str(problem) for problem in sorted(problems)]
-    if plan is not None:
-        return [*lines, f"{file}: ok, digest {plan.digest}, {contents(plan)}"]
-    mistakes = sum(not problem.warning for problem in problems)
-    return [*lines, f"{file}: {counted(mistakes, 'mistake')}"]
+    lines = [str(problem) for problem in sorted(result.problems)]
+    if result.plan is not None:
+        digest, found = result.plan.digest, contents(result.plan)
+        return [*lines, f"{result.file}: ok, digest {digest}, {found}"]
+    if result.valid:
+        return [*lines, f"{result.file}: ok, a file for the handler {result.handler}"]
+    return [*lines, f"{result.file}: {counted(result.mistakes, 'mistake')}"]
 
 
-def as_json(file: Path, plan: Plan | None, problems: Sequence[Problem]) -> dict[str, object]:
+def as_json(result: Checked) -> dict[str, object]:
     """The result of one file for JSON."""
-    result: dict[str, object] = {
-        "file": str(file),
-        "valid": plan is not None,
-        "problems": [asdict(problem) for problem in sorted(problems)],
+    value: dict[str, object] = {
+        "file": str(result.file),
+        "valid": result.valid,
+        "problems": [asdict(problem) for problem in sorted(result.problems)],
     }
-    if plan is not None:
-        result["digest"] = plan.digest
+    if result.handler:
+        value["handler"] = result.handler
+    if result.plan is not None:
+        value["digest"] = result.plan.digest
         for what in ("routes", "handlers", "listeners"):
-            result[what] = len(getattr(plan, what))
-    return result
+            value[what] = len(getattr(result.plan, what))
+    return value
 
 
 def contents(plan: Plan) -> str:

@@ -18,6 +18,7 @@ from ccproxy.config.resolve import resolve
 from ccproxy.config.scan import DEFAULT, Grammar
 
 _HEADER = re.compile(r"([a-z]+)(?: ([A-Za-z0-9_.@-]+))?")
+_KIND = re.compile(r"^\s*\[\s*([a-z]+)[^\]\n]*\]", re.MULTILINE)
 
 Tables = Mapping[str, type]
 """The forms of headers, `[KIND NAME]` or `[KIND]`, and the dataclass with the options of each."""
@@ -64,6 +65,12 @@ def read(file: str, text: str, tables: Tables) -> tuple[list[NamedSection], list
         problems += resolved.problems
         sections.append(NamedSection(kind, name, resolved.options, section))
     return sections, [*problems, *_defaults(ini, tables)]
+
+
+def has_sections_of(text: str, tables: Tables) -> bool:
+    """True if a text has a section of one of these kinds, right or wrong."""
+    kinds = {name.strip("[]").split()[0] for name in tables}
+    return any(found in kinds for found in _KIND.findall(text))
 
 
 def _unknown(name: str, tables: Tables) -> tuple[str, str]:

@@ -78,3 +78,31 @@ def test_json(ini, call):
     }  # fmt: skip
     assert bad["valid"] is False and len(bad["problems"]) == 3
     assert bad["problems"][0].keys() == {"file", "line", "what", "hint", "warning"}
+
+
+def test_every_file_of_conf_is_checked_as_what_it_is(call):
+    """Graphs and repositories were taken for configurations with seven mistakes."""
+    status, out, err = call("check", *sorted(CONF.glob("*.ini")))
+    assert (status, err) == (0, ""), out
+    assert f"{CONF}/shop.graph.ini: ok, a file for the handler ssmmp-manager\n" in out
+    assert f"{CONF}/shop.repo.ini: ok, a file for the handler ssmmp-agent\n" in out
+
+
+def test_mistakes_of_a_graph_and_a_repository(ini, call, tmp_path):
+    graph = tmp_path / "g"
+    graph.write_text("[app]\nname = x\n[service a]\nsocket = a_api\n")
+    status, out, _ = call("check", graph)
+    assert status == 78
+    assert f'{graph}:4: unknown option "socket"' in out and 'did you mean "sockets"?' in out
+    assert out.endswith(f"{graph}: 1 mistake\n")
+    repository = tmp_path / "r"
+    repository.write_text("[program a]\nsockets = a_api\n")
+    [found] = json.loads(call("check", "--json", repository)[1])
+    assert (found["valid"], found["handler"]) == (False, "ssmmp-agent")
+    assert len(found["problems"]) == 1
+
+
+def test_a_file_that_nothing_knows_is_checked_as_a_configuration(ini, call):
+    status, out, _ = call("check", ini("    [h:echo]\n    handler = echo\n"))
+    assert status == 78
+    assert "no section [ccserver]" in out

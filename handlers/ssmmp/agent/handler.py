@@ -28,7 +28,8 @@ from ccproxy.protocols import ssmmp
 
 from ..journal import Record
 from ..notices import Count, Notice
-from ..repository import parse
+from ..repository import TABLES, parse
+from ..sections import has_sections_of
 from ..watched_file import WatchedFile
 from . import config_check
 from .engine import (
@@ -71,6 +72,11 @@ class SsmmpAgent(Handler):
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The repository file with the lines of all its mistakes; the listener; the route."""
         return config_check.problems(self.name, self.options, plan, self._repository)
+
+    @classmethod
+    def check_file(cls, file: str, text: str) -> Iterable[Problem] | None:
+        """A repository file."""
+        return parse(file, text)[1] if has_sections_of(text, TABLES) else None
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if repository or state cannot be had."""

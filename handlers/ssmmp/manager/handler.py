@@ -31,6 +31,7 @@ from ccproxy.protocols import ssmmp
 from .. import graphfile
 from ..journal import Record
 from ..notices import Count, Notice
+from ..sections import has_sections_of
 from ..store_file import StateFile
 from ..watched_file import WatchedFile
 from . import config_check, view
@@ -70,6 +71,13 @@ class SsmmpManager(Handler):
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
         return config_check.problems(self.name, self.options, plan, self._graph)
+
+    @classmethod
+    def check_file(cls, file: str, text: str) -> Iterable[Problem] | None:
+        """A graph file."""
+        if not has_sections_of(text, graphfile.TABLES):
+            return None
+        return graphfile.parse(file, text)[1]
 
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if graph or state cannot be had."""

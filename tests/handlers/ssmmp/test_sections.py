@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from ccproxy import kinds, option
-from ccproxy_handlers.ssmmp.sections import read
+from ccproxy_handlers.ssmmp.sections import has_sections_of, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +87,14 @@ def test_a_section_with_a_mistake_has_no_options_and_the_others_have():
     assert len(problems) == 1
     assert wrong.options is None and right.options.words == "y"
     assert str(wrong.problem("count", "odd")) == "f.ini:2: odd"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[app]", True), ("# x\n  [service a b]\n", True), ("[ app ]", True),
+        ("", False), ("[h:app]\n", False), ("[services a]", False), ("x = [app]", False),
+    ],
+)  # fmt: skip
+def test_a_text_is_known_by_its_sections_also_if_they_are_wrong(text, found):
+    assert has_sections_of(text, {"[app]": object, "[service NAME]": object}) is found
