@@ -9,6 +9,7 @@ means.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -30,21 +31,38 @@ _WAL_BYTES = 16 * 1024 * 1024
 
 
 class StateFile:
-    """ValueError if the file is not a state file, sqlite3.Error or OSError if it cannot be used."""
+    """ValueError if the file is not a state file, sqlite3.Error or OSError if it cannot be used;
+    both name the file and the reason. `restored` counts how often the file had vanished and was
+    written anew."""
 
     def __init__(self, path: str, full: bool = True) -> None:
         self.path = path
-        self._db = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        self.restored = 0
+        self._full = full
+        self._connect()
+
+    def _connect(self) -> None:
+        _refuse_emptied(Path(self.path))
         try:
-            self._open(full)
+            self._db = sqlite3.connect(
+                self.path, timeout=0.0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise _named(error, self.path) from error
+        try:
+            self._open()
+            self._file = _identity(Path(self.path))
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _named(error, self.path) from error
         except BaseException:
             self._db.close()
             raise
 
-    def _open(self, full: bool) -> None:
+    def _open(self) -> None:
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if self._full else 'NORMAL'}")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         self._db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         [[version]] = self._db.execute("PRAGMA user_version")
@@ -65,6 +83,31 @@ class StateFile:
 
     def write(self, texts: Iterable[Text]) -> None:
         """All of these or none; the last one of a key wins."""
+        self._restore_vanished()
+        self._write(texts)
+
+    def _restore_vanished(self) -> None:
+        """Write the file anew if it was removed: its rows can still be read as long as it is open.
+        OSError if there is another file in its place, which may be that of somebody else."""
+        found = _identity(Path(self.path))
+        if found == self._file:
+            return
+        if found is not None:
+            raise OSError(f"{self.path} was replaced by another file while it was in use")
+        copy = Path(f"{self.path}.new")
+        copy.unlink(missing_ok=True)
+        fresh = StateFile(str(copy), self._full)
+        fresh.write(self.read())
+        fresh.close()
+        self._db.close()
+        # The log belongs to the file that is gone. Without it the copy is the state, with it SQLite
+        # would apply its changes to the copy.
+        Path(f"{self.path}-wal").unlink(missing_ok=True)
+        copy.rename(self.path)
+        self._connect()
+        self.restored += 1
+
+    def _write(self, texts: Iterable[Text]) -> None:
         latest = {(kind, key): row for kind, key, row in texts}
         kept = [(*name, row) for name, row in latest.items() if row is not None]
         gone = [name for name, row in latest.items() if row is None]
@@ -89,6 +132,47 @@ class StateFile:
         paths = (Path(self.path), Path(f"{self.path}-wal"))
         found = [one.stat().st_size if one.exists() else 0 for one in paths]
         return found[0], found[1]
+
+
+def _refuse_emptied(path: Path) -> None:
+    """ValueError if there is a log with changes, but nothing in the file that they belong to.
+
+    SQLite would remove the log and begin with an empty file, and numbers would be used again.
+    """
+    log = Path(f"{path}-wal")
+    if log.is_file() and log.stat().st_size and not (path.is_file() and path.stat().st_size):
+        what = "is empty" if path.is_file() else "is missing"
+        raise ValueError(
+            f"{path} {what}, but its log {log} holds {log.stat().st_size} bytes: put the file "
+            "back; to begin with nothing and use numbers again, remove the log too"
+        )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name, None if there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _named(error: sqlite3.Error, path: str) -> sqlite3.Error:
+    """An error of SQLite, which names neither file nor reason, with both."""
+    return type(error)(f"{path} cannot be opened: {_reason(Path(path)) or error}")
+
+
+def _reason(path: Path) -> str:
+    """Why a file cannot be opened as a state file, as far as the system says it; else empty."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if path.is_dir():
+        return "it is a folder"
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return "no right to read and write it"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"no right to make files in {path.parent}"
+    return ""
 
 
 def _chunks(items: Sequence[tuple[str, ...]]) -> Iterator[Sequence[tuple[str, ...]]]:

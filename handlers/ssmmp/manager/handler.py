@@ -67,6 +67,7 @@ class SsmmpManager(Handler):
         self._peers = Peers()
         self._events = EventLog()
         self._graph = WatchedFile(options.graph, graphfile.parse)
+        self._restored = 0
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
@@ -94,8 +95,9 @@ class SsmmpManager(Handler):
             len(records), len(self.manager.state.store.agents),
             len(self.manager.state.store.instances), len(self.manager.state.store.sessions),
         )  # fmt: skip
+        self._clock_offset = ctx.time() - ctx.now()
         begin = self.manager.resume if records else self.manager.start
-        self._act(begin(ctx.time()))
+        self._act(begin(self._now()))
         ctx.on_departure(self._departed)
         ctx.every(TICK_INTERVAL, self._tick)
 
@@ -114,7 +116,7 @@ class SsmmpManager(Handler):
         if message.type.startswith(MESH):
             self._operate(message)
             return
-        now = self.ctx.time()
+        now = self._now()
         name = self._peers.name_of(message)
         if isinstance(message.codec, ssmmp.SsmmpCodec) and message.codec.dialect.own_address:
             self.manager.legacy_peer(name)
@@ -150,6 +152,11 @@ class SsmmpManager(Handler):
             self._writer.then(partial(self._close, name))
         await self._writer.end()
 
+    def _now(self) -> float:
+        """The time of the Manager: seconds since 1970 at the start, and from then on those of a
+        clock that never jumps, so that no timer and no age does."""
+        return self.ctx.now() + self._clock_offset
+
     # In
 
     def _operate(self, message: Message) -> None:
@@ -159,7 +166,7 @@ class SsmmpManager(Handler):
             self.ctx.act(Reply(message.type + RESPONSE, {"error": what}), message)
             return
         verb = message.type.removeprefix(MESH)
-        answer, actions = self._operator_api.answer(self.ctx.time(), verb, message.value())
+        answer, actions = self._operator_api.answer(self._now(), verb, message.value())
         self._act(actions)
         reply = Reply(message.type + RESPONSE, answer)
         if actions:
@@ -173,17 +180,21 @@ class SsmmpManager(Handler):
 
     def _gone(self, name: str) -> None:
         self._peers.forget(name)
-        self._act(self.manager.disconnected(self.ctx.time(), name))
+        self._act(self.manager.disconnected(self._now(), name))
 
     def _registered(self, name: str) -> bool:
         return self.manager.state.store.agent_index.first(("peer", name)) is not None
 
     def _tick(self) -> None:
-        now = self.ctx.time()
+        now = self._now()
         if self.manager.next_deadline() <= now and not self._writer.full:
             self._act(self.manager.tick(now, ROWS_PER_TICK))
             if self.manager.next_deadline() <= now:
                 self.ctx.call_later(0.0, self._tick)
+        if self._file.restored > self._restored:
+            self._restored = self._file.restored
+            what = "it had vanished, and was written anew with all that it held"
+            self._notice(Notice("state file", self.options.state, what, alarm=True))
         if count := self._events.take_not_logged():
             self.ctx.log.warning("events not logged=%d", count)
 
@@ -196,7 +207,7 @@ class SsmmpManager(Handler):
         except (OSError, ValueError) as error:
             self.ctx.log.error("the old graph stays: %s", error)
             return
-        self._act(self.manager.reload(self.ctx.time(), graph))
+        self._act(self.manager.reload(self._now(), graph))
         self.ctx.log.info("graph reloaded services=%d", len(graph.services))
 
     # Out

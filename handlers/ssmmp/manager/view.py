@@ -107,13 +107,18 @@ def edges(manager: Manager) -> list[Fields]:
     ]
 
 
+def _age(now: float, since: float) -> float:
+    """Seconds since a time; 0 if it was noted by a clock that was set back before a restart."""
+    return max(0.0, round(now - since, 1))
+
+
 def _agent(manager: Manager, row: AgentRow, now: float) -> Fields:
     heard = manager.health.heard.get(row.peer)
     return {
         "agent": row.key,
         "address": row.address,
         "state": row.state.value,
-        "heard": None if heard is None else round(now - heard, 1),
+        "heard": None if heard is None else _age(now, heard),
         "repository": list(row.repository),
         "instances": list(manager.state.store.instance_index.of(("on", row.key))),
     }
@@ -124,6 +129,7 @@ def _service(state: State, name: str) -> Fields:
     return {
         "service": name,
         "program": desired.program,
+        "start": state.graph.services[name].start,
         "target": desired.target,
         "running": index.size(("ready", name)) + index.size(("poor", name)),
         "live": index.size(("live", name)),
@@ -140,7 +146,7 @@ def _instance(state: State, row: InstanceRow, now: float) -> Fields:
         "program": row.program,
         "agent": row.agent,
         "state": row.state.value,
-        "since": round(now - row.since, 1),
+        "since": _age(now, row.since),
         "sockets": {name: port for name, port in row.sockets},
         "health": row.health,
         "status": row.status,
@@ -159,7 +165,7 @@ def _session(row: SessionRow, now: float) -> Fields:
         "to": [row.to_address, row.to_port],
         "state": row.state.value,
         "stuck": row.stuck and row.state in CONNECTED,
-        "since": round(now - row.since, 1),
+        "since": _age(now, row.since),
     }
 
 

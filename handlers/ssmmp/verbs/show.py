@@ -16,7 +16,7 @@ from .manager_client import Fields, ManagerClient
 
 TABLES = {
     "agents": ("agent", "address", "state", "heard", "repository", "instances"),
-    "services": ("service", "program", "target", "running", "live", "waiting", "broken"),
+    "services": ("service", "program", "start", "target", "running", "live", "waiting", "broken"),
     "instances": (
         "instance", "service", "program", "agent", "state", "since", "sockets", "health", "in",
         "out",

@@ -1,11 +1,14 @@
 """The state file: all or nothing, the last row of a key, one owner, growth."""
 
+import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy_handlers.ssmmp import store_file
 from ccproxy_handlers.ssmmp.store_file import StateFile
 
 
@@ -84,6 +87,72 @@ def test_files_that_are_not_ours(path, tmp_path):
         StateFile(str(tmp_path / "text"))
     with pytest.raises(sqlite3.OperationalError):
         StateFile(str(tmp_path / "no" / "folder.db"))
+
+
+@pytest.mark.parametrize("kind", ["no folder", "folder", "text"])
+def test_one_that_cannot_be_opened_is_named_with_the_reason(tmp_path, kind):
+    path = tmp_path / "x.db"
+    says = {"no folder": "there is no folder", "folder": "it is a folder",
+            "text": "file is not a database"}  # fmt: skip
+    if kind == "no folder":
+        path = tmp_path / "no" / "x.db"
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("no database at all, but long enough to look at it\n" * 50)
+    with pytest.raises(sqlite3.Error) as error:
+        StateFile(str(path))
+    assert str(error.value).startswith(f"{path} cannot be opened: {says[kind]}")
+
+
+def test_a_missing_right_is_the_reason(tmp_path, monkeypatch):
+    (tmp_path / "x.db").touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    named = store_file._named(sqlite3.OperationalError("no"), str(tmp_path / "x.db"))
+    assert str(named).endswith("cannot be opened: no right to read and write it")
+    named = store_file._named(sqlite3.OperationalError("no"), str(tmp_path / "y.db"))
+    assert str(named).endswith(f"cannot be opened: no right to make files in {tmp_path}")
+
+
+def test_one_that_is_locked_is_named(path):
+    first = StateFile(path)
+    with pytest.raises(sqlite3.OperationalError, match=f"{path} cannot be opened: .*locked"):
+        StateFile(path)
+    first.close()
+
+
+@pytest.mark.parametrize("what", ["is empty", "is missing"])
+def test_an_emptied_file_is_no_fresh_start(path, what):
+    Path(f"{path}-wal").write_bytes(b"changes")
+    if what == "is empty":
+        Path(path).touch()
+    with pytest.raises(ValueError, match=f"{what}, but its log .*-wal holds 7 bytes"):
+        StateFile(path)
+    assert Path(f"{path}-wal").read_bytes() == b"changes"
+
+
+def test_one_that_vanishes_is_written_anew(path):
+    file = StateFile(path)
+    file.write([("a", "1", "x"), ("a", "2", "y")])
+    Path(path).unlink()
+    file.write([("a", "1", "new")])
+    assert file.restored == 1
+    file.write([("a", "3", "z")])
+    assert file.restored == 1
+    file.close()
+    again = StateFile(path)
+    assert sorted(again.read()) == [("a", "1", "new"), ("a", "2", "y"), ("a", "3", "z")]
+    again.close()
+
+
+def test_one_that_was_replaced_is_left_alone(path, tmp_path):
+    file = StateFile(path)
+    (tmp_path / "other").write_text("of somebody else")
+    (tmp_path / "other").rename(path)
+    with pytest.raises(OSError, match="was replaced by another file"):
+        file.write([("a", "1", "x")])
+    file.close()
+    assert Path(path).read_text() == "of somebody else"
 
 
 def test_growth_is_bounded_by_what_is_kept(path):

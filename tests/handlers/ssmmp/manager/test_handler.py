@@ -8,7 +8,7 @@ import pytest
 from ccproxy import Deliver, Discard, Full, Message, NativeAnswer
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, run_handler
-from ccproxy_handlers.ssmmp.manager import writer
+from ccproxy_handlers.ssmmp.manager import view, writer
 from ccproxy_handlers.ssmmp.manager.handler import SsmmpManager
 from ccproxy_handlers.ssmmp.store_file import StateFile
 
@@ -285,3 +285,29 @@ def test_it_does_not_start_without_graph_or_state(options, tmp_path):
     (tmp_path / "graph").write_text("[service a]\nplugs = p -> b.c\n")
     with pytest.raises(ValueError, match="no such service"), run_handler(SsmmpManager, options):
         pass
+
+
+def test_a_jump_of_the_clock_shows_nowhere(options):
+    with run_handler(SsmmpManager, options) as running:
+        peer = Peer(lambda: 0)
+        running.handler.handle(peer.parsed(register()))
+        running.ctx.settle()
+        wall = running.ctx.time()
+        running.ctx.time = lambda: wall + 86400
+        running.ctx.advance(2)
+        manager = running.handler.manager
+        (agent,) = view.status(manager, running.handler._now())["agents"]
+        assert (agent["state"], agent["heard"]) == ("REGISTERED", 2.0)
+        assert manager.state.now < wall + 60
+
+
+def test_a_state_file_that_vanishes_is_an_alarm(options):
+    with run_handler(SsmmpManager, options) as running:
+        running.ctx.settle()
+        Path(options["state"]).unlink()
+        running.handler.handle(Peer(lambda: 0).parsed(register()))
+        running.ctx.settle()
+        running.ctx.advance(0.1)
+        assert any("state file" in line and "had vanished" in line for line in running.ctx.lines)
+    with run_handler(SsmmpManager, options) as running:
+        assert "10.0.0.1" in running.handler.manager.state.store.agents

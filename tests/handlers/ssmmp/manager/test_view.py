@@ -25,6 +25,19 @@ def test_everything_is_json(talk):
     assert sum(one["in"] for one in found["instances"]) == 1
 
 
+def test_a_clock_that_was_set_back_shows_no_negative_age(talk):
+    (row,) = [one for one in view.status(talk.manager, talk.now - 50)["instances"]]
+    assert row["since"] == 0.0
+    assert {one["heard"] for one in view.status(talk.manager, talk.now - 50)["agents"]} == {0.0}
+
+
+def test_a_service_says_how_it_starts(talk):
+    found = {
+        one["service"]: one["start"] for one in view.status(talk.manager, talk.now)["services"]
+    }
+    assert found == {"web": "eager", "orders": "on-demand", "store": "on-demand"}
+
+
 def test_a_page_ends_with_the_key_that_the_next_one_comes_after(talk):
     talk.ready(talk.do(Scale("orders", 3)))
     page = view.Page("instances", most=2)
