@@ -23,6 +23,10 @@ from ccproxy.protocols.jolie.http.messages import (
 
 PIECE = 64 * 1024
 """Bytes of a chunked body given to h11 at a time; those behind its end are looked at again."""
+FREE_CHUNKS = 4096
+"""Chunks of a body that may have any size; what h11 does costs 6 us a chunk, however small."""
+MIN_CHUNK = 128
+"""Bytes that the chunks of a body with more of them must have on average."""
 _END = b"\r\n\r\n"
 
 
@@ -47,6 +51,7 @@ class HttpServer:
         self._given = 0
         self._tail = b""
         self._left: int | None = 0
+        self._chunks = 0
         self._out: list[bytes] = []
         self._request: h11.Request | None = None
         self._headers: dict[str, str] = {}
@@ -180,18 +185,20 @@ class HttpServer:
                     return refused
             elif isinstance(event, h11.Data):
                 self._body += event.data
+                self._chunks += event.chunk_end
             elif isinstance(event, h11.EndOfMessage):
                 return self._whole()
             elif not self._give():
                 self._continue()
                 return None
-            if refused := self._too_big():
+            if refused := self._too_big() or self._too_many():
                 return refused
 
     def _begin(self, request: h11.Request) -> RefusedRequest | None:
         self._request = request
         self._headers = header_map(request.headers)
         self._left = None
+        self._chunks = 0
         if "transfer-encoding" not in self._headers:
             self._left = int(self._headers.get("content-length", "0"))
         if self._access and (refused := self._access.refusal(self._headers)):
@@ -205,7 +212,11 @@ class HttpServer:
         """Give h11 more of the body, and nothing of what is behind it; False if there is none."""
         del self._in[: self._given]
         self._given = 0
-        data = bytes(self._in[: PIECE if self._left is None else self._left])
+        wanted = PIECE if self._left is None else min(self._left, PIECE)
+        if self._left is not None and len(self._in) < wanted and not self._ended:
+            # A body that comes in small reads is given in pieces: what h11 does costs 9 us a piece.
+            return False
+        data = bytes(self._in[:wanted])
         if data:
             self._h11.receive_data(data)
             if self._left is None:
@@ -226,6 +237,12 @@ class HttpServer:
             return None
         self.too_big = True
         return self._refuse(RefusedRequest(413, f"a body of more than {limit} bytes"))
+
+    def _too_many(self) -> RefusedRequest | None:
+        if self._chunks <= FREE_CHUNKS or len(self._body) >= self._chunks * MIN_CHUNK:
+            return None
+        what = f"more than {FREE_CHUNKS} chunks of less than {MIN_CHUNK} bytes on average"
+        return self._refuse(RefusedRequest(400, what))
 
     def _continue(self) -> None:
         if self._h11.they_are_waiting_for_100_continue:

@@ -1,5 +1,6 @@
 import time
 
+import h11
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from ccproxy.protocols.jolie.http import (
     RefusedRequest,
     Sending,
 )
+from ccproxy.protocols.jolie.http.server import FREE_CHUNKS, MIN_CHUNK
 
 POST = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"
 BODY = b'{"x":1}'
@@ -261,3 +263,54 @@ def test_an_upgrade_nobody_wants_is_not_in_the_way():
         assert isinstance(one.feed(POST.replace(b"Host: h", upgrade) + BODY), HttpRequest)
         one.respond(Sending(body=b"x"))
         assert not one.closing
+
+
+def chunked(count: int, size: int) -> bytes:
+    head = b"POST /sum HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + (b"%x\r\n" % size + b"x" * size + b"\r\n") * count + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("count", "size"), [(FREE_CHUNKS, 1), (FREE_CHUNKS + 1, MIN_CHUNK)])
+def test_a_few_small_chunks_or_many_larger_ones_are_taken(count, size):
+    one = HttpServer(HttpLimits())
+    for _ in range(2):  # each body has chunks of its own
+        found = one.feed(chunked(count, size))
+        assert isinstance(found, HttpRequest) and len(found.body) == count * size
+        one.respond(Sending())
+
+
+@pytest.mark.parametrize("step", [1, 1000, 1_000_000])
+@pytest.mark.parametrize("size", [1, 16, MIN_CHUNK - 1])
+def test_many_small_chunks_are_refused_before_they_cost_time(size, step):
+    one = HttpServer(HttpLimits())
+    data = chunked(200_000, size)
+    for start in range(0, len(data), step):
+        if found := one.feed(data[start : start + step]):
+            break
+    assert isinstance(found, RefusedRequest) and found.status == 400
+    assert found.reason == "more than 4096 chunks of less than 128 bytes on average"
+    assert len(one._body) == 0 and one.broken and not one.too_big
+    assert start <= 4100 * (size + 10)
+
+
+def test_a_body_in_small_reads_is_given_to_h11_in_pieces(monkeypatch):
+    one, given = HttpServer(HttpLimits()), []
+    one.feed(b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n")
+    receive = h11.Connection.receive_data
+    monkeypatch.setattr(
+        h11.Connection,
+        "receive_data",
+        lambda to, data: (given.append(len(data)), receive(to, data)),
+    )
+    body = bytes(range(250)) * 600
+    found = [one.feed(body[start : start + 10]) for start in range(0, len(body), 10)]
+    assert found[-1].body == body and not any(found[:-1])
+    assert given == [65536, 65536, 18928]
+
+
+def test_a_body_that_is_cut_off_in_a_piece_is_refused():
+    one = HttpServer(HttpLimits())
+    assert one.feed(b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{") is None
+    one._ended = True
+    found = one.feed(b"")
+    assert isinstance(found, RefusedRequest) and found.status == 400
