@@ -6,10 +6,11 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ccproxy.commands import common
+from ccproxy.commands.environment import environment_problems
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.plugins import HANDLER, Plugins
@@ -20,6 +21,8 @@ examples:
   ccserver check conf/src.ini conf/shop.graph.ini
   ccserver check --json /etc/ccserver/src.ini
 
+With --environment also: folders and files can be written, databases open, ports are free. Run it as
+the user of the server, and before the server runs.
 Graph and repository files of a service mesh are checked as what they are.
 A mistake is one line: FILE:LINE: what is wrong; a hint.
 exit status: 0 all files are valid (warnings are no mistakes), 78 one is not"""
@@ -36,12 +39,18 @@ class CheckVerb(Verb):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the files."""
         parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="an INI file")
+        parser.add_argument(
+            "--environment", action="store_true",
+            help="also try what the start needs of this system: files, databases, ports",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def run(self, options: argparse.Namespace) -> int:
         """Check each file; return the exit status."""
         plugins = Plugins()
         results = [checked(file, plugins) for file in options.files]
+        if options.environment:
+            results = list(map(with_environment, results))
         if options.json:
             print(json.dumps([as_json(one) for one in results], indent=2))
         else:
@@ -67,12 +76,19 @@ class Checked:
     @property
     def valid(self) -> bool:
         """True if a server or a handler would take the file."""
-        return self.plan is not None or (bool(self.handler) and not self.mistakes)
+        return not self.mistakes and (self.plan is not None or bool(self.handler))
 
 
 def checked(file: Path, plugins: Plugins) -> Checked:
     """Check a file as what it is: the configuration of a server, or a file of a handler."""
     return of_handler(file, plugins) or of_server(file, plugins)
+
+
+def with_environment(result: Checked) -> Checked:
+    """The result with what only this system can say of the plan, if there is one."""
+    if result.plan is None:
+        return result
+    return replace(result, problems=[*result.problems, *environment_problems(result.plan)])
 
 
 def of_server(file: Path, plugins: Plugins) -> Checked:
@@ -102,7 +118,7 @@ def of_handler(file: Path, plugins: Plugins) -> Checked | None:
 def as_text(result: Checked) -> list[str]:
     """The result of one file as lines."""
     lines = [str(problem) for problem in sorted(result.problems)]
-    if result.plan is not None:
+    if result.plan is not None and result.valid:
         digest, found = result.plan.digest, contents(result.plan)
         return [*lines, f"{result.file}: ok, digest {digest}, {found}"]
     if result.valid:

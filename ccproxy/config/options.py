@@ -21,13 +21,16 @@ class Kind:
     """How the text of an option becomes a value: `parse` raises ValueError saying what it expected.
 
     `refers` is "handler" for an option that names handler sections: these start as well; "daemon"
-    for sections of other programs; "protocol" for words of protocols that services speak.
+    for sections of other programs; "protocol" for words of protocols that services speak. `opens`
+    says what the server does with the file that it names: "write" or "database"; `check
+    --environment` tries that.
     """
 
     name: str
     parse: Callable[[str], Any]
     show: Callable[[Any], str] = str
     refers: str = ""
+    opens: str = ""
 
 
 @dataclass(frozen=True, slots=True)

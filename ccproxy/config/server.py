@@ -91,14 +91,14 @@ class ServerOptions(ZmtpListenerOptions):
         help="time between two statistics lines and infofile writes",
     )  # fmt: skip
     infofile: str = option(
-        kinds.file, default="", help="file the statistics are written to; empty = none"
+        kinds.written_file, default="", help="file the statistics are written to; empty = none"
     )
     infofile_level: int = option(
         kinds.between(0, 3), default=2,
         help="0 none, 1 head, 2 also totals and latest, 3 also averages",
     )  # fmt: skip
     pidfile: str = option(
-        kinds.file, default="", reloadable=False,
+        kinds.written_file, default="", reloadable=False,
         help="file with the process number; needed for -d, -s and -k",
     )  # fmt: skip
     control: str = option(
@@ -106,7 +106,9 @@ class ServerOptions(ZmtpListenerOptions):
         help="file of the Unix socket for `status` and reloads, seen from this file; empty = "
         "a place that follows from the name of this file, no = none",
     )  # fmt: skip
-    logfile: str = option(kinds.file, default="", help="log file, rotated by size; empty = none")
+    logfile: str = option(
+        kinds.written_file, default="", help="log file, rotated by size; empty = none"
+    )
     log_size: int = option(
         kinds.size_between(1), default=10 * MIB, name="log_size",
         help="size at which the log file is rotated",

@@ -119,7 +119,9 @@ class Options:
         help="listeners whose peers may send relocate.NAME; ccserver is the one of cc-socket",
     )  # fmt: skip
     state: str = option(
-        kinds.file, default="", help="file that keeps a relocation over a restart; empty = none"
+        kinds.written_file,
+        default="",
+        help="file that keeps a relocation over a restart; empty = none",
     )
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ class Options(AgentSettings):
         kinds.file, help="file with the programs this node can run; read again at SIGHUP"
     )
     state: str = option(
-        kinds.file, default="",
+        kinds.database, default="",
         help="SQLite file by which running instances are known again; empty: they are not",
     )  # fmt: skip
     instances: str = option(

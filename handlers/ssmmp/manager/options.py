@@ -20,7 +20,7 @@ class Options(ManagerSettings):
         kinds.file, help="file with the services and what may connect to what; read again at SIGHUP"
     )
     state: str = option(
-        kinds.file, help="SQLite file that keeps what runs and what is open over a restart"
+        kinds.database, help="SQLite file that keeps what runs and what is open over a restart"
     )
     state_sync: str = option(
         kinds.choice("full", "normal"), default="full",
