@@ -21,7 +21,10 @@ queue of single small messages would otherwise cost 40 % more memory than its by
 MERGE_COUNT = 64
 MAX_REFUSALS = 3
 """A message is set aside when the far side has ended this many connections in the middle of it,
-in order, and nothing was sent in between. A cut of the connection never counts."""
+in order, and nothing was sent in between."""
+RESETS_PER_REFUSAL = 10
+"""Resets that count as one such end. libzmq refuses a message over ZMQ_MAXMSGSIZE by a reset, which
+a cut line shows as well: so many in a row at one message, with nothing sent, are no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,9 @@ class Outbox:
         self.bytes += self._offset
         self._offset = 0
 
-    def refuse(self) -> int:
-        """As `rewind`, after the far side has ended the connection in order or by an ERROR.
+    def refuse(self, resets: int = RESETS_PER_REFUSAL) -> int:
+        """As `rewind`, after the far side has ended the connection in order or by an ERROR, or
+        with `resets` = 1 by a reset.
 
         It may refuse the message that it was sent in part. After `MAX_REFUSALS` such ends this
         message is dropped, because it would stop the messages behind it for ever. Returns its size
@@ -150,8 +154,8 @@ class Outbox:
         self._settle()
         begun = self.waiting > 0 and (self._offset > 0 or self.held)
         self.rewind()
-        self._refusals = self._refusals + 1 if begun else 0
-        if self._refusals < MAX_REFUSALS:
+        self._refusals = self._refusals + resets if begun else 0
+        if self._refusals < MAX_REFUSALS * RESETS_PER_REFUSAL:
             return 0
         size = self._drop_first("refused")
         self._refusals = 0

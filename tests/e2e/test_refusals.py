@@ -165,3 +165,19 @@ def test_cuts_between_ends_in_order_do_not_count(start, dial, await_dial):
     assert await_dial("PORT2").greet().message()[-1] == b"x" * BIG
     server.stop()
     assert server.outboxes()["h:next"] == {"queued": 1, "sent": 1, "waiting": 0}
+
+
+def test_a_libzmq_peer_that_refuses_by_a_reset_stops_the_link_no_longer_than_thirty(
+    start, make, fill
+):
+    far = make(zmq.ROUTER)
+    far.setsockopt(zmq.MAXMSGSIZE, 100_000)
+    far.bind(fill("tcp://127.0.0.1:PORT2"))
+    server = start(SERVER)
+    client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
+    client.send_multipart([b"", b"data", b"x" * BIG])
+    client.send_multipart([b"", b"data", b"behind it"])
+    assert far.recv_multipart()[-1] == b"behind it"
+    server.stop()
+    assert server.outboxes()["h:next"]["dropped-refused"] == 1
+    assert server.count("message refused") == 1

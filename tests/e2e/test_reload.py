@@ -324,6 +324,7 @@ def test_a_handler_with_its_own_port_survives_a_failed_reload(serve, plugin, dia
     ini = SERVER.replace("[routes]", "[routes]\nalone = h:alone")
     ini += "[h:alone]\nhandler = alone\nport = PORT3\n"
     server = serve(ini)
+    server.tracebacks = True  # that of the plugin whose start fails
     wire = dial().greet()
 
     def said():

@@ -159,7 +159,7 @@ class Connection:
                 self._broken(self._sender.write_error)
             return
         except OSError as error:
-            self.close(reason_of(error.errno or 0))
+            self._broken(error.errno or 0)
             return
         if not data:
             self._hung_up()
@@ -359,7 +359,7 @@ class Connection:
         if self._sender.connection_error() in (0, errno.EPIPE):
             self._ended(reason)
         else:
-            self.close(reason)
+            self._reset(reason)
 
     def _broken(self, error: int) -> None:
         """The kernel has an error for the connection.
@@ -368,8 +368,16 @@ class Connection:
         """
         if error == errno.EPIPE:
             self._ended(reason_of(error))
+        elif error == errno.ECONNRESET:
+            self._reset(reason_of(error))
         else:
             self.close(reason_of(error))
+
+    def _reset(self, reason: str) -> None:
+        """The connection was reset: the line was cut, or, seldom, the peer refuses a message."""
+        if self.outbox is not None and not self.closed:
+            self.refused = self.outbox.refuse(resets=1)
+        self.close(reason)
 
     def _ended(self, reason: str) -> None:
         """The peer has ended the connection: it may refuse what it was being sent."""
