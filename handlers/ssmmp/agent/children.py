@@ -23,6 +23,9 @@ from .engine.actions import Spawn
 _AGENT_ONLY = ("SSMMP_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """Variables of the agent that its programs do not get."""
 
+_TAIL_BYTES = 1000
+"""Bytes at the end of an output in which its last line is looked for."""
+
 UNKNOWN = -1000
 """The status of a process that is no child of this one, so that the system does not tell it."""
 
@@ -113,7 +116,17 @@ class Children:
         name = dict(spawn.env).get("SSMMP_SERVICE_NAME", "program")
         folder = Path(self._output)
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / f"{name}-{spawn.instance}.log").open("ab")
+        return (folder / _output_name(name, spawn.instance)).open("ab")
+
+    def last_line(self, program: str, instance: int) -> str:
+        """The last line that a program wrote, empty if its output is not kept."""
+        path = Path(self._output) / _output_name(program, instance)
+        if not self._output or not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+        return next((one.strip() for one in reversed(lines) if one.strip()), "")
 
     def _exited(self, instance: int) -> None:
         child = self._forget(instance)
@@ -126,6 +139,10 @@ class Children:
         self._loop.remove_reader(child.descriptor)
         os.close(child.descriptor)
         return child
+
+
+def _output_name(program: str, instance: int) -> str:
+    return f"{program}-{instance}.log"
 
 
 def _reaped(pid: int) -> int:

@@ -213,10 +213,12 @@ class Runner:
 
     def _exited(self, key: int, status: int) -> None:
         sidecar = self._sidecars.get(key)
+        row = self._agent.state.rows.get(key)
+        output = self.children.last_line(row.program, key) if row else ""
         self._release(key)
         if sidecar is not None:
             self._do(lambda now: self._agent.detached(now, sidecar.name))
-        self._do(lambda now: self._agent.exited(now, key, status))
+        self._do(lambda now: self._agent.exited(now, key, status, output))
 
     def _release(self, key: int) -> None:
         sidecar = self._sidecars.pop(key, None)

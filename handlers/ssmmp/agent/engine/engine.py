@@ -118,7 +118,7 @@ class Engine:
         for key in list(self.state.rows):
             row = self.state.rows[key]
             if key not in living:
-                self.processes.exited(key, 0)
+                self.processes.exited(key, 0, "")
             elif row.deadline:
                 limit = now + self.state.settings.answer_timeout
                 self.state.put(replace(row, deadline=limit))
@@ -194,10 +194,10 @@ class Engine:
         self.processes.ready(instance)
         return self.state.log
 
-    def exited(self, now: float, instance: int, status: int) -> list[AgentAction]:
-        """A process has ended and is reaped."""
+    def exited(self, now: float, instance: int, status: int, output: str = "") -> list[AgentAction]:
+        """A process has ended and is reaped; `output` is the last line that it wrote, if known."""
         self._at(now)
-        self.processes.exited(instance, status)
+        self.processes.exited(instance, status, output)
         return self.state.log
 
     def reload(self, now: float, repository: Repository) -> list[AgentAction]:

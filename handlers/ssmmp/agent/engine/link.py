@@ -71,6 +71,7 @@ class Registration:
         """initiation_response."""
         self.message = message
         status = message.status
+        self.state.extensions = message.extra("x_ssmmp") is not None
         event = _EVENTS.get(status, "welcomed" if message.ok else "refused")
         if status >= 500:
             event = "busy"

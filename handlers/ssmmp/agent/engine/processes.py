@@ -28,6 +28,8 @@ class Processes:
     def __init__(self, state: State, relay: Relay) -> None:
         self.state = state
         self.relay = relay
+        self._end = ""
+        """How the process ended whose end is being dealt with."""
         self.machine = StateMachine[ProcessRow](
             PROCESS,
             {
@@ -89,7 +91,7 @@ class Processes:
         row = self.state.rows.get(key)
         if row:
             self.state.notice("not started", key, f"{row.program}: {why}")
-            self.state.answer("execution_response", row.start, status)
+            self.state.answer("execution_response", row.start, status, why)
             self.state.answer("hard_shutdown_response", row.kill, _DONE, service_instance_id=key)
             self._forget(row)
 
@@ -160,14 +162,17 @@ class Processes:
         for key in list(self.state.rows):
             self.fire(key, "kill", kill=0)
 
-    def exited(self, key: int, status: int) -> None:
+    def exited(self, key: int, status: int, output: str) -> None:
         """The process has ended: answer what waits for it, and forget it."""
         row = self.state.rows.get(key)
         if row is None:
             self.state.count("late.exited")
             return
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        self._end = f"{how}: {output}" if output else how
         self.state.notice("exited", key, f"{row.program}: status {status}")
         self.fire(key, "exit")
+        self._end = ""
 
     def tick(self) -> None:
         """The deadlines of some processes have come."""
@@ -183,7 +188,7 @@ class Processes:
     def _answer_start(self, row: ProcessRow) -> None:
         statuses = {ProcessState.READY: _DONE, ProcessState.KILLED: _LATE}
         status = statuses.get(row.state, _ENDED)
-        self.state.answer("execution_response", row.start, status)
+        self.state.answer("execution_response", row.start, status, self._end)
         self.state.put(replace(row, start=0))
 
     def _pass_stop(self, row: ProcessRow) -> None:
@@ -232,7 +237,7 @@ class Processes:
         if row.left:
             return
         self.state.answer(
-            "health_control_response", self.state.number(), _ENDED,
+            "health_control_response", self.state.number(), _ENDED, self._end,
             service_name=row.program, service_instance_id=row.key,
         )  # fmt: skip
 

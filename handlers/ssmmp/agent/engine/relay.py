@@ -181,7 +181,7 @@ class Relay:
 
     def _answer(self, type: str, id: int, status: int, instance: int) -> None:
         extra = {"service_instance_id": instance} if "health" in type else {}
-        self.state.answer(type, id, status, **extra)
+        self.state.answer(type, id, status, "", **extra)
 
     def answered(self, instance: int, message: ssmmp.SsmmpMessage) -> None:
         """The answer of an instance to a request of the Manager."""

@@ -19,6 +19,9 @@ from .rows import LinkRow, OpenSession, ProcessRow
 from .settings import AgentSettings
 from .tables import LinkState
 
+MAX_REASON = 200
+"""Characters of a reason that is told to the Manager."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -31,7 +34,8 @@ class Identity:
 
 class State:
     """`rows` and `sessions` are journalled. `controls` (control connection by instance), `owners`
-    (instance by control connection) and `link` last only as long as the connections."""
+    (instance by control connection) and `link` last only as long as the connections, and so
+    does `extensions`: the Manager knows lines that are not in the base edition."""
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class State:
         self.controls: dict[int, str] = {}
         self.owners: dict[str, int] = {}
         self.link = LinkRow()
+        self.extensions = False
         self.log: list[AgentAction] = []
         self.now = 0.0
         self._number = 0
@@ -81,10 +86,14 @@ class State:
         if self.sessions.pop(row.key, None):
             self.log.append(Record("connection", row.key, None))
 
-    def answer(self, type: str, id: int, status: int, **fields: ssmmp.FieldValue) -> None:
-        """Answer a request of the Manager; `id` 0 means that there is no request to answer."""
+    def answer(
+        self, type: str, id: int, status: int, reason: str = "", **fields: ssmmp.FieldValue
+    ) -> None:
+        """Answer a request of the Manager; `id` 0 means that there is no request to answer.
+        `reason` is told to a Manager that knows extensions."""
         if id:
-            made = ssmmp.AGENT_TO_MANAGER.make(type, id, status=status, **fields)
+            extras = (("x_reason", _line(reason)),) if reason and self.extensions else ()
+            made = ssmmp.AGENT_TO_MANAGER.make(type, id, extras, status=status, **fields)
             self.to_manager(ssmmp.trimmed(made, ssmmp.Edition.BASE))
 
     def to_manager(self, message: ssmmp.SsmmpMessage) -> None:
@@ -109,3 +118,9 @@ class State:
     def notice(self, what: str, subject: object, detail: str = "", *, alarm: bool = False) -> None:
         """Tell the operator."""
         self.log.append(Notice(what, str(subject), detail, alarm))
+
+
+def _line(text: str) -> str:
+    """A text as the contents of one line in every framing."""
+    plain = "".join(one if one.isprintable() and one not in "~;" else " " for one in text)
+    return " ".join(plain.split())[:MAX_REASON]

@@ -123,7 +123,7 @@ class AgentMachine:
         return key
 
     def _welcome(self, peer: str, status: int) -> None:
-        self.reconciler.welcome(peer, self._registration.id, status)
+        self.reconciler.welcome(peer, self._registration, status)
 
     def gone(self, peer: str) -> None:
         """A connection has ended."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ccproxy.protocols import ssmmp
 
+from . import reasons
 from .events import AgentSilent
 from .instances import InstanceMachine
 from .offers import Offers
@@ -46,7 +47,8 @@ class Health:
             return
         status = message.status
         if status == _DEAD:
-            self.instances.fire(row.key, "died", status=status, request=0)
+            reason = reasons.told(message)
+            self.instances.fire(row.key, "died", status=status, request=0, reason=reason)
             return
         if row.state not in LIVE or row.state is InstanceState.PLANNED:
             self.state.count("late.health")

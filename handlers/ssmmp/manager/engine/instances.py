@@ -12,6 +12,7 @@ from typing import Any
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import StateMachine
 
+from . import reasons
 from .closing import Closing
 from .events import InstanceGone, InstanceLeaves, InstancePlaceable, InstanceServes
 from .legacy_peers import LegacyPeers
@@ -78,7 +79,8 @@ class InstanceMachine:
         if message.ok:
             self.fire(row.key, "ready", request=0, ran=self.state.now)
             return
-        self.fire(row.key, "refused", request=0, status=message.status)
+        reason = reasons.told(message)
+        self.fire(row.key, "refused", request=0, status=message.status, reason=reason)
         if message.status == 409:
             # The id is used there, and ids are never used twice: so it runs, but not as wanted.
             self.fire(row.key, "kill")

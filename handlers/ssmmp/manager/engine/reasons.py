@@ -5,8 +5,13 @@ It reads rows and must never decide what follows from a failure.
 
 from __future__ import annotations
 
+from ccproxy.protocols import ssmmp
+
 from .rows import InstanceRow
 from .tables import InstanceState
+
+MAX_REASON = 200
+"""Characters of what an agent says of a failure."""
 
 _STATUSES = {
     409: " (its number is in use there)",
@@ -25,6 +30,16 @@ def of_status(status: int) -> str:
     return f"status {status}{_STATUSES.get(status, '')}"
 
 
+def told(message: ssmmp.Message) -> str:
+    """What an agent says of a failure, cut to a line of a log."""
+    return (message.extra("x_reason") or "")[:MAX_REASON]
+
+
+def of_failure(row: InstanceRow) -> str:
+    """The status of an instance that failed, and what its agent said."""
+    return f"{of_status(row.status)}: {row.reason}" if row.reason else of_status(row.status)
+
+
 def of_instance(row: InstanceRow) -> str:
     """Why an instance that was to run does not."""
     if row.state is InstanceState.PLANNED:
@@ -32,7 +47,7 @@ def of_instance(row: InstanceRow) -> str:
     where = f"instance {row.key} on {row.agent}"
     if row.state is InstanceState.STARTING:
         return f"{where} was not ready in time"
-    return f"{where}, {of_status(row.status)}"
+    return f"{where}, {of_failure(row)}"
 
 
 def of_product(made: InstanceRow | None) -> str:

@@ -52,9 +52,11 @@ class Reconciler:
         self.sessions = sessions
         self.instances = instances
 
-    def welcome(self, peer: str, id: int, status: int) -> None:
-        """initiation_response to the initiation_request `id`."""
-        made = ssmmp.MANAGER_TO_AGENT.make("initiation_response", id, status=status)
+    def welcome(self, peer: str, message: ssmmp.Message, status: int) -> None:
+        """initiation_response to an initiation_request. An agent that announced extensions is told
+        that it may use them."""
+        extras = (("x_ssmmp", "1"),) if message.extra("x_ssmmp") is not None else ()
+        made = ssmmp.MANAGER_TO_AGENT.make("initiation_response", message.id, extras, status=status)
         self.state.tell(peer, made)
 
     def returned(self, row: AgentRow, message: ssmmp.Message) -> None:
@@ -62,7 +64,7 @@ class Reconciler:
         told = _running(_tuples_of(message, "x_running"))
         known = self._known(row)
         adopted = {one.key for one in known if told and told.get(one.key) in _names(one)}
-        self.welcome(row.peer, message.id, self._status(known, told, adopted))
+        self.welcome(row.peer, message, self._status(known, told, adopted))
         for one in known:
             if one.key in adopted:
                 self.instances.back(self.store.instances[one.key])

@@ -40,8 +40,8 @@ class InstanceRow:
     `agent` and `address` say where it runs, `node` where the operator wants it, empty = anywhere.
     `previous_state` is the state before UNKNOWN; `request` the id of the message whose answer it
     waits for; `misses` the abnormal health reports in a row; `tries` how often it was asked to end;
-    `status` the last one that was not 2xx; `ran` when it became ready; `alias` the number that an
-    instance gave itself which was not started by this Manager.
+    `status` the last one that was not 2xx; `reason` what its agent said of it; `ran` when it became
+    ready; `alias` the number that an instance gave itself which was not started by this Manager.
     """
 
     key: int
@@ -63,6 +63,7 @@ class InstanceRow:
     since: float = 0.0
     deadline: float = 0.0
     alias: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

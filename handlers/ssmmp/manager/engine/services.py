@@ -150,7 +150,7 @@ class Services:
                 self.change(row.service, target=target - 1)
 
     def _failed(self, row: InstanceRow) -> None:
-        why = reasons.of_status(row.status)
+        why = reasons.of_failure(row)
         self.state.notice("failed", row.key, f"{row.service} on {row.agent}: {why}")
         if row.status == 422:
             why = f"status 422 from {row.agent}: sockets or plugs do not fit the program"

@@ -88,3 +88,11 @@ def test_a_program_that_is_not_there_is_an_error(ends):
     with pytest.raises(OSError, match="nothing/here"):
         ends.children.launch(Spawn(1, ("/nothing/here",), ()))
     assert len(ends.children) == 0
+
+
+def test_the_last_line_of_an_output_is_known(ends):
+    program = "print('one'); print('cannot open it'); print()"
+    ends.start(4, sys.executable, "-c", program, SSMMP_SERVICE_NAME="job")
+    ends.wait(4)
+    assert ends.children.last_line("job", 4) == "cannot open it"
+    assert ends.children.last_line("job", 5) == ""

@@ -33,6 +33,24 @@ def test_its_port_is_taken(harness):
     assert harness.short(actions) == [("execution_response", 423)]
 
 
+def test_a_manager_with_extensions_is_told_how_it_ended(harness):
+    harness.welcome(208, (("x_ssmmp", "1"),))
+    harness.execute()
+    harness.do("spawned", 2, 77)
+    (message,) = harness.messages(harness.do("exited", 2, 3, "cannot; open\x1b ~ it"))
+    assert (message.status, message.extra("x_reason")) == (502, "exit status 3: cannot open it")
+    harness.execute(key=3)
+    (message,) = harness.messages(harness.do("unspawned", 3, "port 54003 is taken", 423))
+    assert message.extra("x_reason") == "port 54003 is taken"
+    harness.up(4)
+    (message,) = harness.messages(harness.do("exited", 4, -9))
+    assert message.extra("x_reason") == "signal 9"
+    harness.welcome(208)
+    harness.up(5)
+    (message,) = harness.messages(harness.do("exited", 5, 1))
+    assert message.extras == ()
+
+
 def test_it_never_attaches(harness):
     harness.execute()
     harness.do("spawned", 2, 77)

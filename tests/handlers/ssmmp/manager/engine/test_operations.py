@@ -203,10 +203,12 @@ def test_a_failed_drain_leaves_the_node_and_nothing_else_behind(gateways):
     talk.register("c", "fd00::3", "gw", "x_ssmmp=1")
     for line in talk.do(Drain("fd00::1")):
         if "execution_request" in line:
-            talk.say("c", f"execution_response {line.split()[2]} status=502")
+            talk.say("c", f"execution_response {line.split()[2]} status=502 x_reason=status_3")
     operation = talk.manager.state.store.operations[talk.operation]
     assert operation.state == "failed"
-    assert operation.reason.endswith("instance 3 on fd00::3, status 502 (the program ended)")
+    assert operation.reason.endswith(
+        "instance 3 on fd00::3, status 502 (the program ended): status_3"
+    )
     assert talk.manager.state.store.agents["fd00::1"].state == "REGISTERED"
     rows = talk.manager.state.store.instances.values()
     assert [one.key for one in rows if one.state == "RUNNING"] == [1, 2]

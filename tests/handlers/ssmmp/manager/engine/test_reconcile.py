@@ -32,7 +32,7 @@ def test_return_within_agent_lost(alone):
     assert [alone.row(key).state for key in (1, 2)] == ["UNKNOWN", "UNKNOWN"]
     alone.wait(20)
     lines = back(alone, f"x_ssmmp=1 x_running={RUNNING}")
-    assert lines == ["b initiation_response 7 status=208"]
+    assert lines == ["b initiation_response 7 status=208 x_ssmmp=1"]
     assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
     assert alone.session(1).state == "OPEN"
 
@@ -43,7 +43,7 @@ def test_return_after_agent_lost(alone):
     assert [alone.row(key).state for key in (1, 2)] == ["FAILED", "FAILED"]
     assert alone.session(1).state == "CLOSED"
     lines = back(alone, f"x_ssmmp=1 x_running={RUNNING}")
-    assert lines[0] == "b initiation_response 7 status=205"
+    assert lines[0] == "b initiation_response 7 status=205 x_ssmmp=1"
     assert sorted(kills(lines)) == [1, 2]
     assert any(" execution_request " in line for line in lines)
 
@@ -59,7 +59,7 @@ def test_return_of_one_that_says_nothing(alone):
 def test_return_of_one_that_has_nothing(alone):
     alone.gone("a")
     lines = back(alone, "x_ssmmp=1 x_running=()")
-    assert lines[0] == "b initiation_response 7 status=208"
+    assert lines[0] == "b initiation_response 7 status=208 x_ssmmp=1"
     assert kills(lines) == []
     assert not alone.row(2).ports_reserved
 
@@ -80,14 +80,14 @@ def test_an_instance_under_another_name_is_not_adopted(alone):
 def test_a_new_agent_with_instances_that_are_not_known(make_talk):
     talk = make_talk()
     lines = talk.register("a", "fd00::1", "web", "x_ssmmp=1 x_running=((web,5,54001))")
-    assert lines[0] == "a initiation_response 7 status=205"
+    assert lines[0] == "a initiation_response 7 status=205 x_ssmmp=1"
     assert kills(lines) == [5]
 
 
 def test_nonsense_in_the_extension_lines_is_nothing(alone):
     alone.gone("a")
     lines = back(alone, "x_ssmmp=1 x_running=((web,x);(((1 x_sessions=((1,2)")
-    assert lines[0] == "b initiation_response 7 status=208"
+    assert lines[0] == "b initiation_response 7 status=208 x_ssmmp=1"
 
 
 def test_the_manager_is_killed_and_its_agents_return(alone):
@@ -96,7 +96,7 @@ def test_the_manager_is_killed_and_its_agents_return(alone):
     assert alone.restart() == []
     assert alone.manager.state.store.agents["fd00::1"].state == "SUSPECT"
     lines = back(alone, f"x_ssmmp=1 x_running={RUNNING}")
-    assert lines == ["b initiation_response 7 status=208"]
+    assert lines == ["b initiation_response 7 status=208 x_ssmmp=1"]
     assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
     assert alone.manager.state.store.tables()["session"] == before
     lines = alone.ready(alone.do(Scale("orders", 2)))
@@ -148,6 +148,6 @@ def test_lists_that_go_on_in_other_lines(alone):
     told = "((1,orders_client,40000,fd00::1,54002,54002))"
     more = "x_running=((web,1,54001)) x_running_2=((orders,2,54002)) x_sessions=()"
     lines = back(alone, f"x_ssmmp=1 {more} x_sessions_2={told} x_sessions_4=((9))")
-    assert lines == ["b initiation_response 7 status=208"]
+    assert lines == ["b initiation_response 7 status=208 x_ssmmp=1"]
     assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
     assert alone.session(1).state == "OPEN"

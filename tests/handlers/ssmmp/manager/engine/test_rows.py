@@ -124,7 +124,13 @@ OLD_ROWS = [
 def test_a_state_file_of_an_older_version_is_read(text, row):
     found = JOURNAL.from_text(*text)
     assert (found.table, found.row) == (text[0], row)
-    assert JOURNAL.to_text(found) == text
+    again = JOURNAL.to_text(found)
+    if text[0] != "instance":
+        assert again == text
+        return
+    # Newer versions have more fields, at the end.
+    assert again[:2] == text[:2]
+    assert json.loads(again[2])[: len(json.loads(text[2]))] == json.loads(text[2])
 
 
 @given(st.sampled_from([*TABLES, COUNTER, "nothing"]), st.text(max_size=20), st.text(max_size=40))
