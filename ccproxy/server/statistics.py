@@ -24,6 +24,8 @@ from ccproxy.server.pages import slices
 from ccproxy.server.status import HandlerStatus, ProcessStatus, Status
 from ccproxy.wire.text import OperatorText
 
+UNUSED_LIBRARIES = ("skytools", "libzmq", "pyzmq")
+"""Libraries of the original, whose versions stand in the head of its infofile."""
 TYPES_AT_ONCE = 250
 """Types whose counters are made in one turn of the loop: about a millisecond."""
 
@@ -130,6 +132,7 @@ def head(process: ProcessStatus, period: float) -> list[str]:
         f"info-written: {_moment(process.time)}",
         f"platform: {process.platform}",
         f"python: {process.python}",
+        *(f"{name}: not used" for name in UNUSED_LIBRARIES),
         "",
     ]
 

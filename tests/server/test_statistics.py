@@ -187,6 +187,7 @@ async def test_the_infofile(statistics, options, tmp_path, level, sections):
     for line in (
         "name: job", "version: 1", "service: ccserver", "pid: 7", "status: ", "info-period: 30",
         "time-consumed: 0.1 0.2 0.3 0.4", "platform: Linux", "python: 3.11",
+        "skytools: not used", "libzmq: not used", "pyzmq: not used",
     ):  # fmt: skip
         assert f"{line}\n" in text
     assert text.count("started: 1.50 (19") + text.count("info-written: 2.50 (19") == 2
