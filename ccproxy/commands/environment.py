@@ -52,6 +52,8 @@ def _file_faults(options: Any) -> Iterator[tuple[str, str, str]]:
 
 def _write_fault(path: Path) -> str:
     """Why a file cannot be made or replaced; empty if it can."""
+    if path.is_char_device():  # such as /dev/null, which takes a log without being replaced
+        return "" if os.access(path, os.W_OK) else f"no permission to write {path}"
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}"

@@ -58,6 +58,10 @@ def test_a_file_that_is_none(check, tmp_path):
     assert "pipe is there and is no regular file" in check(options=f"logfile = {tmp_path}/pipe")[1]
 
 
+def test_a_device_takes_a_log(check):
+    assert check(options="logfile = /dev/null")[0] == 0
+
+
 def test_a_port_that_is_taken(check):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
