@@ -161,8 +161,7 @@ class Operations:
                 return f"{step.kind} {step.subject} failed{reasons.of_product(made)}"
             failed = made is None or made.state is InstanceState.FAILED
             if row.previous_program and step.kind == "start" and step.state == "done" and failed:
-                why = reasons.of_product(made)
-                return f"new instance {step.product} of {step.subject} failed{why}"
+                return f"new instance {step.product} failed{reasons.of_product(made)}"
         return ""
 
     def _finish(self, row: OperationRow, steps: list[OperationStep]) -> None:
@@ -184,8 +183,7 @@ class Operations:
         self._undo(steps)
 
     def _undo(self, steps: list[OperationStep]) -> None:
-        """Take back what an operation that did not succeed has left: new instances that do not run
-        end, and a node that is not empty takes instances again."""
+        """End new instances that do not run, and let a node that is not empty be used again."""
         for step in steps:
             made = self.store.instances.get(step.product)
             if made and made.state in (InstanceState.PLANNED, InstanceState.STARTING):
@@ -214,9 +212,10 @@ class Operations:
         self.state.alarm("operation failed", row.key, f"{row.command}: {why}")
         self._undo(steps)
         if row.previous_program:
-            self._turn_back(row, steps)
+            reason = f"{why}; operation {self._turn_back(row, steps)} turns it back"
+            self.store.put(replace(self.store.operations[row.key], reason=reason))
 
-    def _turn_back(self, row: OperationRow, steps: list[OperationStep]) -> None:
+    def _turn_back(self, row: OperationRow, steps: list[OperationStep]) -> int:
         """The program that ran before again: new instances end, replaced where old ones ended."""
         service = steps[0].subject
         back = [OperationStep("program", service, row.previous_program, group=0)]
@@ -229,7 +228,8 @@ class Operations:
             if key not in spare:
                 back.append(OperationStep("start", service, group=group))
             back.append(OperationStep("drain", str(key), group=group))
-        self.execute(OperationPlan(f"turn back {row.command}", tuple(back), parallel=row.parallel))
+        command = f"turn back {row.command}"
+        return self.execute(OperationPlan(command, tuple(back), parallel=row.parallel))
 
     def _limit(self) -> float:
         return self.state.now + 2 * self.state.settings.start_timeout

@@ -108,6 +108,7 @@ def test_an_update_that_fails_is_turned_back(shop):
         node.broken_programs.add("orders@2")
     done = do(shop, Update("orders", "orders@2"), 200)
     assert done.state == "failed"
+    assert done.reason.endswith(f"; operation {done.key + 1} turns it back")
     assert {one.program for one in shop.processes("orders")} == {"orders"}
     assert shop.manager.state.desired("orders").program == "orders"
     assert len(shop.processes("orders")) == 2 and len(shop.sessions) == 6
