@@ -29,6 +29,7 @@ from ccproxy.server.context import HandlerContext
 from ccproxy.server.coroutines import awaited
 from ccproxy.server.draining import Draining
 from ccproxy.server.runners import ThreadRunner, receiver
+from ccproxy.wire.text import OperatorText
 
 THREADS = 8
 """Threads of `Context.run_blocking`, for all handlers together."""
@@ -197,7 +198,7 @@ class HandlerSet:
             try:
                 await self._start([one.plan for one in stopped], plan.server.start_timeout)
             except StartFailed as error:
-                self._kit.log.error("lost after a failed reload: %s", error)
+                self._kit.log.error("lost after a failed reload: %s", OperatorText(error))
         else:
             self.members = {name: one for name, one in self.members.items() if one not in stopped}
         self.members.update(self._starting)

@@ -14,6 +14,7 @@ from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import drained
 from ccproxy.protocol import Listener
+from ccproxy.wire.text import OperatorText
 
 ANSWER_TIMEOUT = 2.0
 """Seconds in which calls under way must be answered once no more are read."""
@@ -63,7 +64,7 @@ class Listeners:
                 listener.acceptor.reopen()
             except OSError as error:
                 name, why = listener.acceptor.name, error.strerror or error
-                self._kit.log.error("lost after a failed reload: [%s]: %s", name, why)
+                self._kit.log.error("lost after a failed reload: [%s]: %s", name, OperatorText(why))
 
     async def commit(self, prepared: Open, plan: Plan) -> None:
         """Accept on the prepared listeners; those not in the plan only finish their calls."""

@@ -196,9 +196,10 @@ class Server:
     def refused(self, what: str, error: BaseException) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
         expected = isinstance(error, StartFailed | OSError)
-        text = "%s: %s" if expected else "%s: %r"
+        # It names addresses and paths of the configuration, which have to be read whole.
+        text = OperatorText(error if expected else repr(error))
         trace = None if expected else error
-        self.log.logger.error(text, what, error, exc_info=trace, stacklevel=2)
+        self.log.logger.error("%s: %s", what, text, exc_info=trace, stacklevel=2)
 
     async def _reload(self) -> ReloadOutcome:
         """Read the configuration again and change to it, or to nothing of it."""
