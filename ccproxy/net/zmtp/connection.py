@@ -33,7 +33,7 @@ from ccproxy.wire.zmtp.frames import span
 from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
-CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type"
+CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type or mechanism"
 HANDLERS_TIME = 0.004
 """Seconds for which handlers may take messages of one peer before the loop serves other peers."""
 GATHER = 32 * 1024

@@ -248,7 +248,9 @@ async def test_a_peer_that_leaves_before_its_ready(make, until):
         found += await asyncio.get_running_loop().sock_recv(other.sock, 4096)
     other.sock.close()
     await until(lambda: owner.reasons)
-    assert owner.reasons == ["closed by the peer before its READY, often a wrong socket type"]
+    assert owner.reasons == [
+        "closed by the peer before its READY, often a wrong socket type or mechanism"
+    ]
 
 
 async def test_a_handshake_takes_no_longer_than_allowed(make, until):

@@ -230,9 +230,18 @@ def test_wrong_socket_types(make: Make, accept: Make, kind: int) -> None:
     assert failed.transmit
 
 
+def refusal(wire: Wire) -> str:
+    """Why we refuse a peer. libzmq may close when it reads our mechanism, its own still unsent."""
+    try:
+        return str(wire.wait(Failed).reason)
+    except ConnectionError:
+        return "closed by the peer"
+
+
 def test_a_plain_client(make: Make, accept: Make) -> None:
     client = make(zmq.DEALER, plain_username=b"u", plain_password=b"p")
-    assert accept(client).wait(Failed).reason == "security mechanism PLAIN; NULL expected"
+    found = refusal(accept(client))
+    assert found in ("security mechanism PLAIN; NULL expected", "closed by the peer")
 
 
 @pytest.mark.skipif(not zmq.has("curve"), reason="libzmq without CURVE")
@@ -241,4 +250,5 @@ def test_a_curve_client(make: Make, accept: Make) -> None:
     client = make(
         zmq.DEALER, curve_serverkey=public, curve_publickey=public, curve_secretkey=secret
     )
-    assert accept(client).wait(Failed).reason == "security mechanism CURVE; NULL expected"
+    found = refusal(accept(client))
+    assert found in ("security mechanism CURVE; NULL expected", "closed by the peer")
