@@ -43,6 +43,7 @@ class Verbs:
     def __init__(self, words: Sequence[str] = ()) -> None:
         self.plugins = Plugins()
         self.folders = drop_in_folders(words)
+        self._loaded: dict[str, Verb] = {}
 
     @property
     def names(self) -> list[str]:
@@ -55,11 +56,14 @@ class Verbs:
         return word in self.plugins.words(VERB, self.folders)
 
     def load(self, name: str) -> Verb:
-        """The verb of this name; ValueError says why there is none."""
-        found = self.plugins.verb(name, self.folders)
-        if isinstance(found, Problem):
-            raise ValueError(f"{found.what}; {found.hint}".rstrip("; "))
-        return found()
+        """The verb of this name, one instance for a command line; ValueError says why there is
+        none."""
+        if name not in self._loaded:
+            found = self.plugins.verb(name, self.folders)
+            if isinstance(found, Problem):
+                raise ValueError(f"{found.what}; {found.hint}".rstrip("; "))
+            self._loaded[name] = found()
+        return self._loaded[name]
 
     def table(self) -> dict[str, str]:
         """Every installed verb, with what it does, or with what is wrong if it cannot be loaded."""

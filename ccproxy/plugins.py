@@ -63,10 +63,6 @@ class PluginKind(Generic[Base]):
     """The word as plugins register it, of a word of the INI."""
 
 
-def _no_check(found: Any) -> str:
-    return ""
-
-
 def _bad_options(base: type, taken: frozenset[str]) -> Callable[[Any], str]:
     """Whether the option table of a class can be read, inherits from `base`, and has names of its
     own beside those `taken` by the kernel."""
@@ -111,7 +107,7 @@ PROTOCOL = PluginKind(
     "protocol", "ccproxy.protocols", "ccproxy_protocol", MessageProtocol,
     _bad_options(ListenerOptions, frozenset({"protocol", "address"})),
 )  # fmt: skip
-VERB = PluginKind("verb", "ccproxy.verbs", "ccproxy_verb", Verb, _no_check)
+VERB = PluginKind("verb", "ccproxy.verbs", "ccproxy_verb", Verb, lambda found: "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +165,10 @@ class Plugins:
         sources = list(self._sources(kind, folders))
         found = [source for source in sources if source.word == kind.plain(word)]
         if not found:
-            known = sorted({source.word for source in sources})
-            hint = suggest(kind.plain(word), known)
+            hint = suggest(kind.plain(word), sorted({source.word for source in sources}))
             return Problem("", 0, f'no {kind.name} "{" ".join(word.split())}"', hint)
+        if len(found) > 1:
+            found = [one for one in found if one.file is None or self._offers(kind, one)] or found
         if len(found) > 1:
             places = " and ".join(source.place for source in found)
             what = f'{kind.name} "{word}" is there more than once: {places}'
@@ -187,6 +184,16 @@ class Plugins:
             for file in sorted(folder.glob("[!_]*.py")):
                 yield Source(file.stem, str(file), file=file)
 
+    def _offers(self, kind: PluginKind[Any], source: Source) -> bool:
+        """False for a drop-in file that holds no class of this kind: the same word of another kind
+        is no second plugin. A file that cannot be imported may hold anything."""
+        try:
+            return any(True for _ in self._classes(kind, source))
+        except BaseException as error:
+            if interrupted(error):
+                raise
+            return True
+
     def _load(self, kind: PluginKind[Base], source: Source) -> type[Base] | Problem:
         try:
             found = list(self._classes(kind, source))
@@ -196,10 +203,9 @@ class Plugins:
             return _broken(kind, source, error)
         if len(found) != 1:
             names = ", ".join(getattr(one, "__name__", repr(one)) for one in found) or "none"
-            what = (
-                f'{source.place} should provide one {kind.base.__name__} class for "{source.word}"'
-            )
-            return Problem("", 0, f"{what}, found {names}", f"see the hook {kind.hook}")
+            wanted = f'one {kind.base.__name__} class for "{source.word}"'
+            what = f"{source.place} should provide {wanted}, found {names}"
+            return Problem("", 0, what, f"see the hook {kind.hook}")
         what = f'{source.place} for {kind.name} "{source.word}"'
         if not (inspect.isclass(found[0]) and issubclass(found[0], kind.base)):
             return Problem("", 0, f"{what} is no subclass of ccproxy.{kind.base.__name__}")
@@ -212,8 +218,7 @@ class Plugins:
         if not isinstance(loaded, ModuleType):
             yield loaded
             return
-        callers = self._register(loaded)
-        if callers:
+        if self._register(loaded):
             others = [one for one in self._manager.get_plugins() if one is not loaded]
             hook = self._manager.subset_hook_caller(kind.hook, others)
             yield from hook(word=source.word)
@@ -276,10 +281,8 @@ def _broken(kind: PluginKind[Any], source: Source, error: BaseException) -> Prob
     place = _place(source, error)
     text = str(error).partition("\n")[0]
     what = f'{kind.name} "{source.word}" cannot be loaded: {place}: {type(error).__name__}: {text}'
-    hint = ""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"install what provides the module {error.name}"
-    return Problem("", 0, what, hint)
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return Problem("", 0, what, f"install what provides the module {missing}" if missing else "")
 
 
 def _place(source: Source, error: BaseException) -> str:

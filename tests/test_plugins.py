@@ -296,3 +296,14 @@ def test_the_installed_plugins_are_the_default():
 def test_the_example_plugin_is_found():
     where = str(Path(__file__).parents[1] / "contrib" / "plugins")
     assert issubclass(Plugins([]).handler("hello", (where,)), Handler)
+
+
+def test_a_file_of_another_kind_is_no_second_plugin(tmp_path):
+    """A drop-in handler may have the word of a protocol; a broken file may hold anything."""
+    handler = "from ccproxy import Handler\n\n\nclass Mine(Handler):\n    pass\n"
+    (tmp_path / "cc.py").write_text(handler)
+    plugins = Plugins()
+    assert plugins.protocol("cc", (str(tmp_path),)).__name__ == "CcProtocol"
+    assert plugins.handler("cc", (str(tmp_path),)).__name__ == "Mine"
+    (tmp_path / "http.py").write_text("raise SystemExit\n")
+    assert "more than once" in problem_of(plugins.protocol("http", (str(tmp_path),)))

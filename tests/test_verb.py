@@ -63,3 +63,28 @@ def test_folders_are_read_from_files_that_are_whole(file, tmp_path):
     assert cli.drop_in_folders(["none.ini", "x", "greet"]) == ()
     (tmp_path / "bad.ini").write_text("plugins = more\n")
     assert cli.drop_in_folders(["bad.ini"]) == ()
+
+
+@pytest.mark.parametrize("word", ["check", "run"])
+def test_a_drop_in_file_of_another_kind_may_have_the_word_of_a_verb(file, call, tmp_path, word):
+    (tmp_path / "more" / f"{word}.py").write_text(
+        "from ccproxy import Handler\n\n\nclass Mine(Handler):\n    pass\n"
+    )
+    status, out, err = call("check", file)
+    assert "more than once" not in err
+    assert (status, "lacks" in out) == (78, True)
+
+
+def test_a_second_verb_of_the_same_word_is_not_chosen_from(file, call, tmp_path):
+    (tmp_path / "more" / "check.py").write_text(GREET)
+    status, _, err = call("check", file)
+    assert status == 1 and 'verb "check" is there more than once' in err
+
+
+def test_one_instance_declares_and_runs(file, call, tmp_path):
+    (tmp_path / "more" / "greet.py").write_text(
+        GREET.replace("def arguments(self, parser):", "def arguments(self, parser):\n"
+                      "        self.parser = parser")
+        .replace('print("Hello", options.name)', "print(self.parser.prog, options.name)")
+    )  # fmt: skip
+    assert call("greet", file, "Ann") == (7, "ccserver greet Ann\n", "")

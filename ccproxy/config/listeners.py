@@ -97,7 +97,7 @@ class ListenerSections:
         word = given.values.get("protocol")
         factory = self.factory(entry, word, words) if entry and word is not None else None
         if factory is None or entry is None:
-            known = (*_KERNEL, *self.names_of_all(words))
+            known = {*_KERNEL}.union(*self.option_names_by_protocol(words).values())
             self.problems += resolve(section, ListenerOptions, known).problems
             return
         self.option_names |= names_of(factory.Options)
@@ -136,10 +136,14 @@ class ListenerSections:
             return None
         return found
 
-    def names_of_all(self, words: Callable[[], Sequence[str]]) -> set[str]:
-        """The options of all protocols."""
-        found = [self.find(word) for word in words()]
-        return names_of(*(one.Options for one in found if not isinstance(one, Problem)))
+    def option_names_by_protocol(self, words: Callable[[], Sequence[str]]) -> dict[str, set[str]]:
+        """The options of each protocol that can be loaded, by its word."""
+        found = {word: self.find(word) for word in words()}
+        return {
+            word: names_of(one.Options)
+            for word, one in found.items()
+            if not isinstance(one, Problem)
+        }
 
     def foreign(
         self, section: Section, table: type, words: Callable[[], Sequence[str]]
@@ -153,11 +157,7 @@ class ListenerSections:
         unknown = [one for one in section.entries if one.name not in known]
         if not unknown:
             return []
-        tables: dict[str, set[str]] = {}
-        for word in words():
-            found = self.find(word)
-            if not isinstance(found, Problem):
-                tables[word] = names_of(found.Options)
+        tables = self.option_names_by_protocol(words)
         owners = [(one, [word for word in tables if one.name in tables[word]]) for one in unknown]
         return [(one, protocols) for one, protocols in owners if protocols]
 

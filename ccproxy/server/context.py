@@ -26,7 +26,7 @@ from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import OutgoingLink, drained
+from ccproxy.net.zmtp.link import OutgoingLink, drained, unheard
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.protocol import MessageProtocol
@@ -90,7 +90,7 @@ class HandlerContext(Context):
         """Open a link, or take over the one a reload left open."""
         link = self._handler_set.link(self.name, Address.remote(str(address)), options)
         link.on_message = on_message
-        link.on_state(_unheard)
+        link.on_state(unheard)
         self.links.append(link)
         return link
 
@@ -277,10 +277,6 @@ async def _close_peers(listener: ZmtpListener) -> None:
     linger = listener.options.linger
     await asyncio.gather(*(drained(box, linger) for box in listener.outboxes() if box.waiting))
     await listener.close_peers("its handler stops", linger)
-
-
-def _unheard(state: str) -> None:
-    """Does nothing: the handler did not ask to be told of the state of its link."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
@@ -359,7 +359,7 @@ class Connection:
         if self._sender.connection_error() in (0, errno.EPIPE):
             self._ended(reason)
         else:
-            self._reset(reason)
+            self._ended(reason, resets=1)
 
     def _broken(self, error: int) -> None:
         """The kernel has an error for the connection.
@@ -369,20 +369,17 @@ class Connection:
         if error == errno.EPIPE:
             self._ended(reason_of(error))
         elif error == errno.ECONNRESET:
-            self._reset(reason_of(error))
+            self._ended(reason_of(error), resets=1)
         else:
             self.close(reason_of(error))
 
-    def _reset(self, reason: str) -> None:
-        """The connection was reset: the line was cut, or, seldom, the peer refuses a message."""
-        if self.outbox is not None and not self.closed:
-            self.refused = self.outbox.refuse(resets=1)
-        self.close(reason)
+    def _ended(self, reason: str, resets: int = RESETS_PER_REFUSAL) -> None:
+        """The connection was ended, and not by us: the peer may refuse what it was being sent.
 
-    def _ended(self, reason: str) -> None:
-        """The peer has ended the connection: it may refuse what it was being sent."""
+        That is likely after an end in order, and seldom so after a reset (`resets` = 1).
+        """
         if self.outbox is not None and not self.closed:
-            self.refused = self.outbox.refuse()
+            self.refused = self.outbox.refuse(resets)
         self.close(reason)
 
     def _too_slow(self, seconds: float) -> None:

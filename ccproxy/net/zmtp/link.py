@@ -49,7 +49,7 @@ class OutgoingLink:
         self.options = options
         self.outbox = Outbox(name, options.limits)
         self._state = CONNECTING
-        self._on_state: Callable[[str], None] = _unheard
+        self._on_state: Callable[[str], None] = unheard
         self.reason = ""
         self.reconnects = 0
         self.on_message: Callable[[Message], None] | None = None
@@ -181,7 +181,7 @@ class OutgoingLink:
         )  # fmt: skip
 
 
-def _unheard(state: str) -> None:
+def unheard(state: str) -> None:
     """Does nothing: no handler asked to be told of the state."""
 
 
