@@ -62,8 +62,12 @@ def set_up(plan: LogPlan) -> None:
 def tear_down() -> None:
     """End what `set_up` began; wait until all lines are written, at most `FLUSH_TIMEOUT`."""
     deadline = time.monotonic() + FLUSH_TIMEOUT
-    for writer in _end_present():
-        writer.wait(deadline - time.monotonic())
+    writers = _take_present()
+    # The writer of a file reports its failures to that of stderr, which is first in the list and
+    # ends last, so that such a report is still written.
+    for left in range(len(writers), 0, -1):
+        writers[left - 1].end()
+        writers[left - 1].wait((deadline - time.monotonic()) / left)
 
 
 class Log:
@@ -88,7 +92,9 @@ class Log:
     def begin(self) -> None:
         """Log to it, instead of to the log that was set up before."""
         logging.addLevelName(TRACE, "TRACE")
-        before = _end_present()
+        before = _take_present()
+        for writer in before:
+            writer.end()
         for output in self._outputs:
             output.writer.start(before)
         root = logging.getLogger()
@@ -134,8 +140,8 @@ class LogHandler(logging.Handler):
             output.writer.put(output.form(record) + "\n")
 
 
-def _end_present() -> list[Writer]:
-    """Take the present log away from the root logger; its writers, which end by themselves."""
+def _take_present() -> list[Writer]:
+    """Take the present log away from the root logger; its writers, which go on until `end`."""
     root = logging.getLogger()
     writers = []
     for handler in list(root.handlers):
@@ -143,8 +149,6 @@ def _end_present() -> list[Writer]:
             root.removeHandler(handler)
             handler.close()
             writers += [output.writer for output in handler.outputs]
-    for writer in writers:
-        writer.end()
     return writers
 
 
