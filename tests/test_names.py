@@ -1,4 +1,4 @@
-"""Names: a class name means one thing in the whole code base, and a module's test has its name."""
+"""Names: a class has one name and a name one class, and a module's test file has its name."""
 
 import ast
 from collections import defaultdict
@@ -9,6 +9,9 @@ SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")]
 
 ONE_EACH = {"Options", "State", "Engine"}
 """A handler's options, an engine's state, a role's engine: the package says whose."""
+
+SECOND_NAMES = {"Service"}
+"""`ccproxy.service.aio.Service`: a program changes between threads and asyncio by its import."""
 
 TESTED_ELSEWHERE = {
     "ccproxy/__main__.py": "one call; tests/test_cli.py runs it as `python -m ccproxy`",
@@ -33,6 +36,9 @@ def place_of_test(source: Path) -> Path:
     return ROOT.joinpath("tests", *folders, f"test_{source.name}")
 
 
+CLASSES = {one for file in SOURCES for one in public_classes(file)}
+
+
 def test_no_public_class_name_is_defined_twice():
     places = defaultdict(list)
     for file in SOURCES:
@@ -41,6 +47,22 @@ def test_no_public_class_name_is_defined_twice():
     twice = {one: files for one, files in places.items() if len(files) > 1}
     wrong = {one: twice[one] for one in twice.keys() - ONE_EACH}
     assert not wrong, "\n".join(f"{one}: {', '.join(files)}" for one, files in wrong.items())
+
+
+def second_names(file: Path) -> list[str]:
+    """Names of classes that stand for another class: `Name = Other`, `import Other as Name`."""
+    found = []
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            found += [(one.id, node.value.id) for one in node.targets if isinstance(one, ast.Name)]
+        if isinstance(node, ast.ImportFrom):
+            found += [(one.asname, one.name) for one in node.names if one.asname]
+    return [name for name, of in found if of in CLASSES and not name.startswith("_")]
+
+
+def test_no_public_class_has_two_names():
+    found = [(name(file), one) for file in SOURCES for one in second_names(file)]
+    assert [(file, one) for file, one in found if one not in SECOND_NAMES] == []
 
 
 def test_every_module_has_the_test_file_of_its_name():

@@ -19,9 +19,9 @@ class HandManager:
         self.port = self.listener.getsockname()[1]
         self.sock: socket.socket | None = None
         self.id = 1000
-        self.messages: list[ssmmp.Message] = []
+        self.messages: list[ssmmp.SsmmpMessage] = []
 
-    def accept(self, status: int = 200) -> ssmmp.Message:
+    def accept(self, status: int = 200) -> ssmmp.SsmmpMessage:
         """The registration of the agent that connects; it is answered."""
         self.drop()
         self.sock, _ = self.listener.accept()
@@ -50,7 +50,7 @@ class HandManager:
             socket_configuration=tuple(ssmmp.SocketEntry(*one) for one in sockets),
         )  # fmt: skip
 
-    def expect(self, type: str, id: int = 0) -> ssmmp.Message:
+    def expect(self, type: str, id: int = 0) -> ssmmp.SsmmpMessage:
         """The next message of this type, and with this id if one is given; others are dropped."""
         while True:
             while self.messages:

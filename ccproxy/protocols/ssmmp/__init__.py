@@ -44,12 +44,10 @@ from ccproxy.protocols.ssmmp.message import (
 from ccproxy.protocols.ssmmp.table import FIELDS, ROWS, Actor, Edition, Row
 from ccproxy.protocols.ssmmp.text import Dialect, Malformed, format, parse
 
-Message = SsmmpMessage
-
 __all__ = [
     "AGENT_TO_INSTANCE", "AGENT_TO_MANAGER", "FIELD", "FIELDS", "INSTANCE_TO_AGENT",
     "MANAGER_TO_AGENT", "MESSAGE_TIMEOUT", "NOWHERE", "PREFIX", "ROWS", "Actor", "Dialect",
-    "Edition", "FieldValue", "Framing", "FramingLimits", "Hop", "Malformed", "Message",
+    "Edition", "FieldValue", "Framing", "FramingLimits", "Hop", "Malformed",
     "PlugEntry", "Reader", "Row", "SocketEntry", "SsmmpCodec", "SsmmpMessage", "dialect_of",
     "format", "framing_of", "host_and_port", "parse", "refusal", "row_of", "text_of", "trimmed",
     "tuples", "type_of", "value_of", "write_tuples",

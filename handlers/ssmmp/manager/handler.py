@@ -225,7 +225,7 @@ class SsmmpManager(Handler):
             else:
                 self._tell(one.peer, one.message)
 
-    def _tell(self, peer: str, message: ssmmp.Message) -> None:
+    def _tell(self, peer: str, message: ssmmp.SsmmpMessage) -> None:
         """The peer may be forgotten before the state file is written, and still gets its answer."""
         to = self._peers.find(peer)
         if to is None:
@@ -233,7 +233,7 @@ class SsmmpManager(Handler):
             return
         self._writer.then(partial(self._send, to, message, self.manager.edition(peer)))
 
-    def _send(self, to: Message, message: ssmmp.Message, edition: ssmmp.Edition) -> None:
+    def _send(self, to: Message, message: ssmmp.SsmmpMessage, edition: ssmmp.Edition) -> None:
         if to.origin is None or not isinstance(to.codec, ssmmp.SsmmpCodec):
             value = ssmmp.value_of(message, edition)
             self.ctx.act(Reply(ssmmp.type_of(message), value), to)
@@ -276,10 +276,10 @@ def _order(record: Record) -> tuple[str, int, str]:
     return record.table, number, str(record.key)
 
 
-def _parsed(message: Message) -> ssmmp.Message:
+def _parsed(message: Message) -> ssmmp.SsmmpMessage:
     """What a listener has parsed already, if that is a message to a Manager."""
     found = message.payload[-1] if message.origin is not None else None
-    if isinstance(found, ssmmp.Message):
+    if isinstance(found, ssmmp.SsmmpMessage):
         row = ssmmp.row_of(found)
         if row is not None and row.receiver is ssmmp.Actor.MANAGER:
             return found

@@ -135,7 +135,7 @@ class Process:
         )  # fmt: skip
         return id
 
-    def hear(self, message: ssmmp.Message) -> None:
+    def hear(self, message: ssmmp.SsmmpMessage) -> None:
         getattr(self, f"on_{message.type}")(message)
 
     def on_instance_hello_response(self, message) -> None:
@@ -302,11 +302,11 @@ class Node:
             if process.conn == one.connection and process.alive:
                 process.hear(self.world.through(one.message, ssmmp.Actor.INSTANCE))
 
-    def hear(self, process: Process, message: ssmmp.Message) -> None:
+    def hear(self, process: Process, message: ssmmp.SsmmpMessage) -> None:
         conn = process.conn
         self.world.soon(lambda: self._hear(conn, message))
 
-    def _hear(self, conn: str, message: ssmmp.Message) -> None:
+    def _hear(self, conn: str, message: ssmmp.SsmmpMessage) -> None:
         if self.alive:
             message = self.world.through(message, ssmmp.Actor.AGENT)
             self.act(self.agent.from_instance(self.world.now, conn, message))
@@ -368,12 +368,12 @@ class World:
         self.sessions: list[Session] = []
         self.wires: dict[str, Node] = {}
         self.todo: list[tuple[float, int, Callable]] = []
-        self.sent: list[tuple[str, ssmmp.Message]] = []
+        self.sent: list[tuple[str, ssmmp.SsmmpMessage]] = []
         self.counts: list[str] = []
         self.notices: list[Notice] = []
         self.serial = 0
         self.ports = 40000
-        self.fault: Callable[[int, str, ssmmp.Message], str] | None = None
+        self.fault: Callable[[int, str, ssmmp.SsmmpMessage], str] | None = None
         self.held: dict[str, float] = {}
         self.checks = True
 
@@ -381,7 +381,7 @@ class World:
         self.ports += 1
         return self.ports
 
-    def through(self, message: ssmmp.Message, receiver: ssmmp.Actor) -> ssmmp.Message:
+    def through(self, message: ssmmp.SsmmpMessage, receiver: ssmmp.Actor) -> ssmmp.SsmmpMessage:
         (unit,) = ssmmp.Reader().feed(ssmmp.format(message))
         return ssmmp.parse(unit, receiver)
 
@@ -427,7 +427,7 @@ class World:
         if node.alive:
             node.act(node.agent.unlinked(self.now))
 
-    def send(self, peer: str, way: str, message: ssmmp.Message) -> None:
+    def send(self, peer: str, way: str, message: ssmmp.SsmmpMessage) -> None:
         number = len(self.sent)
         self.sent.append((way, message))
         fault = self.fault(number, way, message) if self.fault else ""
@@ -440,7 +440,7 @@ class World:
         for _ in range(2 if fault == "repeat" else 1):
             self.later(due - self.now, lambda: self.arrive(peer, way, message))
 
-    def arrive(self, peer: str, way: str, message: ssmmp.Message) -> None:
+    def arrive(self, peer: str, way: str, message: ssmmp.SsmmpMessage) -> None:
         node = self.wires.get(peer)
         if node is None:
             return
@@ -530,7 +530,7 @@ class World:
         row = self.manager.state.store.instances.get(id)
         return row.state if row else "-"
 
-    def told(self, type: str, way: str = "") -> list[ssmmp.Message]:
+    def told(self, type: str, way: str = "") -> list[ssmmp.SsmmpMessage]:
         return [m for w, m in self.sent if m.type == type and way in ("", w)]
 
     def connected(self) -> set[tuple]:
@@ -646,14 +646,14 @@ class Talk:
         return self.manager.state.store.sessions.get(key)
 
 
-def words(message: ssmmp.Message) -> str:
+def words(message: ssmmp.SsmmpMessage) -> str:
     text = ssmmp.format(message, ssmmp.Dialect()).decode().strip()
     lines = [line.split(": ", 1) for line in text.split("\n") if not line.startswith("sub_type")]
     pairs = [f"{name}={contents[0] if contents else ''}" for name, *contents in lines[2:]]
     return " ".join([message.type, str(message.id), *(one.replace(" ", "") for one in pairs)])
 
 
-def message_of(text: str) -> ssmmp.Message:
+def message_of(text: str) -> ssmmp.SsmmpMessage:
     type, id, *pairs = text.split()
     rows = [r for r in ssmmp.ROWS if r.type == type and r.receiver is ssmmp.Actor.MANAGER]
     lines = [f"type: {type}", f"message_id: {id}"]

@@ -124,7 +124,7 @@ class Stage:
         settings = ManagerSettings(health_interval=1e6)
         self.manager = Manager.restore(records, graph, settings)
         self.manager.health.next_probe = NOW + 1e6
-        self.said: list[tuple[str, str, ssmmp.Message]] = []
+        self.said: list[tuple[str, str, ssmmp.SsmmpMessage]] = []
         self.done: list[object] = []
         self.agents = {address: self.agent(address, instances, flow) for address in (HERE, THERE)}
         self.now = NOW
@@ -161,7 +161,7 @@ class Stage:
             elif not isinstance(one, (Record, AgentRecord)):
                 self.done.append(one)
 
-    def hear(self, sender: str, receiver: str, message: ssmmp.Message) -> None:
+    def hear(self, sender: str, receiver: str, message: ssmmp.SsmmpMessage) -> None:
         if receiver == "Manager":
             peer = f"peer {sender.split()[1]}"
             self.act("Manager", self.manager.receive(self.now, peer, message))
@@ -174,7 +174,7 @@ class Stage:
         else:
             self.act(receiver, agent.from_instance(self.now, sender, message))
 
-    def take(self, sender: str, receiver: str, fields: list) -> ssmmp.Message:
+    def take(self, sender: str, receiver: str, fields: list) -> ssmmp.SsmmpMessage:
         """A message that the Manager or an agent has to send: it is there, word for word."""
         text = "".join(f"{name}: {contents}\n" for name, contents in fields)
         found = [
@@ -240,9 +240,9 @@ class Stage:
                 self.act(f"agent {address}", agent.exited(self.now, key, 0))
 
 
-def bare(message: ssmmp.Message) -> ssmmp.Message:
+def bare(message: ssmmp.SsmmpMessage) -> ssmmp.SsmmpMessage:
     """Without the extension lines, of which the vectors have none."""
-    return ssmmp.Message(message.type, message.id, message.sub_type, message.fields)
+    return ssmmp.SsmmpMessage(message.type, message.id, message.sub_type, message.fields)
 
 
 @pytest.mark.parametrize("name", FLOWS)

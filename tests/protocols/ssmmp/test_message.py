@@ -32,7 +32,7 @@ def test_trimmed_keeps_what_the_edition_has():
     )
     assert set(ssmmp.trimmed(made, Edition.BASE).fields) == {"status", "dest_socket_port"}
     assert ssmmp.trimmed(made, Edition.V11).fields == made.fields
-    odd = ssmmp.Message("x_response", 1, "", {"status": 501})
+    odd = ssmmp.SsmmpMessage("x_response", 1, "", {"status": 501})
     assert ssmmp.trimmed(odd, Edition.BASE) is odd
 
 

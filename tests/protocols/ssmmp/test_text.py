@@ -227,13 +227,13 @@ STRATEGIES = {
 
 
 @st.composite
-def messages(draw) -> tuple[ssmmp.Message, Actor]:
+def messages(draw) -> tuple[ssmmp.SsmmpMessage, Actor]:
     row = draw(st.sampled_from([row for row in ssmmp.ROWS if row.sub_type]))
     lines = row.lines(draw(st.sampled_from(Edition)))
     fields = {name: draw(STRATEGIES[FIELDS[name].name]) for name in lines}
     extras = draw(st.sampled_from([(), (("x_token", "a:b c"),)]))
-    return ssmmp.Message(row.type, draw(STRATEGIES["integer"]), row.sub_type, fields, extras), \
-        row.receiver  # fmt: skip
+    id = draw(STRATEGIES["integer"])
+    return ssmmp.SsmmpMessage(row.type, id, row.sub_type, fields, extras), row.receiver
 
 
 @given(messages(), st.sampled_from(Framing), st.sampled_from(Edition))

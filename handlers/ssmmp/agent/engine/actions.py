@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccproxy.protocols.ssmmp import Message
+from ccproxy.protocols.ssmmp import SsmmpMessage
 
 from ...journal import Record
 from ...notices import Count, Notice
@@ -14,7 +14,7 @@ from ...notices import Count, Notice
 class ToManager:
     """Send a message to the Manager."""
 
-    message: Message
+    message: SsmmpMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class ToInstance:
     """Send a message on a control connection."""
 
     connection: str
-    message: Message
+    message: SsmmpMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccproxy.protocols.ssmmp import Message
+from ccproxy.protocols.ssmmp import SsmmpMessage
 
 from ...journal import Record
 from ...notices import Count, Notice
@@ -19,7 +19,7 @@ class Tell:
     """Send a message on the connection `peer`."""
 
     peer: str
-    message: Message
+    message: SsmmpMessage
 
 
 @dataclass(frozen=True, slots=True)

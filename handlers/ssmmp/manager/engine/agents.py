@@ -48,7 +48,7 @@ class AgentMachine:
             "reconcile": lambda row: reconciler.returned(row, self._registration),
         }
         self.machine = StateMachine(AGENT, effects, StoredRows(state, self.store.agents))
-        self._registration = ssmmp.Message("", 0)
+        self._registration = ssmmp.SsmmpMessage("", 0)
         """The initiation_request that is being handled."""
 
     def of(self, peer: str) -> AgentRow | None:
@@ -62,7 +62,7 @@ class AgentMachine:
 
     # Registration
 
-    def registered(self, peer: str, message: ssmmp.Message) -> None:
+    def registered(self, peer: str, message: ssmmp.SsmmpMessage) -> None:
         """initiation_request."""
         self._registration = message
         repository = tuple(message.items("service_repository"))
@@ -92,7 +92,7 @@ class AgentMachine:
         return {self.state.desired(name).program for name in self.state.graph.services}
 
     def _new_or_away(
-        self, peer: str, message: ssmmp.Message, repository: tuple[str, ...]
+        self, peer: str, message: ssmmp.SsmmpMessage, repository: tuple[str, ...]
     ) -> AgentRow | None:
         """The row of an agent that is new or back; None if it was refused."""
         address = message.text("agent_network_address")

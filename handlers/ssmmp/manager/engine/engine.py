@@ -185,7 +185,7 @@ class Manager(ManagerParts):
         if deadline != row.deadline:
             self.state.store.put(replace(row, deadline=deadline))
 
-    def receive(self, now: float, sender: str, message: ssmmp.Message) -> list[Action]:
+    def receive(self, now: float, sender: str, message: ssmmp.SsmmpMessage) -> list[Action]:
         """A message on the connection `sender`."""
         self.state.begin(now)
         self._messages.receive(sender, message)

@@ -39,7 +39,7 @@ class Health:
         self.next_probe = 0.0
         self._unanswered: dict[str, int] = {}
 
-    def reported(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def reported(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """health_control_response, or service_instance_health_response."""
         row = self.store.instances.get(message.number("service_instance_id"))
         if row is None or row.agent != agent.key:
@@ -93,7 +93,7 @@ class Health:
         self.heard.pop(peer, None)
         self._unanswered.pop(peer, None)
 
-    def answered(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def answered(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """agent_health_control_response: from now on its silence means something."""
         self._unanswered.pop(agent.peer, None)
         if not agent.watched:

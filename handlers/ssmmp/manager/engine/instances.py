@@ -60,7 +60,7 @@ class InstanceMachine:
 
     # What agents say
 
-    def answered(self, row: InstanceRow, message: ssmmp.Message) -> bool:
+    def answered(self, row: InstanceRow, message: ssmmp.SsmmpMessage) -> bool:
         """The answer to a request about an instance; False if it does not wait for one of this
         type."""
         starting = row.state is InstanceState.STARTING
@@ -75,7 +75,7 @@ class InstanceMachine:
             return False
         return True
 
-    def _executed(self, row: InstanceRow, message: ssmmp.Message) -> None:
+    def _executed(self, row: InstanceRow, message: ssmmp.SsmmpMessage) -> None:
         if message.ok:
             self.fire(row.key, "ready", request=0, ran=self.state.now)
             return
@@ -85,7 +85,7 @@ class InstanceMachine:
             # The id is used there, and ids are never used twice: so it runs, but not as wanted.
             self.fire(row.key, "kill")
 
-    def _ended(self, row: InstanceRow, message: ssmmp.Message) -> None:
+    def _ended(self, row: InstanceRow, message: ssmmp.SsmmpMessage) -> None:
         if message.ok or message.status in _GONE:
             self.fire(row.key, "ended", request=0)
         elif message.status == 409 and row.tries < _ASKED_AGAIN:
@@ -93,13 +93,13 @@ class InstanceMachine:
         else:
             self.fire(row.key, "unended", request=0, status=message.status)
 
-    def _killed(self, row: InstanceRow, message: ssmmp.Message) -> None:
+    def _killed(self, row: InstanceRow, message: ssmmp.SsmmpMessage) -> None:
         if message.ok or message.status in _GONE:
             self.fire(row.key, "killed", request=0)
         else:
             self.fire(row.key, "unkilled", request=0, deadline=0.0)
 
-    def left(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def left(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """service_instance_termination_info."""
         row = self.store.instances.get(message.number("service_instance_id"))
         if row is None or row.agent != agent.key:

@@ -39,7 +39,7 @@ class LegacyPeers:
         found = self.store.instances[row.source if end == "source" else row.dest]
         return not self.limited(found.agent) or (end == "source" and not found.alias)
 
-    def translated(self, agent: AgentRow, message: ssmmp.Message) -> ssmmp.Message:
+    def translated(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> ssmmp.SsmmpMessage:
         """A message of such an agent with the numbers and names that are known here."""
         if agent.peer not in self.peers or _SOURCE not in message.fields:
             return message
@@ -52,7 +52,7 @@ class LegacyPeers:
             fields.update(source_plug_name=edge.plug, dest_socket_name=edge.socket)
         return replace(message, fields=fields)
 
-    def _source(self, agent: AgentRow, message: ssmmp.Message) -> InstanceRow | None:
+    def _source(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> InstanceRow | None:
         """The instance that speaks: one that was started by this Manager, or the gateway, which is
         registered when it asks for its first session."""
         name, number = message.text("source_service_name"), message.number(_SOURCE)

@@ -16,7 +16,7 @@ from .rows import AgentRow
 _MAX_UNREADABLE = 10
 """Texts without type or id after which a connection is closed."""
 
-Receiver = Callable[[AgentRow, ssmmp.Message], None]
+Receiver = Callable[[AgentRow, ssmmp.SsmmpMessage], None]
 
 
 class Messages:
@@ -45,7 +45,7 @@ class Messages:
             "process_data": _nothing,
         }
 
-    def receive(self, sender: str, message: ssmmp.Message) -> None:
+    def receive(self, sender: str, message: ssmmp.SsmmpMessage) -> None:
         """A message on the connection `sender`."""
         parts = self.parts
         parts.health.heard[sender] = self.state.now
@@ -59,7 +59,7 @@ class Messages:
             return
         receiver(agent, parts.legacy_peers.translated(agent, message))
 
-    def _refuse(self, sender: str, message: ssmmp.Message, unregistered: bool) -> None:
+    def _refuse(self, sender: str, message: ssmmp.SsmmpMessage, unregistered: bool) -> None:
         """A message of a sender that is not registered, or one that no agent may send."""
         self.state.count(f"{'unregistered' if unregistered else 'unexpected'}.{message.type}")
         row = ssmmp.row_of(message)
@@ -67,7 +67,7 @@ class Messages:
         if answer:
             self.state.tell(sender, answer)
 
-    def _answered(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def _answered(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """The answer to a request of the Manager, found by its id."""
         store = self.state.store
         session = store.session_index.first(("request", message.id))
@@ -99,5 +99,5 @@ class Messages:
         self._unreadable.pop(sender, None)
 
 
-def _nothing(agent: AgentRow, message: ssmmp.Message) -> None:
+def _nothing(agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
     """Nothing follows from this message."""

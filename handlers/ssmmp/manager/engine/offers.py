@@ -41,9 +41,9 @@ class Offers:
         self.sessions = sessions
         self.instances = instances
         self._last: dict[str, int] = {}
-        self._held: dict[int, list[tuple[str, ssmmp.Message]]] = {}
+        self._held: dict[int, list[tuple[str, ssmmp.SsmmpMessage]]] = {}
 
-    def on_session_request(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def on_session_request(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """session_request."""
         source = self.store.instances.get(message.number("source_service_instance_id"))
         row = self._row(agent, source, message)
@@ -70,7 +70,7 @@ class Offers:
                 self.on_session_request(self.store.agents[key], message)
 
     def _row(
-        self, agent: AgentRow, source: InstanceRow | None, message: ssmmp.Message
+        self, agent: AgentRow, source: InstanceRow | None, message: ssmmp.SsmmpMessage
     ) -> SessionRow:
         return SessionRow(
             key=0,
@@ -103,7 +103,9 @@ class Offers:
 
     # Refusals
 
-    def _refusal(self, row: SessionRow, source: InstanceRow | None, message: ssmmp.Message) -> int:
+    def _refusal(
+        self, row: SessionRow, source: InstanceRow | None, message: ssmmp.SsmmpMessage
+    ) -> int:
         """The status of the refusal, 0 if the request is in order."""
         if source is None or source.agent != row.agent or source.state not in LIVE:
             self.state.count("foreign.session_request")

@@ -30,7 +30,7 @@ def of_status(status: int) -> str:
     return f"status {status}{_STATUSES.get(status, '')}"
 
 
-def told(message: ssmmp.Message) -> str:
+def told(message: ssmmp.SsmmpMessage) -> str:
     """What an agent says of a failure, cut to a line of a log."""
     return (message.extra("x_reason") or "")[:MAX_REASON]
 

@@ -52,14 +52,14 @@ class Reconciler:
         self.sessions = sessions
         self.instances = instances
 
-    def welcome(self, peer: str, message: ssmmp.Message, status: int) -> None:
+    def welcome(self, peer: str, message: ssmmp.SsmmpMessage, status: int) -> None:
         """initiation_response to an initiation_request. An agent that announced extensions is told
         that it may use them."""
         extras = (("x_ssmmp", "1"),) if message.extra("x_ssmmp") is not None else ()
         made = ssmmp.MANAGER_TO_AGENT.make("initiation_response", message.id, extras, status=status)
         self.state.tell(peer, made)
 
-    def returned(self, row: AgentRow, message: ssmmp.Message) -> None:
+    def returned(self, row: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """Answer a registration on a new connection, then bring both views together."""
         told = _running(_tuples_of(message, "x_running"))
         known = self._known(row)
@@ -155,7 +155,7 @@ def _taken(row: SessionRow, told: list[_ToldSession]) -> bool:
     return False
 
 
-def _tuples_of(message: ssmmp.Message, name: str) -> Tuples | None:
+def _tuples_of(message: ssmmp.SsmmpMessage, name: str) -> Tuples | None:
     """The tuples of an extension line and of those that go on with it; None without it."""
     found = message.extra(name)
     if found is None:

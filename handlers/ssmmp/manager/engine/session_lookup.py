@@ -18,7 +18,7 @@ _FROM = "source_service_instance_network_address"
 _TO = "dest_service_instance_network_address"
 
 
-def find(store: Store, message: ssmmp.Message, side: str, instance: int) -> SessionRow | None:
+def find(store: Store, message: ssmmp.SsmmpMessage, side: str, instance: int) -> SessionRow | None:
     """The session that `instance` reports the end of; `side` is source or dest."""
 
     def own(row: SessionRow) -> bool:

@@ -63,7 +63,7 @@ class SessionMachine:
 
     # What agents say
 
-    def acked(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def acked(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """session_ack."""
         key = self.store.session_index.first(("pending", agent.key, message.id))
         row = self.store.sessions[key] if key is not None else None
@@ -80,15 +80,15 @@ class SessionMachine:
             return
         self.fire(row, "nack", status=message.status)
 
-    def source_reported(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def source_reported(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """source_service_session_close_info."""
         self._reported(agent, message, "source")
 
-    def dest_reported(self, agent: AgentRow, message: ssmmp.Message) -> None:
+    def dest_reported(self, agent: AgentRow, message: ssmmp.SsmmpMessage) -> None:
         """dest_service_session_close_info."""
         self._reported(agent, message, "dest")
 
-    def _reported(self, agent: AgentRow, message: ssmmp.Message, side: str) -> None:
+    def _reported(self, agent: AgentRow, message: ssmmp.SsmmpMessage, side: str) -> None:
         instance = message.number(f"{side}_service_instance_id")
         own = self.store.instances.get(instance)
         if own is not None and own.agent != agent.key:
@@ -106,7 +106,7 @@ class SessionMachine:
             changes.update(from_port=message.number("source_plug_port"))
         self.fire(row, event, **({} if row.state is SessionState.CLOSED else changes))
 
-    def answered(self, row: SessionRow, message: ssmmp.Message) -> None:
+    def answered(self, row: SessionRow, message: ssmmp.SsmmpMessage) -> None:
         """source_ or dest_service_session_close_response."""
         done = message.ok or message.status == 404
         self.fire(row, "closed" if done else "unclosed", request=0)

@@ -70,7 +70,7 @@ class State:
         target = service.replicas.least if service.start == EAGER else 0
         return DesiredState(name, target, service.program or name)
 
-    def tell(self, peer: str, message: ssmmp.Message) -> None:
+    def tell(self, peer: str, message: ssmmp.SsmmpMessage) -> None:
         """Send a message on a connection; without one it is counted."""
         if not peer:
             self.count("told.nobody")
