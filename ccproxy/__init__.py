@@ -1,20 +1,31 @@
 """ccproxy: one INI-configured message switch. Everything a plugin's author needs stands here."""
 
 from ccproxy.config import kinds
-from ccproxy.config.links import LinkOptions
+from ccproxy.config.links import (
+    LinkOptions,
+    ListenerOptions,
+    TypedListenerOptions,
+    ZmtpListenerOptions,
+)
 from ccproxy.config.options import NoOptions, option
-from ccproxy.config.plan import Plan
+from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.core.message import Action, Actions, Message, NativeAnswer, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Refuse, Verdict
+from ccproxy.core.sinks import TAKEN, Receipt, Sink
+from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
+from ccproxy.courier import Answer, Call, Courier, Fault, Result, Tree
 from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
+from ccproxy.protocol import Listener, MessageProtocol
+from ccproxy.verb import Verb
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Limits",
-    "Link", "LinkOptions", "Message", "NativeAnswer", "NoOptions", "Outbox", "Plan", "Problem",
-    "Refuse", "Reply", "Send", "Value", "Verdict", "Wire", "WireOwner", "__version__", "kinds",
-    "option",
+    "TAKEN", "Action", "Actions", "Answer", "Call", "Context", "Courier", "Deliver", "Discard",
+    "Fault", "Forward", "Full", "Handler", "Limits", "Link", "LinkOptions", "Listener",
+    "ListenerOptions", "ListenerPlan", "Message", "MessageProtocol", "NativeAnswer", "NoOptions",
+    "Outbox", "Plan", "Problem", "Receipt", "Receiver", "Refuse", "Reply", "Result", "Send", "Sink",
+    "Tree", "TypedListenerOptions", "Value", "Verb", "Verdict", "Wire", "WireOwner",
+    "ZmtpListenerOptions", "__version__", "kinds", "option",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")])
 
-CONTRACTS = {"ccproxy.handler", "ccproxy.protocol", "ccproxy.verb"}
+CONTRACTS = {"ccproxy.courier", "ccproxy.handler", "ccproxy.protocol", "ccproxy.verb"}
 
 ALLOWED = {
     "wire": {"ccproxy.wire"},
@@ -19,6 +19,7 @@ ALLOWED = {
     "handler": {"ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.protocol"},
     "protocol": {"ccproxy.config", "ccproxy.core", "ccproxy.net"},
     "verb": {"ccproxy.config"},
+    "courier": {"ccproxy.protocols.jolie.values"},
     "hookspecs": {*CONTRACTS, "pluggy"},
     "plugins": {*CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.hookspecs", "pluggy"},
     "process": {"ccproxy.process", "ccproxy.wire.text"},
@@ -55,6 +56,7 @@ SHORT_LINES = 40
 
 SHORT_MODULES = {
     "ccproxy/core/backoff.py": "the waits between attempts, pure and tested without a connection",
+    "ccproxy/courier.py": "a contract, beside those of handlers, protocols and verbs",
     "ccproxy/process/memory.py": "reads the operating system; the server that shows it does not",
     "ccproxy/protocols/jolie/sodep/shortcut.py": "knows callers, of which the codec knows nothing",
     "handlers/ssmmp/agent/config_check.py": "what `check` says of a section; nothing of it runs",

@@ -1,5 +1,6 @@
 """Lists that must be complete: verbs, options, handlers, fates, configurations, packages."""
 
+import ast
 import importlib.util
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import ccproxy
 from ccproxy import Handler, __version__, cli
 from ccproxy.commands import common
 from ccproxy.config.options import options_of
@@ -18,6 +20,7 @@ from ccproxy.core.ledger import FATES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 CONFIG = (ROOT / "docs" / "config.md").read_text("utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 OPERATE = (ROOT / "docs" / "operate.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -170,3 +173,54 @@ def test_the_make_targets_are_documented():
 
 def test_the_changelog_has_a_place_for_what_is_new():
     assert "\n## Unreleased\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+# What a plugin imports
+
+CONTRACTS = [
+    ROOT / "ccproxy" / f"{name}.py"
+    for name in ("handler", "protocol", "verb", "courier", "core/sinks")
+]
+EXAMPLES = sorted(ROOT.glob("contrib/plugins/*.py"))
+
+
+def imported(text: str) -> set[tuple[str, str]]:
+    """Module and name of everything that is imported from packages of ours."""
+    return {
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ccproxy")
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("page", CONTRACTS, ids=lambda page: page.stem)
+def test_what_a_contract_names_is_offered_by_the_package(page):
+    place = page.relative_to(ROOT).with_suffix("")
+    module = importlib.import_module(".".join(place.parts))
+    classes = {name for name, one in vars(module).items() if isinstance(one, type)}
+    own = {name for name in classes if vars(module)[name].__module__ == module.__name__}
+    # What builds listeners stays in `ccproxy.net`: handlers never need it.
+    named = {
+        name
+        for place, name in imported(page.read_text("utf-8"))
+        if not place.startswith("ccproxy.net")
+    }
+    assert own | named <= {*ccproxy.__all__, "ccproxy"}, (own | named) - {*ccproxy.__all__}
+
+
+def test_what_the_package_offers_exists_is_used_and_is_documented():
+    used_by = ("handlers/**/*.py", "contrib/plugins/*.py", "tests/contrib/*.py")
+    sources = [*CONTRACTS, *(file for one in used_by for file in ROOT.glob(one))]
+    text = "".join(file.read_text("utf-8") for file in sources)
+    for name in ccproxy.__all__:
+        assert hasattr(ccproxy, name)
+        if not name.startswith("__"):
+            assert re.search(rf"\b{name}\b", text), f"{name} is used by nothing"
+            assert f"`{name}`" in TUTORIAL, f"{name} is not documented"
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_examples_import_from_the_package_what_it_offers(file):
+    deep = {(module, name) for module, name in imported(file.read_text("utf-8")) if "." in module}
+    assert not [one for one in deep if one[1] in ccproxy.__all__]

@@ -25,6 +25,9 @@ class Codec(Protocol):
     def encode(self, type: str, value: Value, blob: bytes | None) -> tuple[bytes, ...]:
         """The payload that carries `value`; ValueError if the protocol cannot carry it."""
 
+    def blob(self, payload: tuple[Any, ...]) -> bytes | None:
+        """The blob of a payload; None if it has none, or the protocol knows no blobs."""
+
 
 class Origin(Protocol):
     """The peer a message came from, for protocols in which an identity is not enough to answer."""
@@ -69,6 +72,11 @@ class Message:
             raise
         except ValueError as error:
             raise UnreadableMessage(str(error)) from error
+
+    @property
+    def blob(self) -> bytes | None:
+        """The bytes that came beside the value, None without them; only CC messages have them."""
+        return self.codec.blob(self.payload)
 
     @property
     def size(self) -> int:

@@ -71,6 +71,10 @@ class MessagePeer:
         """The unit that carries a value; a blob has no place in it."""
         return (self.unit(type, value),)
 
+    def blob(self, payload: tuple[Any, ...]) -> bytes | None:
+        """No message has one."""
+        return None
+
     def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
         """Write an answer to a message of this peer; its fate."""
         if self.stream.closed:

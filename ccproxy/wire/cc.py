@@ -120,6 +120,10 @@ class CcCodec:
         """The payload that carries `value`; ValueError if JSON has no form for it."""
         return encode(type, value, blob, hostname=self.hostname, time=self.time())
 
+    def blob(self, payload: Sequence[bytes]) -> bytes | None:
+        """The blob frame of a payload, None if there is none."""
+        return blob(payload)
+
 
 def blob(payload: Sequence[bytes]) -> bytes | None:
     """The blob frame of a payload, None if there is none."""

@@ -18,9 +18,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from ccproxy import Handler, kinds, option
-from ccproxy.protocols.jolie.values import Answer, Call, Fault, Tree
-from ccproxy_handlers.redirect.couriers import Courier
+from ccproxy import Answer, Call, Courier, Fault, Handler, Tree, kinds, option
 
 
 class Guard(Courier, Handler):

@@ -9,9 +9,8 @@ longest  = 64 KiB
 import json
 from dataclasses import dataclass
 
-from ccproxy import kinds, option
+from ccproxy import ListenerOptions, MessageProtocol, kinds, option
 from ccproxy.net.stream_listener import MessagePeer, StreamListener
-from ccproxy.protocol import ListenerOptions, MessageProtocol
 
 
 class LinePeer(MessagePeer):

@@ -11,12 +11,10 @@ A message `resize a.png` gets the type `job.resize` and is passed on like a CC m
 from dataclasses import dataclass
 from functools import partial
 
-from ccproxy import kinds, option
-from ccproxy.config.links import ZmtpListenerOptions
+from ccproxy import MessageProtocol, ZmtpListenerOptions, kinds, option
 from ccproxy.core.keyed import KeyedIngress
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import ListenerRole
-from ccproxy.protocol import MessageProtocol
 from ccproxy.wire.zmtp.frames import span
 
 

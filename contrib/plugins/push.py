@@ -13,9 +13,7 @@ ones each in turn; a message for which none has room has the fate `full`.
 
 from dataclasses import dataclass
 
-from ccproxy import Forward, Handler, kinds, option
-from ccproxy.config.links import ZmtpListenerOptions
-from ccproxy.core.sinks import TAKEN
+from ccproxy import TAKEN, Forward, Handler, ZmtpListenerOptions, kinds, option
 from ccproxy.net.zmtp.role import ListenerRole, NoMessages
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack

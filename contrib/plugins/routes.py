@@ -5,8 +5,8 @@ It is found when a plugin folder of FILE holds it: `plugins = contrib/plugins`.
 
 from pathlib import Path
 
+from ccproxy import Verb
 from ccproxy.commands import common
-from ccproxy.verb import Verb
 
 
 class Routes(Verb):

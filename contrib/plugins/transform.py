@@ -41,9 +41,8 @@ class Transform(Handler):
         """The changed message; `route` stays in front, so that a reply comes back to its asker."""
         value = {**message.value(), "site": self.options.site}
         type = ".".join(filter(None, (self.options.prefix, message.type)))
-        blob = message.payload[2] if len(message.payload) > 2 else None
         self.ctx.count("transformed")
-        return Send(self.link, type, value, blob, message.route)
+        return Send(self.link, type, value, message.blob, message.route)
 
     def status(self) -> dict[str, Any]:
         """What a status page shows of the link."""

@@ -1,9 +1,6 @@
-"""Couriers, as Jolie has them: they run before a call is forwarded and after its answer came.
+"""Runs the couriers of a redirect: before a call is forwarded and after its answer came.
 
-A courier may log, authorise, rewrite, or answer instead of the service. It sees values as trees
-if it asks for them; a value that it leaves alone passes untouched. It must not wait. An exception
-of a courier is a fault for this caller, is logged under the name of the courier's section, and
-affects no other call.
+`ccproxy.courier` is their contract. An exception of a courier must never affect another call.
 """
 
 from __future__ import annotations
@@ -11,23 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from ccproxy import Handler
-from ccproxy.protocols.jolie.values import Answer, Call, Fault, Result, io_fault
+from ccproxy import Answer, Call, Courier, Fault, Handler, Result
+from ccproxy.protocols.jolie.values import io_fault
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class Courier:
-    """Base class: override one method or both."""
-
-    def before(self, call: Call) -> Call | Answer:
-        """The call to forward, or the answer to give without forwarding it."""
-        return call
-
-    def after(self, call: Call, answer: Answer) -> Answer:
-        """The answer to give; `call` is the one that was forwarded."""
-        return answer
 
 
 def before(couriers: Sequence[Courier], call: Call) -> Call | Answer:

@@ -20,7 +20,6 @@ from ccproxy.protocols.jolie import paths
 from ccproxy.protocols.jolie.sodep import InFlight, respond
 from ccproxy.protocols.jolie.sodep.shortcut import shorten
 from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
-from ccproxy.wire import cc
 
 from . import checks, relocation, state
 from .connections import Connections
@@ -257,4 +256,4 @@ class Redirect(Handler):
 
 def _value(message: Message) -> Value:
     """The value of a CC message; ValueError if it holds none."""
-    return cccall.value_of(message.value(), cc.blob(message.payload))
+    return cccall.value_of(message.value(), message.blob)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ccproxy import Courier
 from ccproxy.protocols.jolie.sodep import Upstream, UpstreamPool
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, ServiceSide
 
 from . import couriers, faults
 from .actions import PortAction, Respond
 from .calls import TargetCalls
-from .couriers import Courier
 from .target import ServiceTarget
 
 

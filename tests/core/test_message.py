@@ -17,6 +17,9 @@ class Upper:
     def encode(self, type: str, value: Value, blob: bytes | None) -> tuple[bytes, ...]:
         raise NotImplementedError
 
+    def blob(self, payload: tuple[bytes, ...]) -> bytes | None:
+        return payload[2] if len(payload) > 2 else None
+
 
 CODEC = Upper()
 
@@ -35,6 +38,11 @@ def test_cut_takes_the_first_empty_frame_for_the_delimiter() -> None:
 def test_cut_says_what_is_wrong(frames: list[bytes], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Message.cut(frames, CODEC)
+
+
+def test_the_codec_finds_the_blob() -> None:
+    assert Message("a.b", (b"id",), (b"x", b"", b"blob"), CODEC).blob == b"blob"
+    assert Message("a.b", (b"id",), (b"x", b""), CODEC).blob is None
 
 
 def test_size_counts_all_frames() -> None:

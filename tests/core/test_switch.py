@@ -41,6 +41,9 @@ class PlainCodec:
             raise ValueError("no form for this value")
         return (str(value).encode(), *([] if blob is None else [blob]))
 
+    def blob(self, payload: tuple[bytes, ...]) -> bytes | None:
+        return payload[1] if len(payload) > 1 else None
+
 
 class Heard:
     """Records what the log would say."""

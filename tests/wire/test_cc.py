@@ -169,6 +169,7 @@ COMMON = ("req", "time", "hostname", "blob_hash")
 @given(TYPES, st.dictionaries(st.text(), JSON, max_size=4), st.none() | st.binary(max_size=20))
 def test_what_is_encoded_is_decoded(type, value, blob):
     payload = CODEC.encode(type, value, blob)
+    assert CODEC.blob(payload) == blob
     found = CODEC.decode(type, payload)
     expected = {key: item for key, item in value.items() if key not in ("req", "blob_hash")}
     assert {key: found[key] for key in expected} == expected

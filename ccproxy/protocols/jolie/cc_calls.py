@@ -88,3 +88,7 @@ class CallCodec:
         if blob is not None:
             raise ValueError("the blob of a reply has no place in an answer")
         return (answer_of(type, value),)
+
+    def blob(self, payload: tuple[Any, ...]) -> bytes | None:
+        """No call has one."""
+        return None

@@ -83,3 +83,7 @@ class SsmmpCodec:
             return (format(parse(text_of(value)), self.dialect),)
         except Malformed as error:
             raise ValueError(f"SSMMP cannot carry this value of {type}: {error}") from None
+
+    def blob(self, payload: Sequence[bytes]) -> bytes | None:
+        """No message has one."""
+        return None

@@ -15,9 +15,7 @@ KINDS = ("sodep", "http", "jsonrpc")
 PLUGIN = '''
 from dataclasses import dataclass
 
-from ccproxy import Handler, kinds, option
-from ccproxy.protocols.jolie.values import Fault, Result, Tree
-from ccproxy_handlers.redirect.couriers import Courier
+from ccproxy import Courier, Fault, Handler, Result, Tree, kinds, option
 
 
 class Mess(Courier, Handler):

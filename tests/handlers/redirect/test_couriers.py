@@ -1,10 +1,8 @@
 import pytest
 
-from ccproxy import Handler
-from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
+from ccproxy import Call, Courier, Fault, Handler, Result, Tree
 from ccproxy.testing import run_handler
 from ccproxy_handlers.redirect import couriers
-from ccproxy_handlers.redirect.couriers import Courier
 
 CALL = Call("/", "sum", Tree(1))
 

@@ -2,13 +2,12 @@ import json
 
 import pytest
 
-from ccproxy import Handler
+from ccproxy import Courier, Handler
 from ccproxy.core.message import Message
 from ccproxy.protocols.jolie.cc_calls import CallCodec
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy.testing import CODEC, message, options_for, run_handler
-from ccproxy_handlers.redirect.couriers import Courier
 from ccproxy_handlers.redirect.handler import Redirect
 
 HERE = "location = socket://h:1"

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy import Courier
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
-from ccproxy_handlers.redirect.couriers import Courier
 from ccproxy_handlers.redirect.location import Location
 from ccproxy_handlers.redirect.output_port import OutputPort
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget

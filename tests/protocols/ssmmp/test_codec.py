@@ -18,6 +18,7 @@ def test_one_neutral_value_for_plain_peers_and_cc(framing):
     payload = codec.encode(type, ssmmp.value_of(MESSAGE))
     assert payload == (ssmmp.format(MESSAGE, Dialect(framing)),)
     value = codec.decode(type, payload)
+    assert codec.blob(payload) is None
     assert ssmmp.parse(ssmmp.text_of(value)) == MESSAGE
 
 
