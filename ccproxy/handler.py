@@ -214,6 +214,11 @@ class Handler:
         None if the text is no such file. No side effects."""
         return None
 
+    def explain(self, type: str, plan: Plan) -> str:
+        """What becomes of messages of this type, in one line for `ccserver explain`; the first line
+        of the class's docstring if it is not overridden. Not started, no side effects."""
+        return (self.__class__.__doc__ or "").partition("\n")[0]
+
     async def start(self, ctx: Context) -> None:
         """Open links, listeners and timers, all through `ctx`."""
         self.ctx = ctx

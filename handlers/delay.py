@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy import Full, Handler, Message, kinds, option
+from ccproxy import Full, Handler, Message, Plan, kinds, option
 
 OUTCOMES = dict.fromkeys(("forwarded", "replied", "consumed", "discarded"), "ok")
 """Fate of a message that was passed on -> its counter; any other is `dropped`."""
@@ -42,6 +42,10 @@ class Delay(Handler):
         self.waiting: deque[tuple[float, Message]] = deque()
         self.bytes = 0
         self.full = 0
+
+    def explain(self, type: str, plan: Plan) -> str:
+        """How long it waits, and for which handler."""
+        return f"waits {self.options.delay:g} s, then goes to {self.options.forward_to}"
 
     def handle(self, message: Message) -> None:
         """Queue the message; Full if there is no room."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccproxy import Actions, Context, Handler, LinkOptions, Message, Reply, kinds, option
+from ccproxy import Actions, Context, Handler, LinkOptions, Message, Plan, Reply, kinds, option
 from ccproxy.wire import cc
 
 from .ping import PING_INTERVAL, Watch
@@ -20,6 +20,11 @@ class Echo(Handler):
         ping_remotes: tuple[str, ...] = option(kinds.addresses, default=(), help="servers to ping")
 
     watches: tuple[Watch, ...] = ()
+
+    def explain(self, type: str, plan: Plan) -> str:
+        """Only requests have an answer."""
+        answered = type == "echo.request"
+        return "answered with echo.response" if answered else "logged as unknown"
 
     async def start(self, ctx: Context) -> None:
         """Ping each address once a second, each over its own link."""

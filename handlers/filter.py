@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ccproxy import Deliver, Discard, Handler, Verdict, kinds, option
+from ccproxy import Deliver, Discard, Handler, Plan, Verdict, kinds, option
 
 
 class Filter(Handler):
@@ -37,9 +37,25 @@ class Filter(Handler):
             verdict = Deliver((target,), counters=verdict.counters)
         return replace(verdict, counters=(*verdict.counters, "filter.{}", "filter.{}.ok"))
 
+    def explain(self, type: str, plan: Plan) -> str:
+        """The pattern that decides."""
+        excluding, including = self.deciding(type)
+        if excluding:
+            return f"does not pass: exclude {excluding}"
+        if not self.passes(type):
+            return "does not pass: no include pattern matches"
+        why = f"include {including}" if including else "no exclude pattern matches"
+        return f"passes to {self.options.forward_to}: {why}"
+
     def passes(self, type: str) -> bool:
         """True unless an exclude pattern matches, or there are include patterns and none does."""
-        include, exclude = self.options.include, self.options.exclude
-        if any(fnmatchcase(type, pattern) for pattern in exclude):
-            return False
-        return not include or any(fnmatchcase(type, pattern) for pattern in include)
+        excluding, including = self.deciding(type)
+        return not excluding and bool(including or not self.options.include)
+
+    def deciding(self, type: str) -> tuple[str, str]:
+        """The first exclude and the first include pattern that match; "" for none."""
+        exclude, include = (
+            next((one for one in patterns if fnmatchcase(type, one)), "")
+            for patterns in (self.options.exclude, self.options.include)
+        )
+        return exclude, include

@@ -9,13 +9,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ccproxy import Handler, Message
+from ccproxy import Handler, Message, Plan
 from ccproxy.wire import cc
 from ccproxy.wire.text import OPERATOR_LIMIT, OperatorText, shortened
 
 
 class LocalLogger(Handler):
     """Logs `[JOB@HOST] HH:MM:SS,mmm LEVEL TEXT`; other messages are logged as they are."""
+
+    def explain(self, type: str, plan: Plan) -> str:
+        """Where the line is to be found."""
+        return "written as a line of this server's log"
 
     def handle(self, message: Message) -> None:
         """Log the message; KeyError or ValueError if a field of it is missing or wrong."""

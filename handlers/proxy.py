@@ -49,6 +49,10 @@ class Proxy(Handler):
                 hint = f"[{one.section}] in line {one.line} listens there: messages go in a circle"
                 yield Problem(plan.file, mine.line if mine else 0, what, hint, warning=True)
 
+    def explain(self, type: str, plan: Plan) -> str:
+        """Nothing is changed."""
+        return "passed on unchanged; replies come back to the sender"
+
     async def start(self, ctx: Context) -> None:
         """Open the link; with `ping = yes` the first ping goes out after a second."""
         self.ctx = ctx

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,19 +282,30 @@ def runs(block: Block) -> bool:
 @pytest.mark.parametrize("page", sessions(), ids=lambda page: page.name)
 def test_what_a_page_shows_is_what_happens(page, folder, monkeypatch):
     blocks = blocks_of(page)
-    written = [one.read_text("utf-8") for one in folder.glob("conf/*.ini")]
+    written = [one.read_text("utf-8") for one in examples_in(folder)]
     ports = ports_of("\n".join([*written, *(one.text for one in blocks)]))
     free = dict(zip(ports, map(str, free_ports(len(ports))), strict=True))
 
     def with_free_ports(text: str) -> str:
         return re.sub(r"\b226\d\d\b", lambda found: free.get(found[0], found[0]), text)
 
+    rewrite(folder, with_free_ports)
     shell = Shell(folder)
     try:
         for block in blocks:
             follow(shell, block, with_free_ports, folder)
     finally:
         shell.close()
+
+
+def examples_in(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("conf/*.ini"))
+
+
+def rewrite(folder: Path, with_free_ports: Callable[[str], str]) -> None:
+    """Give the examples free ports: another suite may run on this machine at the same time."""
+    for file in examples_in(folder):
+        file.write_text(with_free_ports(file.read_text("utf-8")), "utf-8")
 
 
 def follow(shell: Shell, block: Block, with_free_ports, folder: Path) -> None:
@@ -313,8 +325,7 @@ def follow(shell: Shell, block: Block, with_free_ports, folder: Path) -> None:
             assert status in fine and "Traceback" not in said, f"{block.name}: {command}\n{said}"
             assert_shown(block.name, expected, said)
             if command.startswith("ccserver examples"):
-                for file in folder.rglob("conf/*.ini"):
-                    file.write_text(with_free_ports(file.read_text("utf-8")), "utf-8")
+                rewrite(folder, with_free_ports)
 
 
 def shown(text: str) -> list[tuple[str, list[str]]]:

@@ -175,6 +175,12 @@ def test_the_changelog_has_a_place_for_what_is_new():
     assert "\n## Unreleased\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize("word", BUILT_IN)
+def test_every_built_in_handler_says_what_becomes_of_a_message(word):
+    own = BUILT_IN[word].explain is not Handler.explain
+    assert own or len(BUILT_IN[word].__doc__.partition("\n")[0]) > 20
+
+
 # What a plugin imports
 
 CONTRACTS = [

@@ -70,6 +70,8 @@ def lines(one: Explanation, file: str) -> Iterator[str]:
         for asked in match.asked:
             yield f"    {asked.section} ({asked.handler}, line {asked.line}): {answer(asked)}"
             yield from (f"      {place(to)}" for to in asked.destinations)
+            if asked.about:
+                yield f"      {asked.about}"
     if not one.matches and not one.fault:
         yield "  no route matches"
     for miss in one.near_misses:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ccproxy.commands.dry import DryContext
@@ -38,7 +38,8 @@ class Destination:
 class Decision:
     """What one handler decided. `verdict` is forward, deliver, discard or fails, for `reason`.
 
-    `static` means that it is asked once for the type; otherwise it sees each message.
+    `static` means that it is asked once for the type; otherwise it sees each message. `about` says
+    what becomes of the messages in the words of the handler.
     """
 
     section: str
@@ -49,6 +50,7 @@ class Decision:
     static: bool = True
     destinations: tuple[Destination, ...] = ()
     receivers: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class AskedHandlers:
     """The handlers of a plan on contexts that open nothing; only those that decide are started."""
 
     def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._plans = {one.section: one for one in plan.handlers}
         self._handlers: dict[str, Handler] = {
             one.section: one.factory(one.section, one.options) for one in plan.handlers
@@ -131,9 +134,9 @@ class AskedHandlers:
         self._failed: dict[str, str] = {}
 
     async def start(self) -> None:
-        """Start the handlers that decide; `ask` reports a failure."""
+        """Start the handlers that have to be; `ask` reports a failure."""
         for section, handler in self._handlers.items():
-            if not decides(handler):
+            if not starts(handler):
                 continue
             context = self._contexts[section] = DryContext(section, self._handlers)
             with recording(self._failed, section, "its start failed"):
@@ -146,12 +149,22 @@ class AskedHandlers:
 
     def ask(self, section: str, type: str) -> Decision:
         """What a handler decides about a type."""
-        plan = self._plans[section]
+        plan, handler = self._plans[section], self._handlers[section]
         failed = dict(self._failed)
         if section not in failed:
             with recording(failed, section, "its decide failed"):
-                return self._decision(plan, self._handlers[section].decide(type))
+                decision = self._decision(plan, handler.decide(type))
+                return replace(decision, about=self._about(handler, type, decision.verdict))
         return Decision(plan.section, plan.word, plan.line, "fails", failed[section])
+
+    def _about(self, handler: Handler, type: str, verdict: str) -> str:
+        """The words of the handler. A class's docstring does not fit what the class discards."""
+        if verdict == "discard" and handler.__class__.explain is Handler.explain:
+            return ""
+        failed: dict[str, str] = {}
+        with recording(failed, handler.name, "its explain failed"):
+            return one_line(handler.explain(type, self._plan))
+        return failed[handler.name]
 
     def _decision(self, plan: HandlerPlan, verdict: Verdict) -> Decision:
         decision = partial(Decision, plan.section, plan.word, plan.line)
@@ -177,9 +190,20 @@ class AskedHandlers:
         return Destination(address, limits.bytes, limits.messages, limits.policy)
 
 
-def decides(handler: Handler) -> bool:
-    """True if the handler defines `decide`, so that it must be started before it is asked."""
-    return type(handler).decide is not Handler.decide
+def starts(handler: Handler) -> bool:
+    """True if the handler defines `decide`, so that it must be started before it is asked.
+
+    Not so one that starts without a route: it may open files and listeners of its own, which a
+    running server has open, and decides without them.
+    """
+    return type(handler).decide is not Handler.decide and not handler.standalone
+
+
+def one_line(text: object) -> str:
+    """What a handler says, on one line; TypeError if it is no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"explain gave {text!r:.80}, expected a text")
+    return " ".join(text.split())
 
 
 @contextmanager

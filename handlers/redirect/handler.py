@@ -21,7 +21,7 @@ from ccproxy.protocols.jolie.sodep import InFlight, respond
 from ccproxy.protocols.jolie.sodep.shortcut import shorten
 from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
 
-from . import checks, relocation, state
+from . import checks, explain, relocation, state
 from .connections import Connections
 from .location import Location
 from .options import Options
@@ -63,6 +63,10 @@ class Redirect(Handler):
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The sections that its options name must have the right handler."""
         return checks.problems(self.name, self.options, plan, Redirect)
+
+    def explain(self, type: str, plan: Plan) -> str:
+        """The service that would be called."""
+        return explain.destination(self.name, self.options, type, plan)
 
     async def start(self, ctx: Context) -> None:
         """Nothing is connected before the first call."""

@@ -34,12 +34,16 @@ def test_every_line_handler_and_link(ini, call):
         "log.debug\n"
         "  x.ini:5 route * matches\n"
         "    h:echo (echo, line 9): sees each message\n"
+        "      logged as unknown\n"
         "  x.ini:6 route log matches\n"
         "    h:far (cc.handler.proxy, line 11): forwards to\n"
         "      tcp://127.0.0.1:5001, queue 64 MiB or 100 messages, on-full drop-new\n"
+        "      passed on unchanged; replies come back to the sender\n"
         "    h:some (filter, line 15): discards it: filtered\n"
+        "      does not pass: no include pattern matches\n"
         "  x.ini:7 route log.debug matches\n"
         "    h:nowhere (disposer, line 19): discards it: disposed\n"
+        "      dropped on purpose\n"
         "  => forwarded: to 1 link; each message is seen by h:echo\n"
     )
 
@@ -85,6 +89,7 @@ def test_json(ini, call):
          "on_full": "drop-new"}
     ]  # fmt: skip
     assert (some["verdict"], some["reason"]) == ("discard", "filtered")
+    assert some["about"] == "does not pass: no include pattern matches"
     assert wrong["fate"] == "unrouted"
     assert "case" in wrong["near_misses"][0]["why"]
 
@@ -93,3 +98,38 @@ def test_a_bad_configuration_is_not_explained(ini, call):
     status, out, err = call("explain", ini(INI.replace("remote-cc", "remote")), "log")
     assert (status, out) == (78, "")
     assert 'missing option "remote-cc"' in err or "remote-cc" in err
+
+
+REDIRECT = """\
+    [ccserver]
+    cc-socket = tcp://127.0.0.1:5000
+    cc-role = remote
+    [listen:calc]
+    protocol = sodep
+    address = tcp://127.0.0.1:5001
+    type = calc
+    [routes]
+    calc = h:calc
+    [h:calc]
+    handler = redirect
+    redirects = Sum => h:sum
+    [h:sum]
+    handler = redirect
+    location = socket://127.0.0.1:5002
+"""
+
+
+def test_where_a_redirect_leads(ini, call):
+    status, out, _ = call("explain", ini(REDIRECT), "calc.Sum.add")
+    assert status == 0
+    assert "\n      calls add of the service at socket://127.0.0.1:5002 in sodep ([h:sum])\n" in out
+
+
+def test_a_manager_is_asked_without_its_state_file(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert call("examples", tmp_path)[0] == 0
+    (tmp_path / "state").mkdir()
+    status, out, _ = call("explain", tmp_path / "conf" / "manager.ini", "mesh.list")
+    assert status == 0
+    assert "h:manager (ssmmp-manager, line 25): sees each message" in out
+    assert not list(tmp_path.rglob("*.db"))

@@ -57,6 +57,31 @@ class Spawning(Deciding):
         raise AssertionError
 
 
+class Standalone(Deciding):
+    standalone = True
+
+
+class Telling(Plain):
+    """Counts the messages.
+
+    Nothing else.
+    """
+
+
+class Silent(Deciding):
+    """Says nothing of what it discards."""
+
+
+class Untellable(Deciding):
+    def explain(self, type, plan):
+        raise KeyError(type)
+
+
+class Wrong(Deciding):
+    def explain(self, type, plan):
+        return None
+
+
 def plan(*handlers, routes=None):
     """The parts of a Plan that an explanation needs: handler classes as h:plain, h:deciding ..."""
     made = tuple(
@@ -122,3 +147,21 @@ def test_fates_without_handlers():
     assert ask(plan(Plain), "b").fate == "unrouted"
     assert ask(plan(Plain), "b c").fate == "malformed"
     assert ask(plan(Plain), "").fault
+
+
+def test_a_standalone_handler_is_asked_without_a_start(log):
+    [asked] = ask(plan(Standalone)).asked
+    assert (asked.verdict, log) == ("discard", [])
+
+
+@pytest.mark.parametrize(
+    ("handler", "about"),
+    [
+        (Telling, "Counts the messages."),
+        (Silent, ""),
+        (Untellable, "its explain failed: KeyError: 'a.b'"),
+        (Wrong, "its explain failed: TypeError: explain gave None, expected a text"),
+    ],
+)
+def test_what_a_handler_says_of_the_type(handler, about):
+    assert ask(plan(handler)).asked[0].about == about

@@ -114,3 +114,8 @@ def test_order_is_kept_and_no_message_waits_less_than_the_delay(pauses, seconds)
         assert [type for _, type in sink.seen] == [type for _, type in sent]
         for (begin, _), (end, _) in zip(sent, sink.seen, strict=True):
             assert end - begin == pytest.approx(seconds)
+
+
+def test_it_says_how_long_a_message_waits():
+    with delaying("delay = 1500 ms", Sink()) as delay:
+        assert delay.handler.explain("a", None) == "waits 1.5 s, then goes to h:sink"

@@ -107,3 +107,9 @@ def test_without_remotes_there_is_no_link():
         echo.ctx.advance(60.0)
         assert echo.ctx.links == []
         assert echo.ctx.lines == []
+
+
+def test_it_says_which_types_have_an_answer():
+    with run_handler(Echo) as echo:
+        assert echo.handler.explain("echo.request", None) == "answered with echo.response"
+        assert echo.handler.explain("echo.other", None) == "logged as unknown"

@@ -64,3 +64,17 @@ def test_what_passes_may_be_disposed_of():
     handlers = {"h:d": Disposer("h:d", NoOptions())}
     with run_handler(Filter, "forward-to = h:d", handlers) as passing:
         assert passing.handler.decide("a") == Discard("disposed")
+
+
+@pytest.mark.parametrize(
+    ("options", "type", "said"),
+    [
+        ("", "log", "passes to h:sink: no exclude pattern matches"),
+        ("include = b*, l*", "log", "passes to h:sink: include l*"),
+        ("include = b*", "log", "does not pass: no include pattern matches"),
+        ("include = l*\nexclude = a, lo?", "log", "does not pass: exclude lo?"),
+    ],
+)
+def test_the_pattern_that_decides_is_named(options, type, said):
+    with run_handler(Filter, f"forward-to = h:sink\n{options}", {"h:sink": Sink()}) as passing:
+        assert passing.handler.explain(type, None) == said
