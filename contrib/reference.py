@@ -62,9 +62,9 @@ PAGES: dict[str, Callable[[], str]] = {"config.md": configuration, "mesh.md": me
 
 
 def own(declared: type, base: type) -> list[Option]:
-    """The options a table adds to the one it inherits from."""
-    inherited = {one.name for one in options_of(base)}
-    return [one for one in options_of(declared) if one.name not in inherited]
+    """The options a table adds to the one it inherits from, and those with another default."""
+    inherited = {(one.name, one.default) for one in options_of(base)}
+    return [one for one in options_of(declared) if (one.name, one.default) not in inherited]
 
 
 def table(title: str, options: Iterable[Option]) -> Iterator[str]:

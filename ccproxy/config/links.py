@@ -14,6 +14,7 @@ from typing import ClassVar
 from ccproxy.config import kinds
 from ccproxy.config.options import Kind, option
 from ccproxy.core.outbox import Limits
+from ccproxy.core.pace import PaceLimits
 
 MIB = 1024 * 1024
 
@@ -58,11 +59,12 @@ class HeartbeatTimes:
     ttl: float
 
 
-def handshake_timeout() -> float:
-    """The option `handshake-timeout`, for the tables of protocols with a handshake."""
+def idle_timeout(seconds: float = 0.0) -> float:
+    """The option `idle-timeout`, for listeners whose protocol has a default of its own."""
     return option(  # type: ignore[no-any-return]
-        kinds.duration("s", least=0.001), default=10.0,
-        help="time a new connection has to finish its handshake",
+        kinds.duration("s"), default=seconds,
+        help="time without a message in either direction after which a peer that waits for no "
+        "answer is closed; 0 = never",
     )  # fmt: skip
 
 
@@ -126,7 +128,10 @@ class LinkOptions(SocketOptions):
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = (("zmq_hwm", "queue-messages"),)
 
-    handshake_timeout: float = handshake_timeout()
+    handshake_timeout: float = option(
+        kinds.duration("s", least=0.001), default=10.0,
+        help="time a new connection has to finish its handshake",
+    )  # fmt: skip
     max_message: int = max_message()
     max_frames: int = _max_frames()
     queue: int = option(_QUEUE, default=64 * MIB, help="bytes that may wait for the far side")
@@ -211,11 +216,22 @@ class ListenerOptions(SocketOptions):
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
     )
+    handshake_timeout: float = option(
+        kinds.duration("s", least=0.001), default=10.0,
+        help="time for the handshake, for the first byte of HTTP, and for each message from its "
+        "first byte to its last; a message that comes at 1 KiB/s or more may take longer",
+    )  # fmt: skip
+    idle_timeout: float = idle_timeout()
     backlog: int = option(
         kinds.between(1, 65_535),
         default=1024,
         help="connections the kernel keeps until they are accepted",
     )
+
+    @property
+    def pace(self) -> PaceLimits:
+        """The times that each peer has, after the handshake if there is one."""
+        return PaceLimits(message=self.handshake_timeout, idle=self.idle_timeout)
 
     @property
     def limits(self) -> Limits:
@@ -242,7 +258,6 @@ class ZmtpListenerOptions(ListenerOptions):
     this name, which has lost its effect.
     """
 
-    handshake_timeout: float = handshake_timeout()
     max_message: int = max_message()
     max_frames: int = _max_frames()
     heartbeat: float = option(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
+from ccproxy.core.pace import FAULTS, IDLE, PaceLimits
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.sockets import bind, bound, prepare
 
@@ -70,6 +71,12 @@ class Acceptor:
         """Bind and accept again after `close`; OSError if another process has the address now."""
         self.open(self._options)
         self.accept()
+
+    def out_of_pace(self, peer: str, fault: str, limits: PaceLimits) -> None:
+        """Count and name a peer that is closed because of its pace, see `core.pace`."""
+        self.counts[fault] += 1
+        if fault != IDLE:
+            self._log.peer_closed(self.name, peer, FAULTS[fault].format(limits))
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """Use new options for the connections accepted from now on, and a new mode at once."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.outbox import Limits
+from ccproxy.core.pace import NOTHING, Pending
 from ccproxy.handler import WireOwner
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sockets import connect
@@ -52,6 +53,10 @@ class Dial:
     def received(self, stream: Stream, data: bytes) -> None:
         """Pass on bytes that came."""
         self._owner.received(self, data)
+
+    def pending(self) -> Pending:
+        """Nothing: the handler has every byte."""
+        return NOTHING
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The connection is over."""

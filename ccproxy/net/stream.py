@@ -13,6 +13,7 @@ from socket import SHUT_WR
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
@@ -37,6 +38,9 @@ class StreamOwner(Protocol):
     def lingers(self) -> bool:
         """True if the stream stays open for answers although the other side sends no more."""
 
+    def pending(self) -> Pending:
+        """What was received and not passed on; `NOTHING` if the owner keeps no bytes."""
+
 
 class Stream:
     """One connection: bytes in, whole units out through a bounded outbox."""
@@ -49,6 +53,7 @@ class Stream:
         "_no_reading",
         "_over",
         "_owner",
+        "_pace",
         "_closing",
         "_graceful",
         "_reading",
@@ -58,6 +63,7 @@ class Stream:
         "box",
         "closed",
         "name",
+        "received",
         "send",
         "sock",
     )
@@ -74,9 +80,12 @@ class Stream:
         self.name = name
         self.closed = False
         """True once nothing is sent or told any more."""
+        self.received = 0
+        """Bytes read so far, sealed or not."""
         self.box = Outbox(name, limits, whole=True)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self._pace = Pace(self._loop.time())
         self._sender = Sender(sock, flush_queue, self.close, self._unwritable)
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
@@ -125,6 +134,12 @@ class Stream:
         if not self._reading and not self._no_reading and not self.closed:
             self._reading = True
             self._loop.add_reader(self.sock.fileno(), self._readable)
+
+    def look(self, now: float, limits: PaceLimits) -> str:
+        """What is wrong with the pace of the other side, a key of `FAULTS`, or ""."""
+        box = self.box
+        traffic = Traffic(self.received, box.sent, box.bytes, not self._reading)
+        return self._pace.look(now, traffic, self._owner.pending(), limits)
 
     @property
     def finishing(self) -> bool:
@@ -222,6 +237,7 @@ class Stream:
         except OSError as error:
             self.close(reason_of(error.errno or 0))
             return
+        self.received += len(data)
         broken = self._sender.connection_error() if data else self._sender.write_error
         full = len(data) == READ
         if data and self._seal is not None:

@@ -15,12 +15,11 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Codec, Message, NativeAnswer, Reply, Value
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.pace import FAULTS, NOTHING, PaceLimits, Pending
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.shared import Kit
 from ccproxy.net.stream import Stream
-
-POLL_INTERVAL = 0.5
-"""Seconds between two calls of `expire` of every peer."""
+from ccproxy.net.sweep import Sweep
 
 
 class StreamPeer(Protocol):
@@ -46,6 +45,10 @@ class MessagePeer:
 
     lingers = False
     """True if the stream stays open for answers when the peer sends no more."""
+    held = 0
+    """Bytes of a message that has begun. Set it, or override `pending`, so that a peer that does
+    not go on with a message is closed."""
+    _units = 0
 
     def __init__(self, listener: StreamListener[Any], sock: socket.socket, peer: str) -> None:
         kit = listener.kit
@@ -86,11 +89,13 @@ class MessagePeer:
 
     def take(self, type: str, *payload: Any, size: int, codec: Codec | None = None) -> str:
         """Give one message of `size` bytes to the switch; its fate."""
+        self._units += 1
         name, route = self.listener.name, (self.identity,)
         return self.kit.switch.take(Message(type, route, payload, codec or self, name, self, size))
 
     def malformed(self, size: int, reason: str) -> None:
         """Count `size` bytes that are no message, and name the peer."""
+        self._units += 1
         ledger = self.kit.switch.ledger
         ledger.receive(1, size)
         ledger.end("malformed", 1, size)
@@ -100,6 +105,10 @@ class MessagePeer:
         """Forget the peer, which is gone."""
         self.kit.log.debug("peer gone peer=%s: %s", stream.name, reason)
         self.listener.left(self, self.identity)
+
+    def pending(self) -> Pending:
+        """The message that is not whole yet."""
+        return Pending(self.held, self._units + 1) if self.held else NOTHING
 
     def expire(self, now: float) -> None:
         """Do what is due by the loop's clock; called about twice a second."""
@@ -120,7 +129,7 @@ class StreamListener(Generic[Peer]):
         self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
         self.past = Outbox(f"{plan.section} peers gone", self.limits, whole=True)
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._sweep = Sweep(lambda: self.peers, self._look)
 
     def make(self, sock: socket.socket, peer: str) -> Peer:
         """A peer for an accepted socket; not open yet."""
@@ -138,6 +147,11 @@ class StreamListener(Generic[Peer]):
     def limits(self) -> Limits:
         """The limits of each peer's outbox."""
         return self.options.limits
+
+    @property
+    def pace(self) -> PaceLimits:
+        """The times that each peer has."""
+        return self.options.pace
 
     @property
     def calls(self) -> int:
@@ -176,13 +190,16 @@ class StreamListener(Generic[Peer]):
         made = self.make(sock, peer)
         self.peers.add(made)
         made.stream.open()
-        if self._timer is None:
-            self._timer = self._loop.call_later(POLL_INTERVAL, self._watch)
+        self._sweep.start()
         return True
 
-    def _watch(self) -> None:
-        now = self._loop.time()
-        for peer in list(self.peers):
-            peer.expire(now)
-        # Without peers there is nothing to watch; the next accepted peer starts the timer again.
-        self._timer = self._loop.call_later(POLL_INTERVAL, self._watch) if self.peers else None
+    def _look(self, peer: Peer, now: float) -> None:
+        """Let a peer do what is due, and close it if it does not keep pace."""
+        if peer.stream.closed:
+            return
+        peer.expire(now)
+        limits = self.pace
+        if fault := peer.stream.look(now, limits):
+            address = peer.stream.name.rpartition(" ")[2]
+            self.acceptor.out_of_pace(address, fault, limits)
+            peer.stream.close(FAULTS[fault].format(limits))

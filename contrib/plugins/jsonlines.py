@@ -21,6 +21,7 @@ class LinePeer(MessagePeer):
     def received(self, stream, data):
         """Take whole lines; a line that is too long ends the connection."""
         *lines, self.rest = (self.rest + data).split(b"\n")
+        self.held = len(self.rest)
         for line in lines:
             try:
                 value = json.loads(line)

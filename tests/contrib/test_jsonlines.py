@@ -92,3 +92,12 @@ def test_a_reload_takes_its_options_over():
             server.wait_for("reloaded: listeners changed: listen:lines", 20)
             sock.sendall(json.dumps({"type": "hello", "name": "y" * 300}).encode() + b"\n")
             assert json.loads(lines.readline())["text"].endswith("y!")
+
+
+def test_half_a_line_is_not_waited_for():
+    """By the plugin's one line `self.held = ...`."""
+    with running_server(INI.replace("longest = 200", "handshake-timeout = 100 ms"), 30) as server:
+        with connect(server) as sock, sock.makefile("rb") as lines:
+            sock.sendall(b'{"type": "hello.you", "name": "A"}\n{"type"')
+            assert lines.readline() and lines.read() == b""
+        server.wait_for("a message that has begun is not whole within 0.1 s")

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.pace import NOTHING
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sealing import SealedQueue, opened
 from ccproxy.net.sender import Sender
@@ -100,6 +101,10 @@ async def test_a_cut_leaves_in_the_outbox_what_was_not_whole(pair, until):
 
 class Owner:
     lingers = False
+    held = NOTHING
+
+    def pending(self):
+        return self.held
 
     def __init__(self):
         self.data = b""

@@ -4,6 +4,7 @@ import socket
 import pytest
 
 from ccproxy.core.outbox import Limits
+from ccproxy.core.pace import NOTHING
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sender import CLOSED
 from ccproxy.net.stream import Stream
@@ -13,6 +14,10 @@ class Owner:
     """Keeps what it is told."""
 
     lingers = False
+    held = NOTHING
+
+    def pending(self):
+        return self.held
 
     def __init__(self):
         self.data = []

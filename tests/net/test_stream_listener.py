@@ -6,7 +6,8 @@ import pytest
 
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.net import stream_listener as module
+from ccproxy.core.pace import NOTHING
+from ccproxy.net import sweep
 from ccproxy.net.stream import Stream
 from ccproxy.net.stream_listener import StreamListener
 from ccproxy.protocol import MessageProtocol
@@ -16,6 +17,10 @@ class Peer:
     """Sends back what comes."""
 
     lingers = False
+    held = NOTHING
+
+    def pending(self):
+        return self.held
 
     def __init__(self, listener, sock, name):
         kit = listener.kit
@@ -66,8 +71,7 @@ async def end(listener, *writers, seconds=1.0):
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     await listener.close_peers("the end", seconds)
-    if listener._timer:
-        listener._timer.cancel()
+    listener._sweep.stop()
 
 
 async def test_peers_come_and_go_and_stay_in_the_books(make, until):
@@ -95,16 +99,16 @@ async def test_too_many_are_refused(make):
 
 
 async def test_who_stays_is_looked_at_and_an_empty_room_is_not(make, until, monkeypatch):
-    monkeypatch.setattr(module, "POLL_INTERVAL", 0.005)
+    monkeypatch.setattr(sweep, "INTERVAL", 0.005)
     listener = make()
     _, writer = await connect(listener)
     await until(lambda: listener.peers)
     [peer] = listener.peers
     await until(lambda: len(peer.looks) > 2)
     writer.close()
-    await until(lambda: listener._timer is None)
+    await until(lambda: not listener._sweep.active)
     _, again = await connect(listener)
-    await until(lambda: listener._timer)
+    await until(lambda: listener._sweep.active)
     await end(listener, writer, again)
 
 

@@ -12,20 +12,17 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
-from ccproxy.net.flush import FlushQueue
+from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
-from ccproxy.net.zmtp.role import MessageSink
+from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink
 from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
@@ -50,22 +47,13 @@ class ConnectionOwner(Protocol):
         """The connection is over; its outbox is detached already."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionConfig:
-    """What a connection is given: the flush queue, its options, and a call for the ledger."""
-
-    flush_queue: FlushQueue
-    options: LinkOptions | ZmtpListenerOptions
-    too_big: Callable[[], None]
-
-
 class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_paused",
-        "_commands", "_rest", "_seal", "_sender", "_sock", "_timer", "_config", "closed", "name",
-        "refused",
+        "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_pace",
+        "_passed", "_paused", "_commands", "_rest", "_seal", "_sender", "_sock", "_timer",
+        "_config", "closed", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +79,8 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
         self._begun = 0.0
+        self._pace = Pace(self._loop.time())
+        self._passed = 0
         self._seal: Seal | None = None
         self._rest = b""
         self._paused = False
@@ -113,6 +103,18 @@ class Connection:
         """Set the sink of this peer's messages, and the outbox of the messages for it."""
         self._feed = feed
         self._sender.attach(outbox)
+
+    def look(self, now: float, limits: PaceLimits) -> str:
+        """What is wrong with the pace of the peer since its handshake, a key of `FAULTS`, or ""."""
+        box = self.outbox
+        if self.closed or box is None:
+            return ""
+        held = self._held()
+        # The bytes in front of a message are different for each message, so they are its number.
+        pending = Pending(held, self._passed + 1 if held else 0)
+        stopped = self._paused or self._no_reading
+        traffic = Traffic(self._passed + held, box.sent, box.bytes, stopped)
+        return self._pace.look(now, traffic, pending, limits)
 
     def stop_reading(self) -> None:
         """Read no more; what waits is still written."""
@@ -217,6 +219,10 @@ class Connection:
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
         self._commands = CommandHandler(heartbeat, self._sender, self.close, self._ended)
 
+    def _held(self) -> int:
+        """Bytes of messages that are read and not passed on."""
+        return len(self._rest) + (0 if self._gather is None else self._gather.size)
+
     def tired(self) -> bool:
         """True if handlers have had this peer's messages for long enough in this turn."""
         return perf_counter() - self._begun > HANDLERS_TIME
@@ -254,6 +260,7 @@ class Connection:
         feed = self._feed
         assert feed is not None
         done, stop, wait = feed.feed(data)
+        self._passed += done
         if stop == COMMAND and (after := self._command(data, done)) > done:
             return data[after:]
         if stop == BLOCKED:

@@ -21,8 +21,8 @@ from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully, connect
-from ccproxy.net.zmtp.connection import Connection, ConnectionConfig
-from ccproxy.net.zmtp.role import LinkRole
+from ccproxy.net.zmtp.connection import Connection
+from ccproxy.net.zmtp.role import ConnectionConfig, LinkRole
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"

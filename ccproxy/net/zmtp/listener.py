@@ -16,12 +16,14 @@ from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.ingress import MessageSource
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.pace import FAULTS, IDLE
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.sender import CLOSED
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully
-from ccproxy.net.zmtp.connection import Connection, ConnectionConfig
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.sweep import Sweep
+from ccproxy.net.zmtp.connection import Connection
+from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole
 from ccproxy.wire.zmtp import Handshake, Peer
 
 ROUTER = ListenerRole()
@@ -44,6 +46,7 @@ class ZmtpListener:
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._kit = kit
         self._reading: asyncio.Task[None] | None = None
+        self._sweep = Sweep(lambda: self.connections, self._look)
 
     @property
     def calls(self) -> int:
@@ -169,4 +172,12 @@ class ZmtpListener:
         connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None
         connection.open()
+        self._sweep.start()
         return True
+
+    def _look(self, connection: Connection, now: float) -> None:
+        """Close a peer that does not keep pace."""
+        limits = self.options.pace
+        if fault := connection.look(now, limits):
+            self.acceptor.out_of_pace(connection.name, fault, limits)
+            connection.close(CLOSED if fault == IDLE else FAULTS[fault].format(limits))

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.hot import COMMAND
 from ccproxy.core.ingress import Ingress, MessageSource
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
+from ccproxy.net.flush import FlushQueue
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.mechanism import Mechanism, Null
 
@@ -60,6 +62,15 @@ class LinkRole:
 
     socket: bytes = b"DEALER"
     mechanism: Callable[[], Mechanism] = Null
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """What a connection is given: the flush queue, its options, and a call for the ledger."""
+
+    flush_queue: FlushQueue
+    options: LinkOptions | ZmtpListenerOptions
+    too_big: Callable[[], None]
 
 
 class NoMessages:

@@ -17,6 +17,7 @@ from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.outbox import Limits
+from ccproxy.core.pace import Pending
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import quiet
@@ -107,6 +108,10 @@ class Caller:
             self._write()
         if side.calls > MAX_PIPELINE or side.crowded:
             self._pacing.apply()
+
+    def pending(self) -> Pending:
+        """The call that is not whole yet."""
+        return self.side.pending()
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The caller is gone; answers to it are dropped when they come."""

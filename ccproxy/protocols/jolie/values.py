@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from ccproxy.core.pace import Pending
+
 Payload = None | bool | int | float | str | bytes
 """An `int` takes the narrowest form, 32 or 64 bits; `bytes` are what Jolie calls raw."""
 
@@ -125,6 +127,9 @@ class CallerSide(Protocol):
     @property
     def crowded(self) -> bool:
         """True while so much waits for the answer to an earlier call that no more should be fed."""
+
+    def pending(self) -> Pending:
+        """What was fed and is no whole call yet, and whether the caller waits for an answer."""
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole. After an `answer`, `feed(b"")` may give the next."""

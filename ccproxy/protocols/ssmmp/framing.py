@@ -73,13 +73,17 @@ def _outside(text: str) -> list[str]:
 class Reader:
     """Takes bytes, returns whole units; once `broken` is set it returns no more: close."""
 
-    __slots__ = ("broken", "framing", "_limits", "_buffer", "_searched", "_taken", "_count")
+    __slots__ = (
+        "broken", "framing", "units", "_limits", "_buffer", "_searched", "_taken", "_count",
+    )  # fmt: skip
 
     def __init__(self, limits: FramingLimits = FramingLimits()) -> None:
         self.framing: Framing | None = None
         """None until the first line is received."""
         self.broken = ""
         """A text about the limit that was exceeded; empty = none."""
+        self.units = 0
+        """Messages that became whole so far."""
         self._limits = limits
         self._buffer = bytearray()
         self._searched = 0
@@ -90,6 +94,11 @@ class Reader:
     def partial(self) -> bool:
         """True if a message was received in part."""
         return bool(self._taken) or bool(self._buffer.strip(b"\r\n"))
+
+    @property
+    def held(self) -> int:
+        """Bytes of a message that was received in part, about."""
+        return len(self._buffer) + self._count
 
     def feed(self, data: bytes) -> list[bytes]:
         """The units that are complete now, without their end mark; lines inside end with LF."""
@@ -107,6 +116,7 @@ class Reader:
                 start = self._searched = self._skip_blank_lines(start)
         del self._buffer[:start]
         self._searched = len(self._buffer)
+        self.units += len(units)
         self._check_rest()
         return units
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 from ccproxy.core.message import Message, NativeAnswer, Reply
+from ccproxy.core.pace import NOTHING, PaceLimits, Pending
 from ccproxy.net.stream import Stream
 from ccproxy.net.stream_listener import MessagePeer, StreamListener
 from ccproxy.protocols.ssmmp import (
@@ -34,6 +36,12 @@ MAX_MALFORMED = 100
 class TextListener(StreamListener["TextPeer"]):
     """One address on which SSMMP is spoken as text."""
 
+    @property
+    def pace(self) -> PaceLimits:
+        """The protocol gives a message less time than the default of `handshake-timeout`."""
+        limits = self.options.pace
+        return replace(limits, message=min(limits.message, MESSAGE_TIMEOUT))
+
     def make(self, sock: socket.socket, peer: str) -> TextPeer:
         """A peer that was just accepted."""
         return TextPeer(self, sock, peer)
@@ -46,7 +54,6 @@ class TextPeer(MessagePeer):
         super().__init__(listener, sock, peer)
         self._reader = Reader()
         self._codec: SsmmpCodec | None = None
-        self._since: float | None = None
         self._unreadable = self._malformed = 0
 
     def received(self, stream: Stream, data: bytes) -> None:
@@ -58,8 +65,11 @@ class TextPeer(MessagePeer):
         if self._reader.broken:
             self.malformed(0, self._reader.broken)
             self._finish(self._reader.broken)
-        now = asyncio.get_running_loop().time()
-        self._since = (self._since or now) if self._reader.partial else None
+
+    def pending(self) -> Pending:
+        """The message that is not whole yet."""
+        reader = self._reader
+        return Pending(reader.held, reader.units + 1) if reader.partial else NOTHING
 
     def answer(self, message: Message, answer: Reply | NativeAnswer) -> str:
         """Write to the peer, or close it after the waiting bytes if a `NativeAnswer` is empty.
@@ -79,14 +89,6 @@ class TextPeer(MessagePeer):
             return content
         [unit] = message.codec.encode(message.type, {FIELD: content}, None)
         return unit
-
-    def expire(self, now: float) -> None:
-        """Close a peer that stopped in the middle of a message."""
-        if self._since is not None and now - self._since > MESSAGE_TIMEOUT:
-            self.kit.log.peer_closed(
-                self.listener.name, self.stream.name, "stopped in the middle of a message"
-            )
-            self.stream.close("half a message")
 
     def _take(self, unit: bytes) -> None:
         if self._codec is None:

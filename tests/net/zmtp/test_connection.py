@@ -10,7 +10,8 @@ from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import BLOCKED, scan
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.flush import FlushQueue
-from ccproxy.net.zmtp.connection import CLOSED, Connection, ConnectionConfig
+from ccproxy.net.zmtp.connection import CLOSED, Connection
+from ccproxy.net.zmtp.role import ConnectionConfig
 from ccproxy.wire import zmtp
 from ccproxy.wire.zmtp import Handshake, command, frame, pack, unpack
 from ccproxy.wire.zmtp.commands import ping

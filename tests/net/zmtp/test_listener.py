@@ -168,3 +168,15 @@ async def test_a_peer_that_does_not_end_is_read_no_longer_than_linger(make, unti
     await listener.close_peers("over", 0.01)
     await one.close()
     await gone(listener)
+
+
+async def test_peers_out_of_pace_are_closed_and_counted(make, until, monkeypatch):
+    monkeypatch.setattr("ccproxy.net.sweep.INTERVAL", 0.005)
+    listener, switch = make(handshake_timeout=0.05, idle_timeout=0.05)
+    slow, idle = await Client().connect(listener), await Client().connect(listener)
+    slow.writer.write(pack([b"", b"no.route", b"x" * 100])[:50])
+    assert await slow.wait(zmtp.MessageReceived) is None
+    assert await idle.wait(zmtp.MessageReceived) is None
+    await until(lambda: not listener.connections)
+    assert (listener.counts["slow"], listener.counts["idle"]) == (1, 1)
+    await gone(listener, slow, idle)

@@ -10,7 +10,7 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
-from ccproxy.net import stream_listener as streaming
+from ccproxy.net import sweep
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie import caller as callers
 from ccproxy.protocols.jolie import cc_calls as cccall
@@ -94,8 +94,7 @@ async def end(listener, *clients):
     for client in clients:
         await client.close()
     await listener.close_peers("end", 1.0)
-    if listener._timer:
-        listener._timer.cancel()
+    listener._sweep.stop()
 
 
 def fault_of(answer):
@@ -143,7 +142,7 @@ async def test_what_nobody_takes_is_answered_with_the_reason(make, path, does, v
 
 
 async def test_who_is_not_answered_in_time_is_told(make, monkeypatch):
-    monkeypatch.setattr(streaming, "POLL_INTERVAL", 0.005)
+    monkeypatch.setattr(sweep, "INTERVAL", 0.005)
     listener, service, _ = make(lambda message: None, timeout=0.02)
     client = await Client(listener).connect()
     client.ask(1)

@@ -83,8 +83,7 @@ async def end(listener, *callers):
         await one.close()
     listener.acceptor.close()
     await listener.close_peers("end", 1.0)
-    if listener._timer:
-        listener._timer.cancel()
+    listener._sweep.stop()
 
 
 async def test_each_listener_speaks_its_protocol_with_the_longest_message_of_its_options(make):
@@ -146,7 +145,7 @@ async def test_the_longest_body(make):
 
 
 async def test_the_timeout_of_calls_to_come(make, monkeypatch):
-    monkeypatch.setattr("ccproxy.net.stream_listener.POLL_INTERVAL", 0.01)
+    monkeypatch.setattr("ccproxy.net.sweep.INTERVAL", 0.01)
     listener, service = make(timeout=60.0)
     service.silent = True
     listener.reconfigure(listen(timeout=0.05))

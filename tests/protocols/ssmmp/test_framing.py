@@ -155,3 +155,13 @@ def test_blank_lines_in_front_of_messages_are_skipped_all_at_once():
     for at in range(len(message) + 4):
         data = b"\n \n" + message + b"\n\n\n"
         assert Reader.feed(reader := Reader(), data[:at]) + reader.feed(data[at:]) == [message]
+
+
+def test_messages_are_numbered_and_a_part_of_one_is_seen():
+    reader = Reader()
+    reader.feed(b"type: a\nmessage_id: 1\n\n\n\n")
+    assert (reader.units, reader.partial, reader.held) == (1, False, 0)
+    reader.feed(b"type: a\nmess")
+    assert (reader.units, reader.partial, reader.held) == (1, True, 12)
+    reader.feed(b"age_id: 1\n\n")
+    assert (reader.units, reader.partial, reader.held) == (2, False, 0)

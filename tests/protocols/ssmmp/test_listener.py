@@ -65,8 +65,7 @@ async def finish(listener, writer):
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     listener.acceptor.close()
     await listener.close_peers("end", 1.0)
-    if listener._timer:
-        listener._timer.cancel()
+    listener._sweep.stop()
 
 
 @pytest.mark.parametrize(("request_", "begins"), [(REQUEST, b"type: i"), (TILDE, b"type: i")])

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from ccproxy.config import kinds
+from ccproxy.config.links import idle_timeout
 from ccproxy.config.options import option
 from ccproxy.protocols.jolie.http.messages import RefusedRequest, media_type
 from ccproxy.protocols.jolie.options import CallListenerOptions
@@ -50,6 +51,7 @@ def _host(text: str) -> str:
 class WebListenerOptions(CallListenerOptions):
     """The options of listeners whose peers make calls over HTTP."""
 
+    idle_timeout: float = idle_timeout(75.0)
     origins: tuple[str, ...] = option(
         kinds.list_of(kinds.checked("origin", _origin)), default=(),
         help="origins of web pages that may call, such as https://app.example; no other page may",

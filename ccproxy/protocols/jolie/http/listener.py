@@ -6,10 +6,12 @@ It must never touch a connection.
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.pace import PaceLimits
 from ccproxy.net.shared import Kit
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.sides import WebForm
@@ -27,6 +29,11 @@ class WebListener(CallListener):
         self._access = access_at(Address.parse(str(plan.address)))
         self._web = form
         form.access = self._access.changed(plan.options)
+
+    @property
+    def pace(self) -> PaceLimits:
+        """A connection without a request is of no use: HTTP servers say nothing of themselves."""
+        return replace(self.options.pace, silent=self.options.handshake_timeout)
 
     def reconfigure(self, options: Any) -> None:
         """New options."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import h11
 
+from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http import heads
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.messages import (
@@ -51,7 +52,7 @@ class HttpServer:
         self._given = 0
         self._tail = b""
         self._left: int | None = 0
-        self._chunks = 0
+        self._chunks = self._requests = 0
         self._out: list[bytes] = []
         self._request: h11.Request | None = None
         self._headers: dict[str, str] = {}
@@ -74,6 +75,12 @@ class HttpServer:
     def has_output(self) -> bool:
         """True if there are bytes to be written."""
         return bool(self._out)
+
+    def pending(self) -> Pending:
+        """The request that is not whole yet; what was sent ahead of a response has no hurry."""
+        held = len(self._in) + len(self._body)
+        begun = not self._waiting and bool(held or self._request)
+        return Pending(held, self._requests + 1 if begun else 0, self._waiting)
 
     def feed(self, data: bytes) -> HttpRequest | RefusedRequest | None:
         """The next request once it is whole; none while one waits for its response."""
@@ -257,6 +264,7 @@ class HttpServer:
         assert found is not None
         self._body = bytearray()
         self._waiting = True
+        self._requests += 1
         method = found.method.decode("ascii")
         return HttpRequest(method, found.target.decode("ascii"), self._headers, body)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.client import HttpClient
 from ccproxy.protocols.jolie.http.messages import (
@@ -95,6 +96,10 @@ class WebCaller:
     def crowded(self) -> bool:
         """So much waits for the answer to an earlier call that no more should be fed."""
         return self._server.crowded
+
+    def pending(self) -> Pending:
+        """The request that is not whole yet."""
+        return self._server.pending()
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole, up to those of one request that waits for its response."""

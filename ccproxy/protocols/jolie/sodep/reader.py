@@ -54,6 +54,8 @@ class SodepReader:
         """True if it ended at a message that is too long."""
         self.held = 0
         """Bytes of an unfinished message; at the end of the stream it should be 0."""
+        self.whole = 0
+        """Messages found so far."""
         self._limits = limits
         self._walk = Walk()
         self._parts: list[bytes | bytearray] = []
@@ -79,6 +81,7 @@ class SodepReader:
             self.too_big = isinstance(reason, TooLong)
             start = len(whole)
         self.held = len(whole) - start
+        self.whole += len(ends)
         if not start:
             self._parts = [whole]
             return b"", ends

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from struct import Struct
 
+from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.paths import memorable
 from ccproxy.protocols.jolie.sodep.compiled import (
     AnswerBuffer,
@@ -166,6 +167,12 @@ class SodepCaller:
     def unwelcome(self) -> bool:
         """False: any program may call."""
         return False
+
+    def pending(self) -> Pending:
+        """The message that is not whole yet."""
+        reader = self._reader
+        message = reader.whole + 1 if reader.held else 0
+        return Pending(reader.held, message, self.answers.open > 0)
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole, without those that took the fast path."""

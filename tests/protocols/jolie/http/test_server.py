@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.core.pace import NOTHING, Pending
 from ccproxy.protocols.jolie.http import (
     HttpLimits,
     HttpRequest,
@@ -314,3 +315,17 @@ def test_a_body_that_is_cut_off_in_a_piece_is_refused():
     one._ended = True
     found = one.feed(b"")
     assert isinstance(found, RefusedRequest) and found.status == 400
+
+
+def test_what_is_pending():
+    one = server()
+    assert one.pending() == NOTHING
+    one.feed(POST[:5])
+    assert one.pending() == Pending(5, 1)
+    one.feed(POST[5:] + BODY[:3])
+    assert (one.pending().message, one.pending().waits) == (1, False)
+    one.feed(BODY[3:] + POST[:9])
+    assert one.pending() == Pending(9, 0, waits=True)
+    one.respond(Sending())
+    one.feed(b"")
+    assert one.pending() == Pending(9, 2)

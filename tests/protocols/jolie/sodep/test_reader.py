@@ -96,3 +96,12 @@ def test_it_says_whether_a_message_was_too_long():
     reader = SodepReader(LIMITS)
     reader.feed(b"POST / HTTP/1.1")
     assert reader.broken and not reader.too_big
+
+
+def test_messages_are_numbered():
+    reader = SodepReader(LIMITS)
+    assert (reader.whole, reader.held) == (0, 0)
+    reader.feed(MESSAGES[0] + MESSAGES[1][:9])
+    assert (reader.whole, reader.held) == (1, 9)
+    reader.feed(MESSAGES[1][9:])
+    assert (reader.whole, reader.held) == (2, 0)
