@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from .engine.engine import Manager
-from .engine.rows import AgentRow, InstanceRow, OperationRow, SessionRow
+from .engine.rows import AgentRow, AlarmRow, InstanceRow, OperationRow, SessionRow
 from .engine.state import State
 from .engine.tables import CONNECTED
 
@@ -40,6 +40,7 @@ def page(manager: Manager, now: float, wanted: Page) -> tuple[list[Fields], str 
         "instances": (store.instances, lambda key: _instance(state, store.instances[key], now)),
         "sessions": (_sessions(state, wanted.all), lambda key: _session(store.sessions[key], now)),
         "operations": (store.operations, lambda key: _operation(store.operations[key])),
+        "alarms": (store.alarms, lambda key: _alarm(store.alarms[key], now)),
     }
     if wanted.what not in tables:
         raise ValueError(f"no table {wanted.what!r}, expected one of {', '.join(tables)}")
@@ -66,12 +67,13 @@ def _sessions(state: State, all: bool) -> Iterable[int]:
 
 
 def summary(manager: Manager) -> Fields:
-    """How many agents, instances, sessions and operations there are, by state."""
+    """How many agents, instances, sessions and operations there are, by state; and alarms."""
     tally = manager.state.store.tally
     found: Fields = {"app": manager.state.graph.name}
     for table in ("agent", "instance", "session", "operation"):
         counts = {str(state): n for (of, state), n in tally.items() if of == table and n and state}
         found[f"{table}s"] = dict(sorted(counts.items()))
+    found["alarms"] = len(manager.state.store.alarms)
     return found
 
 
@@ -84,6 +86,7 @@ def status(manager: Manager, now: float) -> dict[str, list[Fields]]:
         "instances": [_instance(state, one, now) for one in store.instances.values()],
         "edges": edges(manager),
         "operations": [_operation(one) for one in store.operations.values()],
+        "alarms": [_alarm(one, now) for one in store.alarms.values()],
     }
 
 
@@ -135,6 +138,7 @@ def _service(state: State, name: str) -> Fields:
         "live": index.size(("live", name)),
         "waiting": state.store.session_index.size(("waiting", name)),
         "broken": desired.broken,
+        "down": desired.down,
     }
 
 
@@ -180,4 +184,13 @@ def _operation(row: OperationRow) -> Fields:
         "steps": steps,
         "of": all_,
         "reason": row.reason,
+    }
+
+
+def _alarm(row: AlarmRow, now: float) -> Fields:
+    return {
+        "alarm": row.what,
+        "subject": row.subject,
+        "since": _age(now, row.since),
+        "detail": row.detail,
     }

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 
 from ccproxy.commands.columns import columns
 
+from ..graph import ON_DEMAND
 from .manager_client import Fields, ManagerClient
 
 TABLES = {
+    "alarms": ("alarm", "subject", "since", "detail"),
     "agents": ("agent", "address", "state", "heard", "repository", "instances"),
     "services": ("service", "program", "start", "target", "running", "live", "waiting", "broken"),
     "instances": (
@@ -43,10 +45,22 @@ def status(manager: ManagerClient, options: argparse.Namespace) -> int:
         return 0
     counts = ", ".join(f"{n} {state}" for state, n in sorted(summary["sessions"].items()))
     print(f"{summary['app']}: sessions {counts or 'none'}")
+    found["services"] = [{**one, "target": target_text(one)} for one in found["services"]]
     for name in names:
+        if name == "alarms" and not found[name]:
+            continue
         for line in (*columns(TABLES[name], found[name]), ""):
             print(line)
     return 0
+
+
+def target_text(service: Fields) -> str:
+    """How many instances of a service are kept: a number, or why none is."""
+    if service.get("down"):
+        return "down"
+    if not service["target"] and service.get("start") == ON_DEMAND:
+        return "on demand"
+    return str(service["target"])
 
 
 def sessions(manager: ManagerClient, options: argparse.Namespace) -> int:

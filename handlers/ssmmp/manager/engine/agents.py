@@ -12,6 +12,7 @@ from typing import Any
 from ccproxy.protocols import ssmmp
 from ccproxy.protocols.ssmmp.state_table import StateMachine
 
+from .alarms import LOST
 from .events import AgentLost, AgentUsable
 from .health import Health
 from .instances import InstanceMachine
@@ -37,6 +38,7 @@ class AgentMachine:
         self.store = state.store
         self.instances = instances
         self.services = services
+        self.alarms = services.alarms
         self.health = health
         self.reconciler = reconciler
         effects: dict[str, Callable[[AgentRow], None]] = {
@@ -45,7 +47,7 @@ class AgentMachine:
             "doubt": self._doubt,
             "lose": self._lose,
             "forget": self._forget,
-            "reconcile": lambda row: reconciler.returned(row, self._registration),
+            "reconcile": self._reconcile,
         }
         self.machine = StateMachine(AGENT, effects, StoredRows(state, self.store.agents))
         self._registration = ssmmp.SsmmpMessage("", 0)
@@ -177,10 +179,15 @@ class AgentMachine:
         self.state.changed()
 
     def _lose(self, row: AgentRow) -> None:
-        self.state.alarm("lost", row.key, f"away for {self.state.settings.agent_lost:g} s")
+        self.alarms.begin(LOST, row.key, f"away for {self.state.settings.agent_lost:g} s")
         self.instances.agent_lost(row.key)
         self.state.pending.append(AgentLost(row.key))
 
     def _forget(self, row: AgentRow) -> None:
         if not self.store.instance_index.size(("ports reserved", row.key)):
             self.store.drop(row)
+            self.alarms.end(LOST, row.key)
+
+    def _reconcile(self, row: AgentRow) -> None:
+        self.alarms.end(LOST, row.key)
+        self.reconciler.returned(row, self._registration)

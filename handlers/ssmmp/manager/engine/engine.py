@@ -32,6 +32,7 @@ from .events import (
     InstanceLeaves,
     InstancePlaceable,
     InstanceServes,
+    PortsReleased,
     SessionAcked,
     SessionGone,
     SessionOffered,
@@ -93,6 +94,7 @@ class Manager(ManagerParts):
                 lambda event: self.instances.idle(event.instance),
                 lambda event: self.closing.advance(event.instance),
                 lambda event: self.offers.repeat_held(event.instance),
+                lambda event: self.services.session_gone(event.instance),
                 self._changed,
             ),
             # A message id is free again: requests that came with it meanwhile are taken up.
@@ -124,6 +126,8 @@ class Manager(ManagerParts):
                 lambda event: self.agents.check_empty(event.row.agent),
                 self._changed,
             ),
+            # Ports are free again: an instance that waits for a place may get them.
+            PortsReleased: (lambda event: self.services.ports_released(),),
             # An agent says nothing any more: its connection counts as ended.
             AgentSilent: (lambda event: self.agents.gone(event.peer),),
             # An agent takes instances: what waits for a place may run there.
@@ -226,7 +230,7 @@ class Manager(ManagerParts):
         elif isinstance(row, OperationRow):
             self.operations.expired(row)
         elif isinstance(row, NodeFailures):
-            self.state.store.drop(row)
+            self.services.forgive(row)
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""

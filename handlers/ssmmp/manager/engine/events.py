@@ -83,6 +83,11 @@ class InstanceGone:
 
 
 @dataclass(frozen=True, slots=True)
+class PortsReleased:
+    """The ports of an instance may be used again."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSilent:
     """The agent on this connection has said nothing for agent_silence."""
 
@@ -119,6 +124,7 @@ Event = (
     | InstanceLeaves
     | InstanceEmpty
     | InstanceGone
+    | PortsReleased
     | AgentSilent
     | AgentUsable
     | AgentLost

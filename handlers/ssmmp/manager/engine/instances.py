@@ -14,7 +14,13 @@ from ccproxy.protocols.ssmmp.state_table import StateMachine
 
 from . import reasons
 from .closing import Closing
-from .events import InstanceGone, InstanceLeaves, InstancePlaceable, InstanceServes
+from .events import (
+    InstanceGone,
+    InstanceLeaves,
+    InstancePlaceable,
+    InstanceServes,
+    PortsReleased,
+)
 from .legacy_peers import LegacyPeers
 from .rows import AgentRow, InstanceRow
 from .state import State, StoredRows
@@ -47,7 +53,7 @@ class InstanceMachine:
             "end": self._end,
             "alarm": self._alarm,
             "close_far_ends": lambda row: closing.far_ends(row.key),
-            "forget": self.store.drop,
+            "forget": self._forget,
         }
         rows = StoredRows(state, self.store.instances)
         self.machine = StateMachine(INSTANCE, effects, rows)
@@ -214,6 +220,13 @@ class InstanceMachine:
 
     def _release(self, row: InstanceRow) -> None:
         self.store.put(replace(row, ports_reserved=False, request=0))
+        if row.ports_reserved:
+            self.state.pending.append(PortsReleased())
+
+    def _forget(self, row: InstanceRow) -> None:
+        self.store.drop(row)
+        if row.ports_reserved:
+            self.state.pending.append(PortsReleased())
 
     def _release_ended(self, row: InstanceRow) -> None:
         """Agents with extensions answer when the process has ended; others at once, so that the

@@ -3,6 +3,7 @@
 They are in layers, the lowest first; each knows only the parts below it:
 
     state          rows, indexes, graph, settings, the time, the actions of a call
+    alarms         what an operator has to look at, as long as it is so
     placement      where an instance runs
     legacy_peers   what agents of the published implementation need
     sessions       the session machine
@@ -28,6 +29,7 @@ from collections.abc import Callable
 
 from ...graph import Graph
 from .agents import AgentMachine
+from .alarms import Alarms
 from .closing import Closing
 from .health import Health
 from .instances import InstanceMachine
@@ -58,13 +60,14 @@ class ManagerParts:
         random: Callable[[], float] = half,
     ) -> None:
         state = self.state = State(graph, settings or ManagerSettings(), random)
+        self.alarms = Alarms(state)
         self.placement = Placement(state)
         self.legacy_peers = LegacyPeers(state)
         self.sessions = SessionMachine(state, self.legacy_peers)
         self.closing = Closing(state, self.sessions)
         self.instances = InstanceMachine(state, self.closing, self.legacy_peers)
         self.offers = Offers(state, self.placement, self.sessions, self.instances)
-        self.services = Services(state, self.placement, self.instances, self.offers)
+        self.services = Services(state, self.alarms, self.placement, self.instances, self.offers)
         self.health = Health(state, self.instances, self.offers)
         self.reconciler = Reconciler(state, self.sessions, self.instances)
         self.agents = AgentMachine(

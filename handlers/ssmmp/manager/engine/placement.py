@@ -21,6 +21,15 @@ class Place(NamedTuple):
     reason: str
 
 
+MAX_NAMED = 5
+"""Nodes that a reason names."""
+
+
+def fixed_ports(service: GraphService) -> str:
+    """The fixed ports of a service, for a reason."""
+    return ", ".join(f"{one.name}:{one.port}" for one in service.sockets if one.port)
+
+
 def failures_key(service: str, agent: str) -> str:
     """The key of the failures of a service on a node."""
     return f"{service}@{agent}"
@@ -51,7 +60,7 @@ class Placement:
     def possible(self, name: str) -> bool:
         """True if waiting for an instance of a service makes sense."""
         desired = self.state.desired(name)
-        if self.state.service(name) is None or desired.broken:
+        if self.state.service(name) is None or desired.broken or desired.down:
             return False
         if desired.hold or self.store.instance_index.size(("live", name)):
             return True
@@ -78,6 +87,29 @@ class Placement:
             if ports is not None:
                 return Place(agent, ports, _reason(service, node, order, len(fitting)))
         return None
+
+    def obstacle(self, name: str, program: str, node: str = "") -> str:
+        """Why an instance has no place: what is in the way on each node that has its program."""
+        wanted = self.nodes(node)
+        agents = [one for one in self.store.agents.values() if one.key in wanted]
+        having = [one for one in agents if program in one.repository]
+        if not having:
+            return f"{node} has not the program {program}" if node else f"no node has {program}"
+        said = [f"{one.key}: {self._obstacle_on(one, name)}" for one in having[:MAX_NAMED]]
+        more = len(having) - len(said)
+        return "; ".join([*said, *([f"and {more} more"] if more > 0 else ())])
+
+    def _obstacle_on(self, agent: AgentRow, name: str) -> str:
+        service = self.state.service(name)
+        if agent.state is not AgentState.REGISTERED:
+            return f"is {agent.state}"
+        failed = self.store.failures.get(failures_key(name, agent.key))
+        if failed and failed.until > self.state.now:
+            return f"{len(failed.times)} failures there"
+        if service and not self.fixed_free(agent.address, service):
+            return f"{fixed_ports(service)} is taken"
+        low, high = self.state.graph.ports
+        return f"no port of {low}-{high} is free"
 
     def nodes(self, node: str) -> set[str]:
         """The keys of the agents that `node` names: by key, else by node name or address; all of

@@ -21,7 +21,7 @@ from ...commands import (
     text_of,
 )
 from ...graph import GraphService
-from .placement import Placement
+from .placement import Placement, fixed_ports
 from .rows import LAST, AgentRow, InstanceRow, OperationStep
 from .state import State
 from .store import staying
@@ -194,7 +194,7 @@ class Planner:
         free = {one.address for one in agents if self.placement.fixed_free(one.address, service)}
         if len(free) >= more:
             return ""
-        ports = ", ".join(f"{one.name}:{one.port}" for one in fixed)
+        ports = fixed_ports(service)
         return f"{more} more of {service.name}, but {ports} is free on {len(free)} addresses"
 
     def _sessions_to(self, key: int) -> int:
@@ -240,8 +240,7 @@ class Planner:
         service = self.state.service(row.service)
         if service is None or any(self._ports_fit(one, service, row) for one in fitting):
             return ""
-        ports = ", ".join(f"{one.name}:{one.port}" for one in service.sockets if one.port)
-        return f"{ports} of {row.service} is taken on {node or 'every other node'}"
+        return f"{fixed_ports(service)} of {row.service} is taken on {node or 'every other node'}"
 
     def _ports_fit(self, agent: AgentRow, service: GraphService, row: InstanceRow) -> bool:
         """True if the fixed ports are free on a node when an instance moves there; one that must be

@@ -106,7 +106,8 @@ class SessionRow:
 class DesiredState:
     """What is wanted of a service: `target` instances of `program`. `hold` = requests wait and
     nothing is started on demand; `broken` is the reason why nothing can be started at all; `scaled`
-    is when the load last added an instance."""
+    is when the load last added an instance; `down` = the operator has stopped it: nothing is
+    started, and requests are refused."""
 
     key: str
     target: int = 0
@@ -114,6 +115,7 @@ class DesiredState:
     hold: bool = False
     broken: str = ""
     scaled: float = 0.0
+    down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,20 @@ class OperationRow:
         return sum(one.state == "done" for one in self.steps), len(self.steps)
 
 
-StateRow = AgentRow | InstanceRow | SessionRow | DesiredState | NodeFailures | OperationRow
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """An alarm that stands: `what` there is about `subject`, since when, and why."""
+
+    key: str
+    what: str
+    subject: str
+    detail: str = ""
+    since: float = 0.0
+
+
+StateRow = (
+    AgentRow | InstanceRow | SessionRow | DesiredState | NodeFailures | OperationRow | AlarmRow
+)
 
 TABLES: dict[str, type[StateRow]] = {
     "agent": AgentRow,
@@ -179,6 +194,7 @@ TABLES: dict[str, type[StateRow]] = {
     "goal": DesiredState,
     "trouble": NodeFailures,
     "operation": OperationRow,
+    "alarm": AlarmRow,
 }
 """The tables of the journal by name; the names stand in the state files of older versions."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...graph import GraphService
 from . import reasons
+from .alarms import AT_MOST, BROKEN, GIVEN_UP, NO_PLACE, Alarms
 from .instances import InstanceMachine
 from .offers import Offers
 from .placement import Placement, failures_key
@@ -21,16 +22,25 @@ from .tables import ENDED, InstanceState
 _NOT_OF_THE_NODE = frozenset({423, 409})
 """Statuses of a failed start that say nothing about the node: the next instance there gets other
 ports and another id."""
+_RELIEVED = 0.75
+"""The part of scale_at below which a service at its most is no alarm any more: at the limit itself
+every session would raise and clear it."""
 
 
 class Services:
     """`change` says what is wanted of a service, `balance` brings about what is wanted."""
 
     def __init__(
-        self, state: State, placement: Placement, instances: InstanceMachine, offers: Offers
+        self,
+        state: State,
+        alarms: Alarms,
+        placement: Placement,
+        instances: InstanceMachine,
+        offers: Offers,
     ) -> None:
         self.state = state
         self.store = state.store
+        self.alarms = alarms
         self.placement = placement
         self.instances = instances
         self.offers = offers
@@ -39,6 +49,8 @@ class Services:
         """Change what is wanted of a service."""
         desired = replace(self.state.desired(name), **changes)
         self.store.put(desired)
+        if not desired.broken:
+            self.alarms.end(BROKEN, name)
         return desired
 
     def balance(self, name: str) -> None:
@@ -51,7 +63,12 @@ class Services:
         wanted = desired.target
         if not desired.hold and self.store.session_index.size(("waiting", name)):
             wanted = max(wanted, service.replicas.least, 1)
-        if desired.broken or desired.hold or (service.alone and self._one_leaves(name)):
+        if (
+            desired.broken
+            or desired.hold
+            or desired.down
+            or (service.alone and self._one_leaves(name))
+        ):
             return
         most = max(service.replicas.most, desired.target)
         while index.size(("staying", name)) < min(wanted, most):
@@ -67,6 +84,9 @@ class Services:
         """Plan the instances that are missing of every service."""
         for name in self.state.graph.services:
             self.balance(name)
+        for row in list(self.store.alarms.values()):
+            self._check_places(row.subject)
+            self.check_load(row.subject)
 
     def _one_leaves(self, name: str) -> bool:
         index = self.store.instance_index
@@ -93,10 +113,8 @@ class Services:
             return
         service = self.state.service(row.service)
         place = self.placement.find(service, row.program, row.node) if service else None
-        if place is None:
-            retry = self.placement.retry_at(row.service, row.program)
-            deadline = retry if retry > self.state.now else 0.0
-            self.store.put(replace(row, deadline=deadline))
+        if service is None or place is None:
+            self._wait_for_place(row)
             return
         self.state.notice("placed", key, f"{row.service} on {place.agent.key}: {place.reason}")
         request = self.store.next("message")
@@ -104,6 +122,32 @@ class Services:
             key, "place", agent=place.agent.key, address=place.agent.address,
             sockets=place.ports, ports_reserved=True, request=request,
         )  # fmt: skip
+        self._check_places(row.service)
+
+    def _wait_for_place(self, row: InstanceRow) -> None:
+        """Say when to look for a place again: when a node is worth trying that failed before, and
+        after start_timeout, when the lack of a place becomes an alarm."""
+        late = row.since + self.state.settings.start_timeout
+        if late <= self.state.now:
+            why = self.placement.obstacle(row.service, row.program, row.node)
+            self.alarms.begin(NO_PLACE, row.service, why)
+        retry = self.placement.retry_at(row.service, row.program)
+        times = [one for one in (late, retry) if one > self.state.now]
+        self.store.put(replace(row, deadline=min(times, default=0.0)))
+
+    def _check_places(self, name: str) -> None:
+        """Clear the alarm of a service none of whose instances waits for a place."""
+        if not self.store.instance_index.size(("planned", name)):
+            self.alarms.end(NO_PLACE, name)
+
+    def ports_released(self) -> None:
+        """Ports are free again: place what waits, the oldest first, as long as there is a place."""
+        index = self.store.instance_index
+        for name in self.state.graph.services:
+            while (key := index.first(("planned", name))) is not None:
+                self.find_place(key)
+                if self.store.instances[key].state is InstanceState.PLANNED:
+                    break
 
     def use(self, agent: AgentRow) -> None:
         """An agent takes instances: what could not be started at all is tried again, what waits is
@@ -133,6 +177,8 @@ class Services:
             self._failed(row)
         if row.state in ENDED:
             self._lower(row, failed)
+        self._check_places(row.service)
+        self.check_load(row.service)
         self.balance(row.service)
         if not self.placement.possible(row.service):
             self.offers.refuse_waiting(row.service, 503)
@@ -155,7 +201,7 @@ class Services:
         if row.status == 422:
             why = f"status 422 from {row.agent}: sockets or plugs do not fit the program"
             self.change(row.service, broken=why)
-            self.state.alarm("broken", row.service, why)
+            self.alarms.begin(BROKEN, row.service, why)
             return
         if row.agent:
             self._avoid(row)
@@ -174,10 +220,16 @@ class Services:
         until = now + min(wait, settings.backoff_most)
         if len(times) >= settings.restart_limit:
             until = now + settings.restart_window
-            self.state.alarm("given up", key, f"{len(times)} failures")
+            wait = f"not started there for {settings.restart_window:g} s"
+            self.alarms.begin(GIVEN_UP, key, f"{len(times)} failures, {wait}: {_why(row)}")
         times = times[-settings.restart_limit :]
         forget = max(until, now + settings.restart_window)
         self.store.put(NodeFailures(key, times, in_row, until, forget))
+
+    def forgive(self, failures: NodeFailures) -> None:
+        """Failures are so long ago that they say nothing any more."""
+        self.store.drop(failures)
+        self.alarms.end(GIVEN_UP, failures.key)
 
     # When the load grows
 
@@ -186,14 +238,38 @@ class Services:
         service = self.state.service(name)
         if service is None or not service.scale_at:
             return
-        desired = self.state.desired(name)
-        running = self.store.instance_index.of(("ready", name))
-        count = self.store.instance_index.size(("staying", name))
-        resting = self.state.now - desired.scaled < service.cooldown
-        if not running or count != len(running) or count >= service.replicas.most or resting:
+        index, open_ = self.store.instance_index, self.store.session_index.size(("into", name))
+        running, count = index.size(("ready", name)), index.size(("staying", name))
+        if not running or count != running or open_ < service.scale_at * running:
             return
-        open_ = sum(self.store.session_index.size(("to", key)) for key in running)
-        if open_ >= service.scale_at * len(running):
+        if count >= service.replicas.most:
+            self.alarms.begin(AT_MOST, name, f"{count} instances have {open_} sessions, and the "
+                              f"graph allows {service.replicas.most}")  # fmt: skip
+        elif self.state.now - self.state.desired(name).scaled >= service.cooldown:
             self.change(name, scaled=self.state.now)
-            self.state.notice("scaled", name, f"{open_} sessions on {len(running)} instances")
+            self.state.notice("scaled", name, f"{open_} sessions on {running} instances")
             self.plan(service)
+
+    def session_gone(self, instance: int) -> None:
+        """A session of an instance has ended: its service may have room again."""
+        row = self.store.instances.get(instance)
+        if row is not None:
+            self.check_load(row.service)
+
+    def check_load(self, name: str) -> None:
+        """Clear the alarm of a service that is not at its most any more, or has less to do."""
+        if not self.alarms.stands(AT_MOST, name):
+            return
+        service = self.state.service(name)
+        count = self.store.instance_index.size(("staying", name))
+        open_ = self.store.session_index.size(("into", name))
+        most = service.replicas.most if service and service.scale_at else count + 1
+        if service is None or count < most or open_ < _RELIEVED * service.scale_at * count:
+            self.alarms.end(AT_MOST, name)
+
+
+def _why(row: InstanceRow) -> str:
+    """Why an instance ended, whether that was a failure or not."""
+    if row.state is InstanceState.FAILED:
+        return reasons.of_failure(row)
+    return "the program ended"

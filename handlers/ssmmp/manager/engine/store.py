@@ -19,6 +19,7 @@ from .rows import (
     COUNTER,
     NAMES,
     AgentRow,
+    AlarmRow,
     DesiredState,
     InstanceRow,
     NodeFailures,
@@ -49,6 +50,8 @@ def _instance_groups(row: InstanceRow) -> tuple[Hashable, ...]:
         groups += [("live", row.service), ("on", row.agent)]
         if staying(row):
             groups.append(("staying", row.service))
+    if row.state is InstanceState.PLANNED:
+        groups.append(("planned", row.service))
     if row.state is InstanceState.RUNNING:
         good = row.health in _HEALTHY or not row.health
         groups.append(("ready" if good else "poor", row.service))
@@ -66,6 +69,7 @@ def _session_groups(row: SessionRow) -> tuple[Hashable, ...]:
     groups: list[Hashable] = []
     if row.state in CONNECTED:
         groups += [("from", row.source), ("to", row.dest), ("edge", row.source_service, row.plug)]
+        groups.append(("into", row.service))
     if row.state in PENDING or (row.state in CLOSES and not row.from_port):
         groups.append(("pending", row.agent, row.message))
         if row.dest and not row.from_port:
@@ -98,6 +102,7 @@ class Store:
         self.desired: dict[str, DesiredState] = {}
         self.failures: dict[str, NodeFailures] = {}
         self.operations: dict[int, OperationRow] = {}
+        self.alarms: dict[str, AlarmRow] = {}
         self.counters: dict[str, int] = {}
         self.agent_index: Index[AgentRow, str] = Index(_agent_groups)
         self.instance_index: Index[InstanceRow, int] = Index(_instance_groups)
@@ -109,7 +114,7 @@ class Store:
         self._tables: dict[str, dict[Any, Any]] = {
             "agent": self.agents, "instance": self.instances, "session": self.sessions,
             "goal": self.desired, "trouble": self.failures, "operation": self.operations,
-            COUNTER: self.counters,
+            "alarm": self.alarms, COUNTER: self.counters,
         }  # fmt: skip
         self._indexes: dict[str, Index[Any, Any]] = {
             "agent": self.agent_index,

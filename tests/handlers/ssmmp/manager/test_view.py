@@ -13,6 +13,7 @@ def test_everything_is_json(talk):
     talk.ask("a", 1, 9, "orders_client orders orders_api")
     talk.ack("a", 9, 40000)
     found = view.status(talk.manager, talk.now + 3)
+    assert found["alarms"] == []
     assert json.loads(json.dumps(found)) == found
     assert {one["agent"] for one in found["agents"]} == {"fd00::1", "fd00::2"}
     orders = next(one for one in found["services"] if one["service"] == "orders")
@@ -73,5 +74,5 @@ def test_the_summary_counts_by_state(talk):
     talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
     assert view.summary(talk.manager) == {
         "app": "app", "agents": {"REGISTERED": 2}, "instances": {"RUNNING": 2},
-        "sessions": {"OFFERED": 1}, "operations": {},
+        "sessions": {"OFFERED": 1}, "operations": {}, "alarms": 0,
     }  # fmt: skip

@@ -34,14 +34,30 @@ GRAPH = {"edges": [{"source": "web", "open": 2}], "text": "web (gateway)\n"}
 
 
 def test_status_is_every_table_but_sessions(capsys):
-    rows = {name: [{words[0]: "x"}] for name, words in show.TABLES.items()}
+    rows = {name: [{words[0]: "x", "target": 1}] for name, words in show.TABLES.items()}
     manager = FakeManager(summary=SUMMARY, graph=GRAPH, **rows)
     assert show.status(manager, options()) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "shop: sessions 1 CLOSED, 2 OPEN"
     heads = [line.split()[0] for line in lines if line.isupper()]
-    assert heads == ["AGENT", "SERVICE", "INSTANCE", "OPERATION"]
+    assert heads == ["ALARM", "AGENT", "SERVICE", "INSTANCE", "OPERATION"]
     assert ("sessions", False) not in manager.asked
+
+
+def test_no_alarm_is_no_table_and_a_target_of_nothing_is_explained(capsys):
+    services = [
+        {"service": "web", "target": 2, "start": "eager"},
+        {"service": "orders", "target": 0, "start": "on-demand"},
+        {"service": "idle", "target": 0, "start": "eager"},
+        {"service": "store", "target": 1, "start": "on-demand", "down": True},
+    ]
+    show.status(FakeManager(summary=SUMMARY, graph=GRAPH, services=services), options())
+    lines = [one.split("  ") for one in capsys.readouterr().out.splitlines()]
+    assert not any("ALARM" in one for one in lines)
+    found = {one[0].strip(): [cell.strip() for cell in one if cell][3] for one in lines if one[3:]}
+    assert found == {
+        "SERVICE": "TARGET", "web": "2", "orders": "on demand", "idle": "0", "store": "down"
+    }  # fmt: skip
 
 
 def test_status_as_json_has_the_edges_too(capsys):

@@ -125,7 +125,7 @@ def test_a_state_file_of_an_older_version_is_read(text, row):
     found = JOURNAL.from_text(*text)
     assert (found.table, found.row) == (text[0], row)
     again = JOURNAL.to_text(found)
-    if text[0] != "instance":
+    if text[0] not in ("instance", "goal") or text[2] is None:
         assert again == text
         return
     # Newer versions have more fields, at the end.
