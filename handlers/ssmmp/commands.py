@@ -108,10 +108,27 @@ class StopInstance:
     hard: bool = _flag("kill it")
 
 
-OperatorCommand = Drain | Undrain | Migrate | Scale | Update | Rebalance | StopInstance
+@dataclass(frozen=True, slots=True)
+class Down:
+    """End the whole application, clients before the services that they use."""
+
+    word: ClassVar[str] = "down"
+    about: ClassVar[str] = "stop everything, gateways first and storage last"
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """Start again what `down` has stopped."""
+
+    word: ClassVar[str] = "up"
+    about: ClassVar[str] = "start again what `down` has stopped"
+
+
+OperatorCommand = Drain | Undrain | Migrate | Scale | Update | Rebalance | StopInstance | Down | Up
 
 COMMANDS: dict[str, type[OperatorCommand]] = {
-    one.word: one for one in (Drain, Undrain, Migrate, Scale, Update, Rebalance, StopInstance)
+    one.word: one
+    for one in (Drain, Undrain, Migrate, Scale, Update, Rebalance, StopInstance, Down, Up)
 }
 """The commands by the words that an operator uses."""
 

@@ -91,6 +91,21 @@ class Graph:
         return (one for one in self.edges() if one[1].service == name)
 
 
+def layers(graph: Graph) -> list[list[str]]:
+    """The services by how far they are from the users: gateways first, and each service behind all
+    that connect to it. If only services are left that are in cycles or behind one, all of them are
+    one layer, but for storage, which comes after it."""
+    found, left = [], dict.fromkeys(graph.services)
+    while left:
+        used = {edge.service for source, edge in graph.edges() if source in left}
+        layer = [name for name in left if name not in used]
+        layer = layer or [name for name in left if graph.services[name].kind != "baas"]
+        found.append(layer or list(left))
+        for name in found[-1]:
+            del left[name]
+    return found
+
+
 def cycle(graph: Graph) -> list[str]:
     """The services of one cycle, the first one again at the end; empty if the graph has none."""
     targets = {name: {edge.service for edge in one.plugs} for name, one in graph.services.items()}

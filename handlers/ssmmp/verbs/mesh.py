@@ -29,6 +29,7 @@ examples:
   ccserver mesh tcp://127.0.0.1:22670 scale orders 3
   ccserver mesh conf/manager.ini update orders=orders@2
   ccserver mesh conf/manager.ini cancel 7                       begin no further step
+  ccserver mesh conf/manager.ini down                           stop everything in order
   ccserver mesh conf/manager.ini events --follow
 
 Each operation shows its plan first, then its steps as they are done; it goes on without us.

@@ -39,6 +39,8 @@ STEP_TEXTS = {
     "watch": "watch {subject}",
     "empty node": "place nothing more on {subject}",
     "use node": "place on {subject} again",
+    "down": "stop {subject}, {number} instances",
+    "up": "start {subject} again, {number} instances",
 }
 """The steps of plans in words, by their kind."""
 

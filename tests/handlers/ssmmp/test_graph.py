@@ -1,4 +1,4 @@
-from ccproxy_handlers.ssmmp.graph import Edge, Graph, GraphService, cycle
+from ccproxy_handlers.ssmmp.graph import Edge, Graph, GraphService, cycle, layers
 
 
 def made(**edges):
@@ -24,3 +24,15 @@ def test_cycle():
     found = cycle(made(a="b", b="c", c="b"))
     assert found in (["b", "c", "b"], ["c", "b", "c"])
     assert cycle(made(a="x")) == []
+
+
+def test_layers():
+    assert layers(made(a="bc", b="c", c="", d="c")) == [["a", "d"], ["b"], ["c"]]
+    assert layers(made()) == []
+
+
+def test_what_is_in_a_cycle_is_one_layer_and_storage_comes_last():
+    graph = made(a="b", b="c", c="bs", s="")
+    services = {**graph.services, "s": GraphService("s", kind="baas")}
+    assert layers(Graph("g", services)) == [["a"], ["b", "c"], ["s"]]
+    assert layers(Graph("g", {"s": GraphService("s", kind="baas", plugs=(Edge("p", "s", "x"),))}))

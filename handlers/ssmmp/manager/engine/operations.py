@@ -6,19 +6,13 @@ It must never read a message: what steps wait for, it sees in the state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from . import reasons
-from .agents import AgentMachine
-from .closing import Closing
-from .instances import InstanceMachine
 from .plans import OperationPlan
-from .rows import LAST, InstanceRow, OperationRow, OperationStep
-from .services import Services
+from .rows import LAST, WHOLE_GROUPS, OperationRow, OperationStep
 from .state import State
-from .store import staying
-from .tables import ENDED, InstanceState
+from .steps import Steps
+from .tables import InstanceState
 
 _UNDER_WAY = ("running", "stopping")
 _ONLY_WAIT = ("await", "watch")
@@ -26,46 +20,13 @@ _ONLY_WAIT = ("await", "watch")
 
 
 class Operations:
-    """`begin` has the function that starts a step, by its kind; `look` the one that says the state
-    of a step that takes time. `dirty` = something happened since operations were looked at."""
+    """`dirty` = something happened since operations were looked at."""
 
-    def __init__(
-        self,
-        state: State,
-        closing: Closing,
-        instances: InstanceMachine,
-        services: Services,
-        agents: AgentMachine,
-    ) -> None:
+    def __init__(self, state: State, steps: Steps) -> None:
         self.state = state
         self.store = state.store
-        self.closing = closing
-        self.instances = instances
-        self.services = services
-        self.agents = agents
+        self.steps = steps
         self.dirty = False
-        self.begin: dict[str, Callable[[OperationStep], OperationStep]] = {
-            "start": self._start,
-            "drain": self._drain,
-            "kill": self._kill,
-            "close": self._close,
-            "hold": lambda step: self._goal(step, hold=True),
-            "release": self._release,
-            "goal": lambda step: self._goal(step, target=step.number),
-            "program": lambda step: self._goal(step, program=step.node, broken=""),
-            "await": lambda step: replace(step, until=self._limit()),
-            "watch": self._watch,
-            "empty node": self._empty_node,
-            "use node": self._use_node,
-        }
-        self.look: dict[str, Callable[[OperationStep], str]] = {
-            "start": self._started,
-            "drain": self._gone,
-            "kill": self._gone,
-            "close": self._closed,
-            "await": self._awaited,
-            "watch": lambda step: "running",
-        }
 
     def execute(self, plan: OperationPlan) -> int:
         """Begin to carry out a plan; the id of the operation."""
@@ -130,17 +91,22 @@ class Operations:
     def _looked(self, step: OperationStep) -> OperationStep:
         if step.state != "running":
             return step
-        return replace(step, state=self.look[step.kind](step))
+        return replace(step, state=self.steps.look[step.kind](step))
 
     def _begun(self, step: OperationStep) -> OperationStep:
-        begun = self.begin[step.kind](step)
-        state = "running" if step.kind in self.look and begun.state == "planned" else begun.state
+        begun = self.steps.begin[step.kind](step)
+        state = (
+            "running" if step.kind in self.steps.look and begun.state == "planned" else begun.state
+        )
         return replace(begun, state="done" if state == "planned" else state)
 
     def _next(self, row: OperationRow, steps: list[OperationStep]) -> list[int]:
         """Places of the steps to begin now: the next one of each of the first open groups."""
         open_ = [one for one in steps if one.state != "done"]
         groups = list(dict.fromkeys(one.group for one in open_))
+        if row.parallel == WHOLE_GROUPS:
+            first = ("planned", *groups[:1])
+            return [place for place, one in enumerate(steps) if (one.state, one.group) == first]
         middle = [one for one in groups if one not in (0, LAST)]
         if 0 in groups:
             groups = [0]
@@ -158,10 +124,10 @@ class Operations:
         for step in steps:
             made = self.store.instances.get(step.product)
             if step.state == "failed":
-                return f"{step.kind} {step.subject} failed{reasons.of_product(made)}"
+                return f"{step.kind} {step.subject} failed{self.steps.why(step)}"
             failed = made is None or made.state is InstanceState.FAILED
             if row.previous_program and step.kind == "start" and step.state == "done" and failed:
-                return f"new instance {step.product} failed{reasons.of_product(made)}"
+                return f"new instance {step.product} failed{self.steps.why(step)}"
         return ""
 
     def _finish(self, row: OperationRow, steps: list[OperationStep]) -> None:
@@ -185,13 +151,7 @@ class Operations:
     def _undo(self, steps: list[OperationStep]) -> None:
         """End new instances that do not run, and let a node that is not empty be used again."""
         for step in steps:
-            made = self.store.instances.get(step.product)
-            if made and made.state in (InstanceState.PLANNED, InstanceState.STARTING):
-                self.instances.drain(made)
-            if step.kind == "empty node" and step.state == "done":
-                agent = self.store.agents.get(step.subject)
-                if agent and agent.draining:
-                    self.agents.undrain(agent)
+            self.steps.undo(step)
 
     def _put(self, row: OperationRow) -> None:
         if row.state not in _UNDER_WAY:
@@ -204,8 +164,7 @@ class Operations:
                 "operation", row.key, f"{row.command}: {row.state} {row.reason}".strip()
             )
             for step in row.steps:
-                if step.kind == "hold" and self.state.desired(step.subject).hold:
-                    self._release(step)
+                self.steps.let_go(step)
 
     def _fail(self, row: OperationRow, steps: list[OperationStep], why: str) -> None:
         self._put(replace(row, steps=tuple(steps), state="failed", reason=why))
@@ -230,71 +189,3 @@ class Operations:
             back.append(OperationStep("drain", str(key), group=group))
         command = f"turn back {row.command}"
         return self.execute(OperationPlan(command, tuple(back), parallel=row.parallel))
-
-    def _limit(self) -> float:
-        return self.state.now + 2 * self.state.settings.start_timeout
-
-    def _start(self, step: OperationStep) -> OperationStep:
-        service = self.state.service(step.subject)
-        if service is None:
-            return replace(step, state="failed")
-        made = self.services.plan(service, step.node)
-        return replace(step, product=made.key, until=self._limit())
-
-    def _started(self, step: OperationStep) -> str:
-        made = self.store.instances.get(step.product)
-        if made is None or made.state in ENDED:
-            return "failed"
-        return "done" if made.state is InstanceState.RUNNING else "running"
-
-    def _drain(self, step: OperationStep) -> OperationStep:
-        row = self._instance(step)
-        if row and staying(row):
-            self.instances.drain(row)
-        return step
-
-    def _kill(self, step: OperationStep) -> OperationStep:
-        row = self._instance(step)
-        if row:
-            self.instances.kill(row)
-        return step
-
-    def _instance(self, step: OperationStep) -> InstanceRow | None:
-        return self.store.instances.get(int(step.subject))
-
-    def _gone(self, step: OperationStep) -> str:
-        row = self._instance(step)
-        return "done" if row is None or row.state in ENDED else "running"
-
-    def _goal(self, step: OperationStep, **changes: object) -> OperationStep:
-        self.services.change(step.subject, **changes)
-        self.services.balance(step.subject)
-        return step
-
-    def _release(self, step: OperationStep) -> OperationStep:
-        self.services.release(step.subject)
-        return step
-
-    def _awaited(self, step: OperationStep) -> str:
-        index = self.store.instance_index
-        ready = index.size(("ready", step.subject)) + index.size(("poor", step.subject))
-        return "done" if ready >= step.number else "running"
-
-    def _watch(self, step: OperationStep) -> OperationStep:
-        return replace(step, until=self.state.now + self.state.settings.update_watch)
-
-    def _empty_node(self, step: OperationStep) -> OperationStep:
-        self.agents.drain(self.store.agents[step.subject])
-        return step
-
-    def _use_node(self, step: OperationStep) -> OperationStep:
-        self.agents.undrain(self.store.agents[step.subject])
-        return step
-
-    def _close(self, step: OperationStep) -> OperationStep:
-        self.closing.close_surplus(int(step.subject), step.number)
-        return step
-
-    def _closed(self, step: OperationStep) -> str:
-        left = self.closing.close_surplus(int(step.subject), step.number)
-        return "running" if left else "done"

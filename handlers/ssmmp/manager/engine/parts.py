@@ -14,7 +14,9 @@ They are in layers, the lowest first; each knows only the parts below it:
     health         what agents report of instances, and probes of agents
     reconcile      what an agent that is back says it runs
     agents         the agent machine
+    feasibility    whether there is room for what a plan wants
     plans          what a command of the operator would do
+    steps          what the steps of a plan do
     operations     plans that are carried out
     messages       which part gets a message
     engine         which part gets a call, a deadline, or an event
@@ -31,6 +33,7 @@ from ...graph import Graph
 from .agents import AgentMachine
 from .alarms import Alarms
 from .closing import Closing
+from .feasibility import Feasibility
 from .health import Health
 from .instances import InstanceMachine
 from .legacy_peers import LegacyPeers
@@ -43,6 +46,7 @@ from .services import Services
 from .sessions import SessionMachine
 from .settings import ManagerSettings
 from .state import State
+from .steps import Steps
 
 
 def half() -> float:
@@ -73,7 +77,7 @@ class ManagerParts:
         self.agents = AgentMachine(
             state, self.instances, self.services, self.health, self.reconciler
         )
-        self.planner = Planner(state, self.placement)
-        self.operations = Operations(
-            state, self.closing, self.instances, self.services, self.agents
-        )
+        self.feasibility = Feasibility(state, self.placement)
+        self.planner = Planner(state, self.feasibility)
+        self.steps = Steps(state, self.closing, self.instances, self.services, self.agents)
+        self.operations = Operations(state, self.steps)

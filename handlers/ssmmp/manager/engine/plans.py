@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...commands import (
+    Down,
     Drain,
     Migrate,
     OperatorCommand,
@@ -17,12 +18,13 @@ from ...commands import (
     Scale,
     StopInstance,
     Undrain,
+    Up,
     Update,
     text_of,
 )
-from ...graph import GraphService
-from .placement import Placement, fixed_ports
-from .rows import LAST, AgentRow, InstanceRow, OperationStep
+from ...graph import layers
+from .feasibility import Feasibility
+from .rows import LAST, WHOLE_GROUPS, AgentRow, InstanceRow, OperationStep
 from .state import State
 from .store import staying
 from .tables import LIVE, InstanceState
@@ -44,10 +46,11 @@ class OperationPlan:
 class Planner:
     """`plan` makes the plan of a command in the present state."""
 
-    def __init__(self, state: State, placement: Placement) -> None:
+    def __init__(self, state: State, feasibility: Feasibility) -> None:
         self.state = state
         self.store = state.store
-        self.placement = placement
+        self.feasibility = feasibility
+        self.placement = feasibility.placement
         self._plans: dict[type[OperatorCommand], Callable[[Any], OperationPlan]] = {
             Drain: self._drain,
             Undrain: self._undrain,
@@ -56,6 +59,8 @@ class Planner:
             Update: self._update,
             Rebalance: self._rebalance,
             StopInstance: self._stop,
+            Down: self._down,
+            Up: self._up,
         }
 
     def plan(self, command: OperatorCommand) -> OperationPlan:
@@ -72,7 +77,7 @@ class Planner:
         rows = [row for row in map(self.store.instances.__getitem__, keys) if staying(row)]
         steps = [OperationStep("empty node", agent.key, group=0)]
         for group, row in enumerate(rows, 1):
-            why = self._no_other_place(row, "")
+            why = self.feasibility.no_other_place(row, "")
             if why and not command.force:
                 return _refused(command, why + "; --force stops it all the same")
             unwanted = not self.state.desired(row.service).target and not self._busy(row)
@@ -90,8 +95,8 @@ class Planner:
         row = self._instance(command.instance)
         if row is None or not staying(row):
             return _refused(command, f"no instance {command.instance} that could be moved")
-        why = self._no_other_place(row, command.node)
-        steps = tuple(self._move(row, 1, command.node or self._best_other_node(row)))
+        why = self.feasibility.no_other_place(row, command.node)
+        steps = tuple(self._move(row, 1, command.node or self.feasibility.best_other_node(row)))
         return OperationPlan(text_of(command), steps, self._touched([row]), why)
 
     def _stop(self, command: StopInstance) -> OperationPlan:
@@ -114,8 +119,10 @@ class Planner:
             least, most = service.replicas
             why = f"the graph has replicas = {least}-{most} for {service.name}"
             return _refused(command, f"{command.count} instances, but {why}")
+        if self.state.desired(service.name).down:
+            return _refused(command, f"{service.name} is down; `up` starts it again")
         rows = sorted(self._staying(service.name), key=self._worth)
-        lacks = self._lack_of_ports(service, command.count - len(rows))
+        lacks = self.feasibility.lack_of_ports(service, command.count - len(rows))
         if lacks:
             return _refused(command, lacks)
         surplus = rows[: max(0, len(rows) - command.count)]
@@ -133,6 +140,9 @@ class Planner:
         if not self.placement.able(command.program):
             return _refused(command, f"no node has the program {command.program}")
         rows = [one for one in self._staying(service.name) if one.program != command.program]
+        lacks = self.feasibility.lack_in_update(service, command.program, rows)
+        if lacks:
+            return _refused(command, lacks)
         steps = [OperationStep("program", service.name, command.program, group=0)]
         for group, row in enumerate(rows):
             moves = self._move(row, group)
@@ -165,6 +175,28 @@ class Planner:
         touches = tuple(f"instance {one.subject}: down to {one.number} sessions" for one in steps)
         return OperationPlan(text_of(command), tuple(steps), touches, parallel=max(1, len(steps)))
 
+    def _down(self, command: Down) -> OperationPlan:
+        steps: list[OperationStep] = []
+        rows: list[InstanceRow] = []
+        for group, names in enumerate(layers(self.state.graph)):
+            for name in names:
+                live = self.store.instance_index.of(("live", name))
+                if live or not self.state.desired(name).down:
+                    rows += [self.store.instances[key] for key in live]
+                    steps.append(OperationStep("down", name, number=len(live), group=group))
+        return OperationPlan(
+            text_of(command), tuple(steps), self._touched(rows), parallel=WHOLE_GROUPS
+        )
+
+    def _up(self, command: Up) -> OperationPlan:
+        steps = []
+        for group, names in enumerate(reversed(layers(self.state.graph))):
+            for desired in map(self.state.desired, names):
+                if desired.down:
+                    number = 0 if desired.broken else desired.target
+                    steps.append(OperationStep("up", desired.key, number=number, group=group))
+        return OperationPlan(text_of(command), tuple(steps), parallel=WHOLE_GROUPS)
+
     # What they share
 
     def _instance(self, key: int) -> InstanceRow | None:
@@ -183,19 +215,6 @@ class Planner:
         """The order in which instances of a service are ended when there are too many: first those
         that do not run, whatever they wait for, then those with the fewest sessions."""
         return row.state is InstanceState.RUNNING, self._sessions_to(row.key)
-
-    def _lack_of_ports(self, service: GraphService, more: int) -> str:
-        """Why so many more instances cannot have the fixed ports of their service, empty if they
-        can."""
-        fixed = tuple(one for one in service.sockets if one.port)
-        agents = self.placement.able(self.state.desired(service.name).program)
-        if not fixed or more <= 0 or not agents:
-            return ""
-        free = {one.address for one in agents if self.placement.fixed_free(one.address, service)}
-        if len(free) >= more:
-            return ""
-        ports = fixed_ports(service)
-        return f"{more} more of {service.name}, but {ports} is free on {len(free)} addresses"
 
     def _sessions_to(self, key: int) -> int:
         return self.store.session_index.size(("to", key))
@@ -226,35 +245,6 @@ class Planner:
             hold = OperationStep("hold", row.service, group=group)
             return [hold, drain, start, OperationStep("release", row.service, group=group)]
         return [start, drain]
-
-    def _no_other_place(self, row: InstanceRow, node: str) -> str:
-        """Why an instance has no other place, empty if it has one; `node` empty = anywhere but
-        where it is."""
-        agents = self.placement.able(self.state.desired(row.service).program)
-        wanted = self.placement.nodes(node)
-        fitting = [one for one in agents if one.key in wanted]
-        if not node:
-            fitting = [one for one in fitting if one.key != row.agent]
-        if not fitting:
-            return f"no {node or 'other node'} can run {row.service} for instance {row.key}"
-        service = self.state.service(row.service)
-        if service is None or any(self._ports_fit(one, service, row) for one in fitting):
-            return ""
-        return f"{fixed_ports(service)} of {row.service} is taken on {node or 'every other node'}"
-
-    def _ports_fit(self, agent: AgentRow, service: GraphService, row: InstanceRow) -> bool:
-        """True if the fixed ports are free on a node when an instance moves there; one that must be
-        alone has left by then, and with it its ports."""
-        leaves = service.alone and agent.address == row.address
-        return leaves or self.placement.fixed_free(agent.address, service)
-
-    def _best_other_node(self, row: InstanceRow) -> str:
-        """The node an instance would move to: the first in rank that is not its own."""
-        service = self.state.graph.services[row.service]
-        agents = self.placement.able(self.state.desired(row.service).program)
-        others = [one for one in agents if one.key != row.agent]
-        ranks = (self.placement.rank(service, one) for one in others)
-        return min(ranks, default=(0, 0, 0, ""))[3]
 
 
 def _refused(command: OperatorCommand, why: str) -> OperationPlan:

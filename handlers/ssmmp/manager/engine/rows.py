@@ -148,6 +148,8 @@ class OperationStep:
 
 LAST = 1_000_000
 """The group of the steps that come after all others."""
+WHOLE_GROUPS = 0
+"""As `parallel`: all steps of a group are under way at once, and one group follows another."""
 
 
 @dataclass(frozen=True, slots=True)

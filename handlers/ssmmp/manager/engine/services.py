@@ -80,6 +80,13 @@ class Services:
         self.balance(name)
         self.offers.answer_waiting(name)
 
+    def stop(self, name: str) -> None:
+        """End all instances of a service, and start none until it is wanted again."""
+        self.change(name, down=True)
+        self.offers.refuse_waiting(name, 503)
+        for key in list(self.store.instance_index.of(("staying", name))):
+            self.instances.drain(self.store.instances[key])
+
     def balance_all(self) -> None:
         """Plan the instances that are missing of every service."""
         for name in self.state.graph.services:

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from ccproxy_handlers.ssmmp.commands import COMMANDS, command_of, text_of
-from ccproxy_handlers.ssmmp.manager.engine.operations import Operations
 from ccproxy_handlers.ssmmp.verbs import operate
 from ccproxy_handlers.ssmmp.verbs.operate import STEP_TEXTS, declare, fields_of, step_text
 
@@ -22,6 +21,7 @@ def parsed(word, *words):
     [
         "drain A", "drain A --force", "undrain A", "migrate 3", "migrate 3 B", "scale web 0",
         "update web=web@2", "update web=a=b", "rebalance web", "stop 3", "stop 3 --hard",
+        "down", "up",
     ],
 )  # fmt: skip
 def test_a_command_is_what_was_written(line):
@@ -38,9 +38,7 @@ def test_arguments_that_are_not_joined_are_an_error(text):
 def test_every_kind_of_step_has_words(parse_graph):
     from ccproxy_handlers.ssmmp.manager import Manager
 
-    operations = Manager(parse_graph()).operations
-    assert isinstance(operations, Operations)
-    assert set(STEP_TEXTS) == set(operations.begin)
+    assert set(STEP_TEXTS) == set(Manager(parse_graph()).steps.begin)
 
 
 def test_steps_in_words():

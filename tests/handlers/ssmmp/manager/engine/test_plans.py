@@ -4,15 +4,17 @@ import pytest
 
 from ccproxy_handlers.ssmmp.commands import (
     COMMANDS,
+    Down,
     Drain,
     Migrate,
     Rebalance,
     Scale,
     StopInstance,
     Undrain,
+    Up,
     Update,
 )
-from ccproxy_handlers.ssmmp.manager.engine.rows import LAST
+from ccproxy_handlers.ssmmp.manager.engine.rows import LAST, WHOLE_GROUPS
 
 
 @pytest.fixture
@@ -129,3 +131,22 @@ def test_stopping_one_lowers_what_is_wanted_first(shop):
         ("goal", "web", 0, 0), ("drain", str(web.id), 0, 1),
     ]  # fmt: skip
     assert steps_of(shop, StopInstance(web.id, hard=True))[-1][0] == "kill"
+
+
+def test_everything_is_stopped_from_the_users_inwards_and_started_from_the_storage_outwards(shop):
+    plan = shop.manager.plan(Down())
+    assert [(one.kind, one.subject, one.number, one.group) for one in plan.steps] == [
+        ("down", "web", 1, 0), ("down", "orders", 1, 1), ("down", "store", 0, 2),
+    ]  # fmt: skip
+    assert plan.parallel == WHOLE_GROUPS and len(plan.touches) == 2
+    assert steps_of(shop, Up()) == [], "nothing is down"
+    key, actions = shop.manager.execute(shop.now, Down())
+    shop.act(actions)
+    shop.run(60)
+    assert steps_of(shop, Down()) == []
+    assert steps_of(shop, Up()) == [
+        ("up", "store", 0, 0),
+        ("up", "orders", 0, 1),
+        ("up", "web", 1, 2),
+    ]
+    assert "is down" in shop.manager.plan(Scale("orders", 2)).refusal
