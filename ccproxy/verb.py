@@ -8,6 +8,7 @@ serves one command. A verb must never change anything before its arguments are k
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -22,7 +23,16 @@ class Verb:
     what else a user should know."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare options and arguments, each with `help`."""
+        """Declare options and arguments, each with `help`.
+
+        A shell offers INI files for the metavar FILE, any file for DIR and BLOB, the `choices` of
+        an argument that has some, and `candidates` for the others.
+        """
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """What a shell may offer for an argument with this metavar. `file` is the INI file in front
+        of it, "" if there is none. It must never connect to a server."""
+        return ()
 
     def run(self, options: argparse.Namespace) -> int:
         """Do it. The exit status is returned: 0 done, 1 failed, 2 wrong usage, 78 bad

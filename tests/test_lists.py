@@ -27,8 +27,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONFIGURATIONS = sorted(one for one in ROOT.glob("conf/*.ini") if "." not in one.stem)
 """Of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
 HELPERS = {
-    "__init__", "columns", "common", "control", "dry", "environment", "explanation", "nearmiss",
-    "operate", "reload", "sample",
+    "__init__", "candidates", "columns", "common", "control", "dry", "environment", "explanation",
+    "nearmiss", "operate", "reload", "sample",
 }  # fmt: skip
 """Modules of `commands` that are no verbs."""
 

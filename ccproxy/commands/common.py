@@ -35,6 +35,14 @@ def load(
     return build(str(file), overrides or {}, plugins or Plugins())
 
 
+def route_prefixes(file: str) -> list[str]:
+    """The prefixes of the routes of a configuration, for a shell to offer; none if it cannot be
+    read."""
+    ini, _ = read(file, {}) if file else (None, [])
+    section = ini.section("routes") if ini else None
+    return [one.name for one in section.entries if one.name != "*"] if section else []
+
+
 def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:
     """The pid file of a configuration, empty if it names none.
 

@@ -1,43 +1,84 @@
-"""The verb `completion`: prints a script with which a shell completes verbs, options and files."""
+"""The verb `completion`: prints a script with which a shell completes command lines.
+
+The scripts ask the program itself each time, so that they know the routes of the file on the
+command line and the verbs of plugins: `ccserver completion SHELL =WORD...`, with a `=` in front of
+each word, so that none is taken for an option of this command.
+"""
 
 from __future__ import annotations
 
 import argparse
 
-from ccproxy import cli
+from ccproxy.commands.candidates import candidates
 from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
-  eval "$(ccserver completion bash)"                                      in ~/.bashrc
-  eval "$(ccserver completion zsh)"                                       in ~/.zshrc
+  eval "$(ccserver completion bash)"                               in ~/.bashrc
+  eval "$(ccserver completion zsh)"                                in ~/.zshrc, behind compinit
   ccserver completion fish > ~/.config/fish/completions/ccserver.fish"""
 
-BASH = """\
-_ccserver() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} verb=run each options
-    for each in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        case $each in {alternatives}) verb=$each; break ;; esac
+BASH = r"""_ccserver() {
+    local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n' words current here word
+    read -ra words <<< "$line"
+    words=("${words[@]:1}")
+    [[ $line == *[[:space:]] ]] && words+=("")
+    current=${words[${#words[@]}-1]}
+    # The shell splits words at `:` and `=`, and replaces only what is behind the last of them.
+    here=${current%"${current##*[:=]}"}
+    COMPREPLY=()
+    IFS=$'\n'
+    for word in $("$1" completion bash "${words[@]/#/=}" 2>/dev/null); do
+        case $word in
+            :ini)
+                compopt -o filenames 2>/dev/null
+                COMPREPLY+=($(compgen -f -X '!*.ini' -- "$current"; compgen -d -- "$current")) ;;
+            :files)
+                compopt -o filenames 2>/dev/null
+                COMPREPLY+=($(compgen -f -- "$current")) ;;
+            *)
+                COMPREPLY+=("${word#"$here"}") ;;
+        esac
     done
-    case $verb in
-{cases}
-    esac
-    if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "$options" -- "$word"))
-        return
-    fi
-    COMPREPLY=($(compgen -f -X '!*.ini' -- "$word") $(compgen -d -S / -- "$word"))
-    if (( COMP_CWORD == 1 )); then
-        COMPREPLY+=($(compgen -W "{verbs}" -- "$word"))
-    fi
-}}
-complete -o nospace -F _ccserver ccserver
+}
+complete -F _ccserver ccserver
 """
 
-ZSH = """\
-#compdef ccserver
-autoload -U +X bashcompinit && bashcompinit
-{bash}"""
+ZSH = r"""#compdef ccserver
+_ccserver() {
+    local line word
+    local -a found shown
+    for line in "${(@f)$(${words[1]} completion zsh "=${(@)^words[2,CURRENT]}" 2>/dev/null)}"; do
+        word=${line%%$'\t'*}
+        case $word in
+            '') ;;
+            :ini) _files -g '*.ini' ;;
+            :files) _files ;;
+            *) found+=("$word"); shown+=("$word  ${line#*$'\t'}") ;;
+        esac
+    done
+    (( $#found )) && compadd -l -d shown -a found
+}
+compdef _ccserver ccserver
+"""
+
+FISH = r"""function __ccserver_candidates
+    set -l words (commandline -opc) (commandline -ct)
+    for line in ($words[1] completion fish =$words[2..-1] 2>/dev/null)
+        switch $line
+            case ':ini*'
+                __fish_complete_suffix (commandline -ct) .ini
+            case ':files*'
+                __fish_complete_path (commandline -ct)
+            case '*'
+                echo $line
+        end
+    end
+end
+complete -c ccserver -f -a '(__ccserver_candidates)'
+"""
+
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 
 class CompletionVerb(Verb):
@@ -47,51 +88,16 @@ class CompletionVerb(Verb):
     examples = EXAMPLES
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the shell."""
-        parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
+        """Declare the shell, and the words that its script asks about."""
+        parser.add_argument("shell", choices=tuple(SCRIPTS), help="whose script to print")
+        parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
 
     def run(self, options: argparse.Namespace) -> int:
-        """Print the script."""
-        scripts = {"bash": bash, "zsh": lambda: ZSH.format(bash=bash()), "fish": fish}
-        print(scripts[options.shell](), end="")
+        """Print the script; or the candidates, with their meaning where the shell shows it."""
+        if not options.words:
+            print(SCRIPTS[options.shell], end="")
+            return 0
+        for one in candidates([word.removeprefix("=") for word in options.words]):
+            about = " ".join(one.about.split())
+            print(one.word if options.shell == "bash" else f"{one.word}\t{about}")
         return 0
-
-
-def options_of(verb: str) -> list[tuple[list[str], str]]:
-    """The option strings of a verb with their help."""
-    actions = cli.parser_of(verb)._actions  # argparse offers no public list
-    return [(list(one.option_strings), one.help or "") for one in actions if one.option_strings]
-
-
-def bash() -> str:
-    """The script for bash."""
-    cases = []
-    for verb in cli.Verbs().names:
-        words = " ".join(word for strings, _ in options_of(verb) for word in strings)
-        cases.append(f'        {verb}) options="{words}" ;;')
-    names = list(cli.Verbs().names)
-    return BASH.format(alternatives="|".join(names), cases="\n".join(cases), verbs=" ".join(names))
-
-
-def fish() -> str:
-    """The script for fish."""
-    first = "__fish_is_first_token"
-    lines = [
-        f"complete -c ccserver -n {first} -a {verb} -d '{about}'"
-        for verb, about in cli.Verbs().table().items()
-    ]
-    for verb in cli.Verbs().names:
-        seen = f"'__fish_seen_subcommand_from {verb}'"
-        if verb == "run":
-            others = " ".join(name for name in cli.Verbs().names if name != "run")
-            seen = f"'not __fish_seen_subcommand_from {others}'"
-        for strings, about in options_of(verb):
-            flags = " ".join(fish_flag(one) for one in strings)
-            text = about.replace("'", "")
-            lines.append(f"complete -c ccserver -n {seen} {flags} -d '{text}'")
-    return "\n".join(lines) + "\n"
-
-
-def fish_flag(option: str) -> str:
-    """`-x` or `--xyz` in the form that fish expects."""
-    return f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,6 +36,10 @@ class ExplainVerb(Verb):
             "types", metavar="TYPE", nargs="+", help="message type, such as log.info"
         )
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """The types that have routes."""
+        return common.route_prefixes(file) if metavar == "TYPE" else ()
 
     def run(self, options: argparse.Namespace) -> int:
         """Explain each type; return the exit status."""

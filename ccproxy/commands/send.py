@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ class SendVerb(Verb):
             "--timeout", metavar="S", type=float, default=5.0,
             help="seconds to wait for the connection and for each reply (default: 5)",
         )  # fmt: skip
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """The types that have routes."""
+        return common.route_prefixes(file) if metavar == "TYPE" else ()
 
     def run(self, options: argparse.Namespace) -> int:
         """Send; 1 if the message could not be sent or fewer replies came than were wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ class RelocateVerb(Verb):
             "--timeout", metavar="S", type=float, default=5.0,
             help="seconds to wait for the answer (default: 5)",
         )  # fmt: skip
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """The names behind `relocate.` in the routes."""
+        if metavar != "NAME":
+            return ()
+        heads = [one.partition(".") for one in common.route_prefixes(file)]
+        return [name for head, _, name in heads if head == PREFIX and name]
 
     def run(self, options: argparse.Namespace) -> int:
         """Send and print the answer; 1 if it is a refusal, or none comes."""

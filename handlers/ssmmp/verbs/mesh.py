@@ -8,16 +8,19 @@ those of the table in `ssmmp.commands`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ccproxy.client import Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.commands.send import address_of
 from ccproxy.verb import Verb
 
+from .. import graphfile
 from ..commands import COMMANDS
+from ..manager.options import Options
 from . import operate, show
 from .manager_client import ManagerClient, RefusedByManager
 
@@ -117,6 +120,14 @@ class MeshVerb(Verb):
             parents = [doing if one.operation else both]
             about = one.about
             one.declare(words.add_parser(one.word, help=about, description=about, parents=parents))
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """The services of the Manager's graph."""
+        plan = common.load(Path(file))[0] if metavar == "SERVICE" and file else None
+        managers = [one.options for one in plan.handlers] if plan else []
+        graphs = [one.graph for one in managers if isinstance(one, Options)]
+        parsed = [graphfile.parse(one, Path(one).read_text("utf-8"))[0] for one in graphs]
+        return [name for graph in parsed if graph for name in graph.services]
 
     def run(self, options: argparse.Namespace) -> int:
         """Ask or do; 1 if no answer comes, the answer is no, or an operation fails."""
