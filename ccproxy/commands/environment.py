@@ -7,6 +7,7 @@ no file is made. It must never start a handler.
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from ccproxy.config.address import Address
 from ccproxy.config.options import options_of
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
+from ccproxy.net.descriptors import reserved
 from ccproxy.net.sockets import bind
 
+MANY = "see ulimit -Hn, LimitNOFILE of systemd"
 RUNS = "is the server running already? See ccserver status"
 
 
@@ -34,6 +37,17 @@ def environment_problems(plan: Plan) -> Iterator[Problem]:
         if fault := _listener_fault(one):
             what = f"[{one.section}] cannot listen on {one.address}: {fault}"
             yield Problem(plan.file, one.line, what, RUNS)
+    yield from _descriptor_faults(plan)
+
+
+def _descriptor_faults(plan: Plan) -> Iterator[Problem]:
+    """Listeners with room for more peers than this system gives file descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = hard - reserved(hard)
+    for one in plan.listeners:
+        if one.options.max_peers > room:
+            what = f"max-peers = {one.options.max_peers}, but there are file descriptors for {room}"
+            yield one.problem("max-peers", what, MANY, warning=True)
 
 
 def _file_faults(options: Any) -> Iterator[tuple[str, str, str]]:

@@ -95,6 +95,7 @@ def screen(status: Status) -> Iterator[str]:
         ("listeners", listener_lines(status.listeners)),
         ("links", link_lines(status.links)),
         ("waiting or dropped", sink_lines(status.sinks)),
+        ("limits", limit_lines(status)),
         ("handlers", handler_lines(status.handlers)),
         ("messages", ledger_lines(status.ledger)),
         ("dropped on the way to a destination", loss_lines(status.sinks)),
@@ -124,11 +125,13 @@ def listener_lines(listeners: tuple[ListenerStatus, ...]) -> Iterator[str]:
     rows = [
         {
             "section": one.section, "protocol": one.protocol, "address": one.address,
-            "peers": one.peers, "calls": one.calls, "counts": dict(one.counts),
+            "peers": one.peers, "silent": one.silent, "calls": one.calls,
+            "counts": dict(one.counts),
         }
         for one in listeners
     ]  # fmt: skip
-    return columns(("section", "protocol", "address", "peers", "calls", "counts"), rows)
+    names = ("section", "protocol", "address", "peers", "silent", "calls", "counts")
+    return columns(names, rows)
 
 
 def link_lines(links: tuple[LinkStatus, ...]) -> Iterator[str]:
@@ -159,6 +162,16 @@ def sink_row(sink: SinkStatus) -> dict[str, Any]:
         "sent": sink.sent, "waiting": sink.waiting, "bytes": sink.bytes,
         "dropped": dict(sink.dropped),
     }  # fmt: skip
+
+
+def limit_lines(status: Status) -> Iterator[str]:
+    """What all peers and links share."""
+    found = status.descriptors
+    if found.limit:
+        yield (
+            f"file descriptors: {found.used} of {found.limit} used, "
+            f"{found.reserved} are not for peers"
+        )
 
 
 def handler_lines(handlers: tuple[HandlerStatus, ...]) -> Iterator[str]:

@@ -216,6 +216,10 @@ class ListenerOptions(SocketOptions):
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time; further ones are refused"
     )
+    max_peers_per_address: int = option(
+        kinds.natural, default=0,
+        help="most connections from one IP address; further ones are refused, 0 = no limit",
+    )  # fmt: skip
     handshake_timeout: float = option(
         kinds.duration("s", least=0.001), default=10.0,
         help="time for the handshake, for the first byte of HTTP, and for each message from its "

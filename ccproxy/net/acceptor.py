@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
-from ccproxy.core.pace import FAULTS, IDLE, PaceLimits
-from ccproxy.net.notices import ServerLog
+from ccproxy.net.admission import Admission, Closable
+from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound, prepare
 
 ACCEPTS = 64
@@ -23,20 +23,35 @@ ACCEPTS = 64
 RETRY_DELAY = 0.2
 """Seconds without accepting when the process has no file descriptor left."""
 
-OnAccept = Callable[[socket.socket, str], bool]
-"""Takes a prepared socket and the peer's name for people; False if there are too many."""
+
+class AcceptOwner(Protocol):
+    """What makes connections of accepted sockets. It calls `Acceptor.left` when one is closed, and
+    `Acceptor.spoke` when the peer has said something."""
+
+    def accepted(self, sock: socket.socket, peer: str) -> Closable:
+        """A connection over a prepared socket; `peer` is the peer's name for people."""
+
+    def evict(self, one: Any, reason: str) -> None:
+        """Close one of these connections, and write the reason to the log."""
 
 
 class Acceptor:
     """Accepts the connections of one address."""
 
-    def __init__(self, name: str, address: Address, log: ServerLog, on_accept: OnAccept) -> None:
+    def __init__(self, name: str, address: Address, kit: Kit, owner: AcceptOwner) -> None:
         self.name = name
         self.address = address
         self.bound = str(address)
         self.counts: Counter[str] = Counter()
-        self._log = log
-        self._on_accept = on_accept
+        self._log = kit.log
+        self._descriptors = kit.descriptors
+        self._everywhere = kit.silent
+        self._owner = owner
+        self._admission = Admission(self.counts, kit.silent, owner.evict)
+        self.left = self._admission.remove
+        """A connection is closed."""
+        self.spoke = self._admission.spoke
+        """The peer of a connection has said something."""
         self._options = ListenerOptions()
         self._socket: socket.socket | None = None
         self._made: tuple[int, ...] = ()
@@ -49,9 +64,18 @@ class Acceptor:
         self._made = _identity(self.address.file)
         self.bound = bound(self._socket, self.address)
 
+    @property
+    def silent(self) -> int:
+        """Connections that have said nothing yet."""
+        return self._admission.silent
+
     def accept(self) -> None:
         """Begin to accept connections, or go on after a pause."""
-        if self._socket is not None:
+        if self._socket is None:
+            return
+        if self._descriptors.scarce():
+            self._loop.call_later(RETRY_DELAY, self.accept)
+        else:
             self._loop.add_reader(self._socket.fileno(), self._acceptable)
 
     def close(self) -> None:
@@ -71,12 +95,6 @@ class Acceptor:
         """Bind and accept again after `close`; OSError if another process has the address now."""
         self.open(self._options)
         self.accept()
-
-    def out_of_pace(self, peer: str, fault: str, limits: PaceLimits) -> None:
-        """Count and name a peer that is closed because of its pace, see `core.pace`."""
-        self.counts[fault] += 1
-        if fault != IDLE:
-            self._log.peer_closed(self.name, peer, FAULTS[fault].format(limits))
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """Use new options for the connections accepted from now on, and a new mode at once."""
@@ -98,31 +116,40 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._pause(error)
+                self._pause(error.strerror or str(error))
                 return
-            self._accepted(sock, peer_name(where))
+            taken = self._accepted(sock, peer_name(where))
+            scarce = taken and self._descriptors.scarce()
+            if scarce and not self._everywhere.evict_for_descriptor():
+                self._pause("the other file descriptors are reserved for links and files")
+                return
 
-    def _pause(self, error: OSError) -> None:
+    def _pause(self, reason: str) -> None:
         """No file descriptor is left: new peers wait in the kernel's queue for `RETRY_DELAY`."""
-        assert self._socket is not None
+        if self._socket is None:
+            return
         self.counts["accept-failed"] += 1
         key = f"cannot accept listener={self.name}"
-        self._log.often(key, "cannot accept listener=%s: %s", self.name, error.strerror)
+        self._log.often(key, "cannot accept listener=%s: %s", self.name, reason)
         self._loop.remove_reader(self._socket.fileno())
         self._loop.call_later(RETRY_DELAY, self.accept)
 
-    def _accepted(self, sock: socket.socket, peer: str) -> None:
+    def _accepted(self, sock: socket.socket, peer: str) -> bool:
+        """Hand over a connection, unless it is refused and closed: then False."""
         self.counts["accepted"] += 1
         try:
             prepare(sock, self._options)
         except OSError as error:
             sock.close()
             self._log.peer_closed(self.name, peer, error.strerror or str(error))
-            return
-        if not self._on_accept(sock, peer):
+            return False
+        address = peer.rpartition(":")[0]
+        if refusal := self._admission.refusal(address, self._options):
             sock.close()
-            self.counts["too-many"] += 1
-            self._log.peer_closed(self.name, peer, f"max-peers = {self._options.max_peers}")
+            self._log.peer_closed(self.name, peer, refusal)
+            return False
+        self._admission.add(self._owner.accepted(sock, peer), address)
+        return True
 
 
 def _identity(file: str) -> tuple[int, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.switch import Switch
+from ccproxy.net.admission import SilentConnections
+from ccproxy.net.descriptors import Descriptors
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.zmtp.identities import Identities
@@ -17,12 +19,15 @@ from ccproxy.net.zmtp.identities import Identities
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The switch, the flush queue, the log, the identities, and the calls for gone peers."""
+    """The switch, the flush queue, the log, the identities, what limits the number of peers, and
+    the calls for gone peers."""
 
     switch: Switch
     flush_queue: FlushQueue
     log: ServerLog
     identities: Identities
+    descriptors: Descriptors = field(default_factory=Descriptors)
+    silent: SilentConnections = field(default_factory=SilentConnections)
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Calls to make with the identity of each peer that is gone."""
 

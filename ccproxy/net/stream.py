@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from socket import SHUT_WR
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class Stream:
         "_flush_queue",
         "box",
         "closed",
+        "heard",
         "name",
         "received",
         "send",
@@ -82,6 +84,8 @@ class Stream:
         """True once nothing is sent or told any more."""
         self.received = 0
         """Bytes read so far, sealed or not."""
+        self.heard: Callable[[], object] = bool
+        """Called once, when the first bytes come."""
         self.box = Outbox(name, limits, whole=True)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -237,6 +241,8 @@ class Stream:
         except OSError as error:
             self.close(reason_of(error.errno or 0))
             return
+        if data and not self.received:
+            self.heard()
         self.received += len(data)
         broken = self._sender.connection_error() if data else self._sender.write_error
         full = len(data) == READ

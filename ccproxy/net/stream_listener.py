@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from ccproxy.config.address import Address
@@ -15,7 +16,7 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Codec, Message, NativeAnswer, Reply, Value
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.pace import FAULTS, NOTHING, PaceLimits, Pending
+from ccproxy.core.pace import FAULTS, IDLE, NOTHING, PaceLimits, Pending
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.shared import Kit
 from ccproxy.net.stream import Stream
@@ -126,7 +127,7 @@ class StreamListener(Generic[Peer]):
         self.kit = kit
         self.peers: set[Peer] = set()
         address = Address.parse(str(plan.address))
-        self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
+        self.acceptor = Acceptor(plan.section, address, kit, self)
         self.past = Outbox(f"{plan.section} peers gone", self.limits, whole=True)
         self._loop = asyncio.get_running_loop()
         self._sweep = Sweep(lambda: self.peers, self._look)
@@ -140,6 +141,7 @@ class StreamListener(Generic[Peer]):
     def left(self, peer: Peer, identity: bytes) -> None:
         """Forget a peer whose stream is closed."""
         self.peers.discard(peer)
+        self.acceptor.left(peer.stream)
         self.past.absorb(peer.stream.box)
         self.kit.departed(identity)
 
@@ -184,14 +186,22 @@ class StreamListener(Generic[Peer]):
         """The outboxes of all peers, and one that sums up those of peers gone."""
         return [self.past, *(peer.stream.box for peer in self.peers)]
 
-    def _on_accept(self, sock: socket.socket, peer: str) -> bool:
-        if len(self.peers) >= self.options.max_peers:
-            return False
+    # Owner of its acceptor
+
+    def accepted(self, sock: socket.socket, peer: str) -> Stream:
+        """Make a peer, and begin to read."""
         made = self.make(sock, peer)
         self.peers.add(made)
-        made.stream.open()
+        stream = made.stream
+        stream.heard = partial(self.acceptor.spoke, stream)
+        stream.open()
         self._sweep.start()
-        return True
+        return stream
+
+    def evict(self, one: Stream, reason: str) -> None:
+        """Close a connection, and say why."""
+        self.kit.log.peer_closed(self.name, one.name.rpartition(" ")[2], reason)
+        one.close(reason)
 
     def _look(self, peer: Peer, now: float) -> None:
         """Let a peer do what is due, and close it if it does not keep pace."""
@@ -199,7 +209,11 @@ class StreamListener(Generic[Peer]):
             return
         peer.expire(now)
         limits = self.pace
-        if fault := peer.stream.look(now, limits):
-            address = peer.stream.name.rpartition(" ")[2]
-            self.acceptor.out_of_pace(address, fault, limits)
+        fault = peer.stream.look(now, limits)
+        if not fault:
+            return
+        self.acceptor.counts[fault] += 1
+        if fault == IDLE:
             peer.stream.close(FAULTS[fault].format(limits))
+        else:
+            self.evict(peer.stream, FAULTS[fault].format(limits))

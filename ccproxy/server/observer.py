@@ -32,6 +32,7 @@ from ccproxy.server.listeners import Listeners
 from ccproxy.server.pages import sink_status
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 from ccproxy.server.status import (
+    DescriptorStatus,
     FlowStatus,
     HandlerStatus,
     LedgerStatus,
@@ -79,6 +80,7 @@ class Observer:
             peers=sum(one.peers for one in listeners),
             flows=len(switch.table.flows),
             ledger=ledger_status(switch.ledger),
+            descriptors=DescriptorStatus(*self._kit.descriptors.use()),
         )
 
     def outboxes(self) -> list[Outbox]:
@@ -150,6 +152,7 @@ def listener_status(listener: Listener, plan: Plan) -> ListenerStatus:
         peers=len(listener.outboxes()) - 1,  # the first one sums up the peers that are gone
         calls=listener.calls,
         counts=dict(listener.acceptor.counts),
+        silent=listener.acceptor.silent,
     )
 
 

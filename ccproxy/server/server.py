@@ -6,9 +6,7 @@ It must never decide about a message; that is what the switch is for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import resource
 import signal
 import time
 from collections.abc import Coroutine
@@ -114,7 +112,7 @@ class Server:
 
     async def start(self) -> None:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
-        _raise_file_limit()
+        self.kit.descriptors.raise_limit()
         keep_some()
         await self._unless_stopped(self.handlers.apply(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
@@ -272,10 +270,3 @@ class Server:
         """All counters; those of message types only if they are to be counted."""
         types = await self.observer.all_types() if self.plan.server.cc_stats > 1 else {}
         return await totals(self.status(), await self.observer.verdict_counters(), types)
-
-
-def _raise_file_limit() -> None:
-    """As many connections as the system lets us have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -67,7 +67,10 @@ class SinksStatus:
 
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
-    """One listener: connected peers, calls that are not answered yet, what it has counted."""
+    """One listener: connected peers, calls that are not answered yet, what it has counted.
+
+    `silent` peers have said nothing yet.
+    """
 
     section: str
     protocol: str
@@ -75,6 +78,7 @@ class ListenerStatus:
     peers: int
     calls: int
     counts: Counts
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,15 @@ class LedgerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DescriptorStatus:
+    """File descriptors: how many are used at least, may be used, and are not for peers."""
+
+    used: int = 0
+    limit: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A whole server; `peers` and `flows` are numbers, see PeerStatus and FlowStatus."""
 
@@ -131,6 +144,7 @@ class Status:
     peers: int
     flows: int
     ledger: LedgerStatus
+    descriptors: DescriptorStatus = DescriptorStatus()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,3 +98,11 @@ def test_databases_open(check, tmp_path):
         file.execute("ROLLBACK")
     file.close()
     assert check(more=more)[0] == 0
+
+
+def test_more_peers_than_descriptors(check, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda what: (256, 1024))
+    status, out, _ = check(options="max-peers = 961")
+    assert status == 0
+    assert "[ccserver]: max-peers = 961, but there are file descriptors for 960" in out
+    assert "file descriptors" not in check(options="max-peers = 960")[1]

@@ -9,6 +9,7 @@ from ccproxy.commands import status as module
 from ccproxy.commands.status import duration, screen
 from ccproxy.server.control_client import ControlReply, NoServer
 from ccproxy.server.status import (
+    DescriptorStatus,
     HandlerStatus,
     LedgerStatus,
     LinkStatus,
@@ -27,7 +28,7 @@ STATUS = Status(
     ProcessStatus(
         "src", "/etc/src.ini", "1.2", 77, 0, 1000.0, 94_661.0, (0.1,), "Linux", "3.11", "compiled"
     ),
-    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}),),
+    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}, 1),),
     (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "Connection refused", 1, SINK),),
     (
         HandlerStatus("h:next", "proxy", {"state": "refused", "n": [1, 2]}, {"ping.sent": 3}),
@@ -39,13 +40,14 @@ STATUS = Status(
     3,
     9,
     LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
+    DescriptorStatus(57, 1024, 64),
 )
 SCREEN = """\
 ccserver 1.2, Python 3.11, data path compiled, /etc/src.ini
 
 listeners:
-  SECTION   PROTOCOL  ADDRESS                PEERS  CALLS  COUNTS
-  ccserver  cc        tcp://127.0.0.1:22632      3      0  accepted:4
+  SECTION   PROTOCOL  ADDRESS                PEERS  SILENT  CALLS  COUNTS
+  ccserver  cc        tcp://127.0.0.1:22632      3       1      0  accepted:4
 
 links:
   SECTION  ADDRESS               STATE    SENT  WAITING  DROPPED  RECONNECTS  REASON
@@ -55,6 +57,9 @@ waiting or dropped:
   SINK    SENT  WAITING  BYTES  DROPPED
   h:next     2        3    300  full:2
   of all 4: waiting 3 (300 bytes), dropped full=2
+
+limits:
+  file descriptors: 57 of 1024 used, 64 are not for peers
 
 handlers:
   h:next (proxy): state=refused n=1,2; counted ping.sent=3
@@ -102,7 +107,7 @@ def test_sections_that_are_empty_are_left_out():
         ledger=LedgerStatus(0, 0, {}, {}),
     )  # fmt: skip
     titles = [line for line in screen(quiet) if line.endswith(":")]
-    assert titles == ["listeners:", "messages:"]
+    assert titles == ["listeners:", "limits:", "messages:"]
     assert list(screen(quiet))[-1] == "  received 0 (0 bytes)"
 
 

@@ -92,7 +92,10 @@ async def test_peers_come_and_go_and_stay_in_the_books(make, until):
 
 async def test_too_many_are_refused(make):
     listener = make(max_peers=1)
-    first, second = await connect(listener), await connect(listener)
+    first = await connect(listener)
+    first[1].write(b"x")  # a silent one would be closed for the second
+    assert await first[0].readexactly(1) == b"x"
+    second = await connect(listener)
     assert await second[0].read() == b""
     assert (listener.acceptor.counts["too-many"], len(listener.peers)) == (1, 1)
     await end(listener, first[1], second[1])

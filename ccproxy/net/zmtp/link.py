@@ -58,6 +58,7 @@ class OutgoingLink:
         self._connection: Connection | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
+        kit.descriptors.links += 1
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
         self._task.add_done_callback(kit.log.ended)
 
@@ -95,6 +96,7 @@ class OutgoingLink:
         if self._connection is not None:
             await self._half_close(self._connection, linger)
         self._become(GONE, "")
+        self._kit.descriptors.links -= 1
         if self.outbox.waiting:
             lost = self.outbox.waiting
             self._kit.log.warning("dropped at stop link=%s messages=%d", self.name, lost)

@@ -41,7 +41,7 @@ class ZmtpListener:
         self.options: ZmtpListenerOptions = plan.options
         self.connections: dict[Connection, bytes | None] = {}
         address = Address.parse(str(plan.address))
-        self.acceptor = Acceptor(plan.section, address, kit.log, self._on_accept)
+        self.acceptor = Acceptor(plan.section, address, kit, self)
         self.counts = self.acceptor.counts
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._kit = kit
@@ -124,6 +124,7 @@ class ZmtpListener:
         ingress = self.role.ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)
         self.connections[connection] = identity
+        self.acceptor.spoke(connection)
         self._kit.identities.holders[identity] = connection
         self.counts["peers"] += 1
         self._tell(self.role.joined, identity, box)
@@ -133,6 +134,7 @@ class ZmtpListener:
     def closed(self, connection: Connection, reason: str) -> None:
         """Forget a peer; what waited for it is gone."""
         identity = self.connections.pop(connection)
+        self.acceptor.left(connection)
         if identity is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
             self._kit.log.peer_closed(self.name, connection.name, reason)
@@ -163,9 +165,10 @@ class ZmtpListener:
         holder.close("its identity was taken over by a new connection")
         return True
 
-    def _on_accept(self, sock: socket.socket, peer: str) -> bool:
-        if len(self.connections) >= self.options.max_peers:
-            return False
+    # Owner of its acceptor
+
+    def accepted(self, sock: socket.socket, peer: str) -> Connection:
+        """Begin the handshake."""
         kit = self._kit
         config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
         handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
@@ -173,11 +176,15 @@ class ZmtpListener:
         self.connections[connection] = None
         connection.open()
         self._sweep.start()
-        return True
+        return connection
+
+    def evict(self, one: Connection, reason: str) -> None:
+        """Close a connection; `closed` says why."""
+        one.close(reason)
 
     def _look(self, connection: Connection, now: float) -> None:
         """Close a peer that does not keep pace."""
         limits = self.options.pace
         if fault := connection.look(now, limits):
-            self.acceptor.out_of_pace(connection.name, fault, limits)
+            self.counts[fault] += 1
             connection.close(CLOSED if fault == IDLE else FAULTS[fault].format(limits))
