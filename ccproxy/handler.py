@@ -231,9 +231,10 @@ class Handler:
         """Asked for each message of a type for which `decide` said Deliver."""
         return None
 
-    def reloaded(self) -> None:
+    def reloaded(self) -> Iterable[str] | None:
         """The configuration was read again and this section is as it was: time to look at files of
-        the handler's own."""
+        the handler's own. The lines returned say what is different now; `-r` prints them."""
+        return None
 
     def drain(self) -> Awaitable[None] | None:
         """A reload has put another handler in this place, no message will come. What is returned

@@ -117,8 +117,9 @@ class HandlerSet:
 
     # The life of handlers
 
-    async def apply(self, plan: Plan, keep: Collection[str] = ()) -> None:
-        """Run the handlers of a plan: those to `keep` go on, the others are started and stopped.
+    async def apply(self, plan: Plan, keep: Collection[str] = ()) -> list[str]:
+        """Run the handlers of a plan: those to `keep` go on, and their lines about what is
+        different are returned; the others are started and stopped.
 
         If it raises StartFailed or anything else, everything is as it was before.
         """
@@ -150,8 +151,14 @@ class HandlerSet:
         self.members, self._starting = members, {}
         self._retire_unused()
         await self._drain([one for one in leaving if one not in early])
-        for name in keep:
-            self._kit.call_plugin(name, "(reload)", self.members[name].handler.reloaded)
+        return [line for name in keep for line in self._reloaded(name)]
+
+    def _reloaded(self, name: str) -> list[str]:
+        """Let a handler that stays look at files of its own; what it says is different."""
+        found: list[str] = []
+        told = self.members[name].handler.reloaded
+        self._kit.call_plugin(name, "(reload)", lambda: found.extend(map(str, told() or ())))
+        return [f"[{name}] {line}" for line in found]
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""

@@ -7,7 +7,7 @@ the configuration before it was changed. It must never know how a plan is adopte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ccproxy.config.diff import Change
@@ -31,6 +31,17 @@ class ReloadOutcome:
     def bad_configuration(self) -> bool:
         """True if the files are wrong, and not what the new plan met when it was started."""
         return not self.adopted and any(not one.warning for one in self.problems)
+
+
+MAX_SAID = 20
+"""Lines of handlers that an outcome holds; more are only counted."""
+
+
+def text_of(change: Change, said: Sequence[str]) -> str:
+    """What an adopted plan changed, and what handlers that go on say of files of their own."""
+    texts = [str(change)] if change or not said else []
+    more = len(said) - MAX_SAID
+    return "; ".join([*texts, *said[:MAX_SAID], *([f"and {more} more"] if more > 0 else ())])
 
 
 STOPPING = ReloadOutcome(adopted=False, text="the server stops")

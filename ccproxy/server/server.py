@@ -33,7 +33,7 @@ from ccproxy.server.control import ControlActions, ControlServer
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer, sinks_status
-from ccproxy.server.reload import ReloadOutcome, Reloads
+from ccproxy.server.reload import ReloadOutcome, Reloads, text_of
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
 from ccproxy.wire.cc import CcCodec
@@ -137,7 +137,7 @@ class Server:
         except (ControlSocketError, OSError) as error:
             self.log.warning("no control socket, `ccserver status` will not work: %s", error)
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
         """A handler whose start hangs must not make the process immune to signals."""
         starting = self._loop.create_task(work)
         stopping = self._loop.create_task(self._stopping.wait())
@@ -225,22 +225,23 @@ class Server:
         if plan is None:
             self.log.error("reload failed, %s", STAYS)
             return ReloadOutcome(False, STAYS, problems=problems)
-        change = await self._change_to(plan)
-        return ReloadOutcome(True, str(change), change, problems)
+        change, said = await self._change_to(plan)
+        return ReloadOutcome(True, text_of(change, said), change, problems)
 
-    async def _change_to(self, plan: Plan) -> Change:
-        """Run another plan, or go on with the present one and raise; what is different."""
+    async def _change_to(self, plan: Plan) -> tuple[Change, list[str]]:
+        """Run another plan, or go on with the present one and raise; what is different, and what
+        handlers that go on say of files of their own."""
         change = diff(self.plan, plan)
         prepared = self.listeners.prepare(plan)
         try:
-            await self.handlers.apply(plan, change.handlers.kept)
+            said = await self.handlers.apply(plan, change.handlers.kept)
         except BaseException:  # also when the server is asked to stop meanwhile
             self.listeners.abandon(prepared)
             raise
         await self.listeners.commit(prepared, plan)
         self.kit.flush_queue.busy_poll = plan.server.busy_poll
         self.plan = plan
-        return change
+        return change, said
 
     async def _watch(self) -> None:
         while True:

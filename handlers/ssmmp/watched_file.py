@@ -32,8 +32,12 @@ class WatchedFile(Generic[T]):
         return self._parse(self.path, self._text())[1]
 
     def read(self) -> T:
-        """What the file says; ValueError with all its mistakes, OSError if there is none."""
+        """What the file says, which is not `changed` any more; errors as in `look`."""
         self._stamp = self._current()
+        return self.look()
+
+    def look(self) -> T:
+        """What the file says; ValueError with all its mistakes, OSError if there is none."""
         found, problems = self._parse(self.path, self._text())
         if found is None:
             raise ValueError("; ".join(map(str, problems)))

@@ -357,3 +357,18 @@ async def test_a_start_that_is_no_coroutine_says_what_it_is(make):
     with pytest.raises(StartFailed, match=said):
         await handlers.apply(plan(toy("a", kind=Misdeclared)))
     await handlers.stop(0)
+
+
+class Telling(Toy):
+    """Says at each reload what is different in a file of its own."""
+
+    def reloaded(self):
+        return (f"file {number}" for number in range(2))
+
+
+async def test_what_handlers_that_go_on_say_of_a_reload_is_returned(make):
+    handlers, _ = make()
+    assert await handlers.apply(plan(toy("a", kind=Telling), toy("b"))) == []
+    same = plan(toy("a", kind=Telling), toy("b"))
+    assert await handlers.apply(same, keep={"a", "b"}) == ["[a] file 0", "[a] file 1"]
+    await handlers.stop(0)

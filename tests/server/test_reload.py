@@ -2,8 +2,9 @@
 
 import asyncio
 
+from ccproxy.config.diff import Change, Delta
 from ccproxy.config.problems import Problem
-from ccproxy.server.reload import STOPPING, ReloadOutcome, Reloads
+from ccproxy.server.reload import MAX_SAID, STOPPING, ReloadOutcome, Reloads, text_of
 
 
 class Work:
@@ -82,3 +83,12 @@ def test_whose_fault_it_was():
     assert ReloadOutcome(False, "", problems=(warning, mistake)).bad_configuration
     assert not ReloadOutcome(False, "", problems=(warning,)).bad_configuration
     assert not ReloadOutcome(True, "", problems=(warning,)).bad_configuration
+
+
+def test_the_text_of_an_outcome_holds_what_handlers_say_and_not_without_end():
+    nothing = Change(Delta(), Delta(), False, (), ())
+    assert text_of(nothing, []) == "nothing changed"
+    assert text_of(nothing, ["[a] one", "[a] two"]) == "[a] one; [a] two"
+    routes = Change(Delta(), Delta(), True, (), ())
+    assert text_of(routes, ["[a] one"]) == "routes changed; [a] one"
+    assert text_of(nothing, ["x"] * (MAX_SAID + 3)).endswith("; x; and 3 more")

@@ -168,17 +168,18 @@ class SsmmpAgent(Handler):
             self._manager.close()
             self._unlinked(f"silent for {silence:.0f} s")
 
-    def reloaded(self) -> None:
+    def reloaded(self) -> Iterable[str]:
         """Take over a repository file that has changed, unless it has mistakes."""
         if not self._repository.changed:
-            return
+            return ()
         try:
             repository = self._repository.read()
         except (OSError, ValueError) as error:
             self.ctx.log.error("the old repository stays: %s", error)
-            return
+            return (f"the old repository stays: {error}",)
         self._do(lambda now: self.agent.reload(now, repository))
         self.ctx.log.info("repository reloaded programs=%d", len(repository.programs))
+        return (f"the repository has {len(repository.programs)} programs",)
 
     # What goes out
 

@@ -89,7 +89,7 @@ class SsmmpManager(Handler):
         self._writer = DurableWriter(ctx, file)
         records = sorted(map(_record, file.read()), key=_order)
         self.manager = Manager.restore(records, graph, self.options, random.random)
-        self._operator_api = OperatorApi(self.manager, self._events)
+        self._operator_api = OperatorApi(self.manager, self._events, self._graph)
         ctx.log.info(
             "state file=%s rows=%d agents=%d instances=%d sessions=%d", self.options.state,
             len(records), len(self.manager.state.store.agents),
@@ -198,17 +198,19 @@ class SsmmpManager(Handler):
         if count := self._events.take_not_logged():
             self.ctx.log.warning("events not logged=%d", count)
 
-    def reloaded(self) -> None:
+    def reloaded(self) -> Iterable[str]:
         """Take over a graph file that has changed, unless it has mistakes."""
         if not self._graph.changed:
-            return
+            return ()
         try:
             graph = self._graph.read()
         except (OSError, ValueError) as error:
             self.ctx.log.error("the old graph stays: %s", error)
-            return
+            return (f"the old graph stays: {error}",)
+        plan = self.manager.plan_reload(graph)
         self._act(self.manager.reload(self._now(), graph))
         self.ctx.log.info("graph reloaded services=%d", len(graph.services))
+        return plan.lines()
 
     # Out
 

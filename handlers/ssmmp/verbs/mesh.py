@@ -32,6 +32,7 @@ examples:
   ccserver mesh tcp://127.0.0.1:22670 scale orders 3
   ccserver mesh conf/manager.ini update orders=orders@2
   ccserver mesh conf/manager.ini cancel 7                       begin no further step
+  ccserver mesh conf/manager.ini reload --dry-run               what another graph would change
   ccserver mesh conf/manager.ini down                           stop everything in order
   ccserver mesh conf/manager.ini events --follow
 
@@ -64,6 +65,10 @@ def _cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("operation", metavar="OP", type=int, help="number of an operation")
 
 
+def _reload(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, do nothing")
+
+
 @dataclass(frozen=True, slots=True)
 class MeshWord:
     """What can be asked or done: `declare` its arguments, `run` it. `operation` = it is a plan that
@@ -91,6 +96,7 @@ WORDS = (
         for word, command in COMMANDS.items()
     ),
     MeshWord("cancel", "begin no further step of an operation", operate.cancel, _cancel),
+    MeshWord("reload", "read the graph file of the Manager again", operate.reload, _reload),
 )
 
 

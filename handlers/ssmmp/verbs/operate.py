@@ -115,6 +115,19 @@ def operate(manager: ManagerClient, options: argparse.Namespace) -> int:
         )
 
 
+def reload(manager: ManagerClient, options: argparse.Namespace) -> int:
+    """Show what the graph file of the Manager would change, and have it read again."""
+    answer = manager.ask("reload", {"dry_run": options.dry_run})
+    if options.json:
+        print(json.dumps(answer))
+        return 0
+    for line in answer["changes"] or ["nothing differs"]:
+        print(f"graph: {line}")
+    show_plan(answer["plan"], False)
+    print("nothing is changed" if options.dry_run else "the graph is reloaded")
+    return 0
+
+
 def cancel(manager: ManagerClient, options: argparse.Namespace) -> int:
     """Begin no further step, and watch the steps under way end."""
     row = manager.ask("cancel", {"operation": options.operation})["operation"]

@@ -134,6 +134,12 @@ def test_the_graph_is_read_again_at_sighup(mesh, soon):
     mesh.server.process.send_signal(signal.SIGHUP)
     mesh.server.wait_for("reloaded: ")
     soon(lambda: len(mesh.rows("services")) == 3)
+    assert mesh.server.count("[h:manager] more: new regular, replicas 0-1, a -> orders.orders_api")
+    graph.write_text(text)
+    status, said = mesh.command("reload", "--dry-run")
+    assert status == 0 and "graph: more: gone" in said and len(mesh.rows("services")) == 3
+    status, said = mesh.command("reload")
+    assert status == 0 and "the graph is reloaded" in said and len(mesh.rows("services")) == 2
     assert mesh.states("instance") == {1: "RUNNING"}
     assert agent.quiet
 

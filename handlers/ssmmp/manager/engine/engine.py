@@ -38,6 +38,7 @@ from .events import (
     SessionOffered,
     SessionWaits,
 )
+from .graph_reload import ReloadPlan
 from .messages import Messages
 from .parts import ManagerParts, half
 from .plans import OperationPlan
@@ -260,15 +261,12 @@ class Manager(ManagerParts):
     def reload(self, now: float, graph: Graph) -> list[Action]:
         """Another graph: what is not in it any more ends, what is new starts."""
         self.state.begin(now)
-        self.state.graph = graph
-        store = self.state.store
-        for row in list(store.instances.values()):
-            if row.service not in graph.services:
-                self.instances.drain(row)
-        for name in [one for one in store.desired if one not in graph.services]:
-            store.drop(store.desired[name])
-        self.services.balance_all()
+        self.graph_reload.apply(graph)
         return self._done()
+
+    def plan_reload(self, graph: Graph) -> ReloadPlan:
+        """What another graph would change now; nothing is changed."""
+        return self.graph_reload.plan(graph)
 
     def legacy_peer(self, peer: str) -> None:
         """A connection is that of an agent of the published implementation; see `legacy_peers`."""

@@ -16,6 +16,7 @@ They are in layers, the lowest first; each knows only the parts below it:
     agents         the agent machine
     feasibility    whether there is room for what a plan wants
     plans          what a command of the operator would do
+    graph_reload   what another graph changes
     steps          what the steps of a plan do
     operations     plans that are carried out
     messages       which part gets a message
@@ -34,6 +35,7 @@ from .agents import AgentMachine
 from .alarms import Alarms
 from .closing import Closing
 from .feasibility import Feasibility
+from .graph_reload import GraphReload
 from .health import Health
 from .instances import InstanceMachine
 from .legacy_peers import LegacyPeers
@@ -79,5 +81,6 @@ class ManagerParts:
         )
         self.feasibility = Feasibility(state, self.placement)
         self.planner = Planner(state, self.feasibility)
+        self.graph_reload = GraphReload(state, self.instances, self.services, self.planner)
         self.steps = Steps(state, self.closing, self.instances, self.services, self.agents)
         self.operations = Operations(state, self.steps)

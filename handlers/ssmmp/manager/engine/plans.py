@@ -83,7 +83,7 @@ class Planner:
             unwanted = not self.state.desired(row.service).target and not self._busy(row)
             end = [OperationStep("drain", str(row.key), group=group)]
             steps += end if why or unwanted else self._move(row, group)
-        return OperationPlan(text_of(command), tuple(steps), self._touched(rows))
+        return OperationPlan(text_of(command), tuple(steps), self.touched(rows))
 
     def _undrain(self, command: Undrain) -> OperationPlan:
         agent = self._node(command.node)
@@ -97,7 +97,7 @@ class Planner:
             return _refused(command, f"no instance {command.instance} that could be moved")
         why = self.feasibility.no_other_place(row, command.node)
         steps = tuple(self._move(row, 1, command.node or self.feasibility.best_other_node(row)))
-        return OperationPlan(text_of(command), steps, self._touched([row]), why)
+        return OperationPlan(text_of(command), steps, self.touched([row]), why)
 
     def _stop(self, command: StopInstance) -> OperationPlan:
         row = self._instance(command.instance)
@@ -107,7 +107,7 @@ class Planner:
         target = self.state.desired(row.service).target
         if target and staying(row):
             steps.insert(0, OperationStep("goal", row.service, number=target - 1, group=0))
-        return OperationPlan(text_of(command), tuple(steps), self._touched([row]))
+        return OperationPlan(text_of(command), tuple(steps), self.touched([row]))
 
     def _scale(self, command: Scale) -> OperationPlan:
         service = self.state.service(command.service)
@@ -121,7 +121,7 @@ class Planner:
             return _refused(command, f"{command.count} instances, but {why}")
         if self.state.desired(service.name).down:
             return _refused(command, f"{service.name} is down; `up` starts it again")
-        rows = sorted(self._staying(service.name), key=self._worth)
+        rows = sorted(self.staying(service.name), key=self.worth)
         lacks = self.feasibility.lack_of_ports(service, command.count - len(rows))
         if lacks:
             return _refused(command, lacks)
@@ -131,7 +131,7 @@ class Planner:
             steps.append(OperationStep("drain", str(row.key), group=group))
         if not surplus:
             steps.append(OperationStep("await", service.name, number=command.count))
-        return OperationPlan(text_of(command), tuple(steps), self._touched(surplus))
+        return OperationPlan(text_of(command), tuple(steps), self.touched(surplus))
 
     def _update(self, command: Update) -> OperationPlan:
         service = self.state.service(command.service)
@@ -139,7 +139,7 @@ class Planner:
             return _refused(command, f"no service {command.service}")
         if not self.placement.able(command.program):
             return _refused(command, f"no node has the program {command.program}")
-        rows = [one for one in self._staying(service.name) if one.program != command.program]
+        rows = [one for one in self.staying(service.name) if one.program != command.program]
         lacks = self.feasibility.lack_in_update(service, command.program, rows)
         if lacks:
             return _refused(command, lacks)
@@ -155,7 +155,7 @@ class Planner:
         if len(rows) != 1:
             steps.append(OperationStep("watch", service.name, group=LAST))
         return OperationPlan(
-            text_of(command), tuple(steps), self._touched(rows),
+            text_of(command), tuple(steps), self.touched(rows),
             parallel=self.state.settings.update_parallel,
             previous_program=self.state.desired(service.name).program,
         )  # fmt: skip
@@ -163,7 +163,7 @@ class Planner:
     def _rebalance(self, command: Rebalance) -> OperationPlan:
         if self.state.service(command.service) is None:
             return _refused(command, f"no service {command.service}")
-        rows = self._staying(command.service)
+        rows = self.staying(command.service)
         running = [one.key for one in rows if one.state is InstanceState.RUNNING]
         loads = sorted(((self._sessions_to(key), key) for key in running), reverse=True)
         each, more = divmod(sum(load for load, _ in loads), max(1, len(loads)))
@@ -185,7 +185,7 @@ class Planner:
                     rows += [self.store.instances[key] for key in live]
                     steps.append(OperationStep("down", name, number=len(live), group=group))
         return OperationPlan(
-            text_of(command), tuple(steps), self._touched(rows), parallel=WHOLE_GROUPS
+            text_of(command), tuple(steps), self.touched(rows), parallel=WHOLE_GROUPS
         )
 
     def _up(self, command: Up) -> OperationPlan:
@@ -207,11 +207,12 @@ class Planner:
         keys = self.placement.nodes(node) if node else set()
         return self.store.agents[min(keys)] if keys else None
 
-    def _staying(self, service: str) -> list[InstanceRow]:
+    def staying(self, service: str) -> list[InstanceRow]:
+        """The instances that a service has, as against those that end."""
         keys = self.store.instance_index.of(("staying", service))
         return [self.store.instances[key] for key in keys]
 
-    def _worth(self, row: InstanceRow) -> tuple[bool, int]:
+    def worth(self, row: InstanceRow) -> tuple[bool, int]:
         """The order in which instances of a service are ended when there are too many: first those
         that do not run, whatever they wait for, then those with the fewest sessions."""
         return row.state is InstanceState.RUNNING, self._sessions_to(row.key)
@@ -223,7 +224,8 @@ class Planner:
         outgoing = self.store.session_index.size(("from", row.key))
         return bool(self._sessions_to(row.key) or outgoing)
 
-    def _touched(self, rows: Iterable[InstanceRow]) -> tuple[str, ...]:
+    def touched(self, rows: Iterable[InstanceRow]) -> tuple[str, ...]:
+        """The sessions of instances that are to end, a line for each."""
         index = self.store.session_index
         lines = []
         for row in rows:

@@ -239,13 +239,14 @@ def test_notices_are_logged_and_alarms_are_warnings(running):
 
 
 def test_the_graph_is_looked_at_when_the_configuration_was_read_again(running, options):
-    reload = running.handler.reloaded
+    reload = lambda: list(running.handler.reloaded())  # noqa: E731
     services = lambda: running.handler.manager.state.graph.services  # noqa: E731
-    reload()
+    assert reload() == []
     assert "more" not in services()
     Path(options["graph"]).write_text(GRAPH + "[service more]\n")
-    reload()
+    assert reload() == ["more: new regular, replicas 0-1"]
     assert "more" in services()
+    assert any("INFO graph changed more new regular" in line for line in running.ctx.lines)
     Path(options["graph"]).write_text(GRAPH + "[service bad]\nplugs = x\n")
     reload()
     assert any("the old graph stays" in line for line in running.ctx.lines)

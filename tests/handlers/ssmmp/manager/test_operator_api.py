@@ -7,6 +7,7 @@ from ccproxy_handlers.ssmmp import graphfile
 from ccproxy_handlers.ssmmp.manager import Manager, Notice
 from ccproxy_handlers.ssmmp.manager.event_log import EventLog
 from ccproxy_handlers.ssmmp.manager.operator_api import PAGE, VERBS, OperatorApi
+from ccproxy_handlers.ssmmp.watched_file import WatchedFile
 
 GRAPH = """
 [service web]
@@ -36,7 +37,7 @@ def manager():
 
 @pytest.fixture
 def api(manager):
-    return OperatorApi(manager, EventLog())
+    return OperatorApi(manager, EventLog(), WatchedFile("no/graph.ini", graphfile.parse))
 
 
 def test_every_verb_is_known(api):
@@ -77,7 +78,7 @@ def test_summary_and_graph(api):
 
 def test_events(manager):
     events = EventLog()
-    api = OperatorApi(manager, events)
+    api = OperatorApi(manager, events, WatchedFile("no/graph.ini", graphfile.parse))
     for number in range(3):
         events.add(1.0, Notice("running", str(number)))
     answer, _ = api.answer(1.0, "events", {"latest": 2})
@@ -127,3 +128,31 @@ def test_cancel(api):
 def test_what_is_wrong_is_said(api, verb, value, says):
     answer, actions = api.answer(1001.0, verb, value)
     assert says in answer["error"] and actions == []
+
+
+def test_a_reload_is_shown_and_done(manager, tmp_path):
+    file = tmp_path / "graph.ini"
+    file.write_text(GRAPH)
+    api = OperatorApi(manager, EventLog(), WatchedFile(str(file), graphfile.parse))
+    api._graph_file.read()
+    file.write_text(
+        GRAPH.replace("[service orders]", "[service more]\nstart = eager\n[service orders]")
+    )
+    shown, actions = api.answer(1001.0, "reload", {"dry_run": True})
+    assert shown["changes"] == ["more: new regular, replicas 1"] and actions == []
+    assert [(one["kind"], one["subject"]) for one in shown["plan"]["steps"]] == [("start", "more")]
+    assert api._graph_file.changed, "a look does not count as a reload"
+    done, actions = api.answer(1001.0, "reload", {})
+    assert done == shown and actions and "more" in manager.state.graph.services
+    assert api.answer(1001.0, "reload", {})[0]["changes"] == []
+
+
+def test_a_reload_of_a_graph_with_mistakes_changes_nothing(manager, tmp_path):
+    file = tmp_path / "graph.ini"
+    file.write_text(GRAPH + "[service bad]\nplugs = x\nkind = odd\n")
+    api = OperatorApi(manager, EventLog(), WatchedFile(str(file), graphfile.parse))
+    for value in ({}, {"dry_run": True}):
+        error = api.answer(1001.0, "reload", value)[0]["error"]
+        assert f"{file}:9" in error and f"{file}:10" in error, "all of them with their lines"
+    file.unlink()
+    assert "No such file" in api.answer(1001.0, "reload", {})[0]["error"]

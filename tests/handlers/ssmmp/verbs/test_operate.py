@@ -96,3 +96,27 @@ def test_an_operation_that_fails_is_a_failure(capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == {"operation": 7, "step": 1, "of": 1, "text": "drain 3: failed"}
     assert lines[1]["reason"] == "drain 3 failed"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_reload_says_what_differs_and_what_follows(capsys, dry_run):
+    plan = {"command": "reload", "refusal": "", "touches": ["web 1: 0 sessions"],
+            "steps": [{"kind": "start", "subject": "more", "node": "", "number": 0}]}  # fmt: skip
+    asked = []
+
+    class Manager:
+        def ask(self, verb, value):
+            asked.append((verb, value))
+            return {"changes": ["more: new regular"], "plan": plan}
+
+    options = argparse.Namespace(dry_run=dry_run, json=False)
+    assert operate.reload(Manager(), options) == 0
+    assert asked == [("reload", {"dry_run": dry_run})]
+    last = "nothing is changed" if dry_run else "the graph is reloaded"
+    assert capsys.readouterr().out.splitlines() == [
+        "graph: more: new regular", "plan: reload", "    1 start more",
+        "  touches web 1: 0 sessions", last,
+    ]  # fmt: skip
+    options.json = True
+    operate.reload(Manager(), options)
+    assert json.loads(capsys.readouterr().out)["changes"] == ["more: new regular"]
