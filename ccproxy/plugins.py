@@ -165,7 +165,8 @@ class Plugins:
         sources = list(self._sources(kind, folders))
         found = [source for source in sources if source.word == kind.plain(word)]
         if not found:
-            hint = suggest(kind.plain(word), sorted({source.word for source in sources}))
+            words = sorted({source.word for source in sources})
+            hint = suggest(kind.plain(word), words) or f"known: {', '.join(words) or 'none'}"
             return Problem("", 0, f'no {kind.name} "{" ".join(word.split())}"', hint)
         if len(found) > 1:
             found = [one for one in found if one.file is None or self._offers(kind, one)] or found

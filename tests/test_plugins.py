@@ -122,7 +122,7 @@ def test_the_same_file_gives_the_same_class_and_a_changed_one_a_new_one(folder, 
 def test_unknown_words_hint():
     plugins = Plugins([point("proxy", "ccproxy_handlers.proxy:Proxy")])
     assert problem_of(plugins.handler("porxy")) == 'no handler "porxy"; did you mean "proxy"?'
-    assert problem_of(plugins.handler("zebra")) == 'no handler "zebra"'
+    assert problem_of(plugins.handler("zebra")) == 'no handler "zebra"; known: proxy'
 
 
 @pytest.mark.parametrize("word", ["", "..", "../plugins/hello", "hello.py", "_private", "a\nb"])
@@ -158,7 +158,10 @@ def test_one_place_named_twice_is_one_place(folder):
 
 
 def test_a_folder_that_is_missing_has_no_plugins(tmp_path):
-    assert problem_of(Plugins([]).handler("hello", (str(tmp_path / "no"),))) == 'no handler "hello"'
+    assert (
+        problem_of(Plugins([]).handler("hello", (str(tmp_path / "no"),)))
+        == 'no handler "hello"; known: none'
+    )
 
 
 BROKEN = {

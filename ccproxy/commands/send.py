@@ -18,7 +18,7 @@ from ccproxy.wire import cc
 
 EXAMPLES = """\
 examples:
-  ccserver send conf/src.ini echo.request '{"target": "me"}' --wait 2 --timeout 3
+  ccserver send conf/src.ini echo.request '{"target": "me"}' --wait 1 --timeout 3
   ccserver send tcp://127.0.0.1:22632 log.info '{"log_level": "INFO", "log_time": 1700000000,
       "job_name": "me", "log_msg": "hello"}'
   ccserver send conf/src.ini pub.infofile - picture.png < fields.json

@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
 from ccproxy.config.options import names_of
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
 from ccproxy.config.routes import Use
-from ccproxy.core.plugin_code import PluginCode, fault_of
 
 WORDS = ("plugin", "handler")
 """Options that name the handler; the first is the old name and takes precedence."""
+
+PLANNED = frozenset({"database", "infowriter", "jobmgr", "tailwriter", "taskrouter"})
+"""Handlers of CC that a file from there may name, and that are not here yet."""
+OF_CC = "a handler of CC that is not here yet; let a server of CC run it, and forward to that one"
 _NOT_HANDLERS = (SERVER, "routes")
 
 
@@ -157,7 +161,8 @@ class Handlers:
     def factory(self, section: Section, word: Entry) -> type[Any] | None:
         found = self.find(word.text)
         if isinstance(found, Problem):
-            self.problems.append(replace(found, file=word.file, line=word.line))
+            hint = OF_CC if word.text.removeprefix("cc.handler.") in PLANNED else found.hint
+            self.problems.append(replace(found, file=word.file, line=word.line, hint=hint))
             return None
         return found
 
@@ -208,15 +213,9 @@ class Handlers:
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
         """Let each handler check the plan; `sound` is True if the plan has no mistakes so far."""
         for one in plan.handlers:
-            try:
-                with PluginCode():
-                    found = _asked(one, plan)
-                yield from found
-            except Exception as error:
-                if sound:  # in an incomplete plan the fault need not be the handler's
-                    what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
-                    hint = fault_of(f'handler "{one.word}"', error)
-                    yield Problem(plan.file, one.line, what, hint)
+            with asking(one, f'handler "{one.word}"', plan.file, sound) as found:
+                found += one.factory(one.section, one.options).check(plan)
+            yield from found
 
 
 def _plan(section: Section, word: Entry, factory: type[Any], resolved: Resolved) -> HandlerPlan:
@@ -244,12 +243,3 @@ def _no_word(section: Section) -> Problem:
         if hint:
             return entry.problem(f'unknown option "{entry.name}" in [{section.name}]', hint)
     return section.problem(f'[{section.name}] lacks "handler"', "write handler = WORD")
-
-
-def _asked(one: HandlerPlan, plan: Plan) -> list[Problem]:
-    """The problems that a handler finds in its section."""
-    problems = list(one.factory(one.section, one.options).check(plan))
-    for problem in problems:
-        if not isinstance(problem, Problem):
-            raise TypeError(f"check gave {problem!r}, expected a Problem")
-    return problems

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ccproxy.config.address import Address
+from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.options import names_of
@@ -18,7 +19,6 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
 from ccproxy.config.server import ListenSection
-from ccproxy.core.plugin_code import PluginCode, fault_of
 
 LISTEN = "listen:"
 """The first part of the names of listener sections."""
@@ -52,7 +52,7 @@ class ListenerSections:
 
     def collect(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
         """Take `cc-socket` and every listener section; `words` gives the words of all protocols."""
-        self.default(server, words)
+        self.default(server)
         for section in self.ini.sections:
             if section.name.startswith(LISTEN):
                 self.take(section, words)
@@ -61,23 +61,17 @@ class ListenerSections:
     def check(self, sound: bool) -> Iterator[Problem]:
         """Let each protocol check its plan; `sound` is True if the plan has no mistakes so far."""
         for one in self.plans:
-            try:
-                with PluginCode():
-                    found = list(one.factory(one.protocol).check(one))
-                yield from found
-            except Exception as error:
-                if sound:  # in an incomplete plan the fault need not be the protocol's
-                    what = f"[{one.section}] cannot be checked: {type(error).__name__}: {error}"
-                    hint = fault_of(f'protocol "{one.protocol}"', error)
-                    yield Problem(self.ini.file, one.line, what, hint)
+            with asking(one, f'protocol "{one.protocol}"', self.ini.file, sound) as found:
+                found += one.factory(one.protocol).check(one)
+            yield from found
 
-    def default(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
+    def default(self, server: Resolved) -> None:
         """Take the listener of `[ccserver]`."""
         section = self.ini.section(SERVER)
         entry = section.entry("cc-socket") if section else None
         if section is None or entry is None or "cc_socket" not in server.values:
             return
-        factory = self.factory(entry, DEFAULT_PROTOCOL, words)
+        factory = self.factory(entry, DEFAULT_PROTOCOL)
         if factory is not None:
             # A mistake elsewhere in the section must not hide a clash of addresses.
             options = server.options.listener() if server.options else factory.Options()
@@ -95,7 +89,7 @@ class ListenerSections:
         self.problems += given.problems
         entry = section.entry("protocol")
         word = given.values.get("protocol")
-        factory = self.factory(entry, word, words) if entry and word is not None else None
+        factory = self.factory(entry, word) if entry and word is not None else None
         if factory is None or entry is None:
             known = {*_KERNEL}.union(*self.option_names_by_protocol(words).values())
             self.problems += resolve(section, ListenerOptions, known).problems
@@ -125,14 +119,11 @@ class ListenerSections:
             )  # fmt: skip
         )
 
-    def factory(
-        self, entry: Entry, word: str, words: Callable[[], Sequence[str]]
-    ) -> type[Any] | None:
+    def factory(self, entry: Entry, word: str) -> type[Any] | None:
         """The class of a protocol; a problem at the line that names it if there is none."""
         found = self.find(word)
         if isinstance(found, Problem):
-            hint = found.hint or f"known: {', '.join(words())}"
-            self.problems.append(replace(found, file=entry.file, line=entry.line, hint=hint))
+            self.problems.append(replace(found, file=entry.file, line=entry.line))
             return None
         return found
 

@@ -13,6 +13,8 @@ import stat
 import sys
 from pathlib import Path
 
+from ccproxy.process.files import opened
+
 STDERR = 2
 
 
@@ -99,8 +101,7 @@ class LogFile:
         self._torn = False
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o666)
+        descriptor = opened(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             self._limit = 0  # only regular files are rotated

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from ccproxy.process.files import opened
+
 TOUCH = 0.2
 """Seconds in which a lock may be another program's short look at the file, not a running server."""
 LONGEST_TEXT = 100
@@ -120,9 +122,9 @@ class PidFile:
 def _open(path: Path, flags: int) -> int:
     """Open a regular file and nothing else: a symbolic link under this name would let another user
     of the folder choose which file a server truncates. OSError if it is anything else."""
-    safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    safe = os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags | safe, 0o644)
+        descriptor = opened(path, flags | safe, 0o644)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a symbolic link; remove it") from error

@@ -181,7 +181,9 @@ def test_a_log_file_that_cannot_be_opened_keeps_the_old_one(ini, call, serve):
 def test_a_log_file_that_cannot_be_opened_starts_nothing(ini, call, serve):
     status, _, err = call("--set", "logfile=/nonexistent/x.log", ini(INI))
     assert status == 1
-    assert err == ("ccserver: cannot open log file /nonexistent/x.log: No such file or directory\n")
+    assert err == (
+        "ccserver: cannot open log file /nonexistent/x.log: there is no folder /nonexistent\n"
+    )
 
 
 def test_formats_of_the_configuration(ini):

@@ -262,3 +262,11 @@ def test_a_protocol_that_an_option_names_must_be_one_of_calls():
     )  # fmt: skip
     [problem] = collect(*ini, "speaks = zebra").problems
     assert (problem.line, problem.what) == (5, 'no protocol "zebra"')
+
+
+@pytest.mark.parametrize("word", ["cc.handler.infowriter", "taskrouter"])
+def test_a_handler_of_cc_that_is_not_here_yet_is_named_as_one(word):
+    [problem] = collect("[routes]", "a = h:a", "[h:a]", f"handler = {word}").problems
+    assert problem.hint == (
+        "a handler of CC that is not here yet; let a server of CC run it, and forward to that one"
+    )
