@@ -14,6 +14,7 @@ from setuptools.command.build_py import build_py
 
 SOURCES = {
     "ccproxy.core._hot": "ccproxy/core/hot.py",
+    "ccproxy.core._walk": "ccproxy/core/walk.py",
     "ccproxy.protocols.jolie.sodep._fastpath": "ccproxy/protocols/jolie/sodep/fastpath.py",
     "ccproxy.protocols.jolie.sodep._scan": "ccproxy/protocols/jolie/sodep/scan.py",
 }

@@ -45,6 +45,10 @@ ALLOWED = {
         "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config",
         "ccproxy.protocols.ssmmp", "ccproxy.service", "ccproxy.verb", "ccproxy_handlers.ssmmp",
     },
+    "zmq": {
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.wire",
+        "ccproxy_handlers.zmq",
+    },
     "engine": {"ccproxy", "ccproxy.config", "ccproxy.protocols", "ccproxy_handlers"},
 }  # fmt: skip
 """Layer -> what it may import besides the standard library."""

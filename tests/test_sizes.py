@@ -24,6 +24,7 @@ LONG_MODULES: dict[str, str] = {
 
 HOT = {
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
+    "ccproxy/core/walk.py": "a call per frame costs more than everything else together",
     "ccproxy/protocols/jolie/sodep/fastpath.py": "a call per message costs a message",
     "ccproxy/protocols/jolie/sodep/scan.py": "a call per value costs more than the walk",
 }

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import TypedListenerOptions
 from ccproxy.config.problems import Problem
 
 
@@ -53,7 +52,7 @@ class ListenerPlan:
     @property
     def type(self) -> str:
         """The first part of the types of its messages; "" where messages carry their type."""
-        return self.options.type if isinstance(self.options, TypedListenerOptions) else ""
+        return str(getattr(self.options, "type", ""))
 
     def problem(self, option: str, what: str, hint: str = "", warning: bool = False) -> Problem:
         """A problem with an option of this section, at its line if the INI gives it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from ccproxy.core.runs import Distributor, Fates, Run, best, offered
 from ccproxy.core.sinks import Sink
 from ccproxy.core.type_totals import WORDS, TypeTotals
 from ccproxy.core.verdict import Receiver
@@ -21,7 +22,9 @@ TYPE_SIZE = 128
 class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
-    __slots__ = ("blocking", "counters", "fate", "handlers", "reason", "sinks")
+    __slots__ = (
+        "blocking", "boxes", "counters", "distributors", "fate", "handlers", "reason", "sinks",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -34,10 +37,21 @@ class Target:
         """`counters` are those of the verdicts, see `core.verdict`."""
         self.sinks = sinks
         self.blocking = tuple(sink for sink in sinks if sink.may_block)
+        self.distributors = tuple(sink for sink in sinks if isinstance(sink, Distributor))
+        self.boxes = tuple(sink for sink in sinks if not isinstance(sink, Distributor))
         self.handlers = handlers
         self.fate = fate
         self.reason = reason
         self.counters = counters
+
+    def take(self, run: Run) -> Fates:
+        """Put a run into all sinks, of which there is one at least; what became of each message."""
+        several = [sink.take(run) for sink in self.distributors]
+        if self.boxes:
+            chunk, messages = run.envelopes, run.messages
+            taken = max([sink.offer(chunk, messages) for sink in self.boxes])
+            several.append(offered(messages, taken))
+        return best(several)
 
     @property
     def word(self) -> str:
@@ -75,6 +89,8 @@ class FlowTable:
         """Length of all types in the table; at most `TYPE_SIZE` times the limit of flows."""
         self.flows: dict[bytes, Flow] = {}
         self.other = Flow(Target())
+        self.watchers: list[Callable[[], None]] = []
+        """Called after all flows have been forgotten, because handlers may answer otherwise now."""
         self._compile = compile
         # The types in order of age: a dict would have to step over every removed key to find its
         # oldest one.
@@ -103,6 +119,8 @@ class FlowTable:
         while self.flows:
             self._forget()
         self._targets.clear()
+        for call in list(self.watchers):
+            call()
 
     def _forget(self) -> None:
         type = self._order.popleft()

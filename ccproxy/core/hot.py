@@ -18,24 +18,12 @@ from typing import Any
 
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.sinks import Sink
+from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 
 Buffer = bytes | memoryview
 
 LARGE = 4096
 """From this size on, in bytes, a view is cheaper than a copy: the join copies a message anyway."""
-
-MORE = 0
-"""Stopped because the rest is not a whole message yet."""
-COMMAND = 1
-"""Stopped in front of a ZMTP command."""
-BROKEN = 2
-"""Stopped in front of what is not ZMTP, a command inside a message, or too many frames."""
-BLOCKED = 3
-"""Stopped in front of a message whose outbox is full and makes its senders wait."""
-TOO_BIG = 4
-"""Stopped in front of a message that is, or announces to be, larger than allowed."""
-TIRED = 5
-"""Stopped because `emit` returned True: handlers have used their time, other peers wait."""
 
 
 def scan(

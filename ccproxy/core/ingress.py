@@ -7,12 +7,12 @@ never keep bytes: the caller keeps the rest of a read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ccproxy.core.flows import Target
 from ccproxy.core.hot import Buffer
-from ccproxy.core.ledger import OUTCOMES, RANK
+from ccproxy.core.ledger import RANK
 from ccproxy.core.message import Message
+from ccproxy.core.runs import MessageSource, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
 from ccproxy.wire.zmtp.frames import frame, unpack
@@ -25,17 +25,6 @@ except ImportError:
     from ccproxy.core.hot import scan, scan_replies
 
     COMPILED = False
-
-LOSSES = {*OUTCOMES["dropped"], *OUTCOMES["crashed"]}
-"""Fates of messages that no destination has taken."""
-
-
-class MessageSource(NamedTuple):
-    """A sending peer: its identity, its address as text, the listener that accepted it."""
-
-    identity: bytes
-    peer: str
-    listener: str
 
 
 class Ingress:
@@ -66,13 +55,16 @@ class Ingress:
         ledger = self._switch.ledger
         messages = len(parts) - 1
         ledger.receive(messages, size)
+        if target.distributors:
+            return self._distribute(target, parts, size)
         taken = 0
         if target.sinks:
             chunk = self.prefix.join(parts)
             taken = max([box.offer(chunk, messages) for box in target.sinks])
         if target.handlers:
             for number, part in enumerate(parts[1:]):
-                ledger.end(self._deliver(target, part, number < taken), 1, len(part))
+                fate = ("forwarded" if number < taken else "full") if target.sinks else target.fate
+                ledger.end(self._deliver(target, part, fate), 1, len(part))
             return self._tired()
         if not target.sinks:
             self._drop(target, parts, size)
@@ -85,6 +77,20 @@ class Ingress:
             ledger.end(rest, messages - taken, sum(sizes[taken + 1 :]))
         return False
 
+    def _distribute(self, target: Target, parts: list[Buffer], size: int) -> bool:
+        """Put a run into sinks of which some choose among peers; then the handlers see it."""
+        ledger = self._switch.ledger
+        messages = len(parts) - 1
+        fates = target.take(Run(self._source, messages, envelopes=self.prefix.join(parts)))
+        if len(fates) == 1 and not target.handlers:
+            ledger.end(fates[0][0], messages, size)
+            return False
+        for part, fate in zip(parts[1:], singles(fates), strict=True):
+            if target.handlers:
+                fate = self._deliver(target, part, fate)
+            ledger.end(fate, 1, len(part))
+        return bool(target.handlers) and self._tired()
+
     def _drop(self, target: Target, parts: list[Buffer], size: int) -> None:
         """Count messages that have neither an outbox nor a handler."""
         messages = len(parts) - 1
@@ -94,19 +100,11 @@ class Ingress:
         elif target.fate == "malformed":
             self._switch.notices.malformed(self._source.peer, parts[1], messages)
 
-    def _deliver(self, target: Target, raw: Buffer, forwarded: bool) -> str:
-        """Give one message to the handlers of its target, after the outboxes; return its fate."""
-        switch = self._switch
-        fates = [target.fate]
-        if target.sinks:
-            fates.append("forwarded" if forwarded else "full")
-        source = self._source
+    def _deliver(self, target: Target, raw: Buffer, so_far: str) -> str:
+        """Give one message to the handlers of its target, after the sinks; return its fate."""
+        source, switch = self._source, self._switch
         seen = Message.cut([source.identity, *unpack(raw)], switch.codec, source.listener)
-        fates += [switch.deliver(receiver, seen) for receiver in target.handlers]
-        fate = min(fates, key=RANK.__getitem__)
-        if fate in LOSSES:
-            switch.table.totals.lost(seen.type.encode(), fate, len(raw))
-        return fate
+        return switch.handed(target, seen, so_far, len(raw))
 
 
 class ReplyIngress:

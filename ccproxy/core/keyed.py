@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ccproxy.core.flows import Flow, Target
-from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG, Buffer
-from ccproxy.core.ingress import Ingress, MessageSource
+from ccproxy.core.hot import Buffer
+from ccproxy.core.ingress import Ingress
+from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
+from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
 from ccproxy.wire.zmtp.frames import SHORT_MAX, pack
 

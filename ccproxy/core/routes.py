@@ -35,3 +35,7 @@ class Routes:
     def sections(self, type: str) -> tuple[str, ...]:
         """The sections that get a message of this type, in order; one may occur several times."""
         return tuple(section for _, sections in self.match(type) for section in sections)
+
+    def below(self, type: str) -> list[str]:
+        """The prefixes that match some types under this one, but not this one itself."""
+        return [prefix for prefix in self._table if prefix.startswith(f"{type}.")]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.hot import Buffer
-from ccproxy.core.ledger import RANK, Ledger
+from ccproxy.core.ledger import OUTCOMES, RANK, Ledger
 from ccproxy.core.message import (
     Action,
     Actions,
@@ -28,6 +28,9 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
 from ccproxy.wire.cc import UntrustedMessage, frames, valid_type
 from ccproxy.wire.zmtp.frames import pack
+
+LOSSES = {*OUTCOMES["dropped"], *OUTCOMES["crashed"]}
+"""Fates of messages that no destination has taken."""
 
 
 class Decider(Receiver, Protocol):
@@ -84,6 +87,12 @@ class Switch:
         """The flow of a type that is not in the table; `malformed` if the type is invalid."""
         return self.table.miss(type) or self.malformed
 
+    def targets(self, type: str, below: bool) -> list[Target]:
+        """Where messages of a type go now; with `below` also those of longer types that have
+        routes of their own."""
+        types = [type, *(self._routes.below(type) if below else ())]
+        return [self.miss(one.encode()).target for one in types]
+
     def take(self, message: Message) -> str:
         """Deal with a message of a protocol that is not ZMTP; return its fate."""
         name = message.type.encode("utf-8", "replace")
@@ -120,6 +129,16 @@ class Switch:
     def waits(self, handler: Decider, type: str) -> bool:
         """True while senders must wait for an outbox that the handler forwards this type to."""
         return any(box.blocked for box in self._ask(handler, type).blocking)
+
+    def handed(self, target: Target, message: Message, so_far: str, size: int) -> str:
+        """Give one message to the handlers of its target, after the sinks, whose fate it has so
+        far; return the best fate. `size` is its bytes on the wire."""
+        fates = [target.fate, so_far]
+        fates += [self.deliver(receiver, message) for receiver in target.handlers]
+        fate = min(fates, key=RANK.__getitem__)
+        if fate in LOSSES:
+            self.table.totals.lost(message.type.encode(), fate, size)
+        return fate
 
     def deliver(self, receiver: Receiver, message: Message) -> str:
         """Let one handler see one message; return the fate that the handler gave it."""
@@ -205,12 +224,12 @@ class Switch:
         try:
             verdict = handler.decide(type)
             if isinstance(verdict, Forward):
-                return Target(verdict.sinks, fate="failed", counters=verdict.counters)
+                return Target(verdict.sinks, counters=verdict.counters)
             if isinstance(verdict, Deliver):
                 whom = verdict.receivers(handler)
                 receivers = [self._receivers.get(id(one), one) for one in whom]
                 counters = verdict.counters
-                return Target(handlers=tuple(receivers), fate="failed", counters=counters)
+                return Target(handlers=tuple(receivers), counters=counters)
             if isinstance(verdict, Discard):
                 reason, counters = str(verdict.reason), verdict.counters
                 return Target(fate="discarded", reason=reason, counters=counters)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.core import hot
+from ccproxy.core import hot, stops
 from ccproxy.core.flows import Flow, Target
 from ccproxy.wire.cc import valid_type
 from ccproxy.wire.zmtp.frames import COMMAND, LONG, MORE, ZmtpError, command, pack, span, unpack
@@ -162,20 +162,20 @@ class Stopped(Exception):
 def read_frame(data: bytes, at: int, first: bool) -> tuple[bool, bytes, int]:
     """(more, body, end) of the frame at this offset."""
     if len(data) - at < 2:
-        raise Stopped(hot.MORE)
+        raise Stopped(stops.MORE)
     try:
         found = span(data, at)
     except ZmtpError:
-        raise Stopped(hot.BROKEN) from None
+        raise Stopped(stops.BROKEN) from None
     if data[at] & COMMAND:
-        raise Stopped(hot.COMMAND if first else hot.BROKEN)
+        raise Stopped(stops.COMMAND if first else stops.BROKEN)
     if found is None:
-        raise Stopped(hot.MORE)
+        raise Stopped(stops.MORE)
     flags, body, end = found
     if flags & LONG and end - body > LIMITS[0]:
-        raise Stopped(hot.TOO_BIG)
+        raise Stopped(stops.TOO_BIG)
     if end > len(data):
-        raise Stopped(hot.MORE)
+        raise Stopped(stops.MORE)
     return bool(flags & MORE), data[body:end], end
 
 
@@ -196,9 +196,9 @@ def read_message(data: bytes, start: int) -> int:
         more, _, at = read_frame(data, at, not frames)
         frames += 1
     if at - start > LIMITS[0]:
-        raise Stopped(hot.TOO_BIG)
+        raise Stopped(stops.TOO_BIG)
     if frames > LIMITS[1]:
-        raise Stopped(hot.BROKEN)
+        raise Stopped(stops.BROKEN)
     return at
 
 
@@ -231,7 +231,7 @@ class Runs:
 def reference(data: bytes, world: World) -> tuple[int, int]:
     """The expected behaviour of `scan`, message by message."""
     runs = Runs(world.pass_on)
-    at, stop, before = 0, hot.MORE, None
+    at, stop, before = 0, stops.MORE, None
     try:
         while at < len(data):
             frames = read_head(data, at, type_known)
@@ -239,7 +239,7 @@ def reference(data: bytes, world: World) -> tuple[int, int]:
             flow = world.flows.get(name) or world.miss(name)
             runs.turn_to(flow.target)
             if flow is not before and any(box.blocked for box in flow.target.blocking):
-                raise Stopped(hot.BLOCKED)
+                raise Stopped(stops.BLOCKED)
             before = flow
             end = read_message(data, at)
             runs.add(data[at:end], end - at)
@@ -270,11 +270,11 @@ def whole(feed: Feed, pieces: Iterable[bytes]) -> Any:
 
     Returns the bytes that are left, and why the scan stopped.
     """
-    rest, stop = b"", hot.MORE
+    rest, stop = b"", stops.MORE
     for piece in pieces:
         rest += piece
         done, stop, _ = feed(rest)
-        while stop == hot.COMMAND and (after := command_end(rest, done)):
+        while stop == stops.COMMAND and (after := command_end(rest, done)):
             rest = rest[after:]
             done, stop, _ = feed(rest)
         rest = rest[done:]
@@ -301,7 +301,7 @@ def test_scan_does_as_the_reference(scanner: ModuleType, data: bytes, rooms: lis
     assert world.transcript() == expected.transcript()
     assert world.counts() == expected.counts()
     assert all(box.blocked for box in wait)
-    assert bool(wait) == (stop == hot.BLOCKED)
+    assert bool(wait) == (stop == stops.BLOCKED)
 
 
 @both
@@ -350,7 +350,7 @@ def test_nothing_is_lost_or_twice_around_a_full_outbox(
     for _ in range(4 * len(data) + 4):
         done, stop, wait = scanned(scanner, rest, world)
         rest = rest[done:]
-        if stop != hot.BLOCKED:
+        if stop != stops.BLOCKED:
             break
         for box in wait:
             box.room, box.blocked = 2, False
@@ -372,7 +372,7 @@ def test_garbage_never_raises(scanner: ModuleType, data: bytes) -> None:
 @pytest.mark.parametrize("before", [b"", b"\0\1x", b"\1\0\0\1a", b"\1\0\1\1a\1\1x"])
 def test_any_announced_size_is_too_big(scanner: ModuleType, before: bytes, size: int) -> None:
     data = before + b"\x02" + size.to_bytes(8, "big")
-    assert scanned(scanner, data, World())[1] == hot.TOO_BIG
+    assert scanned(scanner, data, World())[1] == stops.TOO_BIG
 
 
 @both
@@ -381,24 +381,24 @@ def test_a_size_is_looked_at_when_it_is_whole(scanner: ModuleType, before: bytes
     header = b"\x02" + bytes([255] * 8)
     for at in range(9):
         world, peers = World(), Peers()
-        assert scanned(scanner, before + header[:at], world)[1] == hot.MORE
-        assert scanned_replies(scanner, before + header[:at], peers)[1] == hot.MORE
+        assert scanned(scanner, before + header[:at], world)[1] == stops.MORE
+        assert scanned_replies(scanner, before + header[:at], peers)[1] == stops.MORE
 
 
 @both
 def test_the_limit_holds_for_the_message_not_for_each_frame(scanner: ModuleType) -> None:
     fits = pack([b"", b"a", bytes(250), bytes(254), bytes(600 - 515)])
     assert len(fits) == LIMITS[0]
-    assert scanned(scanner, fits, World())[:2] == (600, hot.MORE)
+    assert scanned(scanner, fits, World())[:2] == (600, stops.MORE)
     larger = pack([b"", b"a", bytes(250), bytes(254), bytes(601 - 515)])
-    assert scanned(scanner, fits + larger, World())[:2] == (600, hot.TOO_BIG)
+    assert scanned(scanner, fits + larger, World())[:2] == (600, stops.TOO_BIG)
 
 
 @both
 def test_the_number_of_frames_is_limited(scanner: ModuleType) -> None:
     fits = pack([b"", b"a", *[b""] * 7])
     many = pack([b"", b"a", *[b""] * 8])
-    assert scanned(scanner, fits + many, World())[:2] == (len(fits), hot.BROKEN)
+    assert scanned(scanner, fits + many, World())[:2] == (len(fits), stops.BROKEN)
 
 
 @both
@@ -465,7 +465,7 @@ def reply_feeder(scanner: ModuleType, peers: Peers) -> Feed:
 def reference_replies(data: bytes, peers: Peers) -> tuple[int, int]:
     """The expected behaviour of `scan_replies`, message by message."""
     runs = Runs(lambda head, parts, size: peers.emit(unpack_one(head), parts, size))
-    at, stop = 0, hot.MORE
+    at, stop = 0, stops.MORE
     heads: dict[bytes, bytes] = {}
     try:
         while at < len(data):
@@ -476,7 +476,7 @@ def reference_replies(data: bytes, peers: Peers) -> tuple[int, int]:
                 runs.close()
                 runs.key = head
                 if box is not None and box.blocked:
-                    raise Stopped(hot.BLOCKED)
+                    raise Stopped(stops.BLOCKED)
             end = read_message(data, at)
             runs.add(data[behind:end], end - at)
             at = end
@@ -504,7 +504,7 @@ def test_scan_replies_does_as_the_reference(
     assert (done, stop) == reference_replies(data, expected)
     assert peers.emitted == expected.emitted
     assert all(box.blocked for box in wait)
-    assert bool(wait) == (stop == hot.BLOCKED)
+    assert bool(wait) == (stop == stops.BLOCKED)
     assert sum(size for _, _, size in peers.emitted) == done
 
 
@@ -530,7 +530,7 @@ def test_no_reply_is_lost_or_twice_around_a_full_outbox(
     for _ in range(4 * len(data) + 4):
         done, stop, wait = scanned_replies(scanner, rest, peers)
         rest = rest[done:]
-        if stop != hot.BLOCKED:
+        if stop != stops.BLOCKED:
             break
         for box in wait:
             box.room, box.blocked = 2, False
@@ -566,4 +566,4 @@ def test_frames_in_counts_frames(scanner: ModuleType, parts: list[tuple[bytes, i
 def test_a_cut_identity_is_no_peer(scanner: ModuleType) -> None:
     peers = Peers((0, 0))
     assert peers.boxes[b"a"].blocked
-    assert scanned_replies(scanner, pack([b"ab", b"1"])[:3], peers)[1] == hot.MORE
+    assert scanned_replies(scanner, pack([b"ab", b"1"])[:3], peers)[1] == stops.MORE

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.flows import Flow, Target
-from ccproxy.core.hot import MORE, TIRED
-from ccproxy.core.ingress import Ingress, MessageSource, ReplyIngress
+from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.stops import MORE, TIRED
+from ccproxy.core.switch import Switch
 from ccproxy.core.type_totals import TypeTotals
 from ccproxy.wire.zmtp.frames import frame, pack
 
@@ -49,6 +51,8 @@ class FakeSwitch:
 
     def miss(self, type: bytes) -> Flow:
         return self.flow
+
+    handed = Switch.handed
 
     def deliver(self, receiver: str, message: object) -> str:
         return receiver

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
-from ccproxy.core.ingress import MessageSource
 from ccproxy.core.keyed import KeyedIngress, end_of
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Deliver, Forward
 from ccproxy.testing import CODEC

@@ -49,7 +49,8 @@ class Notices:
 
 
 def test_a_flow_may_lead_to_any_sink():
-    from ccproxy.core.ingress import Ingress, MessageSource
+    from ccproxy.core.ingress import Ingress
+    from ccproxy.core.runs import MessageSource
 
     sink = Later()
     switch = Switch(CODEC, Notices())

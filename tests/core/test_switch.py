@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.core.hot import BLOCKED, MORE, TIRED, TOO_BIG, Buffer
-from ccproxy.core.ingress import Ingress, MessageSource, ReplyIngress
+from ccproxy.core.hot import Buffer
+from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES
 from ccproxy.core.message import Actions, Message, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.stops import BLOCKED, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
 from ccproxy.wire.zmtp.frames import boundaries, frame, pack, unpack

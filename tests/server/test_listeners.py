@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ccproxy.config.address import Address
-from ccproxy.config.links import LinkOptions, TypedListenerOptions, ZmtpListenerOptions
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
+from ccproxy.config.options import options_of
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.message import NativeAnswer
@@ -27,8 +28,10 @@ PLUGINS = Plugins()
 
 def listen(address, section="ccserver", protocol="cc"):
     factory = PLUGINS.protocol(protocol)
-    typed = {"type": "calc"} if issubclass(factory.Options, TypedListenerOptions) else {}
-    return ListenerPlan(section, protocol, factory, address, factory.Options(**typed), 1)
+    needed = {one.field for one in options_of(factory.Options) if one.required}
+    given = {"type": "calc", "socket": "pull"}
+    options = factory.Options(**{name: given[name] for name in needed})
+    return ListenerPlan(section, protocol, factory, address, options, 1)
 
 
 def plan(*listeners):

@@ -154,7 +154,7 @@ async def test_pages_are_of_this_server(observe, until):
     kit.switch.miss(b"nowhere").count = 7
     page = await observer.flows("", 10)
     assert [(one.type, one.links, one.fate) for one in page.items] == [
-        ("linked.a", ("h:linked",), "failed"), ("nowhere", (), "unrouted"),
+        ("linked.a", ("h:linked",), "discarded"), ("nowhere", (), "unrouted"),
     ]  # fmt: skip
     assert [one.type for one in (await observer.types(1)).items] == ["nowhere"]
     assert len(await observer.all_types()) == 3

@@ -77,10 +77,11 @@ def test_every_fate_has_one_word_of_the_original():
 async def test_counters_have_the_names_of_the_original():
     fates = {fate: number for number, fate in enumerate(FATES, 1)}
     sizes = {fate: 10 * number for fate, number in fates.items()}
-    status = status_of(LedgerStatus(66, 660, fates, sizes), (LINKED, LINKED))
+    received = sum(fates.values())
+    status = status_of(LedgerStatus(received, 10 * received, fates, sizes), (LINKED, LINKED))
     found = await totals(status, NONE, {})
-    assert found["count"] == sum(found[f"count.{word}"] for word in OUTCOMES) == 66
-    assert found["bytes"] == sum(found[f"bytes.{word}"] for word in OUTCOMES) == 660
+    assert found["count"] == sum(found[f"count.{word}"] for word in OUTCOMES) == received
+    assert found["bytes"] == sum(found[f"bytes.{word}"] for word in OUTCOMES) == 10 * received
     assert found["ping.sent"] == 6
     types = {"a.b": typed(ok=4, dropped=1, crashed=0), "other": typed(ok=3)}
     found = await totals(status, NONE, types)

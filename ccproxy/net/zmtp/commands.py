@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from ccproxy.net.sender import Sender
+from ccproxy.net.zmtp.role import SubscriptionSink
 from ccproxy.wire.zmtp.commands import Error, Other, Ping, error, parse_frame
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
@@ -20,7 +21,10 @@ is over all the time, and without this limit the check would run without a pause
 class CommandHandler:
     """Sends due commands, answers the peer's, and calls `close` with a reason at the end."""
 
-    __slots__ = ("_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "paused")
+    __slots__ = (
+        "_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "paused",
+        "subscriptions",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -31,6 +35,8 @@ class CommandHandler:
     ) -> None:
         """`ended` is called in the place of `close` when the peer itself has said ERROR."""
         self.paused = False
+        self.subscriptions: SubscriptionSink | None = None
+        """Is told of SUBSCRIBE and CANCEL, if we are a publisher's socket."""
         self._heartbeat = heartbeat
         self._sender = sender
         self._close = close
@@ -51,8 +57,11 @@ class CommandHandler:
             self.on_timer()
         elif isinstance(command, Error):
             self._ended(f"the peer said: {command.reason}")
-        elif isinstance(command, Other) and command.refused:
-            self._close(f"{command.name.decode()} is for publishers' sockets")
+        elif isinstance(command, Other) and command.subscribes is not None:
+            if self.subscriptions is None:
+                self._close(f"{command.name.decode()} is for publishers' sockets")
+            else:
+                self.subscriptions.change(command.subscribes, command.body)
 
     def refuse(self, reason: str) -> None:
         """Tell the peer why its connection is about to be closed, if it understands that.

@@ -15,14 +15,14 @@ import socket
 from time import perf_counter
 from typing import Protocol
 
-from ccproxy.core.hot import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
+from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
-from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink
+from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink, SubscriptionSink
 from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX
@@ -218,6 +218,8 @@ class Connection:
         pings = self._config.options.pings
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
         self._commands = CommandHandler(heartbeat, self._sender, self.close, self._ended)
+        if isinstance(self._feed, SubscriptionSink):
+            self._commands.subscriptions = self._feed
 
     def _held(self) -> int:
         """Bytes of messages that are read and not passed on."""

@@ -18,11 +18,12 @@ from ccproxy.core.backoff import Backoff
 from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.runs import MessageSource
 from ccproxy.core.verdict import Refuse
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully, connect
 from ccproxy.net.zmtp.connection import Connection
-from ccproxy.net.zmtp.role import ConnectionConfig, LinkRole
+from ccproxy.net.zmtp.role import ConnectionConfig, LinkRole, MessageSink
 from ccproxy.wire.zmtp import Handshake, Peer
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
@@ -55,6 +56,7 @@ class OutgoingLink:
         self.on_message: Callable[[Message], None] | None = None
         self._address = address
         self._kit = kit
+        self._identity = kit.identities.next() if role.ingress is not None else b""
         self._connection: Connection | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
@@ -106,9 +108,15 @@ class OutgoingLink:
 
     def ready(self, connection: Connection, peer: Peer) -> str:
         """The handshake is done: send the outbox, take replies."""
-        ingress = ReplyIngress(
-            self._kit.switch, self.name, self.options.frame_limits, self._message
-        )
+        switch, limits = self._kit.switch, self.options.frame_limits
+        ingress: MessageSink
+        if self.role.ingress is None:
+            ingress = ReplyIngress(switch, self.name, limits, self._message)
+        else:
+            source = MessageSource(
+                self._identity, self.address, self.name, peer.identity, peer.version
+            )
+            ingress = self.role.ingress(switch, source, limits, connection.tired)
         connection.use(ingress, self.outbox)
         self._become(UP, "")
         self._kit.log.info("link up link=%s remote=%s", self.name, self.address)
@@ -171,7 +179,8 @@ class OutgoingLink:
     def _open(self, sock: socket.socket) -> None:
         kit = self._kit
         config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
-        handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
+        role = self.role
+        handshake = Handshake(role.socket, role.identity, role.mechanism())
         self._connection = Connection(sock, self.address, handshake, self, config)
         self._connection.open()
 

@@ -1,6 +1,6 @@
 """A ZMTP listener: accepts peers on one address, gives them identities and outboxes, counts them.
 
-Peers of all listeners share one space of identities, the switch's. It must never let a
+Peers of CC listeners share one space of identities, the switch's. It must never let a
 fault of one peer harm another: a peer that breaks the protocol is closed, counted and named.
 """
 
@@ -10,19 +10,21 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.ingress import MessageSource
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.pace import FAULTS, IDLE
+from ccproxy.core.runs import MessageSource
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.sender import CLOSED
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully
 from ccproxy.net.sweep import Sweep
 from ccproxy.net.zmtp.connection import Connection
+from ccproxy.net.zmtp.identities import Holder
 from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole
 from ccproxy.wire.zmtp import Handshake, Peer
 
@@ -32,6 +34,14 @@ POLL_INTERVAL = 0.005
 """Seconds between two checks whether the peers have ended, while the listener stops."""
 
 
+class Identified(NamedTuple):
+    """A peer whose handshake is done: its identity in the switch, and the name it has given itself
+    or was given."""
+
+    identity: bytes
+    name: bytes
+
+
 class ZmtpListener:
     """One address where ZMTP is spoken, and its peers."""
 
@@ -39,12 +49,15 @@ class ZmtpListener:
         self.name = plan.section
         self.role = role
         self.options: ZmtpListenerOptions = plan.options
-        self.connections: dict[Connection, bytes | None] = {}
+        self.connections: dict[Connection, Identified | None] = {}
         address = Address.parse(str(plan.address))
         self.acceptor = Acceptor(plan.section, address, kit, self)
         self.counts = self.acceptor.counts
         self.past = Outbox(f"{plan.section} peers gone", self.options.limits)
         self._kit = kit
+        self._holders: dict[bytes, Holder] = kit.identities.holders
+        if role.own_identities:
+            self._holders = {}
         self._reading: asyncio.Task[None] | None = None
         self._sweep = Sweep(lambda: self.connections, self._look)
 
@@ -112,37 +125,39 @@ class ZmtpListener:
 
     def ready(self, connection: Connection, peer: Peer) -> str:
         """Give a peer its identity, outbox and ingress; a reason if it is refused."""
-        identity = peer.identity or self._kit.identities.next()
-        peers = self._kit.switch.peers
-        if identity in peers and not self._hand_over(identity):
+        identities, role = self._kit.identities, self.role
+        name = peer.identity or identities.next()
+        if name in self._holders and not self._hand_over(name):
             self.counts["duplicate-identity"] += 1
-            return f"identity {identity!r} is connected already"
+            return f"identity {name!r} is connected already"
+        identity = identities.next() if role.own_identities else name
         box = Outbox(f"{self.name} {connection.name}", self.options.limits)
-        peers[identity] = box
-        source = MessageSource(identity, connection.name, self.name)
-        limits = self.options.frame_limits
-        ingress = self.role.ingress(self._kit.switch, source, limits, connection.tired)
-        connection.use(ingress, box)
-        self.connections[connection] = identity
+        if (replies := role.replies(box)) is not None:
+            self._kit.switch.peers[identity] = replies
+        self._holders[name] = connection
+        self.connections[connection] = Identified(identity, name)
         self.acceptor.spoke(connection)
-        self._kit.identities.holders[identity] = connection
         self.counts["peers"] += 1
-        self._tell(self.role.joined, identity, box)
+        self._tell(role.joined, identity, box)
+        source = MessageSource(identity, connection.name, self.name, name, peer.version)
+        limits = self.options.frame_limits
+        ingress = role.ingress(self._kit.switch, source, limits, connection.tired)
+        connection.use(ingress, box)
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
     def closed(self, connection: Connection, reason: str) -> None:
         """Forget a peer; what waited for it is gone."""
-        identity = self.connections.pop(connection)
+        known = self.connections.pop(connection)
         self.acceptor.left(connection)
-        if identity is None or connection.outbox is None:
+        if known is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
             self._kit.log.peer_closed(self.name, connection.name, reason)
             return
-        box = connection.outbox
-        if self._kit.switch.peers.get(identity) is box:
-            del self._kit.switch.peers[identity]
-            del self._kit.identities.holders[identity]
+        box, identity = connection.outbox, known.identity
+        if self._holders.get(known.name) is connection:
+            del self._holders[known.name]
+            self._kit.switch.peers.pop(identity, None)
         self._tell(self.role.left, identity, box)
         box.clear("gone")
         self.past.absorb(box)
@@ -156,9 +171,9 @@ class ZmtpListener:
         """Call the owner of the role; its exception harms no peer."""
         self._kit.call_plugin(self.name, "(peer)", partial(call, identity, box))
 
-    def _hand_over(self, identity: bytes) -> bool:
+    def _hand_over(self, name: bytes) -> bool:
         """Close the peer that has this identity, at any listener, if the options say so."""
-        holder = self._kit.identities.holders.get(identity)
+        holder = self._holders.get(name)
         if self.options.identity_conflict != "handover" or holder is None:
             return False
         self.counts["handed-over"] += 1

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
-from ccproxy.core.hot import COMMAND
-from ccproxy.core.ingress import Ingress, MessageSource
+from ccproxy.core.ingress import Ingress
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
+from ccproxy.core.stops import COMMAND
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
 from ccproxy.wire.zmtp import ZmtpError
@@ -37,6 +38,19 @@ IngressMaker = Callable[[Switch, MessageSource, tuple[int, int], Callable[[], bo
 a message in bytes and frames, and a call that is true once handlers used up the time of a read."""
 
 
+@runtime_checkable
+class SubscriptionSink(Protocol):
+    """A MessageSink of peers that subscribe by commands of ZMTP 3.1 as well as by messages."""
+
+    def change(self, subscribe: bool, prefix: bytes) -> None:
+        """The peer wants a prefix from now on, or not any more. A ZmtpError closes it."""
+
+
+def _itself(box: Outbox) -> Sink:
+    """Answers go into the outbox as they are."""
+    return box
+
+
 def _nothing(identity: bytes, box: Outbox) -> None:
     """Does nothing: no handler asked to be told of peers."""
 
@@ -46,7 +60,10 @@ class ListenerRole:
     """What distinguishes one kind of listener from another.
 
     `joined` and `left` are called with the identity and the outbox of a peer, on the loop: when
-    its handshake is done, and before what still waits for it is dropped.
+    its handshake is done, before its ingress is made, and before what still waits for it is
+    dropped. `replies` makes the sink for answers to a peer, None if it gets none. With
+    `own_identities` the names that peers give themselves are unique within the listener only, and
+    the switch knows each peer by an identity of the server's own.
     """
 
     socket: bytes = b"ROUTER"
@@ -54,14 +71,19 @@ class ListenerRole:
     mechanism: Callable[[], Mechanism] = Null
     joined: Callable[[bytes, Outbox], None] = _nothing
     left: Callable[[bytes, Outbox], None] = _nothing
+    replies: Callable[[Outbox], Sink | None] = _itself
+    own_identities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRole:
-    """What distinguishes one kind of link from another."""
+    """What distinguishes one kind of link from another. Without an `ingress` it takes replies for
+    peers; `identity` is the name that we give ourselves there."""
 
     socket: bytes = b"DEALER"
     mechanism: Callable[[], Mechanism] = Null
+    ingress: IngressMaker | None = None
+    identity: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ COMMAND_MAX = 8192
 """Limit of the body of one command, in bytes; libzmq's READY has fewer than 400."""
 CONTEXT_MAX = 16
 TTL_MAX = 0xFFFF
-REFUSED = frozenset({b"SUBSCRIBE", b"CANCEL"})
-"""Commands that we know but cannot serve: only PUB and XPUB sockets understand them."""
+SUBSCRIPTIONS = {b"SUBSCRIBE": True, b"CANCEL": False}
+"""Commands that only the sockets PUB and XPUB understand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Other:
     body: bytes = b""
 
     @property
-    def refused(self) -> bool:
-        """True for a command that only a publishing socket can serve, not a ROUTER or DEALER."""
-        return self.name in REFUSED
+    def subscribes(self) -> bool | None:
+        """True for SUBSCRIBE, False for CANCEL, None for any other command."""
+        return SUBSCRIPTIONS.get(self.name)
 
 
 Command = Ping | Pong | Error | Other

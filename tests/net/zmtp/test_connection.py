@@ -7,8 +7,9 @@ import pytest
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.core import outbox
 from ccproxy.core.flows import Flow, Target
-from ccproxy.core.hot import BLOCKED, scan
+from ccproxy.core.hot import scan
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.stops import BLOCKED
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.zmtp.connection import CLOSED, Connection
 from ccproxy.net.zmtp.role import ConnectionConfig

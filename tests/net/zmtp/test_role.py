@@ -6,7 +6,7 @@ import pytest
 
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
-from ccproxy.core.hot import COMMAND
+from ccproxy.core.stops import COMMAND
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages
 from ccproxy.protocol import MessageProtocol

@@ -51,18 +51,18 @@ def test_a_long_reason_is_cut() -> None:
 
 
 @pytest.mark.parametrize("name", [b"SUBSCRIBE", b"CANCEL"])
-def test_subscriptions_are_named_and_refused(name: bytes) -> None:
+def test_subscriptions_are_known(name: bytes) -> None:
     subscription = c.parse_frame(command(name, b"topic"))
     assert subscription == c.Other(name, b"topic")
     assert isinstance(subscription, c.Other)
-    assert subscription.refused
+    assert subscription.subscribes == (name == b"SUBSCRIBE")
 
 
 def test_unknown_commands_are_kept() -> None:
     unknown = c.parse_frame(command(b"JOIN", b"g"))
     assert unknown == c.Other(b"JOIN", b"g")
     assert isinstance(unknown, c.Other)
-    assert not unknown.refused
+    assert unknown.subscribes is None
 
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"\x05PING", b"\x04PING", b"\x04PING\0"])

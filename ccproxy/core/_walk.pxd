@@ -1,0 +1,28 @@
+# The types of walk.py when Cython compiles it as _walk; walk.py itself stays plain Python.
+cimport cython
+
+
+@cython.locals(
+    size=Py_ssize_t, last=Py_ssize_t, limit=cython.ulonglong, most=Py_ssize_t, start=Py_ssize_t,
+    messages=Py_ssize_t, at=Py_ssize_t, flags=int, frames=Py_ssize_t, length=cython.ulonglong,
+)
+cpdef tuple whole(bytes data, tuple limits)
+
+
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t, start=Py_ssize_t, flags=int, found=list)
+cpdef list cut(bytes data)
+
+
+@cython.locals(
+    size=Py_ssize_t, at=Py_ssize_t, body=Py_ssize_t, flags=int, behind=int, empty=bint, parts=list,
+)
+cpdef bytes payloads(bytes data)
+
+
+@cython.locals(
+    size=Py_ssize_t, spans=list, at=Py_ssize_t, start=Py_ssize_t, messages=Py_ssize_t,
+    begun=Py_ssize_t, body=Py_ssize_t, end=Py_ssize_t, flags=int, key=bytes,
+)
+cpdef list by_topic(
+    bytes data, Py_ssize_t longest, Py_ssize_t version, dict entries, object resolve,
+)

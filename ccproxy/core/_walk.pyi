@@ -1,0 +1,4 @@
+from ccproxy.core.walk import by_topic as by_topic
+from ccproxy.core.walk import cut as cut
+from ccproxy.core.walk import payloads as payloads
+from ccproxy.core.walk import whole as whole

@@ -1,0 +1,145 @@
+"""The sink of a publishing socket: each message goes to the peers that want its topic.
+
+A `Publisher` takes runs and gives each subscriber the payloads that it wants, through that peer's
+own outbox with its own policy. One subscriber that reads slowly loses its own messages only, unless
+its policy is `block`. It must never touch a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.runs import FORWARDED, FULL, Fates, Run, offered
+from ccproxy.core.sinks import TAKEN, Receipt
+from ccproxy.core.spans import by_topic
+from ccproxy.core.subscriptions import Audience, Subscriptions
+
+UNSUBSCRIBED = "unsubscribed"
+LONG_SPAN = 4
+"""Average messages of a span from which on each span is given to its peers by itself."""
+
+
+class Supplier(Protocol):
+    """Who brings messages to a Publisher and can ask for fewer or more of them."""
+
+    def change(self, more: bool, prefix: bytes) -> None:
+        """A prefix is wanted now, or by nobody any more."""
+
+    def message(self, payload: bytes) -> bool:
+        """A subscriber has sent a message to the publishers; False if there are none."""
+
+
+class Publisher:
+    """A Distributor; see the module."""
+
+    def __init__(self, name: str, blocks: bool = False, tells: bool = True) -> None:
+        """`blocks`: a subscriber whose outbox is full makes the senders wait."""
+        self.name = name
+        self.subscriptions = Subscriptions(self._wish)
+        self.upstream: list[Supplier] = []
+        self.tells = tells
+        """False: nobody is asked for less or more than everything."""
+        self.unsubscribed = 0
+        """Messages that nobody wanted."""
+        self._blocks = blocks
+        self._full: dict[Outbox, None] = {}
+
+    @property
+    def may_block(self) -> bool:
+        """True if its peers' policy is `block`."""
+        return self._blocks
+
+    @property
+    def blocked(self) -> bool:
+        """True while a subscriber that has to get everything is full."""
+        for box in list(self._full):
+            if box.blocked:
+                return True
+            del self._full[box]
+        return False
+
+    def wait(self, call: Callable[[], None]) -> None:
+        """Call `call` once, when a subscriber that is full now has room."""
+        for box in self._full:
+            if box.blocked:
+                box.wait(call)
+                return
+        call()
+
+    def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
+        """Take messages with envelopes; the number that somebody wants and has room for."""
+        fates = self.take(Run(None, messages, envelopes=chunk))
+        taken = sum(count for fate, count in fates if fate == FORWARDED)
+        if receipt is not None and taken:
+            receipt(taken, TAKEN)
+        return taken
+
+    def take(self, run: Run) -> Fates:
+        """Give the payloads of a run to the peers that want them."""
+        wanted = self.subscriptions
+        chunk = run.payloads
+        if not wanted.longest:  # nobody looks at the topic
+            return self._give(wanted.audience(b"").place, chunk, run.messages)
+        spans = by_topic(chunk, wanted.longest, wanted.version, wanted.entries, wanted.audience)
+        if len(spans) == 1:
+            return self._give(spans[0][0], chunk, run.messages)
+        if len(spans) * LONG_SPAN > run.messages:
+            return self._scatter(chunk, spans)
+        fates: list[tuple[str, int]] = []
+        for audience, start, end, messages in spans:
+            fates += self._give(audience, chunk[start:end], messages)
+        return fates
+
+    def forget(self, box: Outbox) -> None:
+        """The peer of an outbox has left: nobody waits for it any more."""
+        self._full.pop(box, None)
+
+    def _give(self, audience: Audience, chunk: bytes, messages: int) -> Fates:
+        """Give all messages of a chunk to one audience."""
+        most = 0
+        wanted = False
+        for peer in audience.peers:
+            if peer.gone:
+                continue
+            wanted = True
+            box = peer.box
+            most = max(most, box.offer(chunk, messages))
+            if box.limits.policy == "block" and box.blocked:
+                self._full[box] = None
+        if not wanted:
+            self.unsubscribed += messages
+            return ((UNSUBSCRIBED, messages),)
+        return offered(messages, most)
+
+    def _scatter(self, chunk: bytes, spans: Sequence[tuple[Any, int, int, int]]) -> Fates:
+        """Give many short spans: each outbox is asked once, with all that it gets of the chunk."""
+        parts: dict[Outbox, list[int]] = {}
+        fates = [UNSUBSCRIBED] * len(spans)
+        for number, (audience, _, _, _) in enumerate(spans):
+            for peer in audience.peers:
+                if not peer.gone:
+                    parts.setdefault(peer.box, []).append(number)
+                    fates[number] = FULL
+        split: list[tuple[str, int]] = []
+        for box, numbers in parts.items():
+            pieces = [chunk[spans[number][1] : spans[number][2]] for number in numbers]
+            messages = sum([spans[number][3] for number in numbers])
+            taken = box.offer(b"".join(pieces), messages)
+            if box.limits.policy == "block" and box.blocked:
+                self._full[box] = None
+            for number in numbers:
+                taken -= spans[number][3]
+                if taken < 0:
+                    break
+                fates[number] = FORWARDED
+        for fate, (_, _, _, messages) in zip(fates, spans, strict=True):
+            if fate == UNSUBSCRIBED:
+                self.unsubscribed += messages
+            split.append((fate, messages))
+        return split
+
+    def _wish(self, more: bool, prefix: bytes) -> None:
+        for one in list(self.upstream):
+            one.change(more, prefix)

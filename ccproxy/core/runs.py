@@ -1,0 +1,108 @@
+"""Runs: series of messages of one sender with one target, for sinks that choose among peers.
+
+An outbox takes messages as they travel between servers: route, empty frame, type, payload. A
+`Distributor` needs more: the payload alone, and who sent it. So it is given a `Run`, which makes
+each form when it is asked for it, once. It answers with fates in the order of the messages. Only
+values; this module must never know what kinds of distributors there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from ccproxy.core.ledger import RANK
+from ccproxy.core.sinks import Sink
+from ccproxy.core.spans import cut, payloads
+
+Fates = Sequence[tuple[str, int]]
+"""What became of the messages of a run, in their order: a fate, and how many messages have it."""
+FORWARDED, FULL = "forwarded", "full"
+
+
+class MessageSource(NamedTuple):
+    """A sending peer: its identity here, its address as text, and the listener that accepted it.
+
+    `routing_id` is the identity that it has given itself, if any; `version` that of its ZMTP.
+    """
+
+    identity: bytes
+    peer: str
+    listener: str
+    routing_id: bytes = b""
+    version: tuple[int, int] = (3, 1)
+
+
+class Run:
+    """Whole messages, as payloads or with envelopes; the other form is made if it is needed."""
+
+    __slots__ = ("_envelopes", "_payloads", "head", "messages", "source")
+
+    def __init__(
+        self,
+        source: MessageSource | None,
+        messages: int,
+        payloads: bytes | None = None,
+        envelopes: bytes | None = None,
+        head: bytes = b"",
+    ) -> None:
+        """`head` is what stands in front of each payload in an envelope; it is needed for a run
+        that is made of payloads. `source` is None if the messages came over a link."""
+        self.source = source
+        self.messages = messages
+        self.head = head
+        self._payloads = payloads
+        self._envelopes = envelopes
+
+    @property
+    def payloads(self) -> bytes:
+        """The messages without route and type."""
+        if self._payloads is None:
+            self._payloads = payloads(self._envelopes or b"")
+        return self._payloads
+
+    @property
+    def envelopes(self) -> bytes:
+        """The messages with route, empty frame and type, as they travel between servers."""
+        if self._envelopes is None:
+            head = self.head
+            self._envelopes = b"".join([head + one for one in cut(self._payloads or b"")])
+        return self._envelopes
+
+    @property
+    def has_envelopes(self) -> bool:
+        """True if the messages came with a route and a type of their own, as those of CC do."""
+        return not self.head
+
+
+@runtime_checkable
+class Distributor(Sink, Protocol):
+    """A sink that gives each message to some of its peers, and says what became of each."""
+
+    def take(self, run: Run) -> Fates:
+        """Hand out the messages of a run; what became of each."""
+
+
+def offered(messages: int, taken: int) -> Fates:
+    """The fates of messages of which an outbox has taken the first ones."""
+    if taken == messages:
+        return ((FORWARDED, messages),)
+    return ((FORWARDED, taken), (FULL, messages - taken)) if taken else ((FULL, messages),)
+
+
+def best(several: Sequence[Fates]) -> Fates:
+    """For each message the best of the fates that several sinks gave it."""
+    if len(several) == 1:
+        return several[0]
+    for fates in several:
+        if len(fates) == 1 and fates[0][0] == FORWARDED:
+            return fates
+    together = zip(*map(singles, several), strict=True)
+    return [(min(fates, key=RANK.__getitem__), 1) for fates in together]
+
+
+def singles(fates: Fates) -> Iterator[str]:
+    """The fate of each message."""
+    for fate, messages in fates:
+        for _ in range(messages):
+            yield fate

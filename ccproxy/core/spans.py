@@ -1,0 +1,10 @@
+"""The functions of `walk`, compiled where possible: import them from here."""
+
+from __future__ import annotations
+
+try:
+    from ccproxy.core._walk import by_topic, cut, payloads, whole
+except ImportError:
+    from ccproxy.core.walk import by_topic, cut, payloads, whole
+
+__all__ = ["by_topic", "cut", "payloads", "whole"]

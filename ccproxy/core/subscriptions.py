@@ -1,0 +1,202 @@
+"""Which peers want which topics: the sets of prefixes, and who matches a topic, remembered.
+
+A topic is the first frame of a message. A peer wants it if one of its prefixes is a prefix of it.
+`Subscriptions` answers for a key, a topic cut to the longest prefix there is, with an `Audience`,
+and remembers the answer. A change must never walk over what is remembered: each answer carries the
+version it was made for and is looked at again when it is used, by the changes since then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+
+from ccproxy.core.outbox import Outbox
+
+REMEMBERED = 65_536
+"""Keys whose audience is remembered; the oldest is forgotten first."""
+KEY_BYTES = 8 * 1024 * 1024
+"""Bytes of all remembered keys."""
+RECENT = 32
+"""Changes that are looked at one by one when an answer is of an earlier version."""
+AUDIENCES = 4096
+"""Different audiences that are shared among keys."""
+
+
+class Subscriber:
+    """One peer: its outbox and its prefixes; `gone` once it has left."""
+
+    __slots__ = ("box", "gone", "prefixes", "size")
+
+    def __init__(self, box: Outbox) -> None:
+        self.box = box
+        self.gone = False
+        self.prefixes: set[bytes] = set()
+        self.size = 0
+        """Bytes of all prefixes."""
+
+
+class Audience:
+    """The peers that want a topic; some may have left since."""
+
+    __slots__ = ("peers",)
+
+    def __init__(self, peers: tuple[Subscriber, ...]) -> None:
+        self.peers = peers
+
+
+class Wanted:
+    """The peers that have one prefix; `stamp` is another number after each change."""
+
+    __slots__ = ("peers", "stamp")
+
+    def __init__(self) -> None:
+        self.peers: dict[Subscriber, None] = {}
+        self.stamp = 0
+
+
+class Remembered:
+    """What is remembered for a key."""
+
+    __slots__ = ("place", "version")
+
+    def __init__(self, place: Audience, version: int) -> None:
+        self.place = place
+        self.version = version
+
+
+class Subscriptions:
+    """The prefixes of all peers."""
+
+    def __init__(self, changed: Callable[[bool, bytes], None] | None = None) -> None:
+        """`changed` is told of the first peer that wants a prefix (True) and of the last that does
+        not want it any more (False)."""
+        self.version = 0
+        self.longest = 0
+        """Bytes of the longest prefix."""
+        self.entries: dict[bytes, Remembered] = {}
+        """What `by_topic` looks up."""
+        self.count = 0
+        """Prefixes of all peers together."""
+        self._changed = changed
+        self._wanted: dict[bytes, Wanted] = {}
+        self._lengths: Counter[int] = Counter()
+        self._sizes: tuple[int, ...] = ()
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._order: deque[bytes] = deque()
+        self._bytes = 0
+        self._by_stamps: dict[tuple[int, ...], Audience] = {}
+        self._by_peers: dict[frozenset[Subscriber], Audience] = {}
+
+    @property
+    def prefixes(self) -> Iterable[bytes]:
+        """Every prefix that somebody wants, once."""
+        return self._wanted.keys()
+
+    def subscribe(self, peer: Subscriber, prefix: bytes) -> bool:
+        """Add a prefix; False if the peer has it already."""
+        if prefix in peer.prefixes:
+            return False
+        peer.prefixes.add(prefix)
+        peer.size += len(prefix)
+        self.count += 1
+        first = prefix not in self._wanted
+        wanted = self._wanted.setdefault(prefix, Wanted())
+        wanted.peers[peer] = None
+        wanted.stamp = self._note(prefix, +1)
+        if first and self._changed is not None:
+            self._changed(True, prefix)
+        return True
+
+    def cancel(self, peer: Subscriber, prefix: bytes) -> bool:
+        """Take a prefix away; False if the peer does not have it."""
+        if prefix not in peer.prefixes:
+            return False
+        peer.prefixes.discard(prefix)
+        peer.size -= len(prefix)
+        self.count -= 1
+        wanted = self._wanted[prefix]
+        del wanted.peers[peer]
+        if not wanted.peers:
+            del self._wanted[prefix]
+        wanted.stamp = self._note(prefix, -1)
+        if not wanted.peers and self._changed is not None:
+            self._changed(False, prefix)
+        return True
+
+    def leave(self, peer: Subscriber) -> None:
+        """A peer is gone: it gets nothing more. Its prefixes go with `forget`, in steps."""
+        peer.gone = True
+
+    def forget(self, peer: Subscriber, most: int) -> bool:
+        """Take away up to `most` prefixes of a peer that is gone; True if it has none left."""
+        for prefix in [prefix for prefix, _ in zip(peer.prefixes, range(most), strict=False)]:
+            self.cancel(peer, prefix)
+        return not peer.prefixes
+
+    def audience(self, key: bytes) -> Remembered:
+        """Who wants the topics of a key: remembered, and right for this version."""
+        entry = self.entries.get(key)
+        if entry is not None and self._still(entry, key):
+            entry.version = self.version
+            return entry
+        place = self._match(key)
+        if entry is None:
+            self._make_room(len(key))
+            entry = self.entries[key] = Remembered(place, self.version)
+            self._order.append(key)
+            self._bytes += len(key)
+        entry.place, entry.version = place, self.version
+        return entry
+
+    def _note(self, prefix: bytes, step: int) -> int:
+        """Record that a prefix has come or gone; the new version."""
+        self.version += 1
+        self._recent.append(prefix)
+        size = len(prefix)
+        self._lengths[size] += step
+        if self._lengths[size] == (step > 0):  # the first of its length, or the last
+            if not self._lengths[size]:
+                del self._lengths[size]
+            self._sizes = tuple(sorted(self._lengths))
+            self.longest = self._sizes[-1] if self._sizes else 0
+        return self.version
+
+    def _still(self, entry: Remembered, key: bytes) -> bool:
+        """True if no change since the entry's version concerns the key."""
+        behind = self.version - entry.version
+        if behind > len(self._recent):
+            return False
+        recent = self._recent
+        return not any(key.startswith(recent[-number]) for number in range(1, behind + 1))
+
+    def _match(self, key: bytes) -> Audience:
+        nodes = []
+        for size in self._sizes:
+            if size > len(key):
+                break
+            if (wanted := self._wanted.get(key[:size])) is not None:
+                nodes.append(wanted)
+        stamps = tuple([wanted.stamp for wanted in nodes])
+        found = self._by_stamps.get(stamps)
+        if found is None:
+            if len(self._by_stamps) >= AUDIENCES:
+                self._by_stamps.clear()
+            found = self._by_stamps[stamps] = self._shared(nodes)
+        return found
+
+    def _shared(self, nodes: list[Wanted]) -> Audience:
+        """One Audience for the same peers, so that messages for them stay together."""
+        peers = frozenset(peer for wanted in nodes for peer in wanted.peers if not peer.gone)
+        known = self._by_peers.get(peers)
+        if known is None:
+            if len(self._by_peers) >= AUDIENCES:
+                self._by_peers.clear()
+            known = self._by_peers[peers] = Audience(tuple(peers))
+        return known
+
+    def _make_room(self, size: int) -> None:
+        while self._order and (len(self._order) >= REMEMBERED or self._bytes + size > KEY_BYTES):
+            oldest = self._order.popleft()
+            self._bytes -= len(oldest)
+            del self.entries[oldest]

@@ -1,0 +1,217 @@
+"""Messages that carry no type: their listener gives it, alone or with the topic behind it.
+
+These are the inputs of accepted and dialled peers whose sockets know no CC: their frames pass
+unchanged, and in front of what leaves for another server stands the type. Whole messages are found
+by the hot functions. An ingress must never keep bytes between two reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ccproxy.core.flows import Flow, Target
+from ccproxy.core.message import Codec, Message
+from ccproxy.core.runs import MessageSource, Run, singles
+from ccproxy.core.sinks import Sink
+from ccproxy.core.spans import by_topic, cut, whole
+from ccproxy.core.stops import BLOCKED, MORE, TIRED
+from ccproxy.core.switch import Switch
+from ccproxy.wire.zmtp.frames import pack, unpack
+
+TOPIC_SIZE = 200
+"""Bytes of a first frame that become parts of the type."""
+TOPICS = 1024
+"""Topics of one peer whose flows are remembered."""
+SEPARATORS = bytes.maketrans(b":/", b"..")
+
+FlowOf = Callable[[bytes], Flow]
+"""The flow of a message type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a listener gives to messages that carry nothing: a type, and how to read a payload.
+
+    `flow_of` replaces the routes, for peers of a handler that has a destination of its own.
+    """
+
+    type: bytes
+    codec: Codec | None = None
+    flow_of: FlowOf | None = None
+
+
+class TypedIngress:
+    """The input of one peer whose messages all have one type."""
+
+    __slots__ = ("_flow_of", "_limits", "_source", "_switch", "_tired", "_codec", "_type")
+
+    def __init__(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Callable[[], bool],
+        given: Given,
+    ) -> None:
+        self._codec = given.codec or switch.codec
+        self._switch = switch
+        self._source = source
+        self._limits = limits
+        self._tired = tired
+        self._type = given.type
+        self._flow_of = given.flow_of or self._routed
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
+        end, messages, stop = whole(data, self._limits)
+        if not messages:
+            return 0, stop, ()
+        chunk = data if end == len(data) else data[:end]
+        done, halted, wait = self._take(chunk, messages)
+        return done, (halted if halted != MORE else stop), wait
+
+    def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on whole messages; the bytes done, MORE or why it stopped, what to wait for."""
+        flow = self._flow_of(self._type)
+        if waiting := [sink for sink in flow.target.blocking if sink.blocked]:
+            return 0, BLOCKED, waiting
+        if not flow.target.handlers:
+            flow.count += messages
+            flow.bytes += len(chunk)
+            self._pass(flow.target, chunk, messages, self._type)
+            return len(chunk), MORE, ()
+        return self._deliver(flow, chunk)
+
+    def _deliver(self, flow: Flow, chunk: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on messages one by one, as handlers want to see them."""
+        done, target = 0, flow.target
+        for message in cut(chunk):
+            flow.count += 1
+            flow.bytes += len(message)
+            self._pass(target, message, 1, self._type)
+            done += len(message)
+            if waiting := [sink for sink in target.blocking if sink.blocked]:
+                return done, BLOCKED, waiting
+            if self._tired() and done < len(chunk):
+                return done, TIRED, ()
+        return done, MORE, ()
+
+    def _routed(self, type: bytes) -> Flow:
+        switch = self._switch
+        return switch.table.flows.get(type) or switch.miss(type)
+
+    def _pass(self, target: Target, chunk: bytes, messages: int, type: bytes) -> None:
+        """Give messages to their target and count their fates."""
+        ledger = self._switch.ledger
+        size = len(chunk)
+        ledger.receive(messages, size)
+        if not target.sinks and not target.handlers:
+            self._drop(target, chunk, messages)
+            return
+        fates: Sequence[tuple[str, int]] = ((target.fate, messages),)
+        if target.sinks:
+            fates = target.take(Run(self._source, messages, payloads=chunk, head=self._head(type)))
+        if target.handlers:
+            fate = self._switch.handed(target, self._message(chunk, type), fates[0][0], size)
+            fates = ((fate, 1),)
+        if len(fates) == 1:
+            ledger.end(fates[0][0], messages, size)
+            return
+        for one, fate in zip(cut(chunk), singles(fates), strict=True):
+            ledger.end(fate, 1, len(one))
+
+    def _message(self, raw: bytes, type: bytes) -> Message:
+        source = self._source
+        payload = tuple(unpack(raw))
+        return Message(type.decode(), (source.identity,), payload, self._codec, source.listener)
+
+    def _head(self, type: bytes) -> bytes:
+        """The frames in front of a payload when it leaves for another server."""
+        return pack([self._source.identity, b"", type, b""])[:-2]
+
+    def _drop(self, target: Target, chunk: bytes, messages: int) -> None:
+        """Count messages that have neither a sink nor a handler."""
+        self._switch.ledger.end(target.fate, messages, len(chunk))
+        if target.fate == "unrouted":
+            self._switch.notices.unrouted(target.reason, messages)
+
+
+class TopicIngress(TypedIngress):
+    """The same with the first frame of each message behind the type: `bus.weather.oslo`."""
+
+    __slots__ = ("_topics",)
+
+    def __init__(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Callable[[], bool],
+        given: Given,
+    ) -> None:
+        super().__init__(switch, source, limits, tired, given)
+        self._topics: dict[bytes, Topic] = {}
+
+    def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
+        spans = by_topic(chunk, TOPIC_SIZE, 0, self._topics, self._resolve)
+        for topic, start, end, count in spans:
+            target = topic.flow.target
+            if waiting := [sink for sink in target.blocking if sink.blocked]:
+                return start, BLOCKED, waiting
+            part = chunk[start:end]
+            if target.handlers:
+                for message in cut(part):
+                    self._pass(target, message, 1, topic.type)
+            else:
+                self._pass(target, part, count, topic.type)
+            topic.flow.count += count
+            topic.flow.bytes += len(part)
+            if target.handlers and self._tired() and end < len(chunk):
+                return end, TIRED, ()
+        return len(chunk), MORE, ()
+
+    def _resolve(self, key: bytes) -> Topic:
+        if len(self._topics) >= TOPICS:
+            self._topics.clear()
+        type = typed(self._type, key)
+        found = self._topics[key] = Topic(type, self._routed(type))
+        return found
+
+
+class Topic:
+    """One first frame: its type and flow; `version` is 0 while the flow table has the flow."""
+
+    __slots__ = ("flow", "type")
+
+    def __init__(self, type: bytes, flow: Flow) -> None:
+        self.type = type
+        self.flow = flow
+
+    @property
+    def version(self) -> int:
+        """Something else than 0 once the flow has been forgotten."""
+        return int(self.flow.gone)
+
+    @property
+    def place(self) -> Any:
+        """Messages of one topic stay together."""
+        return self
+
+
+def typed(type: bytes, topic: bytes) -> bytes:
+    """A type and the parts of a topic behind it: separated by `:`, `/` or `.` there; what a type
+    cannot hold becomes `_`, and empty parts are left out."""
+    parts = [_part(part) for part in topic.translate(SEPARATORS).split(b".") if part]
+    return b".".join([type, *parts])
+
+
+def _part(part: bytes) -> bytes:
+    return part.translate(PLAIN)
+
+
+PLAIN = bytes(
+    code if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "_-") else ord("_")
+    for code in range(256)
+)

@@ -1,0 +1,155 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""Hot functions for messages of any ZeroMQ socket: find whole ones, sort them, change their heads.
+
+Here a message is any number of frames, and nothing is known of their meaning. As in `hot.py` each
+function is one straight line, which Cython compiles as `_walk`; `_walk.pxd` holds the types. All
+but `whole` take chunks of whole messages only. They must never keep state between calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccproxy.core.stops import BROKEN, COMMAND, MORE, TOO_BIG
+
+Span = tuple[Any, int, int, int]
+"""Something that holds for a series of messages of a chunk; where they start and end; how many."""
+
+
+def whole(data: bytes, limits: tuple[int, int]) -> tuple[int, int, int]:
+    """Where the whole messages at the beginning of a read end, how many there are, and why the
+    search stopped there: MORE, COMMAND, BROKEN or TOO_BIG.
+
+    `limits` are the size in bytes and the number of frames of the largest message.
+    """
+    size = len(data)
+    last = size - 2
+    limit, most = limits
+    start = messages = 0
+    while start <= last:
+        at = start
+        flags = 1
+        frames = 0
+        while flags & 1:
+            if at > last:
+                return start, messages, MORE if at - start <= limit else TOO_BIG
+            flags = data[at]
+            if flags < 2:
+                at += 2 + data[at + 1]
+            elif flags < 4:
+                if at + 9 > size:
+                    return start, messages, MORE
+                length = int.from_bytes(data[at + 1 : at + 9], "big")
+                if length > limit:
+                    return start, messages, TOO_BIG
+                at += 9 + length
+            elif at == start and (flags == 4 or flags == 6):
+                return start, messages, COMMAND
+            else:
+                return start, messages, BROKEN
+            frames += 1
+            if frames > most:
+                return start, messages, BROKEN
+        if at - start > limit:
+            return start, messages, TOO_BIG
+        if at > size:
+            break
+        start = at
+        messages += 1
+    return start, messages, MORE
+
+
+def cut(data: bytes) -> list[bytes]:
+    """Each message of a chunk by itself."""
+    size = len(data)
+    found: list[bytes] = []
+    at = start = 0
+    while at < size:
+        flags = data[at]
+        if flags & 2:
+            at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+        else:
+            at += 2 + data[at + 1]
+        if not flags & 1:
+            found.append(data[start:at])
+            start = at
+    return found
+
+
+def payloads(data: bytes) -> bytes:
+    """Messages of CC without their envelopes: what stands behind the type of each.
+
+    A message that ends with its type becomes one empty frame.
+    """
+    size = len(data)
+    parts: list[bytes] = []
+    at = body = 0
+    behind = 0
+    while at < size:
+        flags = 1
+        behind = 0
+        while flags & 1:
+            flags = data[at]
+            if flags & 2:
+                at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+                empty = False
+            else:
+                empty = data[at + 1] == 0
+                at += 2 + data[at + 1]
+            if behind == 0 and empty:
+                behind = 1
+            elif behind == 1:
+                behind = 2
+                body = at
+        parts.append(data[body:at] if behind == 2 and body < at else b"\0\0")
+    return b"".join(parts)
+
+
+def by_topic(
+    data: bytes,
+    longest: int,
+    version: int,
+    entries: dict[bytes, Any],
+    resolve: Callable[[bytes], Any],
+) -> list[Span]:
+    """Cut a chunk into spans of messages with the same entry; the spans in order.
+
+    The key of a message is its first frame, cut to `longest` bytes. `entries` maps keys to objects
+    with a `version` and a `place`; one that is missing, or whose version is not this one, is asked
+    from `resolve`. Messages are in one span as long as the `place` is the same.
+    """
+    size = len(data)
+    spans: list[Span] = []
+    at = start = messages = 0
+    place: Any = None
+    while at < size:
+        begun = at
+        flags = data[at]
+        if flags & 2:
+            body = at + 9
+            at = body + int.from_bytes(data[at + 1 : body], "big")
+        else:
+            body = at + 2
+            at = body + data[at + 1]
+        end = body + longest
+        key = data[body : end if end < at else at]
+        entry = entries.get(key)
+        if entry is None or entry.version != version:
+            entry = resolve(key)
+        while flags & 1:
+            flags = data[at]
+            if flags & 2:
+                at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+            else:
+                at += 2 + data[at + 1]
+        if entry.place is not place:
+            if messages:
+                spans.append((place, start, begun, messages))
+            place = entry.place
+            start = begun
+            messages = 0
+        messages += 1
+    if messages:
+        spans.append((place, start, at, messages))
+    return spans

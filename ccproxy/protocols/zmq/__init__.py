@@ -1,0 +1,1 @@
+"""`protocol = zmq`: listeners that are ZeroMQ sockets of any receiving type."""

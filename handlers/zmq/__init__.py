@@ -1,0 +1,1 @@
+"""The handler `zmq`: messages leave by a ZeroMQ socket of any sending type."""

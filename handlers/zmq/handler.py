@@ -1,0 +1,47 @@
+"""The handler `zmq`: messages leave by a ZeroMQ socket, without their type.
+
+The handler does not see the messages: the switch gives them to the socket's sink. It must never
+look into a payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccproxy import Context, Forward, Handler, Plan, Problem
+
+from .options import ZmqOptions
+from .publishing import PublishingSocket
+
+
+class Zmq(Handler):
+    """One socket with any number of addresses, of which some listen and others connect."""
+
+    Options = ZmqOptions
+    standalone = True
+
+    socket: PublishingSocket
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """There must be an address."""
+        if not self.options.bind and not self.options.connect:
+            mine = plan.handler(self.name)
+            what = f"[{self.name}] has neither bind nor connect: no peer can come"
+            yield Problem(plan.file, mine.line if mine else 0, what, "add bind = tcp://HOST:PORT")
+
+    async def start(self, ctx: Context) -> None:
+        """Listen and connect."""
+        self.ctx = ctx
+        options: ZmqOptions = self.options
+        self.socket = PublishingSocket(self.name, options, ctx)
+        for address in options.bind:
+            ctx.bind(address, options.listener, self.socket.listener_role())
+
+    def decide(self, type: str) -> Forward:
+        """Every type leaves by the socket."""
+        return Forward(self.socket.sink)
+
+    def status(self) -> dict[str, Any]:
+        """Facts of the socket."""
+        return self.socket.status()

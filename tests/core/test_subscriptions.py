@@ -1,0 +1,97 @@
+"""Who wants a topic: always what a slow and simple search says, after any changes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.core import subscriptions as module
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.subscriptions import Subscriber, Subscriptions
+
+PREFIX = st.text("ab", max_size=3).map(str.encode)
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["add", "take", "leave", "ask"]), st.integers(0, 2), PREFIX),
+    max_size=60,
+)
+
+
+def peer(name="x"):
+    return Subscriber(Outbox(name, Limits()))
+
+
+@given(CHANGES)
+def test_the_audience_is_right_after_any_changes(changes):
+    peers = [peer(str(number)) for number in range(3)]
+    wants = {one: set() for one in peers}
+    told = set()
+
+    def changed(more, prefix):
+        assert (prefix in told) != more
+        told.symmetric_difference_update({prefix})
+
+    subscriptions = Subscriptions(changed)
+    for what, number, prefix in changes:
+        one = peers[number]
+        if what == "add" and not one.gone:
+            assert subscriptions.subscribe(one, prefix) == (prefix not in wants[one])
+            wants[one].add(prefix)
+        elif what == "take" and not one.gone:
+            assert subscriptions.cancel(one, prefix) == (prefix in wants[one])
+            wants[one].discard(prefix)
+        elif what == "leave":
+            subscriptions.leave(one)
+            while not subscriptions.forget(one, 1):
+                pass
+            wants[one] = set()
+        key = prefix[: subscriptions.longest]
+        found = [one for one in subscriptions.audience(key).place.peers if not one.gone]
+        assert set(found) == {
+            one for one in peers if any(prefix.startswith(wanted) for wanted in wants[one])
+        }
+        assert set(subscriptions.prefixes) == told == set().union(*wants.values())
+        assert subscriptions.count == sum(map(len, wants.values()))
+        assert subscriptions.longest == max(map(len, told), default=0)
+
+
+def test_a_change_costs_only_the_topics_that_it_concerns():
+    subscriptions = Subscriptions()
+    one, other = peer(), peer()
+    subscriptions.subscribe(one, b"")
+    subscriptions.subscribe(one, b"zz")
+    before = [subscriptions.audience(key).place for key in (b"a1", b"b1")]
+    subscriptions.subscribe(other, b"a")
+    assert subscriptions.audience(b"b1").place is before[1]
+    assert set(subscriptions.audience(b"a1").place.peers) == {one, other}
+
+
+def test_the_same_peers_are_one_audience():
+    subscriptions = Subscriptions()
+    one = peer()
+    for prefix in (b"a", b"b"):
+        subscriptions.subscribe(one, prefix)
+    places = {subscriptions.audience(key).place for key in (b"a", b"b")}
+    assert len(places) == 1
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED", 10)
+    monkeypatch.setattr(module, "KEY_BYTES", 100)
+    subscriptions = Subscriptions()
+    subscriptions.subscribe(peer(), b"x" * 40)
+    for number in range(50):
+        subscriptions.audience(b"%d" % number)
+    assert len(subscriptions.entries) == 10 and b"49" in subscriptions.entries
+    for number in range(50):
+        subscriptions.audience(b"%040d" % number)
+    assert len(subscriptions.entries) == 2
+
+
+def test_a_peer_that_has_left_goes_step_by_step():
+    told = []
+    subscriptions = Subscriptions(lambda *change: told.append(change))
+    one = peer()
+    for number in range(10):
+        subscriptions.subscribe(one, b"%d" % number)
+    subscriptions.leave(one)
+    assert not subscriptions.forget(one, 6) and subscriptions.count == 4
+    assert subscriptions.forget(one, 6) and not list(subscriptions.prefixes)
+    assert [more for more, _ in told] == [True] * 10 + [False] * 10

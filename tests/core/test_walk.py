@@ -1,0 +1,91 @@
+"""The hot functions for messages of any socket against a slow and simple reader, plain and
+compiled."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.core import walk
+from ccproxy.core.stops import BROKEN, COMMAND, MORE, TOO_BIG
+from ccproxy.wire.zmtp.frames import boundaries, command, pack, unpack
+
+try:
+    from ccproxy.core import _walk as compiled
+except ImportError:
+    compiled = None
+
+not_built = pytest.mark.skipif(compiled is None, reason="ccproxy.core._walk is not built")
+both = pytest.mark.parametrize(
+    "hot",
+    [pytest.param(walk, id="plain"), pytest.param(compiled, id="compiled", marks=not_built)],
+)
+LIMITS = (2000, 8)
+FRAME = st.one_of(st.binary(max_size=6), st.integers(250, 400).map(lambda size: b"x" * size))
+MESSAGE = st.lists(FRAME, min_size=1, max_size=5).map(pack)
+
+
+@both
+@given(st.lists(MESSAGE, max_size=5), st.integers(0, 2000))
+def test_whole_finds_what_is_there(hot, messages, size):
+    data = b"".join(messages)[:size]
+    ends = [end for end in [*boundaries(b"".join(messages))] if end <= len(data)]
+    assert hot.whole(data, LIMITS) == (ends[-1] if ends else 0, len(ends), MORE)
+
+
+@both
+def test_whole_stops_where_it_must(hot):
+    one = pack([b"a", b"b"])
+    assert hot.whole(one + command(b"PING", b"\0\0"), LIMITS) == (len(one), 1, COMMAND)
+    assert hot.whole(one + b"\x01\x01a" + command(b"PING"), LIMITS) == (len(one), 1, BROKEN)
+    assert hot.whole(one + b"\x08\0", LIMITS) == (len(one), 1, BROKEN)
+    assert hot.whole(pack([b""] * 8), LIMITS) == (16, 1, MORE)
+    assert hot.whole(pack([b""] * 9), LIMITS) == (0, 0, BROKEN)
+    assert hot.whole(pack([b"x" * 2100]), LIMITS) == (0, 0, TOO_BIG)
+    assert hot.whole(pack([b"x" * 1200] * 2), LIMITS) == (0, 0, TOO_BIG)
+    assert hot.whole(b"\x02" + (1 << 63).to_bytes(8, "big"), LIMITS) == (0, 0, TOO_BIG)
+    assert hot.whole(b"\x02\0\0", LIMITS) == (0, 0, MORE)
+
+
+@both
+@given(st.lists(MESSAGE, max_size=5))
+def test_cut_gives_each_message(hot, messages):
+    assert hot.cut(b"".join(messages)) == messages
+
+
+@both
+@given(st.lists(st.tuples(st.lists(FRAME.filter(len), max_size=3), st.lists(FRAME, max_size=3))))
+def test_payloads_are_what_stands_behind_the_type(hot, messages):
+    chunk = b"".join(pack([*route, b"", b"a.b", *payload]) for route, payload in messages)
+    assert hot.payloads(chunk) == b"".join(pack(payload or [b""]) for _, payload in messages)
+
+
+@both
+@given(st.lists(st.lists(FRAME, min_size=1, max_size=3), max_size=8), st.integers(0, 3))
+def test_messages_are_sorted_by_their_topics(hot, messages, longest):
+    places = {}
+    asked = []
+
+    def resolve(key):
+        asked.append(key)
+        place = places.setdefault(key[:1], object())
+        known[key] = SimpleNamespace(place=place, version=1)
+        return known[key]
+
+    known = {b"": SimpleNamespace(place="old", version=0)}
+    chunk = b"".join(map(pack, messages))
+    spans = hot.by_topic(chunk, longest, 1, known, resolve)
+    keys = [frames[0][:longest] for frames in messages]
+    assert [place for place, _, _, count in spans for _ in range(count)] == [
+        places[key[:1]] for key in keys
+    ]
+    assert b"".join(chunk[start:end] for _, start, end, _ in spans) == chunk
+    assert [
+        unpack(part) for _, start, end, _ in spans for part in hot.cut(chunk[start:end])
+    ] == messages
+    assert len(asked) == len(set(keys))
+    neighbours = [spans[number : number + 2] for number in range(len(spans) - 1)]
+    assert all(one[0] is not other[0] for one, other in neighbours)

@@ -1,0 +1,87 @@
+"""PUB and SUB sockets of libzmq through a server, as through `zmq.proxy(XSUB, XPUB)`."""
+
+from contextlib import ExitStack
+
+import pytest
+import zmq
+
+from ccproxy.testing import running_server
+
+INI = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = local
+[listen:publishers]
+protocol = zmq
+socket = xsub
+address = tcp://127.0.0.1:PORT2
+type = bus
+[routes]
+bus = h:subscribers
+[h:subscribers]
+handler = zmq
+socket = xpub
+bind = tcp://127.0.0.1:PORT3
+"""
+
+
+@pytest.fixture
+def sockets():
+    with ExitStack() as stack:
+        context = zmq.Context()
+        stack.callback(context.term)
+
+        def make(kind, address, **options):
+            made = context.socket(kind)
+            stack.callback(made.close, 0)
+            made.setsockopt(zmq.RCVTIMEO, 20_000)
+            made.setsockopt(zmq.SNDTIMEO, 20_000)
+            made.connect(address)
+            return made
+
+        yield make
+
+
+def test_publishers_hear_of_subscriptions_and_subscribers_get_their_topics(sockets):
+    with running_server(INI) as server:
+        up, down = server.address("PORT2"), server.address("PORT3")
+        publisher = sockets(zmq.XPUB, up)
+        quick, other = sockets(zmq.SUB, down), sockets(zmq.XSUB, down)
+        quick.subscribe(b"a")
+        assert publisher.recv() == b"\1a"
+        other.send(b"\1a")
+        other.send(b"\1b")
+        assert publisher.recv() == b"\1b"
+        for topic in (b"a1", b"b1", b"c1", b"a2"):
+            publisher.send_multipart([topic, b"", topic])
+        assert [quick.recv_multipart() for _ in range(2)] == [
+            [b"a1", b"", b"a1"],
+            [b"a2", b"", b"a2"],
+        ]
+        assert [other.recv_multipart()[0] for _ in range(3)] == [b"a1", b"b1", b"a2"]
+        other.send(b"to the publishers")
+        assert publisher.recv() == b"to the publishers"
+        late = sockets(zmq.XPUB, up)
+        assert {late.recv(), late.recv()} == {b"\1a", b"\1b"}
+        quick.unsubscribe(b"a")
+        quick.close(0)
+        other.send(b"\0a")
+        assert publisher.recv() == late.recv() == b"\0a"
+        server.stop()
+        assert "received=4 forwarded=4" in server.wait_for("ledger")  # c1 stayed with its sender
+
+
+def test_a_plain_pub_and_a_subscriber_of_everything(sockets):
+    with running_server(INI) as server:
+        listening = sockets(zmq.SUB, server.address("PORT3"))
+        listening.subscribe(b"")
+        publisher = sockets(zmq.XPUB, server.address("PORT2"))
+        assert publisher.recv() == b"\1"
+        plain = sockets(zmq.PUB, server.address("PORT2"))
+        poller = zmq.Poller()
+        poller.register(listening, zmq.POLLIN)
+        for _ in range(400):  # until the PUB has heard that somebody listens
+            plain.send(b"x")
+            if poller.poll(50):
+                break
+        assert listening.recv() == b"x"

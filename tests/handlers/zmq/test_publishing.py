@@ -1,0 +1,119 @@
+"""The publishing socket: subscriptions of every form, limits, and peers that leave."""
+
+import pytest
+
+from ccproxy.core.ledger import Ledger
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.stops import COMMAND, MORE, TIRED
+from ccproxy.testing import options_for, run_handler
+from ccproxy.wire.zmtp import ZmtpError
+from ccproxy.wire.zmtp.frames import command, pack
+from ccproxy_handlers.zmq import publishing
+from ccproxy_handlers.zmq.handler import Zmq
+from ccproxy_handlers.zmq.publishing import PublishingSocket
+
+
+class FakeSwitch:
+    def __init__(self):
+        self.ledger = Ledger()
+
+
+class FakeContext:
+    def __init__(self):
+        self.later = []
+
+    def call_later(self, seconds, call):
+        self.later.append(call)
+
+
+@pytest.fixture
+def socket():
+    options = options_for(Zmq, "socket = xpub\nbind = tcp://*:1\nmax-subscriptions = 3")
+    return PublishingSocket("h:out", options, FakeContext())
+
+
+def join(socket, identity=b"1", version=(3, 1), tired=bool):
+    box = Outbox("peer", Limits())
+    socket.joined(identity, box)
+    source = MessageSource(identity, "peer", "h:out", version=version)
+    return socket.ingress(FakeSwitch(), source, (1000, 9), tired), box
+
+
+def prefixes(socket):
+    return set(socket.sink.subscriptions.prefixes)
+
+
+def test_messages_and_commands_subscribe(socket):
+    ingress, _ = join(socket)
+    data = pack([b"\1a"]) + pack([b"\1b"]) + pack([b"\0a"]) + pack([b"\0never"])
+    assert ingress.feed(data + b"\0") == (len(data), MORE, ())
+    assert prefixes(socket) == {b"b"}
+    assert ingress.feed(command(b"SUBSCRIBE", b"c")) == (0, COMMAND, ())
+    ingress.change(True, b"c")
+    ingress.change(True, b"c")
+    ingress.change(False, b"b")
+    assert prefixes(socket) == {b"c"}
+    assert socket.status() == {"subscribers": 1, "subscriptions": 1, "unsubscribed": 0}
+
+
+def test_a_peer_of_zmtp_1_gets_everything(socket):
+    join(socket, version=(1, 0))
+    assert prefixes(socket) == {b""}
+
+
+def test_prefixes_of_one_peer_are_limited(socket, monkeypatch):
+    ingress, _ = join(socket)
+    ingress.feed(b"".join(pack([b"\1%d" % number]) for number in range(3)))
+    ingress.change(True, b"1")
+    with pytest.raises(ZmtpError, match="max-subscriptions = 3"):
+        ingress.change(True, b"4")
+    other, _ = join(socket, b"2")
+    monkeypatch.setattr(publishing, "PREFIX_BYTES", 4)
+    with pytest.raises(ZmtpError, match="more than 4 bytes"):
+        other.change(True, b"12345")
+
+
+def test_others_get_their_turn(socket):
+    ingress, _ = join(socket, tired=lambda: True)
+    one = pack([b"\1a"])
+    assert ingress.feed(one + pack([b"\1b"])) == (len(one), TIRED, ())
+
+
+def test_messages_of_subscribers_go_up(socket):
+    ingress, _ = join(socket)
+
+    class Above:
+        def message(self, payload):
+            self.payload = payload
+            return True
+
+    up = pack([b"hello", b""])
+    ingress.feed(up)
+    above = Above()
+    socket.sink.upstream.append(above)
+    ingress.feed(up)
+    assert above.payload == up
+    assert ingress._switch.ledger.fates == {"unrouted": 1, "forwarded": 1}
+
+
+def test_a_peer_that_leaves_is_forgotten_step_by_step(socket, monkeypatch):
+    monkeypatch.setattr(publishing, "STEP", 1)
+    boxes = []
+    for identity in (b"1", b"2"):
+        ingress, box = join(socket, identity)
+        ingress.feed(pack([b"\1a"]) + pack([b"\1" + identity]))
+        boxes.append(box)
+    for identity, box in zip((b"1", b"2"), boxes, strict=True):
+        socket.left(identity, box)
+    assert socket.status()["subscribers"] == 0
+    steps = 0
+    while socket.ctx.later:
+        socket.ctx.later.pop()()
+        steps += 1
+    assert prefixes(socket) == set() and steps == 3
+
+
+def test_it_is_not_the_handlers_to_see_messages():
+    with run_handler(Zmq, "socket = pub\nbind = tcp://*:1") as running:
+        assert not running.handler.socket.sink.tells
