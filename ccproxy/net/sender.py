@@ -88,13 +88,22 @@ class Sender:
 
     def command(self, data: bytes) -> None:
         """Send a command, or a part of the handshake, as soon as no message is half sent."""
-        if not data or self.closed:
-            return
+        if data and not self.closed and self._queued(data):
+            self.flush()
+
+    def command_later(self, data: bytes) -> None:
+        """As `command`, but at the end of this turn of the loop, with others in one write."""
+        idle = not self._control
+        if data and not self.closed and self._queued(data) and idle:
+            self._flush_queue.flush_later(self)
+
+    def _queued(self, data: bytes) -> bool:
+        """Queue a command; False if too much waits, for which the connection is given up."""
         if len(self._control) > CONTROL:
             self._on_error("asks for answers and does not read them")
-            return
+            return False
         self._control += data
-        self.flush()
+        return True
 
     def connection_error(self) -> int:
         """The error that ended this connection, 0 if there is none; ask for it at each read.

@@ -16,6 +16,7 @@ from typing import Protocol
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.reading import FAIR_READ, SocketReading
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import DRAIN_SIZE, reason_of
@@ -96,7 +97,7 @@ class Stream:
         self._flush_queue = flush_queue
         self._seal: Seal | None = None
         self._due = False
-        self._reading = False
+        self._reading = SocketReading(sock, self._readable)
         self._no_reading = self._ended = self._graceful = self._over = False
         self._ending = ""
         self._closing: asyncio.TimerHandle | None = None
@@ -129,20 +130,17 @@ class Stream:
 
     def pause(self) -> None:
         """Read no more for now."""
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self.sock.fileno())
+        self._reading.stop()
 
     def resume(self) -> None:
         """Read again after `pause`, but not after `stop_reading`."""
-        if not self._reading and not self._no_reading and not self.closed:
-            self._reading = True
-            self._loop.add_reader(self.sock.fileno(), self._readable)
+        if not self._no_reading and not self.closed:
+            self._reading.start()
 
     def look(self, now: float, limits: PaceLimits) -> str:
         """What is wrong with the pace of the other side, a key of `FAULTS`, or ""."""
         box = self.box
-        traffic = Traffic(self.received, box.sent, box.bytes, not self._reading)
+        traffic = Traffic(self.received, box.sent, box.bytes, not self._reading.active)
         return self._pace.look(now, traffic, self._owner.pending(), limits)
 
     @property
@@ -180,14 +178,26 @@ class Stream:
             self._closing.cancel()
             self._loop.remove_reader(self.sock.fileno())
         self._over = self.closed = True
+        self._reading.close()
         self._sender.detach()
         self.sock.close()
         self.box.clear("gone")
         self._owner.closed(self, reason)
 
+    def _unopened(self, size: int, broken: int) -> None:
+        """Only part of a sealed piece came: that ends nothing, but an error does."""
+        if broken and not self.closed:
+            self.close(reason_of(broken))
+        elif not self.closed:
+            self._reading.account(size, partial=True)
+
+    def _account(self, size: int) -> None:
+        held, message, _ = self._owner.pending()
+        self._reading.account(size, partial=bool(held or message))
+
     def _unwritable(self, reason: str) -> None:
         """A write failed: read what came before. The loop does not report the error again."""
-        if self._reading:
+        if self._reading.active:
             self._loop.call_soon(self._readable)
         else:
             self.close(self._ending or reason)
@@ -209,6 +219,7 @@ class Stream:
 
     def _half_close(self) -> None:
         self.closed = True
+        self._reading.close()
         self._sender.detach()
         try:
             self.sock.shutdown(SHUT_WR)
@@ -245,13 +256,11 @@ class Stream:
             self.heard()
         self.received += len(data)
         broken = self._sender.connection_error() if data else self._sender.write_error
-        full = len(data) == READ
+        size = len(data)
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
             if not data:
-                # Only part of a sealed piece came: that ends nothing, but an error does.
-                if broken and not self.closed:
-                    self.close(reason_of(broken))
+                self._unopened(size, broken)
                 return
         if not data:
             self._ended = True
@@ -259,8 +268,10 @@ class Stream:
         self._owner.received(self, data)
         if self.closed:
             return
+        if size < FAIR_READ or self._reading.short:
+            self._account(size)
         if broken:
-            if full and not self._ending:
+            if size == READ and not self._ending:
                 self._loop.call_soon(self._readable)
             else:
                 self.close(reason_of(broken))

@@ -48,7 +48,7 @@ class MessagePeer:
     """True if the stream stays open for answers when the peer sends no more."""
     held = 0
     """Bytes of a message that has begun. Set it, or override `pending`, so that a peer that does
-    not go on with a message is closed."""
+    not go on with a message is closed, and one that sends single bytes is not read for each."""
     _units = 0
 
     def __init__(self, listener: StreamListener[Any], sock: socket.socket, peer: str) -> None:

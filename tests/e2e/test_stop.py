@@ -75,7 +75,7 @@ def test_what_was_taken_arrives_before_the_end(start, make, fill, number):
 
 def test_no_stop_of_a_destination_loses_what_its_sender_counts_as_sent(start, dial, until):
     """The destination restarts under load; what it has received in all lives is what was sent."""
-    first = start(SERVER, name="first")
+    first = start(f"{SERVER}reconnect-max = 100 ms\n", name="first")
     far = SERVER.replace("PORT1", "PORT2").replace("data = h:next", "data = h:drop")
     far = far[: far.index("[h:next]")] + "[h:drop]\nhandler = disposer\n"
     wire = dial().greet()

@@ -53,6 +53,22 @@ async def test_a_command_never_comes_into_a_message(pair):
     sender.detach()
 
 
+async def test_commands_for_later_go_out_together(pair):
+    ours, theirs = pair()
+    sender, lost = make(ours)
+    ping = command(b"PING", b"\0\0")
+    for _ in range(100):
+        sender.command_later(ping)
+    assert sender._control == ping * 100
+    assert await read(theirs, 100 * len(ping)) == ping * 100
+    sender.command_later(b"")
+    assert not sender._control and not lost
+    while not lost:
+        sender.command_later(ping * 1000)
+    assert len(sender._control) < CONTROL + 1001 * len(ping)
+    sender.detach()
+
+
 async def test_a_connection_that_breaks_in_the_middle_of_a_message(pair):
     ours, theirs = pair()
     sender, lost = make(ours)

@@ -10,9 +10,13 @@ from collections.abc import Callable
 
 from ccproxy.net.sender import Sender
 from ccproxy.net.zmtp.role import SubscriptionSink
-from ccproxy.wire.zmtp.commands import Error, Other, Ping, error, parse_frame
+from ccproxy.wire.zmtp import ZmtpError
+from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Other, Ping, error, parse_frame
+from ccproxy.wire.zmtp.frames import COMMAND, span
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
+RUN = 100
+"""Commands in a row that are obeyed before the time is looked at: about 0.3 ms."""
 TICK = 0.05
 """Seconds between two checks at least. A peer that we do not read counts as silent, so its deadline
 is over all the time, and without this limit the check would run without a pause."""
@@ -22,7 +26,7 @@ class CommandHandler:
     """Sends due commands, answers the peer's, and calls `close` with a reason at the end."""
 
     __slots__ = (
-        "_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "paused",
+        "_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "_ttl", "paused",
         "subscriptions",
     )  # fmt: skip
 
@@ -43,18 +47,42 @@ class CommandHandler:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._ttl = 0
         self.on_timer()
 
     def heard(self) -> None:
         """Note that the peer lives: something came, or we did not read for a reason of ours."""
         self._heartbeat.heard(self._loop.time())
 
+    def obey(self, data: bytes, start: int) -> int:
+        """Obey the commands from `start` on, up to `RUN` of them; where the last one ends.
+
+        ZmtpError if one is too long, or cut.
+        """
+        for _ in range(RUN):
+            found = span(data, start) if start < len(data) and data[start] & COMMAND else None
+            if found is None:
+                break
+            end = found[2]
+            if end - start > COMMAND_MAX:
+                raise ZmtpError(f"command of {end - start} bytes or more; limit {COMMAND_MAX}")
+            if end > len(data):
+                break
+            self.handle(data[start:end])
+            start = end
+            if self._sender.closed:
+                break
+        return start
+
     def handle(self, unit: bytes) -> None:
         """Obey one whole command; ignore unknown ones, as libzmq does. ZmtpError if it is cut."""
         command = parse_frame(unit)
         if isinstance(command, Ping):
-            self._sender.command(self._heartbeat.ping(self._loop.time(), command))
-            self.on_timer()
+            self._sender.command_later(self._heartbeat.ping(self._loop.time(), command))
+            if command.ttl != self._ttl or self._timer is None:
+                # The next check comes early enough for the same TTL: to set it anew costs time.
+                self._ttl = command.ttl
+                self.on_timer()
         elif isinstance(command, Error):
             self._ended(f"the peer said: {command.reason}")
         elif isinstance(command, Other) and command.subscribes is not None:

@@ -18,6 +18,7 @@ from typing import Protocol
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
+from ccproxy.net.reading import FAIR_READ, SocketReading
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
 from ccproxy.net.sockets import reason_of
@@ -25,14 +26,14 @@ from ccproxy.net.zmtp.commands import CommandHandler
 from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink, SubscriptionSink
 from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
-from ccproxy.wire.zmtp.commands import COMMAND_MAX
-from ccproxy.wire.zmtp.frames import span
 from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
 CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type or mechanism"
 HANDLERS_TIME = 0.004
 """Seconds for which handlers may take messages of one peer before the loop serves other peers."""
+SMALL_READ = 8 * 1024
+"""Bytes asked for in one read of a peer that sends many commands: each copies what is behind it."""
 GATHER = 32 * 1024
 """A message that is still incomplete with more bytes than this is collected in a `Gather`."""
 
@@ -52,8 +53,8 @@ class Connection:
 
     __slots__ = (
         "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_pace",
-        "_passed", "_paused", "_commands", "_rest", "_seal", "_sender", "_sock", "_timer",
-        "_config", "closed", "name", "refused",
+        "_passed", "_paused", "_commands", "_reading", "_rest", "_seal", "_sender", "_size",
+        "_sock", "_timer", "_config", "closed", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Connection:
         self._owner = owner
         self._config = config
         self._loop = asyncio.get_running_loop()
+        self._reading = SocketReading(sock, self._readable)
         self._sender = Sender(sock, config.flush_queue, self.close, self._unwritable)
         self._handshake: Handshake | None = handshake
         self._feed: MessageSink | None = None
@@ -83,6 +85,7 @@ class Connection:
         self._passed = 0
         self._seal: Seal | None = None
         self._rest = b""
+        self._size = READ
         self._paused = False
         self._no_reading = False
 
@@ -94,7 +97,7 @@ class Connection:
     def open(self) -> None:
         """Start the handshake on a connected socket."""
         assert self._handshake is not None
-        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._reading.start()
         seconds = self._config.options.handshake_timeout
         self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
         self._sender.command(self._handshake.start())
@@ -120,7 +123,7 @@ class Connection:
         """Read no more; what waits is still written."""
         if not self.closed:
             self._no_reading = True
-            self._loop.remove_reader(self._sock.fileno())
+            self._reading.stop()
 
     def half_close(self) -> None:
         """Send nothing more and tell the peer so; what it has sent is read to its end."""
@@ -146,7 +149,7 @@ class Connection:
             self._timer.cancel()
         if self._commands is not None:
             self._commands.stop()
-        self._loop.remove_reader(self._sock.fileno())
+        self._reading.close()
         self._sender.detach()
         self._owner.closed(self, reason)
         return self._sock
@@ -155,7 +158,7 @@ class Connection:
         if self.closed:
             return
         try:
-            data = self._sock.recv(READ)
+            data = self._sock.recv(self._size)
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self._broken(self._sender.write_error)
@@ -167,7 +170,7 @@ class Connection:
             self._hung_up()
             return
         broken = self._sender.connection_error()
-        full = len(data) == READ
+        size, full = len(data), len(data) == self._size
         if self._seal is not None:
             data = opened(self._seal, data, self.close)
             if self.closed:
@@ -178,6 +181,8 @@ class Connection:
             assert self._commands is not None
             self._commands.heard()
             self._traffic(data)
+        if (size < FAIR_READ or self._reading.short) and not self.closed:
+            self._reading.account(size, bool(self._rest or self._gather or self._handshake))
         if broken and full:
             self._loop.call_soon(self._readable)
         elif broken and not self._paused:
@@ -242,7 +247,13 @@ class Connection:
 
     def _deal(self, data: bytes) -> None:
         """Take the messages of a read; a loop, as many of them may need a step of their own."""
+        steps = 0
         while data and not self.closed:
+            steps += 1
+            if steps > 16:
+                self._size = SMALL_READ
+                if self.tired() and not self._paused:
+                    self._pause_a_turn()
             if self._paused:
                 self._rest += data
                 return
@@ -256,21 +267,22 @@ class Connection:
                 data = rest + data
                 continue
             data = self._pass(rest + data)
+        if steps == 1:
+            self._size = READ
 
     def _pass(self, data: bytes) -> bytes:
         """Give whole messages to the message sink; the bytes to look at next are returned."""
-        feed = self._feed
-        assert feed is not None
+        feed, commands = self._feed, self._commands
+        assert feed is not None and commands is not None
         done, stop, wait = feed.feed(data)
         self._passed += done
-        if stop == COMMAND and (after := self._command(data, done)) > done:
+        if stop == COMMAND and (after := commands.obey(data, done)) > done:
             return data[after:]
         if stop == BLOCKED:
             self._pause()
             wait[0].wait(self._resume_soon)
         elif stop == TIRED:
-            self._pause()
-            self._resume_soon()
+            self._pause_a_turn()
         elif stop == TOO_BIG:
             self._refuse_size()
         if done == len(data) or self.closed:
@@ -287,10 +299,11 @@ class Connection:
 
     def _collect(self, gather: Gather, data: bytes) -> bytes:
         """Collect a message in pieces, or with commands inside (libzmq); what follows it."""
+        assert self._commands is not None
         try:
             found = gather.feed(data)
             for command in gather.take_commands():
-                self._handle_command(command)
+                self._commands.handle(command)
         except MessageTooBig:
             self._refuse_size()
             return b""
@@ -316,26 +329,6 @@ class Connection:
                 # Closing alone would be a reset, if there are bytes that nothing has read yet.
                 sock.shutdown(socket.SHUT_WR)
 
-    def _command(self, data: bytes, start: int) -> int:
-        """Obey the command at `start`; its end, or `start` if it is not whole or not obeyed."""
-        found = span(data, start)
-        if found is None:
-            return start
-        _, body, end = found
-        try:
-            if end - start > COMMAND_MAX:
-                raise ZmtpError(f"command of {end - body} bytes; limit {COMMAND_MAX}")
-            if end > len(data):
-                return start
-            self._handle_command(data[start:end])
-        except ZmtpError as error:
-            self._refuse(f"not ZMTP: {error}")
-        return start if self.closed else end
-
-    def _handle_command(self, unit: bytes) -> None:
-        assert self._commands is not None
-        self._commands.handle(unit)
-
     def _pause(self) -> None:
         """Stop reading until `_resume`."""
         if self.closed:
@@ -343,7 +336,11 @@ class Connection:
         self._paused = True
         if self._commands is not None:
             self._commands.paused = True
-        self._loop.remove_reader(self._sock.fileno())
+        self._reading.stop()
+
+    def _pause_a_turn(self) -> None:
+        self._pause()
+        self._resume_soon()
 
     def _resume_soon(self) -> None:
         self._loop.call_soon(self._resume)
@@ -356,7 +353,7 @@ class Connection:
             # We did not read, so the peer was not silent: its timeout begins anew.
             self._commands.paused = False
             self._commands.heard()
-        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._reading.start()
         rest, self._rest = self._rest, b""
         if rest:
             self._traffic(rest)

@@ -35,11 +35,13 @@ class Framing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FramingLimits:
-    """The most bytes of a message, bytes of a line, and lines of a message."""
+    """The most bytes of a message, bytes of a line, lines of a message, and marks in a message on
+    one line: those between its fields, and those between the items of its lists."""
 
     message: int = 64 * 1024
     line: int = 16 * 1024
     lines: int = 256
+    marks: int = 4096
 
 
 def framing_of(first: str) -> Framing:
@@ -60,14 +62,16 @@ def cut(text: str, framing: Framing) -> list[str]:
 
 def _outside(text: str) -> list[str]:
     """Cut at each `;` outside parentheses; at each `;` if parentheses do not match."""
-    parts, depth, start = [], 0, 0
-    for match in re.finditer("[();]", text):
-        char = match[0]
-        depth += (char == "(") - (char == ")")
-        if char == ";" and depth == 0:
-            parts.append(text[start : match.start()])
-            start = match.end()
-    return [*parts, text[start:]] if depth == 0 else text.split(";")
+    pieces = text.split(";")
+    parts, depth, inside = [], 0, []
+    for piece in pieces:
+        inside.append(piece)
+        # Counting takes no time for each parenthesis, of which there can be thousands.
+        depth += piece.count("(") - piece.count(")")
+        if depth == 0:
+            parts.append(";".join(inside))
+            inside = []
+    return pieces if inside else parts
 
 
 class Reader:
@@ -139,12 +143,20 @@ class Reader:
         if self.framing is None:
             self.framing = framing_of(line.decode("utf-8", "replace"))
         if self.framing is not Framing.LINES:
-            return b"" if self._too_long(len(line), self._limits.message) else line
+            return b"" if self._too_long(len(line), self._limits.message) else self._whole(line)
         self._count += len(line) + 1
         if self._too_long(len(line), self._limits.line) or self._too_many():
             return b""
         self._taken.append(line)
         return b""
+
+    def _whole(self, line: bytes) -> bytes:
+        """A message on one line, or empty bytes if it has too many fields."""
+        tilde = self.framing is Framing.TILDE
+        if (line.count(b"~") if tilde else line.count(b";")) >= self._limits.marks:
+            self._break(f"a message of more than {self._limits.marks} fields and list items")
+            return b""
+        return line
 
     def _ended(self) -> bytes:
         unit = b"\n".join(self._taken)

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from ccproxy.net.zmtp.commands import CommandHandler
-from ccproxy.wire.zmtp import Heartbeat, command
-from ccproxy.wire.zmtp.commands import error, ping, pong
+from ccproxy.net.zmtp.commands import RUN, CommandHandler
+from ccproxy.wire.zmtp import Heartbeat, ZmtpError, command
+from ccproxy.wire.zmtp.commands import COMMAND_MAX, error, ping, pong
 
 
 class Sent:
@@ -20,6 +20,8 @@ class Sent:
         if data:
             self.commands.append(data)
             asyncio.get_running_loop().call_soon(self.answered)
+
+    command_later = command
 
 
 @pytest.fixture
@@ -41,6 +43,37 @@ async def test_pings_are_answered_with_their_context(make):
     handler, sent, closed = make()
     handler.handle(ping(0, b"abc"))
     assert (sent.commands, closed) == ([pong(b"abc")], [])
+
+
+async def test_commands_behind_each_other_are_obeyed_at_once(make):
+    handler, sent, closed = make()
+    one, other = ping(0, b"abc"), command(b"ODD")
+    data = b"xx" + (one + other) * (RUN // 2 + 1)
+    end = handler.obey(data, 2)
+    assert end == 2 + RUN // 2 * (len(one) + len(other)) and not closed
+    assert sent.commands == [pong(b"abc")] * (RUN // 2)
+    assert handler.obey(data, end) == len(data)
+    for rest in (b"", b"\0\1x", one[:-1], one[:1]):
+        assert handler.obey(rest, 0) == 0
+    with pytest.raises(ZmtpError, match="command of"):
+        handler.obey(b"\6" + (COMMAND_MAX + 1).to_bytes(8, "big"), 0)
+
+
+async def test_a_command_that_ends_the_connection_is_the_last_one(make):
+    handler, sent, closed = make()
+    sent.closed = True
+    one = error("no")
+    assert handler.obey(one * 3, 0) == len(one) and closed == ["the peer said: no"]
+
+
+async def test_the_timer_is_set_by_the_ttl_and_not_by_each_ping(make):
+    handler, _, _ = make()
+    handler.handle(ping(100, b""))
+    first = handler._timer
+    handler.handle(ping(100, b""))
+    assert first is not None and handler._timer is first
+    handler.handle(ping(50, b""))
+    assert handler._timer is not first
 
 
 async def test_pings_go_out_in_time(make, until):

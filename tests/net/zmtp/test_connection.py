@@ -11,6 +11,8 @@ from ccproxy.core.hot import scan
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.stops import BLOCKED
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.zmtp import connection as connections
+from ccproxy.net.zmtp.commands import CommandHandler
 from ccproxy.net.zmtp.connection import CLOSED, Connection
 from ccproxy.net.zmtp.role import ConnectionConfig
 from ccproxy.wire import zmtp
@@ -135,6 +137,39 @@ async def test_many_odd_messages_in_one_read(make, until):
     await until(lambda: len(owner.seen) == 6000)
     assert owner.seen == [[b"", b"a"], [b"", b"b"]] * 3000
     assert (await other.wait(zmtp.CommandReceived)).command == zmtp.Pong(b"end")
+    connection.close("done")
+
+
+async def test_commands_without_end_leave_turns_to_others(make, until, monkeypatch):
+    """They are obeyed for 4 ms of a turn; 65,000 of them in one read took 240 ms of it."""
+    monkeypatch.setattr(connections, "HANDLERS_TIME", 0.0)
+    connection, owner, other = make()
+    await other.greet()
+    sent = asyncio.ensure_future(other.send((command(b"X") + pack([b"", b"a"])) * 3000))
+    turns = 0
+    while len(owner.seen) < 3000:
+        turns += 1
+        await asyncio.sleep(0)
+    await sent
+    assert turns > 100 and connection._size == connections.SMALL_READ
+    await other.send(pack([b"", b"b"]))
+    await until(lambda: len(owner.seen) == 3001)
+    assert connection._size == connections.READ
+    connection.close("done")
+
+
+async def test_a_message_in_single_bytes_takes_few_reads(make, until, monkeypatch):
+    """It took a read for each byte: 2 s of processor time per MB."""
+    reads = []
+    heard = CommandHandler.heard
+    monkeypatch.setattr(CommandHandler, "heard", lambda self: (reads.append(1), heard(self)))
+    connection, owner, other = make()
+    await other.greet()
+    raw = pack([b"", b"a", bytes(3000)])
+    for at in range(len(raw)):
+        await other.send(raw[at : at + 1])
+    await until(lambda: owner.seen)
+    assert len(reads) < 300
     connection.close("done")
 
 

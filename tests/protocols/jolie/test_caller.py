@@ -191,7 +191,7 @@ async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monke
     total = 40
     for number in range(total):
         client.ask(number)
-    await until(lambda: any(not peer.stream._reading for peer in listener.peers))
+    await until(lambda: any(not peer.stream._reading.active for peer in listener.peers))
     for _ in range(total):
         status, _ = await client.answer()
         assert status == 200
@@ -273,7 +273,7 @@ async def test_who_sends_far_ahead_is_answered_all_the_same(make, until):
     text, total = "x" * 3000, 1000
     for _ in range(total):
         client.ask(text)
-    await until(lambda: any(not peer.stream._reading for peer in listener.peers))
+    await until(lambda: any(not peer.stream._reading.active for peer in listener.peers))
     answer(service.messages[0])
     service.does = lambda message: NativeAnswer(Result(Tree(len(service.messages))))
     for number in range(1, total + 1):
@@ -318,7 +318,7 @@ async def test_who_does_not_read_at_all_is_closed_and_named_once(make, until, po
 async def test_with_block_it_is_waited_for(make, until, caplog):
     listener, client, _ = await fill(make, until, "block")
     [peer] = listener.peers
-    assert peer.stream.box.bytes > 20_000_000 and not peer.stream._reading
+    assert peer.stream.box.bytes > 20_000_000 and not peer.stream._reading.active
     client.ask(40)
     client.writer.transport.resume_reading()
     found = await client.answers(40)

@@ -12,6 +12,10 @@ import re
 
 from ccproxy.protocols.jolie.http.messages import RefusedRequest
 
+LONGEST_LINE = 8192
+"""Bytes of a request line; the name of a resource is cut into parts at every slash."""
+MAX_HEADERS = 256
+"""Headers of a request: what h11 does costs 2 us a header, however small."""
 _SPOKEN = (b" HTTP/1.1", b" HTTP/1.0")
 _OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
 _PRINTABLE = 0x21
@@ -33,18 +37,19 @@ def unfinished(data: bytes | bytearray, limit: int) -> RefusedRequest | None:
     """What is wrong with a head, be it whole or not: how it begins, and its size."""
     if data and data[0] < _PRINTABLE:
         return RefusedRequest(400, f"no HTTP request: it starts with {bytes(data[:8])!r}")
-    if len(data) <= limit:
-        return None
-    if data.find(b"\n", 0, limit) < 0:
-        return RefusedRequest(414, f"a request line of more than {limit} bytes")
-    return RefusedRequest(431, f"a head of more than {limit} bytes")
+    line = min(limit, LONGEST_LINE)
+    if len(data) > line and data.find(b"\n", 0, line) < 0:
+        return RefusedRequest(414, f"a request line of more than {line} bytes")
+    return RefusedRequest(431, f"a head of more than {limit} bytes") if len(data) > limit else None
 
 
 def ambiguous(head: bytes) -> RefusedRequest | None:
-    """What another server may read differently in a whole head; None if nothing."""
+    """What another server may read differently in a whole head, or too many headers, or None."""
     lines = head.count(b"\r\n")
     if head.count(b"\n") != lines or head.count(b"\r") != lines:
         return RefusedRequest(400, "a CR or LF alone in the head; expected CRLF")
+    if lines > MAX_HEADERS + 2:
+        return RefusedRequest(431, f"more than {MAX_HEADERS} headers")
     if b"\r\n " in head or b"\r\n\t" in head:
         return RefusedRequest(400, "a header that is folded onto a second line")
     line = head[: head.index(b"\r\n")]

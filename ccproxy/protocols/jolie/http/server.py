@@ -1,8 +1,8 @@
 """One accepted HTTP/1.1 connection: bytes in, whole requests out, responses in, bytes out.
 
-Framing is h11's, which gets no byte before the head it belongs to was checked (`heads`), and none
-of a later request. One request is given out at a time; what a caller sends ahead waits, up to a
-limit. It must never raise for what a peer sent: it returns a `RefusedRequest`.
+Framing is h11's, but for bodies in chunks (`chunks`). It gets no byte before the head it belongs to
+was checked (`heads`), and none of a later request. One request is given out at a time; what is sent
+ahead waits, up to a limit. It must never raise for what a peer sent: it returns a `RefusedRequest`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import h11
 from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http import heads
 from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.chunks import ChunkedBody
 from ccproxy.protocols.jolie.http.messages import (
     HttpLimits,
     HttpRequest,
@@ -23,12 +24,9 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 
 PIECE = 64 * 1024
-"""Bytes of a chunked body given to h11 at a time; those behind its end are looked at again."""
-FREE_CHUNKS = 4096
-"""Chunks of a body that may have any size; what h11 does costs 6 us a chunk, however small."""
-MIN_CHUNK = 128
-"""Bytes that the chunks of a body with more of them must have on average."""
-_END = b"\r\n\r\n"
+"""Bytes of a body that are taken at a time; those behind a chunked one are looked at again."""
+_NO_BODY = b"0\r\n\r\n"
+"""The chunked body that h11 is given in the place of one that was read here."""
 
 
 class HttpServer:
@@ -49,10 +47,9 @@ class HttpServer:
         self._h11 = self._fresh()
         self._in = bytearray()
         self._seen = 0
-        self._given = 0
-        self._tail = b""
-        self._left: int | None = 0
-        self._chunks = self._requests = 0
+        self._left = 0
+        self._chunked: ChunkedBody | None = None
+        self._requests = 0
         self._out: list[bytes] = []
         self._request: h11.Request | None = None
         self._headers: dict[str, str] = {}
@@ -79,6 +76,8 @@ class HttpServer:
     def pending(self) -> Pending:
         """The request that is not whole yet; what was sent ahead of a response has no hurry."""
         held = len(self._in) + len(self._body)
+        if self._chunked is not None:
+            held += len(self._chunked.content)
         begun = not self._waiting and bool(held or self._request)
         return Pending(held, self._requests + 1 if begun else 0, self._waiting)
 
@@ -95,7 +94,7 @@ class HttpServer:
                 return self._head()
             return self._next()
         except h11.RemoteProtocolError as reason:
-            return self._refuse(self._malformed(reason))
+            return self._refuse(RefusedRequest(reason.error_status_hint, plain(reason)))
 
     def eof(self) -> None:
         """The caller sends no more; a request that waits still gets its response."""
@@ -150,14 +149,6 @@ class HttpServer:
     def _fresh(self) -> h11.Connection:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head)
 
-    def _malformed(self, reason: h11.RemoteProtocolError) -> RefusedRequest:
-        if reason.error_status_hint == 431:
-            # The size of the head was checked before, so h11 means what follows it.
-            return RefusedRequest(
-                400, f"a chunk header or trailer of more than {self._limits.head} bytes"
-            )
-        return RefusedRequest(reason.error_status_hint, plain(reason))
-
     def _hold(self) -> None:
         if len(self._in) > self._limits.ahead:
             self.broken = f"more than {self._limits.ahead} bytes sent ahead of a response"
@@ -192,74 +183,75 @@ class HttpServer:
                     return refused
             elif isinstance(event, h11.Data):
                 self._body += event.data
-                self._chunks += event.chunk_end
             elif isinstance(event, h11.EndOfMessage):
                 return self._whole()
             elif not self._give():
-                self._continue()
-                return None
-            if refused := self._too_big() or self._too_many():
+                return self._unfinished()
+            if refused := self._too_big():
                 return refused
 
     def _begin(self, request: h11.Request) -> RefusedRequest | None:
         self._request = request
         self._headers = header_map(request.headers)
-        self._left = None
-        self._chunks = 0
-        if "transfer-encoding" not in self._headers:
-            self._left = int(self._headers.get("content-length", "0"))
+        chunked = "transfer-encoding" in self._headers
+        self._chunked = ChunkedBody(self._limits.body) if chunked else None
+        self._left = 0 if chunked else int(self._headers.get("content-length", "0"))
         if self._access and (refused := self._access.refusal(self._headers)):
             self.unwelcome = True
             return self._refuse(refused)
-        if self._in and self._left != 0:
-            self._give()
         return None
 
     def _give(self) -> bool:
-        """Give h11 more of the body, and nothing of what is behind it; False if there is none."""
-        del self._in[: self._given]
-        self._given = 0
-        wanted = PIECE if self._left is None else min(self._left, PIECE)
-        if self._left is not None and len(self._in) < wanted and not self._ended:
+        """Take more of the body, and nothing of what is behind it; False if it is not there."""
+        if self._chunked is not None:
+            return self._give_chunks(self._chunked)
+        wanted = min(self._left, PIECE)
+        if len(self._in) < wanted and not self._ended:
             # A body that comes in small reads is given in pieces: what h11 does costs 9 us a piece.
             return False
         data = bytes(self._in[:wanted])
-        if data:
-            self._h11.receive_data(data)
-            if self._left is None:
-                self._tail = self._tail[-len(_END) :] + data
-                self._given = len(data)
-            else:
-                self._left -= len(data)
-                del self._in[: len(data)]
-            return True
-        if not self._ended:
+        if not data and not self._ended:
             return False
-        self._h11.receive_data(b"")
+        self._h11.receive_data(data)
+        self._left -= len(data)
+        del self._in[: len(data)]
         return True
+
+    def _give_chunks(self, body: ChunkedBody) -> bool:
+        while not (body.whole or body.refused):
+            taken = body.feed(bytes(self._in[:PIECE]))
+            del self._in[:taken]
+            if not taken:
+                break
+        if body.whole:
+            self._body = body.content
+            self._h11.receive_data(_NO_BODY)
+            return True
+        if self._ended and not body.refused:
+            self._h11.receive_data(b"")
+            return True
+        return False
+
+    def _unfinished(self) -> RefusedRequest | None:
+        """More of the body must come, unless it is refused."""
+        if self._chunked is None or self._chunked.refused is None:
+            self._continue()
+            return None
+        self.too_big = self._chunked.refused.status == 413
+        return self._refuse(self._chunked.refused)
 
     def _too_big(self) -> RefusedRequest | None:
         limit = self._limits.body
-        if max(self._left or 0, len(self._body)) <= limit:
+        if max(self._left, len(self._body)) <= limit:
             return None
         self.too_big = True
         return self._refuse(RefusedRequest(413, f"a body of more than {limit} bytes"))
-
-    def _too_many(self) -> RefusedRequest | None:
-        if self._chunks <= FREE_CHUNKS or len(self._body) >= self._chunks * MIN_CHUNK:
-            return None
-        what = f"more than {FREE_CHUNKS} chunks of less than {MIN_CHUNK} bytes on average"
-        return self._refuse(RefusedRequest(400, what))
 
     def _continue(self) -> None:
         if self._h11.they_are_waiting_for_100_continue:
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    def _whole(self) -> HttpRequest | RefusedRequest:
-        if self._left is None and not self._ends():
-            return self._refuse(
-                RefusedRequest(400, "a chunked body that ends with LF; expected CRLF")
-            )
+    def _whole(self) -> HttpRequest:
         found, body = self._request, bytes(self._body)
         assert found is not None
         self._body = bytearray()
@@ -268,18 +260,11 @@ class HttpServer:
         method = found.method.decode("ascii")
         return HttpRequest(method, found.target.decode("ascii"), self._headers, body)
 
-    def _ends(self) -> bool:
-        """Remove what h11 used of a chunked body; True if every server would see the same end."""
-        behind = len(self._h11.trailing_data[0])
-        del self._in[: self._given - behind]
-        self._given = 0
-        tail, self._tail = self._tail[: len(self._tail) - behind], b""
-        return tail.endswith(_END)
-
     def _refuse(self, refused: RefusedRequest) -> RefusedRequest:
         self.broken = refused.reason
         self._waiting = True
         self._body = bytearray()
+        self._chunked = None
         return refused
 
     def _send(self, event: h11.Event) -> None:

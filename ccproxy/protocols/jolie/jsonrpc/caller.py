@@ -5,6 +5,7 @@
     a batch without ids   204, no body
     not JSON              error -32700, id null
     not a request, a batch of none or of more than BATCH       error -32600, id null
+    a batch with more than INVALID_REQUESTS of what is none    the same, and nothing of it is called
 
 A fault is an error object: its name the message, its value the data, -32000 the code. It must never
 answer another request than the one that was asked.
@@ -30,6 +31,8 @@ from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportabl
 
 BATCH = 1000
 """Requests in one batch, at most."""
+INVALID_REQUESTS = 10
+"""Invalid requests in one batch, at most: two bytes of one cost an answer of 120."""
 UNREADABLE = -32700
 """The error code of a body that is no JSON."""
 INVALID = -32600
@@ -136,7 +139,14 @@ def _read(request: HttpRequest, limit: int) -> tuple[Post, list[Asked]]:
         return _refused(200, INVALID, f"a batch of {len(found)}; expected 1 to {BATCH} requests")
     post = Post(batch=isinstance(found, list))
     where = _where(request)
-    return post, [_asked(post, one, where) for one in (found if post.batch else [found])]
+    asked, invalid = [], 0
+    for one in found if post.batch else [found]:
+        asked.append(_asked(post, one, where))
+        invalid += asked[-1].token is not None and asked[-1].token.code == INVALID
+        if invalid > INVALID_REQUESTS:
+            what = f"a batch with more than {INVALID_REQUESTS} invalid requests"
+            return _refused(200, INVALID, what)
+    return post, asked
 
 
 def _refused(status: int, code: int, reason: str) -> tuple[Post, list[Asked]]:

@@ -44,6 +44,17 @@ def test_what_can_be_said_before_the_end(data, status):
     assert (found.status if found else 0) == status
 
 
+def test_a_request_line_and_the_number_of_headers_have_limits():
+    """What is done with them takes time for each slash and each header."""
+    limit = 1 << 20
+    for size, status in ((8192, 0), (8193, 414)):
+        found = heads.unfinished(b"GET /" + b"/" * (size - 5), limit)
+        assert (found.status if found else 0) == status
+    for count, status in ((256, 0), (257, 431)):
+        found = heads.ambiguous(LINE + b"a:\r\n" * count + b"\r\n")
+        assert (found.status if found else 0) == status
+
+
 FINE = [
     LINE + b"\r\n",
     LINE + b"Host: h\r\nContent-Length: 4\r\n\r\n",

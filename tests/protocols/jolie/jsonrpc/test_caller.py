@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.http.messages import HttpLimits
-from ccproxy.protocols.jolie.jsonrpc.caller import BATCH, INVALID, UNREADABLE, JsonRpcCaller
+from ccproxy.protocols.jolie.jsonrpc.caller import (
+    BATCH,
+    INVALID,
+    INVALID_REQUESTS,
+    UNREADABLE,
+    JsonRpcCaller,
+)
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 JSON = {"jsonrpc": "2.0"}
@@ -89,6 +95,14 @@ EXAMPLES = {
     "an empty array": ([], error(INVALID, "Invalid Request")),
     "an invalid batch": ([1], [error(INVALID, "Invalid Request")]),
     "three times": ([1, 2, 3], [error(INVALID, "Invalid Request")] * 3),
+    "as many invalid requests as a batch may have": (
+        [1] * INVALID_REQUESTS,
+        [error(INVALID, "Invalid Request")] * INVALID_REQUESTS,
+    ),
+    "a batch with more of them": (
+        [{"jsonrpc": "2.0", "method": "m", "id": 1}, *[1] * (INVALID_REQUESTS + 1)],
+        error(INVALID, "Invalid Request"),
+    ),
     "a batch": (
         [
             {**JSON, "method": "sum", "params": [1, 2, 4], "id": "1"},
