@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
     from ccproxy.config.plan import Plan
     from ccproxy.net.flush import Flushable
-    from ccproxy.net.zmtp.role import ListenerRole
+    from ccproxy.net.zmtp.role import LinkRole, ListenerRole
     from ccproxy.protocol import MessageProtocol
 
 
@@ -88,9 +88,11 @@ class Context:
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
+        role: LinkRole | None = None,
     ) -> Link:
         """Open a link. Replies that carry a route go back to their askers by themselves;
-        `on_message` gets what comes without one (pongs, answers to messages sent by `Send`)."""
+        `on_message` gets what comes without one (pongs, answers to messages sent by `Send`).
+        A `role` makes it another socket than a DEALER, with another use of what comes."""
         raise _missing("links")
 
     @property

@@ -15,7 +15,7 @@ from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.handler import Context, Handler
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class DryContext(Context):
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
+        role: LinkRole | None = None,
     ) -> DryLink:
         """Record the link."""
         self.links.append(DryLink(address, Outbox(address, options.limits)))

@@ -99,6 +99,8 @@ def _database_fault(path: Path) -> str:
 
 def _listener_fault(plan: ListenerPlan) -> str:
     """Why an address cannot be listened on now; empty if it can."""
+    if not plan.address:
+        return ""
     address = Address.parse(str(plan.address))
     if address.scheme == "ipc":
         # Binding would replace a file that a killed server left; the start may do that, not we.

@@ -14,7 +14,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
 from ccproxy.config.links import ListenerOptions
-from ccproxy.config.options import names_of
+from ccproxy.config.options import names_of, options_of
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
@@ -87,6 +87,9 @@ class ListenerSections:
             self.problems.append(section.problem(what, hint))
         given = resolve(section, ListenSection, [one.name for one in section.entries])
         self.problems += given.problems
+        if section.entry("address") is None and section.entry("connect") is None:
+            help = next(one.help for one in options_of(ListenSection) if one.field == "address")
+            self.problems.append(section.problem(f'[{section.name}] lacks "address"', help))
         entry = section.entry("protocol")
         word = given.values.get("protocol")
         factory = self.factory(entry, word) if entry and word is not None else None
@@ -99,9 +102,13 @@ class ListenerSections:
         self.problems += [misplaced(section, entry.text, *one) for one in foreign]
         resolved = resolve(section, factory.Options, (*_KERNEL, *(one.name for one, _ in foreign)))
         self.problems += resolved.problems
-        if resolved.options is not None and "address" in given.values:
-            found = ListenerSection(entry.text, factory, given.values["address"], resolved.options)
-            self.place(section, "address", found)
+        if resolved.options is None:
+            return
+        address = given.values.get("address") or ""
+        dials = getattr(resolved.options, "connect", ())
+        if address or dials:
+            found = ListenerSection(entry.text, factory, address, resolved.options)
+            self.place(section, "address" if address else "connect", found)
 
     def place(self, section: Section, option: str, found: ListenerSection) -> None:
         """Plan a listener; `option` is the one with its address."""
@@ -166,6 +173,8 @@ def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
     """Problems for listeners whose address an earlier listener has already."""
     seen: list[tuple[ListenerPlan, Address]] = []
     for listener in listeners:
+        if not listener.address:
+            continue
         address = Address.parse(listener.address)
         for other, taken in seen:
             if address.clashes(taken):

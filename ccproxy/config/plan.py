@@ -61,7 +61,8 @@ class ListenerPlan:
 
     def reached_by(self, address: str) -> bool:
         """True if a client on this machine that connects to `address` reaches this listener."""
-        return Address.parse(address).leads_to(Address.parse(self.address))
+        mine = self.address
+        return bool(mine) and Address.parse(address).leads_to(Address.parse(mine))
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ class ListenSection:
     """The options of every `[listen:NAME]` section; all others are those of its protocol."""
 
     protocol: str = option(kinds.text, help="the word of the protocol spoken there, such as cc")
-    address: str = option(
-        kinds.any_listen_address,
+    address: str | None = option(
+        kinds.any_listen_address, default=None,
         help="address to listen on; socket://HOST:PORT and localsocket:/PATH are taken as well",
     )  # fmt: skip

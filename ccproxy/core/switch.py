@@ -91,7 +91,8 @@ class Switch:
         """Where messages of a type go now; with `below` also those of longer types that have
         routes of their own."""
         types = [type, *(self._routes.below(type) if below else ())]
-        return [self.miss(one.encode()).target for one in types]
+        names = [one.encode() for one in types]
+        return [(self.table.flows.get(name) or self.miss(name)).target for name in names]
 
     def take(self, message: Message) -> str:
         """Deal with a message of a protocol that is not ZMTP; return its fate."""

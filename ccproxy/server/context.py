@@ -26,9 +26,9 @@ from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import OutgoingLink, drained, unheard
+from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, unheard
 from ccproxy.net.zmtp.listener import ZmtpListener
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.coroutines import awaited
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
@@ -48,7 +48,9 @@ class HandlerServices(Protocol):
     def handler(self, section: str) -> Handler:
         """A started handler."""
 
-    def link(self, section: str, address: Address, options: LinkOptions) -> OutgoingLink:
+    def link(
+        self, section: str, address: Address, options: LinkOptions, role: LinkRole
+    ) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
 
     def routes(self, section: str) -> tuple[str, ...]:
@@ -86,9 +88,11 @@ class HandlerContext(Context):
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
+        role: LinkRole | None = None,
     ) -> OutgoingLink:
         """Open a link, or take over the one a reload left open."""
-        link = self._handler_set.link(self.name, Address.remote(str(address)), options)
+        where = Address.remote(str(address))
+        link = self._handler_set.link(self.name, where, options, role or DEALER)
         link.on_message = on_message
         link.on_state(unheard)
         self.links.append(link)

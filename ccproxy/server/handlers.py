@@ -22,7 +22,8 @@ from ccproxy.core.verdict import Receiver
 from ccproxy.handler import Handler
 from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
-from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.net.zmtp.link import DEALER, OutgoingLink
+from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.context import HandlerContext
@@ -76,18 +77,22 @@ class HandlerSet:
         """A started handler; KeyError if the section is not running."""
         return (self._starting.get(section) or self.members[section]).handler
 
-    def link(self, section: str, address: Address, options: LinkOptions) -> OutgoingLink:
+    def link(
+        self, section: str, address: Address, options: LinkOptions, role: LinkRole = DEALER
+    ) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
         key = (section, str(address))
         known = self.links.get(key)
         if known is not None:
             known.reconfigure(options)
+            known.assume(role)
             return known
         link = self._inherit(key)
         if link is None:
-            link = OutgoingLink(section, address, options, self._kit)
+            link = OutgoingLink(section, address, options, self._kit, role)
         else:
             link.reconfigure(options)
+            link.assume(role)
         self.links[key] = link
         return link
 

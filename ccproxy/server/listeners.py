@@ -12,7 +12,8 @@ from ccproxy.config.address import Address
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.shared import Kit
-from ccproxy.net.zmtp.link import drained
+from ccproxy.net.zmtp.dialled import DialledListener
+from ccproxy.net.zmtp.link import OutgoingLink, drained
 from ccproxy.protocol import Listener
 from ccproxy.wire.text import OperatorText
 
@@ -102,6 +103,11 @@ class Listeners:
         boxes = [box for one in (*self.open.values(), *self._retired) for box in one.outboxes()]
         return [self._past, *boxes] if self._past.queued else boxes
 
+    def links(self) -> list[OutgoingLink]:
+        """The links of listeners that connect to their peers."""
+        dialled = [one for one in self.open.values() if isinstance(one, DialledListener)]
+        return [link for one in dialled for link in one.links.values()]
+
     async def _retire(self, listener: Listener) -> None:
         await self._settled([listener])
         await self._close_peers(listener, "its listener is no longer configured")
@@ -128,11 +134,15 @@ class Listeners:
 
     def _make_room(self, plan: Plan) -> None:
         """Stop accepting at addresses that the plan uses with another host or protocol."""
-        wanted = {_key(one): Address.parse(str(one.address)) for one in plan.listeners}
+        listening = [one for one in plan.listeners if one.address]
+        wanted = {_key(one): Address.parse(str(one.address)) for one in listening}
         fresh = [address for key, address in wanted.items() if key not in self.open]
         for key, listener in self.open.items():
             acceptor = listener.acceptor
-            if key not in wanted and any(acceptor.address.clashes(one) for one in fresh):
+            mine = acceptor.address
+            if mine is None or key in wanted:
+                continue
+            if any(mine.clashes(one) for one in fresh):
                 acceptor.close()
                 self._shut.append(listener)
 
@@ -148,6 +158,8 @@ class Listeners:
 
 def _key(plan: ListenerPlan) -> str:
     """Equal for listeners that a reload may keep; a port chosen by the system is its section's."""
+    if not plan.address:
+        return f"{plan.protocol} connect {plan.section}"
     address = Address.parse(str(plan.address))
     chosen = address.scheme == "tcp" and not address.port
     return f"{plan.protocol} {address} {plan.section if chosen else ''}"

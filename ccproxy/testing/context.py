@@ -19,7 +19,7 @@ from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, 
 from ccproxy.core.verdict import Deliver, Forward
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
 from ccproxy.testing.links import CODEC, TIME, FakeLink, FakeWire
@@ -113,8 +113,9 @@ class FakeContext(Context):
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
+        role: LinkRole | None = None,
     ) -> FakeLink:
-        """See `Context`; the link is up at once."""
+        """See `Context`; the link is up at once, and its role is not used."""
         self.links.append(FakeLink(address, options, on_message))
         return self.links[-1]
 

@@ -37,6 +37,9 @@ class Zmq(Handler):
         self.socket = PublishingSocket(self.name, options, ctx)
         for address in options.bind:
             ctx.bind(address, options.listener, self.socket.listener_role())
+        role = self.socket.link_role()
+        for address in options.connect:
+            ctx.link(address, options, role=role)
 
     def decide(self, type: str) -> Forward:
         """Every type leaves by the socket."""

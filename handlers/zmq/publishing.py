@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ccproxy import Context, Link, Outbox
+from ccproxy import Context, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
@@ -51,18 +51,10 @@ class PublishingSocket:
 
     def link_role(self) -> LinkRole:
         """For peers that we connect to."""
-        return LinkRole(self.options.socket.upper().encode(), ingress=self.ingress)
-
-    def linked(self, link: Link) -> Callable[[str], None]:
-        """What follows the state of a link: its peer subscribes anew on each connection."""
-        known: list[bytes] = []
-
-        def state(word: str) -> None:
-            for identity in known:
-                self.left(identity, link.outbox)
-            known.clear()
-
-        return state
+        return LinkRole(
+            self.options.socket.upper().encode(), ingress=self.ingress, joined=self.joined,
+            left=self.left,
+        )  # fmt: skip
 
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A peer has come."""

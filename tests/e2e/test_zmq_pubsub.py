@@ -31,12 +31,12 @@ def sockets():
         context = zmq.Context()
         stack.callback(context.term)
 
-        def make(kind, address, **options):
+        def make(kind, address, bind=False):
             made = context.socket(kind)
             stack.callback(made.close, 0)
             made.setsockopt(zmq.RCVTIMEO, 20_000)
             made.setsockopt(zmq.SNDTIMEO, 20_000)
-            made.connect(address)
+            (made.bind if bind else made.connect)(address)
             return made
 
         yield make
@@ -85,3 +85,56 @@ def test_a_plain_pub_and_a_subscriber_of_everything(sockets):
             if poller.poll(50):
                 break
         assert listening.recv() == b"x"
+
+
+HUB = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = local
+[listen:publishers]
+protocol = zmq
+socket = sub
+connect = ADDRESS1, ADDRESS2
+reconnect = 20 ms
+reconnect-max = 50 ms
+type = bus
+topics = yes
+[routes]
+bus.a = h:subscribers
+[h:subscribers]
+handler = zmq
+socket = xpub
+connect = ADDRESS3
+reconnect = 20 ms
+"""
+
+
+def until_heard(publisher, listening):
+    """Wait until a publisher is told that somebody wants a:1."""
+    for _ in range(2000):
+        listening.poll(0)
+        while publisher.poll(10):
+            if publisher.recv() == b"\1a:1":
+                return True
+    return False
+
+
+def test_a_server_that_connects_to_publishers_and_subscribers(sockets):
+    bound = [
+        sockets(kind, "tcp://127.0.0.1:0", bind=True) for kind in (zmq.XPUB, zmq.XPUB, zmq.SUB)
+    ]
+    text = HUB
+    for number, one in enumerate(bound, 1):
+        text = text.replace(f"ADDRESS{number}", one.getsockopt_string(zmq.LAST_ENDPOINT))
+    *publishers, listening = bound
+    listening.subscribe(b"a:1")
+    with running_server(text):
+        # A socket of libzmq that is connected to sends its subscriptions when it is used next.
+        assert all(until_heard(one, listening) for one in publishers)
+        for one in publishers:
+            one.send_multipart([b"a:1", b"x"])
+        assert [listening.recv_multipart() for _ in publishers] == [[b"a:1", b"x"]] * 2
+    with running_server(text):
+        assert until_heard(publishers[0], listening)
+        publishers[0].send_multipart([b"a:1", b"after a restart"])
+        assert listening.recv_multipart() == [b"a:1", b"after a restart"]

@@ -56,7 +56,7 @@ class OutgoingLink:
         self.on_message: Callable[[Message], None] | None = None
         self._address = address
         self._kit = kit
-        self._identity = kit.identities.next() if role.ingress is not None else b""
+        self._identity = kit.identities.next()
         self._connection: Connection | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
@@ -77,6 +77,14 @@ class OutgoingLink:
     def on_state(self, call: Callable[[str], None]) -> None:
         """Call with the new state whenever it changes; a second call replaces the first."""
         self._on_state = call
+
+    def assume(self, role: LinkRole) -> None:
+        """Be another kind of link; a connection there is ends, and the next one is of that kind."""
+        if role == self.role:
+            return
+        if self._connection is not None:
+            self._connection.close("its handler was replaced")
+        self.role = role
 
     def rename(self, name: str) -> None:
         """Take the new name of its section."""
@@ -108,6 +116,7 @@ class OutgoingLink:
 
     def ready(self, connection: Connection, peer: Peer) -> str:
         """The handshake is done: send the outbox, take replies."""
+        self._tell(self.role.joined)
         switch, limits = self._kit.switch, self.options.frame_limits
         ingress: MessageSink
         if self.role.ingress is None:
@@ -125,6 +134,8 @@ class OutgoingLink:
     def closed(self, connection: Connection, reason: str) -> None:
         """Note that the connection is over; `_run` makes the next attempt."""
         was_up = connection.outbox is not None
+        if was_up:
+            self._tell(self.role.left)
         self._become(CONNECTING if was_up else REFUSED, reason)
         self._connection = None
         self._over.set()
@@ -150,6 +161,10 @@ class OutgoingLink:
         if state == before:
             return
         self._kit.call_plugin(self.name, "(link state)", partial(self._on_state, state))
+
+    def _tell(self, call: Callable[[bytes, Outbox], None]) -> None:
+        """Call the owner of the role; its exception harms no link."""
+        self._kit.call_plugin(self.name, "(peer)", partial(call, self._identity, self.outbox))
 
     def _message(self, message: Message) -> None:
         if self.on_message is None:

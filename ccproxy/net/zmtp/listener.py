@@ -73,6 +73,7 @@ class ZmtpListener:
         A peer counts a message as sent when its kernel has it. Therefore each peer is told to send
         no more, by half a close, as soon as nothing waits for it.
         """
+        self.role.stopped()
         for connection in self.connections:
             if connection.outbox is None:
                 connection.stop_reading()
@@ -97,6 +98,7 @@ class ZmtpListener:
         """Use new options: limits hold at once, the others for the connections to come."""
         self.options = options
         self.acceptor.reconfigure(options)
+        self.role.reconfigured(options)
         for connection in self.connections:
             if connection.outbox is not None:
                 connection.outbox.reconfigure(options.limits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.ingress import Ingress
@@ -55,6 +55,14 @@ def _nothing(identity: bytes, box: Outbox) -> None:
     """Does nothing: no handler asked to be told of peers."""
 
 
+def _unheard(options: Any) -> None:
+    """Does nothing: the role does not depend on options."""
+
+
+def _done() -> None:
+    """Does nothing: the role has nothing to let go of."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerRole:
     """What distinguishes one kind of listener from another.
@@ -73,17 +81,26 @@ class ListenerRole:
     left: Callable[[bytes, Outbox], None] = _nothing
     replies: Callable[[Outbox], Sink | None] = _itself
     own_identities: bool = False
+    reconfigured: Callable[[Any], None] = _unheard
+    """Called with new options of the listener."""
+    stopped: Callable[[], None] = _done
+    """Called when the listener stops: its peers are read to their end, and no more come."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRole:
     """What distinguishes one kind of link from another. Without an `ingress` it takes replies for
-    peers; `identity` is the name that we give ourselves there."""
+    peers; `identity` is the name that we give ourselves there. `joined` and `left` are called as
+    those of a listener, for each connection; the outbox is the same for all of them."""
 
     socket: bytes = b"DEALER"
     mechanism: Callable[[], Mechanism] = Null
     ingress: IngressMaker | None = None
     identity: bytes = b""
+    joined: Callable[[bytes, Outbox], None] = _nothing
+    left: Callable[[bytes, Outbox], None] = _nothing
+    reconfigured: Callable[[Any], None] = _unheard
+    stopped: Callable[[], None] = _done
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ccproxy.config import kinds
-from ccproxy.config.links import ZmtpListenerOptions
+from ccproxy.config.links import LinkOptions, SocketOptions, ZmtpListenerOptions
 from ccproxy.config.options import option
 
 SUBSCRIBING = ("xsub", "sub")
 SOCKETS = (*SUBSCRIBING, "pull", "router", "rep")
+
+SAME = (
+    *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
+    "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "reconnect",
+    "reconnect_max",
+)  # fmt: skip
+"""Options that mean the same for accepted peers and for dialled ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,29 @@ class ZmqListenerOptions(ZmtpListenerOptions):
         kinds.flag, default=False,
         help="the topic stands behind the type: bus.weather.oslo for weather:oslo",
     )  # fmt: skip
+    connect: tuple[str, ...] = option(
+        kinds.addresses, default=(),
+        help="addresses of peers to connect to; instead of `address`",
+    )  # fmt: skip
+    reconnect: float = option(
+        kinds.duration("ms", least=0.001), default=0.1,
+        help="with connect: wait before the first new attempt; it doubles each time",
+    )  # fmt: skip
+    reconnect_max: float = option(
+        kinds.duration("ms", least=0.001), default=5.0,
+        help="with connect: longest wait between two attempts",
+    )  # fmt: skip
     subscribe: tuple[str, ...] | None = option(
         kinds.list_of(kinds.text), default=None,
         help="prefixes to ask publishers for, instead of what the destinations want",
     )  # fmt: skip
+
+    @property
+    def link(self) -> LinkOptions:
+        """The options of the links that `connect` makes."""
+        return LinkOptions(
+            queue=self.peer_queue,
+            queue_messages=self.peer_queue_messages,
+            on_full=self.peer_on_full,
+            **{name: getattr(self, name) for name in SAME},
+        )

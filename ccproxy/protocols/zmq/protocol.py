@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from operator import attrgetter
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
 from ccproxy.core.typed import Given, TypedIngress
 from ccproxy.net.shared import Kit
+from ccproxy.net.zmtp.dialled import DialledListener
 from ccproxy.net.zmtp.listener import ZmtpListener
-from ccproxy.net.zmtp.role import ListenerRole
-from ccproxy.protocol import MessageProtocol
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+from ccproxy.protocol import Listener, MessageProtocol
 from ccproxy.protocols.zmq.options import SUBSCRIBING, ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import PayloadReplies, nothing
-from ccproxy.protocols.zmq.subscriber import SubscribingListener
+from ccproxy.protocols.zmq.subscriber import Subscriptor
+
+LINK_OPTIONS = attrgetter("link")
 
 
 class ZmqProtocol(MessageProtocol):
@@ -29,25 +33,38 @@ class ZmqProtocol(MessageProtocol):
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
         """Options that only a subscribing socket has."""
         options = plan.options
+        if options.connect and plan.address:
+            what = "it has both address and connect"
+            yield plan.problem("connect", what, "take two sections with the same type")
         if options.socket not in SUBSCRIBING:
             for name in ("subscribe", "topics"):
                 if getattr(options, name):
                     what = f'"{name}" has no meaning with socket = {options.socket}'
                     yield plan.problem(name, what, "it is for xsub and sub")
 
-    def listener(self, plan: ListenerPlan, kit: Kit) -> ZmtpListener:
-        """A listener of that socket."""
-        if plan.options.socket in SUBSCRIBING:
-            return SubscribingListener(plan, kit)
-        return ZmtpListener(plan, kit, receiving(plan.options))
+    def listener(self, plan: ListenerPlan, kit: Kit) -> Listener:
+        """A listener of that socket, or the links that are in its place."""
+        options: ZmqListenerOptions = plan.options
+        roles: Receiving | Subscriptor = Receiving(options)
+        if options.socket in SUBSCRIBING:
+            roles = Subscriptor(options, kit.switch)
+        if options.connect:
+            return DialledListener(plan, kit, roles.link_role(), LINK_OPTIONS)
+        return ZmtpListener(plan, kit, roles.listener_role())
 
 
-def receiving(options: ZmqListenerOptions) -> ListenerRole:
-    """The role of PULL, ROUTER and REP."""
-    given = Given(options.type.encode())
-    return ListenerRole(
-        options.socket.upper().encode(),
-        partial(TypedIngress, given=given),
-        replies=nothing if options.socket == "pull" else PayloadReplies,
-        own_identities=True,
-    )
+class Receiving:
+    """The roles of PULL, ROUTER and REP."""
+
+    def __init__(self, options: ZmqListenerOptions) -> None:
+        self._socket = options.socket.upper().encode()
+        self._ingress = partial(TypedIngress, given=Given(options.type.encode()))
+        self._replies = nothing if options.socket == "pull" else PayloadReplies
+
+    def listener_role(self) -> ListenerRole:
+        """For peers that connect to us."""
+        return ListenerRole(self._socket, self._ingress, replies=self._replies, own_identities=True)
+
+    def link_role(self) -> LinkRole:
+        """For peers that we connect to."""
+        return LinkRole(self._socket, ingress=self._ingress)

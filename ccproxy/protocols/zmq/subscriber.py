@@ -1,4 +1,4 @@
-"""Listeners that are the sockets SUB and XSUB: publishers connect, and are told what we want.
+"""The sockets SUB and XSUB: publishers connect, or are connected to, and are told what we want.
 
 What we want follows from the routes, see `ccproxy.core.demand`. Each publisher gets the whole set
 when it comes, and each change after that. It must never ask for less than a destination wants.
@@ -7,15 +7,13 @@ when it comes, and each change after that. It must never ask for less than a des
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from ccproxy.config.links import ZmtpListenerOptions
-from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.demand import Demand
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
-from ccproxy.net.shared import Kit
-from ccproxy.net.zmtp.listener import ZmtpListener
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import nothing
 from ccproxy.wire.zmtp.frames import frame
@@ -23,45 +21,56 @@ from ccproxy.wire.zmtp.frames import frame
 CANCEL, SUBSCRIBE = b"\0", b"\1"
 
 
-class SubscribingListener(ZmtpListener):
-    """One address of a SUB or XSUB socket."""
+class Subscriptor:
+    """What one SUB or XSUB socket asks of its publishers."""
 
-    def __init__(self, plan: ListenerPlan, kit: Kit) -> None:
-        options = plan.options
-        ingress = TopicIngress if options.topics else TypedIngress
-        role = ListenerRole(
-            options.socket.upper().encode(),
-            partial(ingress, given=Given(options.type.encode())),
-            joined=self._joined,
-            left=self._left,
-            replies=nothing,
-            own_identities=True,
-        )
-        super().__init__(plan, kit, role)
+    def __init__(self, options: ZmqListenerOptions, switch: Switch) -> None:
+        self.options = options
         self.demand = Demand(self._ask, self._send)
+        self._switch = switch
         self._publishers: dict[bytes, Outbox] = {}
-        kit.switch.table.watchers.append(self._follow)
+        switch.table.watchers.append(self._follow)
         self._follow()
 
-    def stop_reading(self) -> None:
-        """Read what the publishers have sent, and follow no destination any more."""
-        watchers = self._kit.switch.table.watchers
+    def listener_role(self) -> ListenerRole:
+        """For publishers that connect to us."""
+        return ListenerRole(
+            self._socket, self._ingress(), joined=self._joined, left=self._left, replies=nothing,
+            own_identities=True, reconfigured=self.reconfigure, stopped=self.stop,
+        )  # fmt: skip
+
+    def link_role(self) -> LinkRole:
+        """For publishers that we connect to."""
+        return LinkRole(
+            self._socket, ingress=self._ingress(), joined=self._joined, left=self._left,
+            reconfigured=self.reconfigure, stopped=self.stop,
+        )  # fmt: skip
+
+    def reconfigure(self, options: ZmqListenerOptions) -> None:
+        """Use new options; `subscribe` holds at once."""
+        self.options = options
+        self._follow()
+
+    def stop(self) -> None:
+        """Follow no destination any more; what was wanted stays so until the publishers go."""
+        watchers = self._switch.table.watchers
         if self._follow in watchers:
             watchers.remove(self._follow)
             self.demand.follow((), tuple(self.demand.prefixes))
-        super().stop_reading()
 
-    def reconfigure(self, options: ZmtpListenerOptions) -> None:
-        """Use new options; `subscribe` holds at once."""
-        super().reconfigure(options)
-        self._follow()
+    @property
+    def _socket(self) -> bytes:
+        return self.options.socket.upper().encode()
+
+    def _ingress(self) -> Any:
+        kind = TopicIngress if self.options.topics else TypedIngress
+        return partial(kind, given=Given(self.options.type.encode()))
 
     def _follow(self) -> None:
         """Look again where the messages go."""
         options = self.options
-        assert isinstance(options, ZmqListenerOptions)
         fixed = options.subscribe
-        targets = self._kit.switch.targets(options.type, options.topics)
+        targets = self._switch.targets(options.type, options.topics)
         self.demand.follow(targets, None if fixed is None else [one.encode() for one in fixed])
 
     def _joined(self, identity: bytes, box: Outbox) -> None:
@@ -72,6 +81,7 @@ class SubscribingListener(ZmtpListener):
 
     def _left(self, identity: bytes, box: Outbox) -> None:
         del self._publishers[identity]
+        box.clear("gone")
 
     def _ask(self, more: bool, prefix: bytes) -> None:
         self._send(frame((SUBSCRIBE if more else CANCEL) + prefix))

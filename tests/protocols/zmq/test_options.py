@@ -10,3 +10,12 @@ def test_the_socket_and_the_type_are_needed():
     kinds = {one.name: one.kind for one in options_of(ZmqListenerOptions)}
     assert [kinds["socket"].parse(word) for word in SOCKETS] == list(SOCKETS)
     assert kinds["subscribe"].parse("a, b:c") == ("a", "b:c")
+
+
+def test_links_have_the_limits_of_the_section():
+    options = ZmqListenerOptions(
+        socket="sub", type="bus", connect=("tcp://h:1",), peer_queue=2048, peer_on_full="block",
+        reconnect=0.5, max_message=99,
+    )  # fmt: skip
+    link = options.link
+    assert link.limits == options.limits and link.reconnect == 0.5 and link.max_message == 99

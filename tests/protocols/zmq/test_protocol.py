@@ -4,7 +4,7 @@ import pytest
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
-from ccproxy.protocols.zmq.protocol import ZmqProtocol, receiving
+from ccproxy.protocols.zmq.protocol import Receiving, ZmqProtocol
 from ccproxy.protocols.zmq.replies import PayloadReplies, nothing
 
 
@@ -24,8 +24,15 @@ def test_only_a_subscriber_subscribes(option):
 @pytest.mark.parametrize(
     ("socket", "replies"), [("pull", nothing), ("router", PayloadReplies), ("rep", PayloadReplies)]
 )
-def test_the_role_of_a_receiving_socket(socket, replies):
-    role = receiving(plan(socket=socket).options)
+def test_the_roles_of_a_receiving_socket(socket, replies):
+    roles = Receiving(plan(socket=socket).options)
+    role = roles.listener_role()
     assert (role.socket, role.replies, role.own_identities) == (
         socket.upper().encode(), replies, True,
     )  # fmt: skip
+    assert roles.link_role().socket == role.socket
+
+
+def test_it_listens_or_connects():
+    [problem] = ZmqProtocol("zmq").check(plan(connect=("tcp://127.0.0.1:1",)))
+    assert "both address and connect" in problem.what

@@ -1,18 +1,16 @@
 """A listener that subscribes: each publisher is told the whole set, then every change."""
 
-import asyncio
-
 import pytest
 
-from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.routes import Routes
 from ccproxy.core.subscriptions import Subscriber
+from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Forward
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
-from ccproxy.protocols.zmq.protocol import ZmqProtocol
-from ccproxy.protocols.zmq.subscriber import SubscribingListener
+from ccproxy.protocols.zmq.subscriber import Subscriptor
+from ccproxy.testing import CODEC
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -33,11 +31,10 @@ def route(switch, **sinks):
 
 
 @pytest.fixture
-def make(kit):
+def make():
     def make(**options):
         given = ZmqListenerOptions(socket="xsub", type="bus", **options)
-        plan = ListenerPlan("listen:in", "zmq", ZmqProtocol, "tcp://127.0.0.1:0", given, 1)
-        return SubscribingListener(plan, kit())
+        return Subscriptor(given, Switch(CODEC, None))
 
     return make
 
@@ -48,13 +45,13 @@ def said(box):
     return chunk
 
 
-async def test_a_publisher_is_told_what_is_wanted(make):
+def test_a_publisher_is_told_what_is_wanted(make):
     listener = make()
-    switch, publisher, peer = listener._kit.switch, Publisher("h:bus"), Subscriber(None)
+    switch, publisher, peer = listener._switch, Publisher("h:bus"), Subscriber(None)
     route(switch, bus=publisher)
     publisher.subscriptions.subscribe(peer, b"a")
     box = Outbox("pub", Limits())
-    listener.role.joined(b"1", box)
+    listener.listener_role().joined(b"1", box)
     assert said(box) == pack([b"\1a"])
     publisher.subscriptions.subscribe(peer, b"b")
     publisher.subscriptions.cancel(peer, b"a")
@@ -63,28 +60,26 @@ async def test_a_publisher_is_told_what_is_wanted(make):
     assert supplier.message(pack([b"up"])) and said(box) == pack([b"up"])
     route(switch, bus=Outbox("link", Limits()))
     assert said(box) == pack([b"\1"]) + pack([b"\0b"]) and publisher.upstream == []
-    listener.role.left(b"1", box)
+    listener.listener_role().left(b"1", box)
     assert not listener._send(pack([b"up"]))
 
 
-async def test_fixed_prefixes_are_all_it_asks_for(make):
+def test_fixed_prefixes_are_all_it_asks_for(make):
     listener = make(subscribe=("x", "y"))
-    route(listener._kit.switch, bus=Publisher("h:bus"))
+    route(listener._switch, bus=Publisher("h:bus"))
     box = Outbox("pub", Limits())
-    listener.role.joined(b"1", box)
+    listener.listener_role().joined(b"1", box)
     assert said(box) == pack([b"\1x"]) + pack([b"\1y"])
     listener.reconfigure(ZmqListenerOptions(socket="xsub", type="bus", subscribe=("y",)))
     assert said(box) == pack([b"\0x"])
 
 
-async def test_a_listener_that_stops_follows_nobody(make):
+def test_a_listener_that_stops_follows_nobody(make):
     listener = make()
     publisher = Publisher("h:bus")
-    route(listener._kit.switch, bus=publisher)
+    route(listener._switch, bus=publisher)
     assert publisher.upstream == [listener.demand]
-    listener.stop_reading()
+    listener.stop()
     assert publisher.upstream == []
-    route(listener._kit.switch, bus=publisher)
+    route(listener._switch, bus=publisher)
     assert publisher.upstream == []
-    await listener.close_peers("test", 0)
-    await asyncio.gather(listener._reading, return_exceptions=True)
