@@ -10,7 +10,6 @@ the modules of `ccproxy.net`. A protocol must never touch the server, nor wait o
 from __future__ import annotations
 
 import typing
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -18,39 +17,10 @@ from ccproxy.config.links import ListenerOptions, TypedListenerOptions
 from ccproxy.config.problems import Problem
 
 if typing.TYPE_CHECKING:
-    from ccproxy.config.address import Address
     from ccproxy.config.plan import ListenerPlan
     from ccproxy.core.outbox import Outbox
+    from ccproxy.net.acceptor import Accepting
     from ccproxy.net.shared import Kit
-
-
-class Accepting(typing.Protocol):
-    """What accepts the connections of a listener; an Acceptor, if it has an address."""
-
-    name: str
-    bound: str
-    """The address as it was bound, for people."""
-    counts: Counter[str]
-
-    @property
-    def address(self) -> Address | None:
-        """The address of the INI; None if the listener has none, because it connects itself."""
-
-    @property
-    def silent(self) -> int:
-        """Connections that have said nothing yet."""
-
-    def open(self, options: Any) -> None:
-        """Bind the address; OSError if that fails."""
-
-    def accept(self) -> None:
-        """Begin to accept connections."""
-
-    def close(self) -> None:
-        """Stop accepting."""
-
-    def reopen(self) -> None:
-        """Bind and accept again after `close`; OSError if that fails."""
 
 
 class Listener(typing.Protocol):

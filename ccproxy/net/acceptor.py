@@ -35,6 +35,35 @@ class AcceptOwner(Protocol):
         """Close one of these connections, and write the reason to the log."""
 
 
+class Accepting(Protocol):
+    """What accepts the connections of a listener; an Acceptor, if it has an address."""
+
+    name: str
+    bound: str
+    """The address as it was bound, for people."""
+    counts: Counter[str]
+
+    @property
+    def address(self) -> Address | None:
+        """The address of the INI; None if the listener has none, because it connects itself."""
+
+    @property
+    def silent(self) -> int:
+        """Connections that have said nothing yet."""
+
+    def open(self, options: Any) -> None:
+        """Bind the address; OSError if that fails."""
+
+    def accept(self) -> None:
+        """Begin to accept connections."""
+
+    def close(self) -> None:
+        """Stop accepting."""
+
+    def reopen(self) -> None:
+        """Bind and accept again after `close`; OSError if that fails."""
+
+
 class Acceptor:
     """Accepts the connections of one address."""
 

@@ -14,7 +14,7 @@ from functools import partial
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import HandlerPlan, Plan
-from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.outbox import Outbox
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Switch
@@ -29,6 +29,7 @@ from ccproxy.protocol import MessageProtocol
 from ccproxy.server.context import HandlerContext
 from ccproxy.server.coroutines import awaited
 from ccproxy.server.draining import Draining
+from ccproxy.server.links import Links
 from ccproxy.server.runners import ThreadRunner, receiver
 from ccproxy.wire.text import OperatorText
 
@@ -61,15 +62,13 @@ class HandlerSet:
 
     def __init__(self, kit: Kit, plugins: Plugins) -> None:
         self.members: dict[str, RunningHandler] = {}
-        self.links: dict[tuple[str, str], OutgoingLink] = {}
-        self.past = Outbox("links gone", Limits())
+        self.links = Links(kit)
         self.pool = Pool(THREADS, "blocking")
         self._kit = kit
         self._plugins = plugins
         self._starting: dict[str, RunningHandler] = {}
         self._plan: Plan | None = None
         self._draining = Draining(self._cannot_drain)
-        self._retired: dict[OutgoingLink, asyncio.Task[None]] = {}
 
     # What contexts may ask for
 
@@ -81,30 +80,10 @@ class HandlerSet:
         self, section: str, address: Address, options: LinkOptions, role: LinkRole = DEALER
     ) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
-        key = (section, str(address))
-        known = self.links.get(key)
-        if known is not None:
-            known.reconfigure(options)
-            known.assume(role)
-            return known
-        link = self._inherit(key)
-        if link is None:
-            link = OutgoingLink(section, address, options, self._kit, role)
-        else:
-            link.reconfigure(options)
-            link.assume(role)
-        self.links[key] = link
-        return link
-
-    def _inherit(self, key: tuple[str, str]) -> OutgoingLink | None:
-        """The link to the same address of a section that is gone: it has probably been renamed."""
         sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
-        for old in list(self.links):
-            if old[1] == key[1] and old[0] not in sections:
-                link = self.links.pop(old)
-                link.rename(key[0])
-                return link
-        return None
+        link = self.links.get((section, str(address)), address, options, sections)
+        link.assume(role)
+        return link
 
     def routes(self, section: str) -> tuple[str, ...]:
         """The prefixes that name a section, in the plan that is being started or runs."""
@@ -129,8 +108,7 @@ class HandlerSet:
         If it raises StartFailed or anything else, everything is as it was before.
         """
         earlier, self._plan = self._plan, plan
-        links = dict(self.links)
-        before = {link: (link.on_message, link.options) for link in links.values()}
+        links = self.links.state()
         fresh = [one for one in plan.handlers if one.section not in keep]
         leaving = [one for name, one in self.members.items() if name not in keep]
         # A handler with listeners of its own must close them before its successor can bind them.
@@ -144,12 +122,7 @@ class HandlerSet:
         except BaseException as error:  # also when it is cancelled
             await self._stop(list(self._starting.values()))
             self._starting = {}
-            made = {key: one for key, one in self.links.items() if one not in before}
-            self.links = {**links, **made}
-            for key, link in links.items():
-                link.rename(key[0])
-                link.on_message, options = before[link]
-                link.reconfigure(options)
+            self.links.restore(links)
             self._plan = earlier
             await self._bring_back(early, isinstance(error, Exception))
             raise
@@ -168,19 +141,15 @@ class HandlerSet:
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
         await asyncio.gather(self._stop(self.members.values()), self._draining.stop())
-        for retirement in self._retired.values():
-            retirement.cancel()
-        await asyncio.gather(*self._retired.values(), return_exceptions=True)
-        links = [*self.links.values(), *self._retired]
-        await asyncio.gather(*(link.close(min(linger, link.options.linger)) for link in links))
+        await self.links.stop(linger)
         self.pool.close()
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all links and of handlers' own peers; the first sums up gone ones."""
-        boxes = [link.outbox for link in (*self.links.values(), *self._retired)]
+        boxes = self.links.outboxes()
         for member in (*self.members.values(), *self._starting.values()):
             boxes += member.context.outboxes()
-        return [self.past, *boxes] if self.past.queued else boxes
+        return [self.links.past, *boxes] if self.links.past.queued else boxes
 
     async def _start(self, plans: Iterable[HandlerPlan], seconds: float) -> None:
         self._starting = {}
@@ -267,22 +236,13 @@ class HandlerSet:
             log.failed(name, "(stop)", error)
         await member.context.close()
         for box in member.context.outboxes():
-            self.past.absorb(box)
+            self.links.past.absorb(box)
         member.context.listeners.clear()
 
     def _retire_unused(self) -> None:
-        """Close the links that no handler uses any more, once what waits in them is sent."""
-        used = {link for member in self.members.values() for link in member.context.links}
-        for key, link in list(self.links.items()):
-            if link not in used:
-                del self.links[key]
-                link.outbox.name += " (replaced)"
-                self._retired[link] = asyncio.create_task(self._retire(link))
-
-    async def _retire(self, link: OutgoingLink) -> None:
-        await link.close(link.options.linger)
-        self.past.absorb(link.outbox)
-        del self._retired[link]
+        """Close the links that no handler uses any more."""
+        members = self.members.values()
+        self.links.retire({link for member in members for link in member.context.links})
 
 
 async def _within(seconds: float, start: Awaitable[None]) -> None:

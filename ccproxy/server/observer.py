@@ -73,9 +73,7 @@ class Observer:
         return Status(
             process=process_status(plan, self._file, self.started),
             listeners=tuple(listeners),
-            links=tuple(
-                map(link_status, [*self._handlers.links.values(), *self._listeners.links()])
-            ),
+            links=tuple(map(link_status, [*self._handlers.links, *self._listeners.links()])),
             handlers=tuple(map(self._handler_status, self._handlers.members.values())),
             routes=tuple(RouteStatus(one.prefix, one.sections) for one in plan.routes),
             sinks=sinks_status(self.outboxes()),

@@ -149,20 +149,20 @@ async def test_links_outlive_a_reload_and_close_when_nobody_uses_them(make, unti
     handlers, switch = make()
     options = Linked.Options(word="x", linger=0.0)
     await handlers.apply(plan(("a", Linked, options)))
-    [link] = handlers.links.values()
+    [link] = handlers.links
     link.outbox.offer(b"\0\1a", 1)
     await handlers.apply(plan(("a", Linked, replace(options, word="y", queue=99))))
-    assert list(handlers.links.values()) == [link]
+    assert list(handlers.links) == [link]
     assert (link.outbox.limits.bytes, link.outbox.waiting) == (99, 1)
     assert switch.table._compile(b"a").sinks == (link.outbox,)
     with pytest.raises(StartFailed):
         other = ("a", Linked, replace(options, queue=55))
         more = ("b", Linked, replace(options, to=8))
         await handlers.apply(plan(other, more, toy("c", "fail")))
-    assert list(handlers.links.values()) == [link]
+    assert list(handlers.links) == [link]
     assert link.outbox.limits.bytes == 99
     await handlers.apply(plan(("a", Linked, replace(options, to=7))))
-    assert [one.address for one in handlers.links.values()] == ["tcp://127.0.0.1:7"]
+    assert [one.address for one in handlers.links] == ["tcp://127.0.0.1:7"]
     await until(lambda: link.state == "gone")
     past, box = handlers.outboxes()
     assert box is handlers.handler("a").link.outbox
@@ -174,7 +174,7 @@ async def test_what_waits_for_a_link_that_is_gone_holds_nobody_up(make):
     handlers, _ = make()
     options = Linked.Options(word="x", linger=60.0)
     await handlers.apply(plan(("a", Linked, options)))
-    [link] = handlers.links.values()
+    [link] = handlers.links
     link.outbox.offer(b"\0\1a", 1)
     await handlers.apply(plan(toy("a")))
     assert handlers.outboxes() == [link.outbox]
