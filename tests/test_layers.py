@@ -59,9 +59,9 @@ FREE = {"__init__", "__main__", "cli", "commands", "service", "testing"}
 SHORT_LINES = 40
 
 SHORT_MODULES = {
+    "ccproxy/config/limits.py": "what several options show together; all others are checked alone",
     "ccproxy/core/backoff.py": "the waits between attempts, pure and tested without a connection",
     "ccproxy/courier.py": "a contract, beside those of handlers, protocols and verbs",
-    "ccproxy/process/memory.py": "reads the operating system; the server that shows it does not",
     "ccproxy/protocols/jolie/sodep/shortcut.py": "knows callers, of which the codec knows nothing",
     "handlers/ssmmp/agent/config_check.py": "what `check` says of a section; nothing of it runs",
     "handlers/ssmmp/manager/config_check.py": "what `check` says of a section; nothing of it runs",

@@ -166,6 +166,12 @@ def sink_row(sink: SinkStatus) -> dict[str, Any]:
 
 def limit_lines(status: Status) -> Iterator[str]:
     """What all peers and links share."""
+    memory = status.memory
+    if memory.limit:
+        yield (
+            f"memory: {memory.used} of {memory.limit} bytes used, {cell(memory.state)}; "
+            f"{memory.held_back} connections held back, {memory.closed} closed"
+        )
     found = status.descriptors
     if found.limit:
         yield (

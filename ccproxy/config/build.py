@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ccproxy.config.handlers import WORDS, Handlers, Role, is_handler
 from ccproxy.config.ini import SERVER, Ini, Section, read
+from ccproxy.config.limits import memory_problems
 from ccproxy.config.listeners import LISTEN, ListenerSections
 from ccproxy.config.options import names_of, options_of
 from ccproxy.config.plan import Plan
@@ -97,6 +98,9 @@ class _Builder:
         )
         sound = all(problem.warning for problem in self.problems)
         self.problems += [*listeners.check(sound), *handlers.check(plan, sound)]
+        section = self.ini.section(SERVER)
+        if sound and section and (entry := section.entry("memory")):
+            self.problems += memory_problems(plan, entry)
         return plan
 
     def server(self) -> Resolved:

@@ -141,6 +141,11 @@ class ServerOptions(ZmtpListenerOptions):
         help="most flows, one for each message type; the oldest is forgotten first",
     )  # fmt: skip
 
+    memory: int = option(
+        kinds.size, default=0,
+        help="bytes that all queues and unfinished messages may hold together; 0 = a quarter of "
+        "the memory of the machine, or of its cgroup",
+    )  # fmt: skip
     busy_poll: float = option(
         kinds.duration("us", most=0.001), default=0.0,
         help="time to look for answers without sleeping after each write: lower latency with few "

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ccproxy.core.memory import CHUNK_COST, Memory
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.wire.zmtp.frames import boundaries
 
@@ -40,12 +41,17 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes", "dropped",
-        "held", "limits", "name", "queued", "sent", "waiting", "wake",
+        "_chunks", "_memory", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
+        "dropped", "held", "limits", "name", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
-    def __init__(self, name: str, limits: Limits, whole: bool = False) -> None:
-        """`whole`: a chunk holds one message, of a protocol that is not ZMTP, and is never cut."""
+    def __init__(
+        self, name: str, limits: Limits, whole: bool = False, memory: Memory | None = None
+    ) -> None:
+        """`whole`: a chunk holds one message, of a protocol that is not ZMTP, and is never cut.
+
+        `memory` is the account of all queues; without it there is no limit but its own.
+        """
         self.name = name
         self.limits = limits
         self.queued = 0
@@ -57,6 +63,7 @@ class Outbox:
         self.held = False
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
+        self._memory = memory or Memory()
         self._offset = 0
         self._refusals = 0
         self._small = 0
@@ -77,9 +84,9 @@ class Outbox:
     @property
     def blocked(self) -> bool:
         """True if the policy is `block` and senders have to wait."""
-        limits = self.limits
-        return limits.policy == "block" and (
-            self.bytes >= limits.bytes or 0 < limits.messages <= self.waiting
+        memory = self._memory
+        return self.limits.policy == "block" and (
+            self._full or (memory.tight and self.bytes >= memory.share)
         )
 
     @property
@@ -94,11 +101,15 @@ class Outbox:
         caller that cannot wait offers.
         """
         self.queued += messages
-        limits = self.limits
-        fits = self.bytes + len(chunk) <= limits.bytes and (
-            not limits.messages or self.waiting + messages <= limits.messages
+        limits, memory, size = self.limits, self._memory, self.bytes + len(chunk)
+        if memory.used > memory.alarm:
+            memory.press(self)
+        fits = (
+            size <= limits.bytes
+            and (size <= memory.most or not self.waiting)
+            and (not limits.messages or self.waiting + messages <= limits.messages)
         )
-        if fits or (limits.policy == "block" and not self.blocked):
+        if fits or (limits.policy == "block" and not self._full):
             self._append(chunk, messages)
             taken = messages
         elif limits.policy == "drop-old":
@@ -120,10 +131,13 @@ class Outbox:
     def advance(self, count: int) -> None:
         """Record that the operating system has taken `count` bytes of what `peek` gave."""
         self.bytes -= count
+        memory = self._memory
+        memory.used -= count
         count += self._offset
         chunks = self._chunks
         while chunks and count >= len(chunks[0][0]):
             chunk, messages = chunks.popleft()
+            memory.used -= CHUNK_COST
             self._refusals = 0
             count -= len(chunk)
             self.sent += messages
@@ -141,6 +155,7 @@ class Outbox:
         """After a connection, let a message that was sent in part wait again as a whole."""
         self._settle()
         self.bytes += self._offset
+        self._memory.used += self._offset
         self._offset = 0
 
     def refuse(self, resets: int = RESETS_PER_REFUSAL) -> int:
@@ -166,6 +181,7 @@ class Outbox:
         """Drop everything that waits."""
         self._settle()
         self.dropped[reason] += self.waiting
+        self._memory.used -= self.bytes + CHUNK_COST * len(self._chunks)
         self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
         self._chunks.clear()
         self._release()
@@ -188,13 +204,29 @@ class Outbox:
         return " ".join([f"name={self.name}", *(f"{key}={count}" for key, count in counts.items())])
 
     def wait(self, call: Callable[[], None]) -> None:
-        """Call `call` once, when this blocked outbox has drained to half its limit."""
+        """Call `call` once, when this outbox has drained to half its limit."""
         self._waiters.append(call)
+        if self._memory.tight:
+            self._memory.waited.add(self)
+
+    def relieve(self) -> None:
+        """There may be memory again: let those that wait go on, unless it has no room itself."""
+        self._release()
+
+    @property
+    def _full(self) -> bool:
+        limits, memory = self.limits, self._memory
+        return (
+            self.bytes >= limits.bytes
+            or 0 < limits.messages <= self.waiting
+            or (self.bytes >= memory.share and memory.used > memory.limit)
+        )
 
     def _append(self, chunk: bytes, messages: int) -> None:
         idle = not self.waiting
         self._chunks.append((chunk, messages))
         self.bytes += len(chunk)
+        self._memory.used += len(chunk) + CHUNK_COST
         self.waiting += messages
         self._small = self._small + 1 if len(chunk) < SMALL_CHUNK_SIZE else 0
         if self._small == MERGE_COUNT:
@@ -210,6 +242,7 @@ class Outbox:
         last = [self._chunks.pop() for _ in range(MERGE_COUNT)]
         last.reverse()
         joined = b"".join([chunk for chunk, _ in last])
+        self._memory.used -= (MERGE_COUNT - 1) * CHUNK_COST
         self._chunks.append((joined, sum(messages for _, messages in last)))
 
     def _squeeze(self, chunk: bytes, messages: int) -> int:
@@ -217,26 +250,33 @@ class Outbox:
         limits = self.limits
         if limits.messages:
             self._settle()
-        room = limits.bytes - self.bytes
+        most = self._most()
+        room = most - self.bytes
         slots = limits.messages - self.waiting if limits.messages else messages
         end = taken = 0
         for boundary in self._ends(chunk):
             if boundary > room or taken >= slots:
                 break
             end, taken = boundary, taken + 1
-        self.dropped["full"] += messages - taken
+        self.dropped["full" if most == limits.bytes else "memory"] += messages - taken
         if taken:
             self._append(chunk[:end], taken)
         return taken
+
+    def _most(self) -> int:
+        """Bytes that may wait here now."""
+        return min(self.limits.bytes, self._memory.most)
 
     def _replace(self, chunk: bytes) -> int:
         """Take new messages one by one, dropping the oldest that are not half sent."""
         self._settle()
         taken = start = 0
+        most = self._most()
+        word = "full" if most == self.limits.bytes else "memory"
         for end in self._ends(chunk):
             message, start = chunk[start:end], end
-            if len(message) > self.limits.bytes:
-                self.dropped["full"] += 1
+            if len(message) > most:
+                self.dropped[word] += 1
                 continue
             while not self._room(len(message)) and self._drop_oldest():
                 pass
@@ -244,7 +284,7 @@ class Outbox:
                 self._append(message, 1)
                 taken += 1
             else:
-                self.dropped["full"] += 1
+                self.dropped[word] += 1
         return taken
 
     def _ends(self, chunk: bytes) -> Iterable[int]:
@@ -253,7 +293,7 @@ class Outbox:
 
     def _room(self, size: int) -> bool:
         limits = self.limits
-        return self.bytes + size <= limits.bytes and (
+        return self.bytes + size <= self._most() and (
             not limits.messages or self.waiting < limits.messages
         )
 
@@ -279,6 +319,7 @@ class Outbox:
         self._open_first()
         size = len(self._chunks.popleft()[0])
         self.bytes -= size
+        self._memory.used -= size + CHUNK_COST
         self.waiting -= 1
         self.dropped[reason] += 1
         return size
@@ -293,6 +334,7 @@ class Outbox:
         starts = [0, *ends[:-1]]
         singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
         self._chunks.extendleft(reversed(singles))
+        self._memory.used += (len(singles) - 1) * CHUNK_COST
 
     def _settle(self) -> None:
         """Count the messages of a half sent chunk that are sent as a whole, and cut them off."""
@@ -312,10 +354,11 @@ class Outbox:
         self._chunks.appendleft((chunk[cut:], messages - whole))
 
     def _release(self) -> None:
-        limits = self.limits
-        if limits.policy == "block" and (
-            self.bytes * 2 > limits.bytes or 0 < limits.messages < self.waiting * 2
-        ):
+        limits, memory, most = self.limits, self._memory, self.limits.bytes
+        block = limits.policy == "block"
+        if memory.tight and (block or memory.patient):
+            block, most = True, min(most, memory.share)
+        if block and (self.bytes * 2 > most or 0 < limits.messages < self.waiting * 2):
             return
         waiters, self._waiters = self._waiters, []
         for call in waiters:

@@ -13,7 +13,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import NOTHING, Pending
 from ccproxy.handler import WireOwner
-from ccproxy.net.flush import FlushQueue
+from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import connect
 from ccproxy.net.stream import Stream
 
@@ -21,12 +21,10 @@ from ccproxy.net.stream import Stream
 class Dial:
     """See `ccproxy.handler.Wire`; the owner is told `opened`, then `closed`, or only `closed`."""
 
-    def __init__(
-        self, address: Address, owner: WireOwner, flush_queue: FlushQueue, options: LinkOptions
-    ) -> None:
+    def __init__(self, address: Address, owner: WireOwner, kit: Kit, options: LinkOptions) -> None:
         self._address = address
         self._owner = owner
-        self._flush_queue = flush_queue
+        self._kit = kit
         self._options = options
         self._stream: Stream | None = None
         self.over = False
@@ -73,6 +71,6 @@ class Dial:
                 self._owner.closed(self, error.strerror or str(error))
             return
         limits: Limits = self._options.limits
-        self._stream = Stream(sock, str(self._address), self, self._flush_queue, limits)
+        self._stream = Stream(sock, str(self._address), self, self._kit, limits)
         self._stream.open()
         self._owner.opened(self)

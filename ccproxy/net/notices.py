@@ -119,7 +119,7 @@ class ServerLog:
         """Say which outboxes dropped messages since the last time this was asked."""
         known: dict[tuple[str, str], int] = {}
         for box in boxes:
-            for reason in ("full", "old", "refused"):
+            for reason in ("full", "old", "memory", "refused"):
                 if reason not in box.dropped:
                     continue
                 key, total = (box.name, reason), box.dropped[reason]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ccproxy.core.memory import Memory
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.switch import Switch
 from ccproxy.net.admission import SilentConnections
@@ -26,6 +27,7 @@ class Kit:
     flush_queue: FlushQueue
     log: ServerLog
     identities: Identities
+    memory: Memory = field(default_factory=Memory)
     descriptors: Descriptors = field(default_factory=Descriptors)
     silent: SilentConnections = field(default_factory=SilentConnections)
     departures: list[Callable[[bytes], None]] = field(default_factory=list)

@@ -15,10 +15,11 @@ from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
-from ccproxy.net.flush import FlushQueue
+from ccproxy.net.input_account import COUNTED, InputAccount
 from ccproxy.net.reading import FAIR_READ, SocketReading
 from ccproxy.net.sealing import opened
-from ccproxy.net.sender import CLOSED, READ, Sender
+from ccproxy.net.sender import CLOSED, Sender
+from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import DRAIN_SIZE, reason_of
 from ccproxy.wire.seal import Seal
 
@@ -58,6 +59,8 @@ class Stream:
         "_pace",
         "_closing",
         "_graceful",
+        "_input",
+        "_memory",
         "_reading",
         "_seal",
         "_sender",
@@ -76,7 +79,7 @@ class Stream:
         sock: socket.socket,
         name: str,
         owner: StreamOwner,
-        flush_queue: FlushQueue,
+        kit: Kit,
         limits: Limits,
     ) -> None:
         self.sock = sock
@@ -87,14 +90,16 @@ class Stream:
         """Bytes read so far, sealed or not."""
         self.heard: Callable[[], object] = bool
         """Called once, when the first bytes come."""
-        self.box = Outbox(name, limits, whole=True)
+        self._memory = kit.memory
+        self._input = InputAccount(self._memory, name, self.pause, self.resume, self.close)
+        self.box = Outbox(name, limits, whole=True, memory=self._memory)
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(self._loop.time())
-        self._sender = Sender(sock, flush_queue, self.close, self._unwritable)
+        self._sender = Sender(sock, kit.flush_queue, self.close, self._unwritable)
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
-        self._flush_queue = flush_queue
+        self._flush_queue = kit.flush_queue
         self._seal: Seal | None = None
         self._due = False
         self._reading = SocketReading(sock, self._readable)
@@ -141,7 +146,9 @@ class Stream:
         """What is wrong with the pace of the other side, a key of `FAULTS`, or ""."""
         box = self.box
         traffic = Traffic(self.received, box.sent, box.bytes, not self._reading.active)
-        return self._pace.look(now, traffic, self._owner.pending(), limits)
+        pending = self._owner.pending()
+        self._input.count(pending.held)
+        return self._pace.look(now, traffic, pending, limits)
 
     @property
     def finishing(self) -> bool:
@@ -181,6 +188,7 @@ class Stream:
         self._reading.close()
         self._sender.detach()
         self.sock.close()
+        self._input.end()
         self.box.clear("gone")
         self._owner.closed(self, reason)
 
@@ -240,11 +248,21 @@ class Stream:
             pass  # a reset ends the connection as well
         self.close(self._ending)
 
+    def _pass(self, data: bytes) -> None:
+        """Give the owner what came; count what it keeps."""
+        self._owner.received(self, data)
+        if self.closed:
+            return
+        if self._input.held or len(data) >= COUNTED:
+            self._input.count(self._owner.pending().held)
+        if self._memory.pressed is not None:
+            self._input.yield_to()
+
     def _readable(self) -> None:
         if self.closed:
             return
         try:
-            data = self.sock.recv(READ)
+            data = self.sock.recv(most := self._memory.read)
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self.close(reason_of(self._sender.write_error))
@@ -256,7 +274,7 @@ class Stream:
             self.heard()
         self.received += len(data)
         broken = self._sender.connection_error() if data else self._sender.write_error
-        size = len(data)
+        size, full = len(data), len(data) == most
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
             if not data:
@@ -265,13 +283,13 @@ class Stream:
         if not data:
             self._ended = True
             self.stop_reading()
-        self._owner.received(self, data)
+        self._pass(data)
         if self.closed:
             return
         if size < FAIR_READ or self._reading.short:
             self._account(size)
         if broken:
-            if size == READ and not self._ending:
+            if full and not self._ending:
                 self._loop.call_soon(self._readable)
             else:
                 self.close(reason_of(broken))

@@ -57,7 +57,7 @@ class MessagePeer:
         self.kit = kit
         self.identity = kit.identities.next()
         name = f"{listener.name} {peer}"
-        self.stream = Stream(sock, name, self, kit.flush_queue, listener.limits)
+        self.stream = Stream(sock, name, self, kit, listener.limits)
 
     def received(self, stream: Stream, data: bytes) -> None:
         """Take bytes of the peer; b"" means that it sends no more."""

@@ -110,7 +110,7 @@ class HandlerContext(Context):
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
         """Connect once; the connection is closed when the handler stops, if not before."""
         self._wires = [one for one in self._wires if not one.over]
-        self._wires.append(Dial(Address.remote(address), owner, self._kit.flush_queue, options))
+        self._wires.append(Dial(Address.remote(address), owner, self._kit, options))
         return self._wires[-1]
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:

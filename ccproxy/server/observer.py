@@ -21,6 +21,7 @@ from ccproxy import __version__
 from ccproxy.config.plan import Plan
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.ledger import Ledger
+from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.type_totals import TypeCount
 from ccproxy.net.shared import Kit
@@ -38,6 +39,7 @@ from ccproxy.server.status import (
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
+    MemoryStatus,
     PeerStatus,
     ProcessStatus,
     RouteStatus,
@@ -81,6 +83,7 @@ class Observer:
             flows=len(switch.table.flows),
             ledger=ledger_status(switch.ledger),
             descriptors=DescriptorStatus(*self._kit.descriptors.use()),
+            memory=memory_status(self._kit.memory),
         )
 
     def outboxes(self) -> list[Outbox]:
@@ -139,6 +142,13 @@ def process_status(plan: Plan, file: Path, started: float) -> ProcessStatus:
         platform=f"{platform.system()}-{platform.machine()}",
         python=platform.python_version(),
         data_path="compiled" if COMPILED else "plain-python",
+    )
+
+
+def memory_status(memory: Memory) -> MemoryStatus:
+    """The account of all queues and unfinished messages."""
+    return MemoryStatus(
+        memory.used, memory.limit, memory.state, len(memory.held_back), memory.closed
     )
 
 

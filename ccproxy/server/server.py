@@ -19,14 +19,16 @@ from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ingress import COMPILED
+from ccproxy.core.memory import Memory
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.memory_watch import MemoryWatch
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities
 from ccproxy.plugins import Plugins
 from ccproxy.process.control_socket import ControlSocketError, open_control
-from ccproxy.process.memory import keep_some
+from ccproxy.process.memory import keep_some, memory_limit
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
 from ccproxy.server.control import ControlActions, ControlServer
@@ -92,7 +94,10 @@ class Server:
         codec = CcCodec(gethostname(), time.time)
         self.switch = Switch(codec, self.log, plan.server.flows, plan.server.stats_types)
         identities = Identities(random.getrandbits(31))
-        self.kit = Kit(self.switch, FlushQueue(loop, plan.server.busy_poll), self.log, identities)
+        flush_queue = FlushQueue(loop, plan.server.busy_poll)
+        memory = Memory(plan.server.memory or memory_limit())
+        self.kit = Kit(self.switch, flush_queue, self.log, identities, memory)
+        self.memory_watch = MemoryWatch(memory, self.log)
         self.handlers = HandlerSet(self.kit, plugins)
         self.listeners = Listeners(self.kit)
         self.observer = Observer(self.kit, self.handlers, self.listeners, Path(plan.file))
@@ -152,6 +157,7 @@ class Server:
         """Serve, until asked to stop."""
         work = {
             "watch": self._watch(),
+            "memory": self.memory_watch.run(),
             "statistics": self._write_statistics(),
             "averages": self._sample(),
             "reloads": self.reloads.run(),
@@ -240,6 +246,7 @@ class Server:
             raise
         await self.listeners.commit(prepared, plan)
         self.kit.flush_queue.busy_poll = plan.server.busy_poll
+        self.kit.memory.configure(plan.server.memory or memory_limit())
         self.plan = plan
         return change, said
 

@@ -123,6 +123,21 @@ class LedgerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryStatus:
+    """What all queues and unfinished messages hold together, in bytes, and may hold.
+
+    `state` is free, tight or full; `held_back` connections are not read because of it, `closed`
+    ones held the most for too long.
+    """
+
+    used: int = 0
+    limit: int = 0
+    state: str = "free"
+    held_back: int = 0
+    closed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DescriptorStatus:
     """File descriptors: how many are used at least, may be used, and are not for peers."""
 
@@ -145,6 +160,7 @@ class Status:
     flows: int
     ledger: LedgerStatus
     descriptors: DescriptorStatus = DescriptorStatus()
+    memory: MemoryStatus = MemoryStatus()
 
 
 @dataclass(frozen=True, slots=True)

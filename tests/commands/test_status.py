@@ -14,6 +14,7 @@ from ccproxy.server.status import (
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
+    MemoryStatus,
     ProcessStatus,
     RouteStatus,
     SinksStatus,
@@ -41,6 +42,7 @@ STATUS = Status(
     9,
     LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
     DescriptorStatus(57, 1024, 64),
+    MemoryStatus(4096, 65536, "tight", 3, 1),
 )
 SCREEN = """\
 ccserver 1.2, Python 3.11, data path compiled, /etc/src.ini
@@ -59,6 +61,7 @@ waiting or dropped:
   of all 4: waiting 3 (300 bytes), dropped full=2
 
 limits:
+  memory: 4096 of 65536 bytes used, tight; 3 connections held back, 1 closed
   file descriptors: 57 of 1024 used, 64 are not for peers
 
 handlers:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ccproxy.core import outbox as module
+from ccproxy.core.memory import CHUNK_COST, Memory
 from ccproxy.core.outbox import MERGE_COUNT, Limits, Outbox
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
@@ -204,6 +205,8 @@ class Machine(RuleBasedStateMachine):
     def what_waits_is_what_the_model_says(self) -> None:
         assert content(self.box) == b"".join(self.model.waiting)[self.model.offset :]
         assert self.box.bytes == self.model.size
+        chunks = len(self.box._chunks)
+        assert self.box._memory.used == self.box.bytes + CHUNK_COST * chunks
         assert self.box.half_sent or not self.model.offset
 
     @invariant()
@@ -619,3 +622,87 @@ def test_overload_costs_a_few_steps_a_message(
         box.advance(min(box.bytes, 7))
     assert sum(box.dropped.values()) > 5_000
     assert steps[0] < 5 * box.queued
+
+
+KIB = 1024
+
+
+def shared_box(memory: Memory, size: int, policy: str = "drop-new", name: str = "x") -> Outbox:
+    box = Outbox(name, Limits(10_000 * KIB, policy=policy), whole=True, memory=memory)
+    for _ in range(size // KIB):
+        box.offer(bytes(KIB), 1)
+    return box
+
+
+def test_all_boxes_are_on_one_account() -> None:
+    memory = Memory()
+    one, two = shared_box(memory, 8 * KIB), shared_box(memory, 4 * KIB)
+    assert memory.used == 12 * (KIB + CHUNK_COST)
+    one.advance(KIB + 5)
+    assert memory.used == 11 * (KIB + CHUNK_COST) - 5
+    one.rewind()
+    assert memory.used == 11 * (KIB + CHUNK_COST)
+    one.clear("gone")
+    two.advance(4 * KIB)
+    assert memory.used == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "dropped", "waiting"),
+    [("drop-new", {"memory": 1}, 3000), ("drop-old", {"old": 2985}, 16)],
+)
+def test_a_box_over_its_share_drops_by_its_policy(policy, dropped, waiting) -> None:
+    memory = Memory(1000 * KIB)
+    box = shared_box(memory, 0, policy)
+    memory.limit = 10_000 * KIB  # the box is filled at a time when there is memory
+    memory.alarm = memory.limit
+    for _ in range(3000):
+        box.offer(bytes(KIB), 1)
+    memory.configure(1000 * KIB)
+    other = shared_box(memory, 0)
+    assert other.offer(bytes(500 * KIB), 1) == 1  # it is empty
+    assert other.offer(bytes(KIB), 1) == 0
+    other.advance(499 * KIB)
+    assert other.offer(bytes(KIB), 1) == 1  # it is far from its share
+    taken = box.offer(bytes(KIB), 1)
+    assert (taken, +box.dropped, box.waiting) == (policy == "drop-old", dropped, waiting)
+    assert box.queued == box.sent + box.waiting + box.dropped.total()
+    assert other.offer(bytes(KIB), 1) == 1
+
+
+def test_senders_wait_for_a_box_over_its_share_and_then_it_drops() -> None:
+    memory = Memory(100 * KIB)
+    woken = []
+    memory.wake = lambda: woken.append(memory.state)
+    box = shared_box(memory, 80 * KIB)
+    assert (memory.tight, memory.pressed, woken) == (True, box, ["tight"])
+    calls: list[int] = []
+    box.wait(lambda: calls.append(1))
+    assert box.offer(bytes(KIB), 1) == 1  # nothing is dropped while senders can wait
+    assert memory.tick(0.0) is None and not calls
+    box.advance(KIB)
+    assert not calls
+    assert memory.tick(4.9) is None and not calls
+    assert memory.tick(5.0) is None and calls == [1]
+    assert (box.offer(bytes(KIB), 1), +box.dropped) == (0, {"memory": 1})
+    assert memory.pressed is None
+    box.advance(box.bytes - KIB)
+    memory.tick(6.0)
+    assert (memory.tight, memory.patient, box.offer(bytes(KIB), 1)) == (False, True, 1)
+
+
+def test_a_box_that_blocks_is_never_short_of_its_own_messages() -> None:
+    memory = Memory(100 * KIB)
+    box = shared_box(memory, 80 * KIB, "block")
+    calls: list[int] = []
+    assert box.blocked
+    box.wait(lambda: calls.append(1))
+    for now in range(100):
+        memory.tick(float(now))
+    assert not calls and not +box.dropped
+    for _ in range(80):
+        box.advance(KIB)
+    assert calls == [1] and not box.blocked
+    full = shared_box(memory, 120 * KIB, "block")
+    assert full.dropped["memory"] > 0  # of a sender that cannot wait
+    assert memory.used <= memory.limit + KIB + CHUNK_COST

@@ -1,12 +1,12 @@
 import asyncio
 import socket
+from functools import partial
 
 import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.net.dial import Dial
-from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sender import CLOSED
 from ccproxy.testing import free_ports
 
@@ -35,15 +35,19 @@ def server():
         yield listening
 
 
-def dial(server, **options):
+@pytest.fixture
+def dial(kit):
+    return partial(dialled, kit)
+
+
+def dialled(kit, server, **options):
     owner = Owner()
     port = server if isinstance(server, int) else server.getsockname()[1]
     address = Address.remote(f"tcp://127.0.0.1:{port}")
-    flush_queue = FlushQueue(asyncio.get_running_loop())
-    return Dial(address, owner, flush_queue, LinkOptions(**options)), owner
+    return Dial(address, owner, kit(), LinkOptions(**options)), owner
 
 
-async def test_a_whole_life(until, server):
+async def test_a_whole_life(dial, until, server):
     loop = asyncio.get_running_loop()
     wire, owner = dial(server)
     assert wire.write(b"too early") is False
@@ -60,14 +64,14 @@ async def test_a_whole_life(until, server):
     assert len(owner.told) == 4
 
 
-async def test_nobody_there_is_said_once_with_the_reason(until):
+async def test_nobody_there_is_said_once_with_the_reason(dial, until):
     wire, owner = dial(*free_ports(1))
     await until(lambda: wire.over)
     await asyncio.sleep(0.01)
     assert owner.told == ["Connection refused"]
 
 
-async def test_who_closes_hears_nothing_more(until, server):
+async def test_who_closes_hears_nothing_more(dial, until, server):
     wire, owner = dial(server)
     wire.close()
     await asyncio.gather(wire._task, return_exceptions=True)
@@ -81,7 +85,7 @@ async def test_who_closes_hears_nothing_more(until, server):
     assert wire.write(b"x") is False
 
 
-async def test_what_waits_is_bounded(until, server):
+async def test_what_waits_is_bounded(dial, until, server):
     wire, owner = dial(server, queue=1024)
     await until(lambda: owner.told)
     assert [wire.write(b"x" * 700) for _ in range(2)] == [True, False]

@@ -6,7 +6,6 @@ import pytest
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import Pending
 from ccproxy.net import reading
-from ccproxy.net.flush import FlushQueue
 from ccproxy.net.reading import ALLOWANCE, FAIR_READ, FIRST_REST, LONGEST_REST, SocketReading
 from ccproxy.net.stream import Stream
 
@@ -166,11 +165,11 @@ class Bytewise:
         """Nothing."""
 
 
-async def test_a_message_in_single_bytes_takes_few_reads(pair, until):
+async def test_a_message_in_single_bytes_takes_few_reads(kit, pair, until):
     """It took a read for each byte: 1.7 s of processor time per MB."""
     ours, theirs = pair()
     owner = Bytewise(4000)
-    stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits())
+    stream = Stream(ours, "x", owner, kit(), Limits())
     stream.open()
     for _ in range(4000):
         await asyncio.get_running_loop().sock_sendall(theirs, b"x")
@@ -179,10 +178,10 @@ async def test_a_message_in_single_bytes_takes_few_reads(pair, until):
     stream.close("done")
 
 
-async def test_small_messages_are_read_at_once(pair, until):
+async def test_small_messages_are_read_at_once(kit, pair, until):
     ours, theirs = pair()
     owner = Bytewise(1)
-    stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits())
+    stream = Stream(ours, "x", owner, kit(), Limits())
     stream.open()
     for number in range(1, 1000):
         theirs.send(b"x")

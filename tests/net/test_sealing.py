@@ -118,11 +118,11 @@ class Owner:
 
 
 @pytest.mark.parametrize("bad", [False, True])
-async def test_a_stream_opens_what_comes_and_seals_what_goes(pair, until, bad):
+async def test_a_stream_opens_what_comes_and_seals_what_goes(kit, pair, until, bad):
     ours, theirs = pair()
     loop = asyncio.get_running_loop()
     owner = Owner()
-    stream = Stream(ours, "x", owner, FlushQueue(loop), Limits())
+    stream = Stream(ours, "x", owner, kit(), Limits())
     stream.protect(Doubling())
     stream.open()
     stream.write(b"hello")

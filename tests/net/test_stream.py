@@ -5,7 +5,6 @@ import pytest
 
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import NOTHING
-from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sender import CLOSED
 from ccproxy.net.stream import Stream
 
@@ -31,11 +30,11 @@ class Owner:
 
 
 @pytest.fixture
-def make(pair):
+def make(pair, kit):
     def make(**limits):
         ours, theirs = pair()
         owner = Owner()
-        stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits(**limits))
+        stream = Stream(ours, "x", owner, kit(), Limits(**limits))
         stream.open()
         return stream, owner, theirs
 
@@ -166,13 +165,13 @@ async def test_who_has_ended_or_is_muted_is_read_no_more(make, until):
     assert (owner.data, owner.reasons) == ([b""], ["over"])
 
 
-async def test_a_reset_says_so(until):
+async def test_a_reset_says_so(kit, until):
     server = socket.create_server(("127.0.0.1", 0))
     theirs = socket.create_connection(server.getsockname())
     ours, _ = server.accept()
     ours.setblocking(False)
     owner = Owner()
-    stream = Stream(ours, "x", owner, FlushQueue(asyncio.get_running_loop()), Limits())
+    stream = Stream(ours, "x", owner, kit(), Limits())
     stream.open()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     theirs.close()

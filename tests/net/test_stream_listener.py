@@ -25,7 +25,7 @@ class Peer:
     def __init__(self, listener, sock, name):
         kit = listener.kit
         self.identity = kit.identities.next()
-        self.stream = Stream(sock, name, self, kit.flush_queue, listener.options.limits)
+        self.stream = Stream(sock, name, self, kit, listener.options.limits)
         self.looks = []
         self._listener = listener
 

@@ -18,6 +18,7 @@ from typing import Protocol
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
+from ccproxy.net.input_account import InputAccount
 from ccproxy.net.reading import FAIR_READ, SocketReading
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, READ, Sender
@@ -52,9 +53,9 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_begun", "_feed", "_gather", "_handshake", "_loop", "_no_reading", "_owner", "_pace",
-        "_passed", "_paused", "_commands", "_reading", "_rest", "_seal", "_sender", "_size",
-        "_sock", "_timer", "_config", "closed", "name", "refused",
+        "_begun", "_feed", "_gather", "_handshake", "_input", "_loop", "_memory", "_no_reading",
+        "_owner", "_pace", "_passed", "_paused", "_commands", "_reading", "_rest", "_seal",
+        "_sender", "_size", "_sock", "_timer", "_config", "closed", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -81,13 +82,14 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
         self._begun = 0.0
+        self._memory = config.memory
+        self._input = InputAccount(config.memory, name, self._pause, self._resume_soon, self.close)
         self._pace = Pace(self._loop.time())
         self._passed = 0
         self._seal: Seal | None = None
         self._rest = b""
         self._size = READ
-        self._paused = False
-        self._no_reading = False
+        self._paused = self._no_reading = False
 
     @property
     def outbox(self) -> Outbox | None:
@@ -151,6 +153,7 @@ class Connection:
             self._commands.stop()
         self._reading.close()
         self._sender.detach()
+        self._input.end()
         self._owner.closed(self, reason)
         return self._sock
 
@@ -158,7 +161,7 @@ class Connection:
         if self.closed:
             return
         try:
-            data = self._sock.recv(self._size)
+            data = self._sock.recv(most := min(self._size, self._memory.read))
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self._broken(self._sender.write_error)
@@ -170,7 +173,7 @@ class Connection:
             self._hung_up()
             return
         broken = self._sender.connection_error()
-        size, full = len(data), len(data) == self._size
+        size, full = len(data), len(data) == most
         if self._seal is not None:
             data = opened(self._seal, data, self.close)
             if self.closed:
@@ -244,6 +247,10 @@ class Connection:
         except Exception as error:
             self.close(f"internal error: {error!r}")
             raise
+        if self._memory.pressed is not None:
+            self._input.yield_to()
+        if not self.closed and (self._rest or self._gather is not None or self._input.held):
+            self._input.count(self._held())
 
     def _deal(self, data: bytes) -> None:
         """Take the messages of a read; a loop, as many of them may need a step of their own."""

@@ -48,7 +48,7 @@ class OutgoingLink:
         self.name = name
         self.role = role
         self.options = options
-        self.outbox = Outbox(name, options.limits)
+        self.outbox = Outbox(name, options.limits, memory=kit.memory)
         self._state = CONNECTING
         self._on_state: Callable[[str], None] = unheard
         self.reason = ""
@@ -193,7 +193,7 @@ class OutgoingLink:
 
     def _open(self, sock: socket.socket) -> None:
         kit = self._kit
-        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
+        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big, kit.memory)
         role = self.role
         handshake = Handshake(role.socket, role.identity, role.mechanism())
         self._connection = Connection(sock, self.address, handshake, self, config)

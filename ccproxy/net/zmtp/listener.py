@@ -133,7 +133,8 @@ class ZmtpListener:
             self.counts["duplicate-identity"] += 1
             return f"identity {name!r} is connected already"
         identity = identities.next() if role.own_identities else name
-        box = Outbox(f"{self.name} {connection.name}", self.options.limits)
+        peer_name = f"{self.name} {connection.name}"
+        box = Outbox(peer_name, self.options.limits, memory=self._kit.memory)
         if (replies := role.replies(box)) is not None:
             self._kit.switch.peers[identity] = replies
         self._holders[name] = connection
@@ -187,7 +188,7 @@ class ZmtpListener:
     def accepted(self, sock: socket.socket, peer: str) -> Connection:
         """Begin the handshake."""
         kit = self._kit
-        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big)
+        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big, kit.memory)
         handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
         connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None

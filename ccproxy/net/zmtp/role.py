@@ -7,11 +7,12 @@ role of the same listener. Only values; this module must never open a socket.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.ingress import Ingress
+from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
@@ -105,11 +106,13 @@ class LinkRole:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
-    """What a connection is given: the flush queue, its options, and a call for the ledger."""
+    """What a connection is given: the flush queue, its options, a call for the ledger, and the
+    account of memory."""
 
     flush_queue: FlushQueue
     options: LinkOptions | ZmtpListenerOptions
     too_big: Callable[[], None]
+    memory: Memory = field(default_factory=Memory)
 
 
 class NoMessages:

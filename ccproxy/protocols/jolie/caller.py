@@ -74,9 +74,7 @@ class Caller:
         self.identity = kit.identities.next()
         self.side: CallerSide = listener.form.caller()
         self.side.wake = self._wake
-        self.stream = Stream(
-            sock, f"{listener.name} {peer}", self, kit.flush_queue, listener.limits
-        )
+        self.stream = Stream(sock, f"{listener.name} {peer}", self, kit, listener.limits)
         self._listener = listener
         self._peer = peer
         self._kit = kit
