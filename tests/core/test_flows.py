@@ -105,10 +105,10 @@ def test_the_table_is_bounded_and_counts_all(names: list[bytes | None], limit: i
     assert sum(flow.count for flow in counted) == len(names) - names.count(None)
 
 
-def test_a_million_types_leave_no_more_than_the_limit() -> None:
+def test_many_times_the_limit_leaves_no_more_than_the_limit() -> None:
     table = FlowTable(65_536, always(Target(fate="unrouted")))
     dice = random.Random(1)
-    for _ in range(1_000_000):
+    for _ in range(300_000):
         table.miss(dice.randbytes(8))
     assert len(table.flows) == 65_536
     assert all(isinstance(flow, Flow) for flow in table.flows.values())
