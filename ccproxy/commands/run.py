@@ -23,6 +23,7 @@ from ccproxy.plugins import Plugins
 from ccproxy.process import logs
 from ccproxy.process.background import go_to_background
 from ccproxy.process.log_format import Formats
+from ccproxy.process.memory import set_aside
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
@@ -243,6 +244,7 @@ class ServerProcess:
         self.signals.release()
         self.started()
         notify("READY=1")
+        set_aside()
 
     def reload(self) -> tuple[Plan | None, list[Problem]]:
         """Read the configuration again, and open the log of the new plan."""
@@ -253,7 +255,7 @@ class ServerProcess:
                 self.log = logs.Log(log_plan(plan, self.level))
             except OSError as error:
                 what = f"cannot open log file {plan.server.logfile}: {error.strerror}"
-                plan, problems = None, [*problems, Problem(str(self.file), 0, what)]
+                return None, [*problems, Problem(str(self.file), 0, what)]
         return plan, problems
 
     def reloaded(self, adopted: bool) -> None:
@@ -267,8 +269,7 @@ class ServerProcess:
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run a coroutine on uvloop if it is installed, else on asyncio's loop."""
     found = uvloop()
-    factory = found.new_event_loop if found else None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=found.new_event_loop if found else None) as runner:
         loop = runner.get_loop()
         task = loop.create_task(main)
         while True:

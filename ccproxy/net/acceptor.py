@@ -18,7 +18,7 @@ from ccproxy.net.admission import Admission, Closable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound, prepare
 
-ACCEPTS = 64
+ACCEPTS = 16
 """Connections accepted in one turn."""
 RETRY_DELAY = 0.2
 """Seconds without accepting when the process has no file descriptor left."""

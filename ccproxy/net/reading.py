@@ -4,8 +4,11 @@ A turn of the loop costs some microseconds however few bytes it reads, so a peer
 byte by itself would cost seconds of processor time per MB. Reads that end inside a message must
 bring `FAIR_READ` bytes on average, but for a number of them that does not matter. Otherwise the
 socket rests for a moment, in which the kernel collects what comes. A read that ends with a whole
-message never causes a rest: a small message is as small as it is. It must never read, or know what
-a message is.
+message never causes a rest: a small message is as small as it is.
+
+It also says how much to ask for in a read: what can be dealt with in a short turn of the loop, so
+that a peer with thousands of small messages in the kernel's buffer does not delay the others. It
+must never read, or know what a message is.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+
+from ccproxy.core.memory import READ
 
 FAIR_READ = 128
 """Bytes that reads which end inside a message must bring on average."""
@@ -22,6 +27,10 @@ FORGOTTEN = 25 * FAIR_READ
 """Bytes of this shortage that are forgotten in a second."""
 FIRST_REST = 0.001
 """Seconds of a first rest; they double with each, and halve with each read that ends a message."""
+SMALLEST_READ = 4096
+"""Bytes of the smallest read that is asked for; READ is the largest one."""
+LONGEST_TURN = 0.004
+"""Seconds that the bytes of one read may take; of what takes longer less is read the next time."""
 LONGEST_REST = 0.064
 """Seconds of the longest rest: a thousand such peers together cause 16,000 reads a second."""
 
@@ -31,6 +40,7 @@ class SocketReading:
 
     __slots__ = (
         "_collected", "_loop", "_noted", "_readable", "_rest", "_sock", "_timer", "active", "short",
+        "size",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, readable: Callable[[], None]) -> None:
@@ -39,6 +49,8 @@ class SocketReading:
         """True between `start` and `stop`, also at rest."""
         self.short = 0.0
         """Bytes that the latest reads were short of the average; see `account`."""
+        self.size = 4 * SMALLEST_READ
+        """Bytes to ask for in the next read."""
         self._sock = sock
         self._readable = readable
         self._loop = asyncio.get_running_loop()
@@ -89,6 +101,16 @@ class SocketReading:
                 self._loop.remove_reader(self._sock.fileno())
             self._timer = self._loop.call_later(self._rest, self._rested)
             self._rest = min(2 * self._rest, LONGEST_REST)
+
+    def timed(self, size: int, seconds: float) -> None:
+        """Note how long it took to deal with a read of `size` bytes.
+
+        A caller may leave out reads of less than `SMALLEST_READ` bytes.
+        """
+        if seconds > LONGEST_TURN:
+            self.size = max(SMALLEST_READ, int(size * LONGEST_TURN / 2 / seconds))
+        elif size == self.size and seconds < LONGEST_TURN / 4:
+            self.size = min(2 * size, READ)
 
     def _rested(self) -> None:
         self._timer = None

@@ -19,8 +19,6 @@ from ccproxy.wire.seal import Seal
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
-READ = 256 * 1024
-"""Bytes asked for in one read, by the reading half of a connection."""
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""
 ROUNDS = 16

@@ -11,12 +11,13 @@ import asyncio
 import socket
 from collections.abc import Callable
 from socket import SHUT_WR
+from time import perf_counter
 from typing import Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.net.input_account import COUNTED, InputAccount
-from ccproxy.net.reading import FAIR_READ, SocketReading
+from ccproxy.net.reading import FAIR_READ, SMALLEST_READ, SocketReading
 from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, Sender
 from ccproxy.net.shared import Kit
@@ -49,30 +50,10 @@ class Stream:
     """One connection: bytes in, whole units out through a bounded outbox."""
 
     __slots__ = (
-        "_due",
-        "_ended",
-        "_ending",
-        "_loop",
-        "_no_reading",
-        "_over",
-        "_owner",
-        "_pace",
-        "_closing",
-        "_graceful",
-        "_input",
-        "_memory",
-        "_reading",
-        "_seal",
-        "_sender",
-        "_flush_queue",
-        "box",
-        "closed",
-        "heard",
-        "name",
-        "received",
-        "send",
-        "sock",
-    )
+        "_closing", "_due", "_ended", "_ending", "_flush_queue", "_graceful", "_input",
+        "_loop", "_memory", "_no_reading", "_over", "_owner", "_pace", "_reading", "_seal",
+        "_sender", "box", "closed", "heard", "name", "received", "send", "sock",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -262,7 +243,7 @@ class Stream:
         if self.closed:
             return
         try:
-            data = self.sock.recv(most := self._memory.read)
+            data = self.sock.recv(most := min(self._reading.size, self._memory.read))
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self.close(reason_of(self._sender.write_error))
@@ -274,7 +255,7 @@ class Stream:
             self.heard()
         self.received += len(data)
         broken = self._sender.connection_error() if data else self._sender.write_error
-        size, full = len(data), len(data) == most
+        size, full, begun = len(data), len(data) == most, perf_counter()
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
             if not data:
@@ -288,10 +269,17 @@ class Stream:
             return
         if size < FAIR_READ or self._reading.short:
             self._account(size)
+        elif size >= SMALLEST_READ:
+            self._reading.timed(size, perf_counter() - begun)
+        if broken or not data:
+            self._cut(broken, full)
+
+    def _cut(self, broken: int, full: bool) -> None:
+        """The kernel has an error for the connection, or nothing more comes."""
         if broken:
             if full and not self._ending:
                 self._loop.call_soon(self._readable)
             else:
                 self.close(reason_of(broken))
-        elif not data and not self._ending and not self._owner.lingers:
+        elif not self._ending and not self._owner.lingers:
             self.finish(CLOSED)

@@ -1,9 +1,10 @@
+import gc
 import os
 import platform
 
 import pytest
 
-from ccproxy.process.memory import keep_some, memory_limit
+from ccproxy.process.memory import keep_some, memory_limit, set_aside
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt of the GNU C library")
@@ -45,3 +46,15 @@ def test_a_quarter_of_the_machine(tmp_path):
 )
 def test_a_quarter_of_the_cgroup(tmp_path, cgroup, limits, expected):
     assert memory_limit(system(tmp_path, cgroup, **limits)) == expected
+
+
+def test_what_is_set_aside_is_not_looked_at_again():
+    mine = [[] for _ in range(100)]
+    try:
+        set_aside()
+        assert gc.get_freeze_count() > 100
+        assert not any(one is mine for one in gc.get_objects())
+        later = [[]]
+        assert any(one is later for one in gc.get_objects())
+    finally:
+        gc.unfreeze()

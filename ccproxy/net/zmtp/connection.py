@@ -15,13 +15,14 @@ import socket
 from time import perf_counter
 from typing import Protocol
 
+from ccproxy.core.memory import READ
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.net.input_account import InputAccount
-from ccproxy.net.reading import FAIR_READ, SocketReading
+from ccproxy.net.reading import FAIR_READ, SMALLEST_READ, SocketReading
 from ccproxy.net.sealing import opened
-from ccproxy.net.sender import CLOSED, READ, Sender
+from ccproxy.net.sender import CLOSED, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
 from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink, SubscriptionSink
@@ -33,8 +34,6 @@ from ccproxy.wire.zmtp.heartbeat import Heartbeat
 CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type or mechanism"
 HANDLERS_TIME = 0.004
 """Seconds for which handlers may take messages of one peer before the loop serves other peers."""
-SMALL_READ = 8 * 1024
-"""Bytes asked for in one read of a peer that sends many commands: each copies what is behind it."""
 GATHER = 32 * 1024
 """A message that is still incomplete with more bytes than this is collected in a `Gather`."""
 
@@ -55,7 +54,7 @@ class Connection:
     __slots__ = (
         "_begun", "_feed", "_gather", "_handshake", "_input", "_loop", "_memory", "_no_reading",
         "_owner", "_pace", "_passed", "_paused", "_commands", "_reading", "_rest", "_seal",
-        "_sender", "_size", "_sock", "_timer", "_config", "closed", "name", "refused",
+        "_sender", "_sock", "_timer", "_config", "closed", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +87,6 @@ class Connection:
         self._passed = 0
         self._seal: Seal | None = None
         self._rest = b""
-        self._size = READ
         self._paused = self._no_reading = False
 
     @property
@@ -161,7 +159,7 @@ class Connection:
         if self.closed:
             return
         try:
-            data = self._sock.recv(most := min(self._size, self._memory.read))
+            data = self._sock.recv(most := min(self._reading.size, self._memory.read))
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self._broken(self._sender.write_error)
@@ -184,6 +182,8 @@ class Connection:
             assert self._commands is not None
             self._commands.heard()
             self._traffic(data)
+        if size >= SMALLEST_READ:
+            self._reading.timed(size, perf_counter() - self._begun)
         if (size < FAIR_READ or self._reading.short) and not self.closed:
             self._reading.account(size, bool(self._rest or self._gather or self._handshake))
         if broken and full:
@@ -257,10 +257,8 @@ class Connection:
         steps = 0
         while data and not self.closed:
             steps += 1
-            if steps > 16:
-                self._size = SMALL_READ
-                if self.tired() and not self._paused:
-                    self._pause_a_turn()
+            if steps > 16 and not self._paused and self.tired():
+                self._pause_a_turn()
             if self._paused:
                 self._rest += data
                 return
@@ -274,8 +272,6 @@ class Connection:
                 data = rest + data
                 continue
             data = self._pass(rest + data)
-        if steps == 1:
-            self._size = READ
 
     def _pass(self, data: bytes) -> bytes:
         """Give whole messages to the message sink; the bytes to look at next are returned."""
