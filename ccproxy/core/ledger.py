@@ -58,6 +58,11 @@ class Ledger:
         self.fates[fate] += messages
         self.fate_bytes[fate] += size
 
+    def change(self, before: str, fate: str, size: int) -> None:
+        """Count one message that ended in `before` as ended in `fate`."""
+        self.end(before, -1, -size)
+        self.end(fate, 1, size)
+
     def balance(self) -> int:
         """Received messages minus the sum of fates; zero unless the switch is inside a call."""
         return self.received - sum(self.fates.values())

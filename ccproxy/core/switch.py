@@ -25,7 +25,7 @@ from ccproxy.core.message import (
 from ccproxy.core.plugin_code import file_of
 from ccproxy.core.routes import Routes
 from ccproxy.core.sinks import Sink
-from ccproxy.core.verdict import Deliver, Discard, Forward, Receiver, Refuse, Verdict
+from ccproxy.core.verdict import Deliver, Discard, Ended, Forward, Queued, Receiver, Refuse, Verdict
 from ccproxy.wire.cc import UntrustedMessage, frames, valid_type
 from ccproxy.wire.zmtp.frames import pack
 
@@ -69,6 +69,8 @@ class Switch:
         self._routes = Routes()
         self._handlers: Mapping[str, Decider] = {}
         self._receivers: Mapping[int, Receiver] = {}
+        self._queued: list[Queued] = []
+        """Of the message that is being dealt with."""
 
     def configure(
         self,
@@ -106,6 +108,8 @@ class Switch:
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         self.ledger.end(fate, 1, size)
+        if self._queued:
+            self._note(fate, size)
         if target.handlers:
             self.table.totals.lost(name, fate, size)
         if fate == "unrouted":
@@ -125,6 +129,7 @@ class Switch:
         place = self._ask(handler, message.type)
         fates = [place.fate, *self._forward(place.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in place.handlers]
+        self._queued.clear()
         return min(fates, key=RANK.__getitem__)
 
     def waits(self, handler: Decider, type: str) -> bool:
@@ -137,6 +142,8 @@ class Switch:
         fates = [target.fate, so_far]
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
+        if self._queued:
+            self._note(fate, size)
         if fate in LOSSES:
             self.table.totals.lost(message.type.encode(), fate, size)
         return fate
@@ -146,6 +153,9 @@ class Switch:
         try:
             actions = receiver.handle(message)
             if actions is None:
+                return "consumed"
+            if isinstance(actions, Queued):
+                self._queued.append(actions)
                 return "consumed"
             return self.act(actions, message)
         except BaseException as error:  # SystemExit and the like must not end the server
@@ -157,6 +167,25 @@ class Switch:
         if isinstance(error, Refuse):
             return error.fate if error.fate in RANK else "refused"
         return "refused" if isinstance(error, UntrustedMessage) else "failed"
+
+    def finish(self, queued: Queued, actions: Actions) -> str:
+        """Carry out what a receiver has answered to a message that it had queued; the fate of that.
+
+        The ledger counts the message as replied instead of consumed then.
+        """
+        fate = self.act(actions, queued.message)
+        ended = queued.ended
+        if fate == "replied" and ended is not None and ended.fate == "consumed":
+            self.ledger.change("consumed", fate, ended.size)
+            ended.fate = fate
+        return fate
+
+    def _note(self, fate: str, size: int) -> None:
+        """Tell those that queued the message which was just dealt with how it ended."""
+        ended = Ended(fate, size)
+        for one in self._queued:
+            one.ended = ended
+        self._queued.clear()
 
     def act(self, actions: Actions, message: Message | None) -> str:
         """Carry out actions; return the best fate among them."""

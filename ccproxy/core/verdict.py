@@ -9,6 +9,23 @@ from ccproxy.core.message import Actions, Message
 from ccproxy.core.sinks import Sink
 
 
+@dataclass(slots=True)
+class Ended:
+    """The fate in which the ledger has counted one message, and its bytes on the wire."""
+
+    fate: str
+    size: int
+
+
+@dataclass(slots=True, eq=False)
+class Queued:
+    """Returned by a receiver that handles a message later: it counts as consumed until then."""
+
+    message: Message
+    ended: Ended | None = None
+    """Set by the switch; the same for all receivers of the message. None: it was held back."""
+
+
 class Receiver(Protocol):
     """An object that sees each message of a type: the part of a handler that the switch uses."""
 
@@ -18,7 +35,7 @@ class Receiver(Protocol):
     def exclusive(self) -> bool:
         """True if of all exclusive receivers only that of the longest prefix gets a message."""
 
-    def handle(self, message: Message) -> Actions:
+    def handle(self, message: Message) -> Actions | Queued:
         """Take one message; return the actions to carry out."""
 
 

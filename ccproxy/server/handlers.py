@@ -195,7 +195,7 @@ class HandlerSet:
             with PluginCode():
                 handler = plan.factory(plan.section, plan.options)
                 handler.ctx = context
-                receives = receiver(handler, log, switch.act, context.count)
+                receives = receiver(handler, log, switch.finish, context.count)
         except Exception as error:
             raise self._failed(plan, error) from error
         return RunningHandler(plan, handler, context, receives)

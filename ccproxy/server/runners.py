@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ccproxy.core.message import Actions, Message, NativeAnswer, Reply, Send
 from ccproxy.core.plugin_code import file_of
-from ccproxy.core.verdict import Full, Receiver, Refuse
+from ccproxy.core.verdict import Full, Queued, Receiver, Refuse
 from ccproxy.handler import Handler
 from ccproxy.net.notices import ServerLog
 
@@ -32,10 +32,10 @@ SWITCH_INTERVAL = 0.0005
 of 5 ms each system call of the switch could wait that long, ten times the time it needs."""
 
 
-class Acts(Protocol):
-    """The call that carries out the actions of a handler in a thread: `Switch.act`."""
+class Finish(Protocol):
+    """The call that carries out the actions of a handler in a thread: `Switch.finish`."""
 
-    def __call__(self, actions: Actions, message: Message | None) -> str:
+    def __call__(self, queued: Queued, actions: Actions) -> str:
         """Carry out actions on the loop; the fate they come to."""
 
 
@@ -63,33 +63,35 @@ class LoopRunner:
 class ThreadRunner:
     """A handler in a thread of its own: one message at a time, in order.
 
-    For the ledger a message is consumed when it is queued; what the handler then answers travels
-    as messages of its own, and its failures are counted and logged under its name.
+    For the ledger a message is consumed when it is queued, and replied once it is answered. Its
+    failures are counted and logged under the name of the handler.
     """
 
     def __init__(
-        self, handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]
+        self, handler: Handler, log: ServerLog, finish: Finish, count: Callable[[str], None]
     ) -> None:
         self.name = handler.name
         self.exclusive = handler.exclusive
         self._handler = handler
         self._log = log
-        self._act = act
+        self._finish = finish
         self._count = count
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._bytes = 0
         self._thread = threading.Thread(target=self._work, name=f"handler {self.name}", daemon=True)
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> Queued:
         """Queue one message; raises Full when too much waits."""
         if self._queue.qsize() >= QUEUE or self._bytes + message.size > QUEUE_BYTES:
             raise Full(f"{self._queue.qsize()} messages of {self._bytes} bytes wait")
         self._bytes += message.size
-        self._queue.put(message)
+        queued = Queued(message)
+        self._queue.put(queued)
         if self._thread.ident is None:
             sys.setswitchinterval(SWITCH_INTERVAL)
             self._thread.start()
+        return queued
 
     async def stop(self, seconds: float) -> int:
         """Let the thread work off its queue for at most `seconds`; the number of messages left."""
@@ -100,29 +102,30 @@ class ThreadRunner:
         return max(0, self._queue.qsize() - 1) if self._thread.is_alive() else 0
 
     def _work(self) -> None:
-        while (message := self._queue.get()) is not None:
+        while (queued := self._queue.get()) is not None:
             actions: Actions = None
             error: BaseException | None = None
             try:
-                actions = actions_of(self._handler, self._handler.handle(message))
+                actions = actions_of(self._handler, self._handler.handle(queued.message))
             except BaseException as raised:  # without its thread no message would be handled
                 error = raised
-            if not self._tell(message, actions, error):
+            if not self._tell(queued, actions, error):
                 return
 
-    def _tell(self, message: Message, actions: Actions, error: BaseException | None) -> bool:
+    def _tell(self, queued: Queued, actions: Actions, error: BaseException | None) -> bool:
         try:
-            self._loop.call_soon_threadsafe(self._done, message, actions, error)
+            self._loop.call_soon_threadsafe(self._done, queued, actions, error)
         except RuntimeError:
             return False  # the loop is closed: the server stopped without waiting for this thread
         return True
 
-    def _done(self, message: Message, actions: Actions, error: BaseException | None) -> None:
+    def _done(self, queued: Queued, actions: Actions, error: BaseException | None) -> None:
         """Carry out, on the loop, what the handler answered."""
+        message = queued.message
         self._bytes -= message.size
         if error is None:
             try:
-                self._count(self._act(actions, message))
+                self._count(self._finish(queued, actions))
                 return
             except BaseException as raised:  # values of a reply may be objects of the plugin
                 error = raised
@@ -149,8 +152,10 @@ def actions_of(handler: Handler, found: object) -> Actions:
     raise TypeError(f"handle returned {found!r:.80}, expected {expected} ({file_of(handler)})")
 
 
-def receiver(handler: Handler, log: ServerLog, act: Acts, count: Callable[[str], None]) -> Receiver:
+def receiver(
+    handler: Handler, log: ServerLog, finish: Finish, count: Callable[[str], None]
+) -> Receiver:
     """The receiver for a handler, by what it declares in `runs`."""
     if handler.runs == "thread":
-        return ThreadRunner(handler, log, act, count)
+        return ThreadRunner(handler, log, finish, count)
     return LoopRunner(handler, log)

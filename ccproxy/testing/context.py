@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
-from ccproxy.core.verdict import Deliver, Forward
+from ccproxy.core.verdict import Deliver, Forward, Queued
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
@@ -106,7 +106,9 @@ class FakeContext(Context):
                 outbox.offer(chunk, 1)
         if isinstance(verdict, Deliver):
             for receiver in verdict.handlers or (handler,):
-                self.act(receiver.handle(message), message)
+                actions = receiver.handle(message)
+                assert not isinstance(actions, Queued)  # handlers of a test have no threads
+                self.act(actions, message)
 
     def link(
         self,

@@ -252,6 +252,14 @@ def memory(server: RunningServer) -> float:
     return pages * 4096 / (1 << 20)
 
 
+def processor(server: RunningServer) -> str:
+    """The CPU time of a server, and how long it was ready to run while other processes did."""
+    used, waited, _ = Path(f"/proc/{server.process.pid}/schedstat").read_text().split()
+    return (
+        f"used the processor for {int(used) / 1e9:.0f} s, waited {int(waited) / 1e9:.0f} s for it"
+    )
+
+
 def attack(server: RunningServer, args: argparse.Namespace) -> None:
     """Attack until the time is over, and say now and then how much memory the server has."""
     dice = random.Random(args.seed)
@@ -309,6 +317,7 @@ def main() -> int:
         attack(server, args)
         for one in clients.results():
             print(one)
+        print(f"attacked server: {processor(server)}; other server: {processor(other)}")
         server.stop(30)
         return verdict(server)
 

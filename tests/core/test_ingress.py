@@ -15,6 +15,7 @@ from ccproxy.core.runs import MessageSource
 from ccproxy.core.stops import MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.core.type_totals import TypeTotals
+from ccproxy.core.verdict import Queued
 from ccproxy.wire.zmtp.frames import frame, pack
 
 BOUNDS = (100_000, 100)
@@ -48,6 +49,7 @@ class FakeSwitch:
         self.codec = None
         self.notices = self
         self.said: list[tuple] = []
+        self._queued: list[Queued] = []
 
     def miss(self, type: bytes) -> Flow:
         return self.flow

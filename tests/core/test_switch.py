@@ -24,7 +24,16 @@ from ccproxy.core.routes import Routes
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.stops import BLOCKED, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
-from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
+from ccproxy.core.verdict import (
+    Deliver,
+    Discard,
+    Forward,
+    Full,
+    Queued,
+    Receiver,
+    Refuse,
+    Verdict,
+)
 from ccproxy.wire.zmtp.frames import boundaries, frame, pack, unpack
 
 ROUTING = Path(__file__).parents[1] / "vectors/cc/routing.json"
@@ -335,6 +344,41 @@ def test_a_substitute_of_a_handler_gets_its_messages() -> None:
     bench.switch.table.clear()
     bench.send(ONE)
     assert (len(handler.seen), len(stand_in.seen), len(other.seen)) == (0, 3, 1)
+
+
+class Later(Puppet):
+    """A receiver that queues messages, as one with a thread does."""
+
+    def handle(self, message: Message) -> Any:
+        self.seen.append(Queued(message))  # type: ignore[arg-type]
+        return self.seen[-1]
+
+
+def test_a_message_that_is_answered_later_is_counted_as_replied() -> None:
+    """It was counted as consumed for good."""
+    first, second = Later("h:one"), Later("h:two")
+    bench = Bench(first, second)
+    assert bench.send(ONE) == {"consumed": 1}
+    for one in (first, second):
+        assert bench.switch.finish(one.seen[0], Reply("re")) == "replied"
+        assert +bench.switch.ledger.fates == {"replied": 1}
+        bench.check()
+    assert len(taken(bench.peer)) == 2
+
+
+def test_what_else_becomes_of_a_queued_message_changes_no_fate() -> None:
+    later = Later("h:one")
+    bench = Bench(later, forward(room(10)))
+    assert bench.send(ONE) == {"forwarded": 1}
+    assert bench.switch.finish(later.seen[0], Reply("re")) == "replied"
+    bench = Bench(later)
+    bench.send(ONE)
+    assert bench.switch.finish(later.seen[-1], None) == "consumed"
+    held = later.seen[-1].message  # type: ignore[attr-defined]
+    bench.switch.inject(later, held)
+    assert bench.switch.finish(later.seen[-1], Reply("re")) == "replied"
+    assert +bench.switch.ledger.fates == {"consumed": 1}
+    bench.check()
 
 
 # Routes

@@ -110,10 +110,10 @@ class Work:
         self.said = Said()
         self.acted = []
         self.counted = []
-        self.threaded = ThreadRunner(Toy(call), self.said, self.act, self.counted.append)
+        self.threaded = ThreadRunner(Toy(call), self.said, self.finish, self.counted.append)
 
-    def act(self, actions, message):
-        self.acted.append((message.type, [one.type for one in actions or ()]))
+    def finish(self, queued, actions):
+        self.acted.append((queued.message.type, [one.type for one in actions or ()]))
         return "replied"
 
 
@@ -126,7 +126,8 @@ async def test_messages_are_handled_in_order_away_from_the_loop(until):
 
     work = Work(call)
     for number in range(100):
-        assert work.threaded.handle(message(f"a.{number}")) is None
+        asked = message(f"a.{number}")
+        assert work.threaded.handle(asked).message is asked
     await until(lambda: len(work.acted) == 100)
     assert work.acted == [(f"a.{number}", [f"re.a.{number}"]) for number in range(100)]
     assert work.counted == ["replied"] * 100
@@ -168,10 +169,10 @@ async def test_a_thread_survives_whatever_its_handler_raises(until):
 async def test_actions_that_raise_are_a_failure_of_the_handler(until):
     work = Work(lambda message: Reply("a"))
 
-    def act(actions, message):
+    def finish(queued, actions):
         raise SystemExit(3)
 
-    work.threaded._act = act
+    work.threaded._finish = finish
     work.threaded.handle(message("a"))
     await until(lambda: work.counted)
     assert work.counted == ["failed"]
