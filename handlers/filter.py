@@ -34,7 +34,9 @@ class Filter(Handler):
         target = self.ctx.handler(self.options.forward_to)
         verdict = target.decide(type)
         if verdict == Deliver():
-            verdict = Deliver((target,), counters=verdict.counters)
+            verdict = replace(verdict, handlers=(target,))
+        if isinstance(verdict, Deliver):
+            verdict = replace(verdict, crashes=(*verdict.crashes, "filter.{}"))
         return replace(verdict, counters=(*verdict.counters, "filter.{}", "filter.{}.ok"))
 
     def explain(self, type: str, plan: Plan) -> str:

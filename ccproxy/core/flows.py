@@ -23,7 +23,8 @@ class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
     __slots__ = (
-        "blocking", "boxes", "counters", "distributors", "fate", "handlers", "reason", "sinks",
+        "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "reason",
+        "sinks",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +44,8 @@ class Target:
         self.fate = fate
         self.reason = reason
         self.counters = counters
+        self.crashes: dict[int, tuple[str, ...]] = {}
+        """By the `id` of a handler, what is counted if it raises: see `Deliver.crashes`."""
 
     def take(self, run: Run) -> Fates:
         """Put a run into all sinks, of which there is one at least; what became of each message."""

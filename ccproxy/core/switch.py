@@ -70,7 +70,8 @@ class Switch:
         self._handlers: Mapping[str, Decider] = {}
         self._receivers: Mapping[int, Receiver] = {}
         self._queued: list[Queued] = []
-        """Of the message that is being dealt with."""
+        self._crashed: list[Receiver] = []
+        """Those that have queued the message which is being dealt with, and that raised for it."""
 
     def configure(
         self,
@@ -108,8 +109,8 @@ class Switch:
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         self.ledger.end(fate, 1, size)
-        if self._queued:
-            self._note(fate, size)
+        if self._queued or self._crashed:
+            self._note(target, fate, size)
         if target.handlers:
             self.table.totals.lost(name, fate, size)
         if fate == "unrouted":
@@ -130,6 +131,7 @@ class Switch:
         fates = [place.fate, *self._forward(place.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in place.handlers]
         self._queued.clear()
+        self._crashed.clear()
         return min(fates, key=RANK.__getitem__)
 
     def waits(self, handler: Decider, type: str) -> bool:
@@ -142,8 +144,8 @@ class Switch:
         fates = [target.fate, so_far]
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
-        if self._queued:
-            self._note(fate, size)
+        if self._queued or self._crashed:
+            self._note(target, fate, size)
         if fate in LOSSES:
             self.table.totals.lost(message.type.encode(), fate, size)
         return fate
@@ -159,7 +161,10 @@ class Switch:
                 return "consumed"
             return self.act(actions, message)
         except BaseException as error:  # SystemExit and the like must not end the server
-            return self.fault(receiver.name, message.type, error)
+            fate = self.fault(receiver.name, message.type, error)
+            if fate == "failed":
+                self._crashed.append(receiver)
+            return fate
 
     def fault(self, name: str, type: str, error: BaseException) -> str:
         """The fate of a message whose handler raised `error`; `Notices` is told."""
@@ -180,12 +185,15 @@ class Switch:
             ended.fate = fate
         return fate
 
-    def _note(self, fate: str, size: int) -> None:
-        """Tell those that queued the message which was just dealt with how it ended."""
+    def _note(self, target: Target, fate: str, size: int) -> None:
+        """Tell the receivers that have queued the message how it ended; count who raised for it."""
         ended = Ended(fate, size)
         for one in self._queued:
             one.ended = ended
+        for receiver in self._crashed:
+            self.table.totals.crashed(target.crashes.get(id(receiver), ()), size)
         self._queued.clear()
+        self._crashed.clear()
 
     def act(self, actions: Actions, message: Message | None) -> str:
         """Carry out actions; return the best fate among them."""
@@ -238,16 +246,20 @@ class Switch:
         receivers: list[Receiver] = []
         fates = []
         counters: list[str] = []
+        crashes: dict[int, tuple[str, ...]] = {}
         for section in sections:
             place = self._ask(self._handlers[section], type)
             sinks += place.sinks
             fates.append(place.fate)
             counters += place.counters
+            crashes |= place.crashes
             if any(one.exclusive for one in place.handlers):
                 receivers = [one for one in receivers if not one.exclusive]
             receivers += place.handlers
         fate = min(fates, key=RANK.__getitem__)
-        return Target(tuple(sinks), tuple(receivers), fate, type, tuple(counters))
+        target = Target(tuple(sinks), tuple(receivers), fate, type, tuple(counters))
+        target.crashes = crashes
+        return target
 
     def _ask(self, handler: Decider, type: str) -> Target:
         """Where one handler wants messages of a type to go; "failed" if `decide` fails."""
@@ -258,8 +270,10 @@ class Switch:
             if isinstance(verdict, Deliver):
                 whom = verdict.receivers(handler)
                 receivers = [self._receivers.get(id(one), one) for one in whom]
-                counters = verdict.counters
-                return Target(handlers=tuple(receivers), counters=counters)
+                target = Target(handlers=tuple(receivers), counters=verdict.counters)
+                if verdict.crashes:
+                    target.crashes = dict.fromkeys(map(id, receivers), verdict.crashes)
+                return target
             if isinstance(verdict, Discard):
                 reason, counters = str(verdict.reason), verdict.counters
                 return Target(fate="discarded", reason=reason, counters=counters)

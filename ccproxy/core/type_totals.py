@@ -52,6 +52,12 @@ class TypeTotals:
         """Where messages of this type are counted."""
         return self.types.get(type, self.other)
 
+    def crashed(self, counters: tuple[str, ...], size: int) -> None:
+        """A handler raised for a message, of which the flow has counted COUNTER.ok."""
+        for counter in counters:
+            self.verdicts.add(f"{counter}.ok", -1, -size)
+            self.verdicts.add(f"{counter}.crashed", 1, size)
+
     def lost(self, type: bytes, fate: str, size: int) -> None:
         """A message that was sent to a handler has ended in `fate`; the flow counts it as ok."""
         word = WORDS[fate]

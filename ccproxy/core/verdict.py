@@ -70,6 +70,9 @@ class Deliver:
     handlers: tuple[Receiver, ...] = ()
     """The handlers that see it; empty means the handler that was asked."""
     counters: tuple[str, ...] = _counters()
+    crashes: tuple[str, ...] = _counters()
+    """Counters C of which C.ok is among `counters`: a message for which a handler raises counts as
+    C.crashed instead."""
 
     def receivers(self, asked: Receiver) -> tuple[Receiver, ...]:
         """The handlers that see it; TypeError if one has no method `handle`."""

@@ -50,6 +50,7 @@ class FakeSwitch:
         self.notices = self
         self.said: list[tuple] = []
         self._queued: list[Queued] = []
+        self._crashed: list[object] = []
 
     def miss(self, type: bytes) -> Flow:
         return self.flow

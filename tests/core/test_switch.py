@@ -34,6 +34,7 @@ from ccproxy.core.verdict import (
     Refuse,
     Verdict,
 )
+from ccproxy.server.pages import verdict_counters
 from ccproxy.wire.zmtp.frames import boundaries, frame, pack, unpack
 
 ROUTING = Path(__file__).parents[1] / "vectors/cc/routing.json"
@@ -379,6 +380,25 @@ def test_what_else_becomes_of_a_queued_message_changes_no_fate() -> None:
     assert bench.switch.finish(later.seen[-1], Reply("re")) == "replied"
     assert +bench.switch.ledger.fates == {"consumed": 1}
     bench.check()
+
+
+@pytest.mark.parametrize(("error", "crashed"), [(KeyError("x"), 1), (refuse("refused"), 0)])
+def test_a_message_whose_handler_raises_is_counted_by_the_verdict(
+    error: Exception, crashed: int
+) -> None:
+    """It was counted as ok by the filter in front of the handler."""
+    target = Puppet("h:target", answer=error)
+    verdict = Deliver((target,), counters=("f.{}", "f.{}.ok"), crashes=("f.{}",))
+    other = Puppet("h:other", answer=KeyError("y"))
+    bench = Bench(Puppet("h:filter", verdict), other)
+    bench.send(ONE, ONE)
+    found = asyncio.run(verdict_counters(bench.switch.table))
+    assert found.messages["f.{}"] == 2
+    assert found.messages["f.{}.ok"] == 2 - 2 * crashed
+    assert found.messages.get("f.{}.crashed", 0) == 2 * crashed
+    if crashed:
+        sizes = found.bytes
+        assert (sizes["f.{}.ok"], sizes["f.{}.crashed"] > 0) == (0, True)
 
 
 # Routes

@@ -50,6 +50,16 @@ def test_a_bare_deliver_means_the_target():
         assert passing.handler.decide("a") == Deliver((sink,))
 
 
+def test_what_the_handler_behind_it_raises_is_counted():
+    sink = Sink()
+    with run_handler(Filter, "forward-to = h:sink", {"h:sink": sink}) as second:
+        assert second.handler.decide("a").crashes == ("filter.{}",)
+        with run_handler(Filter, "forward-to = h:2", {"h:2": second.handler}) as first:
+            verdict = first.handler.decide("a")
+            assert verdict.crashes == ("filter.{}",) * 2
+            assert verdict.counters.count("filter.{}.ok") == 2
+
+
 def test_filters_can_stand_in_a_row():
     sink = Sink()
     with run_handler(Filter, "forward-to = h:sink\ninclude = a*", {"h:sink": sink}) as second:
