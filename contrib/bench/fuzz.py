@@ -193,10 +193,14 @@ def ask(listener: str, port: int, seconds: float) -> None:
                 raise ConnectionResetError
         except OSError:
             lost += 1
+            if sock is not None:
+                sock.close()
             sock = None
             continue
         times.append((time.perf_counter() - begun) * 1000)
         time.sleep(PAUSE)
+    if sock is not None:
+        sock.close()
     times.sort()
     print(json.dumps({"times": times, "lost": lost}))
 
