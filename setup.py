@@ -17,6 +17,7 @@ SOURCES = {
     "ccproxy.core._walk": "ccproxy/core/walk.py",
     "ccproxy.protocols.jolie.sodep._fastpath": "ccproxy/protocols/jolie/sodep/fastpath.py",
     "ccproxy.protocols.jolie.sodep._scan": "ccproxy/protocols/jolie/sodep/scan.py",
+    "ccproxy.wire.zmtp._boxes": "ccproxy/wire/zmtp/boxes.py",
 }
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ccproxy import Handler, LinkOptions, Problem
+from ccproxy.config.allow import AllowOptions
 from ccproxy.config.links import ListenerOptions, SocketOptions, ZmtpListenerOptions
 from ccproxy.config.options import Option, options_of
 from ccproxy.config.server import ListenSection, ServerOptions
@@ -39,6 +40,7 @@ def configuration() -> str:
             "### Listeners: `[ccserver]` and `[listen:NAME]`", own(ListenerOptions, SocketOptions)
         ),
         *protocols(),
+        *table("### `[allow:NAME]`", options_of(AllowOptions)),
         *table("### Links: handlers that connect to somewhere", own(LinkOptions, SocketOptions)),
         *table("### Connections: listeners and links", options_of(SocketOptions)),
         *handlers(),

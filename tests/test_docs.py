@@ -113,9 +113,15 @@ def test_exceptions_are_few():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the example files, as `ccserver examples` leaves it."""
+    """A folder with the example files, as `ccserver examples` leaves it, and with some keys."""
     assert cli.main(["examples", str(tmp_path)]) == 0
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys" / "allowed").mkdir(parents=True)
+    for name in ("server", "sensor"):
+        assert cli.main(["keygen", f"keys/{name}"]) == 0
+    for name, text in (("users", ""), ("password", "secret")):
+        (tmp_path / "keys" / name).write_text(text)
+        (tmp_path / "keys" / name).chmod(0o600)
     return tmp_path
 
 

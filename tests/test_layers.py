@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")]
 CONTRACTS = {"ccproxy.courier", "ccproxy.handler", "ccproxy.protocol", "ccproxy.verb"}
 
 ALLOWED = {
-    "wire": {"ccproxy.wire"},
+    "wire": {"ccproxy.wire", "nacl"},
     "core": {"ccproxy.core", "ccproxy.wire"},
     "config": {"ccproxy.config", "ccproxy.core", "ccproxy.wire"},
     "handler": {"ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.protocol"},

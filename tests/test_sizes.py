@@ -16,8 +16,10 @@ USUAL_LINES = 20
 PARAMETERS = 5
 
 LONG_MODULES: dict[str, str] = {
+    "ccproxy/config/links.py": "the options of links and of listeners, which share most of them",
     "ccproxy/core/outbox.py": "one queue, whose counts are true together or not at all",
     "ccproxy/net/zmtp/connection.py": "the read path of a peer in one piece: no call more per read",
+    "ccproxy/wire/zmtp/handshake.py": "one state machine, whose stages are read together",
     "ccproxy/protocols/jolie/caller.py": "a caller, what slows it down, and the way back to it",
 }
 """Modules of more lines than usual, and why."""
@@ -26,12 +28,14 @@ HOT = {
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
     "ccproxy/core/walk.py": "a call per frame costs more than everything else together",
     "ccproxy/protocols/jolie/sodep/fastpath.py": "a call per message costs a message",
+    "ccproxy/wire/zmtp/boxes.py": "a call per frame costs more than the walk",
     "ccproxy/protocols/jolie/sodep/scan.py": "a call per value costs more than the walk",
 }
 """Files whose functions may be long, and why."""
 
 LONG_TABLES = {
     "option": "one row of the option table, every cell by name",
+    "unbox": "in C for each frame, where a tuple would cost more than the call",
 }
 """Functions that may have many parameters, and why."""
 

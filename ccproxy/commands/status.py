@@ -125,12 +125,14 @@ def listener_lines(listeners: tuple[ListenerStatus, ...]) -> Iterator[str]:
     rows = [
         {
             "section": one.section, "protocol": one.protocol, "address": one.address,
-            "peers": one.peers, "silent": one.silent, "calls": one.calls,
+            "security": one.security, "peers": one.peers, "silent": one.silent, "calls": one.calls,
             "counts": dict(one.counts),
         }
         for one in listeners
     ]  # fmt: skip
-    names = ("section", "protocol", "address", "peers", "silent", "calls", "counts")
+    names = (
+        "section", "protocol", "address", "security", "peers", "silent", "calls", "counts",
+    )  # fmt: skip
     return columns(names, rows)
 
 

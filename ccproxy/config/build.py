@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from ccproxy.config.allow import ALLOW, AllowOptions, AllowSections
 from ccproxy.config.handlers import WORDS, Handlers, Role, is_handler
 from ccproxy.config.ini import SERVER, Ini, Section, read
 from ccproxy.config.limits import memory_problems
@@ -86,7 +87,8 @@ class _Builder:
         find_protocol = partial(self.finder.protocol, folders=folders)
         handlers = Handlers(self.ini, find, find_protocol, self.role(server))
         handlers.collect(routes.uses)
-        self.problems += [*handlers.problems, *self.other_sections(routes)]
+        allow = AllowSections(self.ini)
+        self.problems += [*handlers.problems, *allow.problems, *self.other_sections(routes)]
         self.problems += self.leaks(handlers.option_names | listeners.option_names)
         plan = Plan(
             file=self.ini.file,
@@ -95,9 +97,10 @@ class _Builder:
             listeners=tuple(listeners.plans),
             routes=routes.routes,
             handlers=tuple(handlers.plans.values()),
+            allow=tuple(allow.plans),
         )
         sound = all(problem.warning for problem in self.problems)
-        self.problems += [*listeners.check(sound), *handlers.check(plan, sound)]
+        self.problems += [*listeners.check(plan, sound), *handlers.check(plan, sound)]
         section = self.ini.section(SERVER)
         if sound and section and (entry := section.entry("memory")):
             self.problems += memory_problems(plan, entry)
@@ -148,14 +151,18 @@ class _Builder:
     def other_sections(self, routes: RoutesSection) -> Iterator[Problem]:
         """Problems for sections of no known kind; a section that a route names is not repeated."""
         named = {use.section for use in routes.uses}
-        kinds = (SERVER, ROUTES, LISTEN + "NAME", "h:NAME", "DEFAULT")
+        kinds = (SERVER, ROUTES, LISTEN + "NAME", ALLOW + "NAME", "h:NAME", "DEFAULT")
         for section in self.ini.sections:
-            known = section.name in (SERVER, ROUTES) or section.name.startswith(LISTEN)
+            known = section.name in (SERVER, ROUTES) or section.name.startswith((LISTEN, ALLOW))
             if known or section.name in named or is_handler(section) or is_daemon(section):
                 continue
             what = f"unknown kind of section [{section.name}]"
             name = section.name.partition(":")[2]
-            meant = (f"{LISTEN}{name}", f"h:{name}") if name else (SERVER, ROUTES, "DEFAULT")
+            meant = (
+                (f"{LISTEN}{name}", f"{ALLOW}{name}", f"h:{name}")
+                if name
+                else (SERVER, ROUTES, "DEFAULT")
+            )
             hint = suggest(section.name, meant) or f"known: {', '.join(kinds)}"
             yield section.lenient(section.problem(what, hint))
 
@@ -164,6 +171,7 @@ class _Builder:
         sections = (*self.ini.sections, self.ini.defaults)
         used = {name for section in sections for name in section.references}
         known = names | names_of(ServerOptions, ListenSection)
+        used |= names_of(AllowOptions)
         if self.ini.defaults.original:
             return  # they are routes
         for entry in self.ini.defaults.entries:

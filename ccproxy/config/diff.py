@@ -40,9 +40,10 @@ class Change:
     routes: bool
     server: tuple[str, ...]
     fixed: tuple[str, ...]
+    allow: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.listeners or self.handlers or self.routes or self.server)
+        return bool(self.listeners or self.handlers or self.routes or self.server or self.allow)
 
     def __str__(self) -> str:
         return "; ".join(_lines(self)) or "nothing changed"
@@ -63,6 +64,7 @@ def diff(old: Plan, new: Plan) -> Change:
         routes=_routes(old) != _routes(new),
         server=tuple(one.name for one in server if one.field not in listener_fields),
         fixed=tuple(one.name for one in server if not one.reloadable),
+        allow=set(old.allow) != set(new.allow),
     )
 
 
@@ -110,6 +112,8 @@ def _lines(change: Change) -> Iterable[str]:
                 yield f"{kind}s {word}: {', '.join(names)}"
     if change.routes:
         yield "routes changed"
+    if change.allow:
+        yield "[allow:...] sections changed"
     if change.server:
         yield f"[ccserver] changed: {', '.join(change.server)}"
     if change.fixed:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
+from ccproxy.config.keys import key_faults
 from ccproxy.config.options import names_of
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
@@ -25,6 +26,7 @@ PLANNED = frozenset({"database", "infowriter", "jobmgr", "tailwriter", "taskrout
 """Handlers of CC that a file from there may name, and that are not here yet."""
 OF_CC = "a handler of CC that is not here yet; let a server of CC run it, and forward to that one"
 _NOT_HANDLERS = (SERVER, "routes")
+_NOT_PREFIXES = ("listen:", "allow:")
 
 
 Find = Callable[[str], type[Any] | Problem]
@@ -41,7 +43,7 @@ class Role:
 
 def is_handler(section: Section) -> bool:
     """True for `[h:NAME]` and for every other section that asks for a handler."""
-    if section.name in _NOT_HANDLERS or section.name.startswith("listen:"):
+    if section.name in _NOT_HANDLERS or section.name.startswith(_NOT_PREFIXES):
         return False
     return section.name.startswith("h:") or any(section.own(name) for name in WORDS)
 
@@ -81,7 +83,7 @@ class Handlers:
             what = f"{by} names [{name}], which does not exist"
             self.problems.append(Problem(file, line, what, _hint(name, handlers)))
             return False
-        if name in _NOT_HANDLERS or name.startswith("listen:"):
+        if name in _NOT_HANDLERS or name.startswith(_NOT_PREFIXES):
             what = f"{by} names [{name}], which is no handler section"
             self.problems.append(Problem(file, line, what))
             return False
@@ -213,6 +215,7 @@ class Handlers:
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
         """Let each handler check the plan; `sound` is True if the plan has no mistakes so far."""
         for one in plan.handlers:
+            yield from _key_problems(one, plan)
             with asking(one, f'handler "{one.word}"', plan.file, sound) as found:
                 found += one.factory(one.section, one.options).check(plan)
             yield from found
@@ -243,3 +246,10 @@ def _no_word(section: Section) -> Problem:
         if hint:
             return entry.problem(f'unknown option "{entry.name}" in [{section.name}]', hint)
     return section.problem(f'[{section.name}] lacks "handler"', "write handler = WORD")
+
+
+def _key_problems(one: HandlerPlan, plan: Plan) -> Iterator[Problem]:
+    """What is wrong with the keys of a handler's links and listeners."""
+    for fault in key_faults(one.options):
+        what = f'"{fault.option}" in [{one.section}]: {fault.what}'
+        yield Problem(plan.file, one.line, what, fault.hint)

@@ -38,6 +38,10 @@ OVERRIDE = "--set"
 BUILT_IN = ("job_name", "service_name", "host_name", "config_dir", "config_file")
 """Names that every section can use in `%(...)s`, and can set itself."""
 
+KEYS = ("curve", "curve-server")
+"""Options whose value may be a key in Z85: a percent sign is one of its digits and stands for
+itself, because two keys in five have one."""
+_KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 _REFERENCE = re.compile(r"%\(([^)]*)\)s")
 
 
@@ -227,6 +231,8 @@ class _Reader:
         self, section: str, name: str, lines: tuple[int, ...], variables: Mapping[str, str]
     ) -> Entry:
         file = self.file if lines else OVERRIDE
+        if name in KEYS and _KEY.fullmatch(key := self.parser.get(section, name, raw=True)):
+            return Entry(name, key, file, lines)
         try:
             text = self.parser.get(section, name, vars=variables)
         except InterpolationError as error:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ccproxy.config import kinds
+from ccproxy.config import kinds, security
 from ccproxy.config.options import Kind, option
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import PaceLimits
@@ -168,6 +168,23 @@ class LinkOptions(SocketOptions):
         kinds.duration("s", most=_MAX_TTL), default=0.0,
         help="time after which the far side may give us up; 0 = not said",
     )  # fmt: skip
+    curve_server: str = security.curve_server()
+    curve_secret: str = security.curve_secret(
+        "file with our own secret certificate; without it our key is a new one each time"
+    )
+    plain_user: str = security.plain_user()
+    plain_password_file: str = security.plain_password_file()
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """The links and listeners that are given the keys of these options."""
+        return (self,)
+
+    @property
+    def proof(self) -> tuple[str, ...]:
+        """Where the link has its keys or its password from; empty if it proves nothing."""
+        given = self.curve_server, self.curve_secret, self.plain_user, self.plain_password_file
+        return given if any(given) else ()
 
     @property
     def frame_limits(self) -> tuple[int, int]:
@@ -226,6 +243,8 @@ class ListenerOptions(SocketOptions):
         "first byte to its last; a message that comes at 1 KiB/s or more may take longer",
     )  # fmt: skip
     idle_timeout: float = idle_timeout()
+    addresses: tuple[security.Network, ...] = security.addresses()
+    open: bool = security.open_to_all()
     backlog: int = option(
         kinds.between(1, 65_535),
         default=1024,
@@ -280,6 +299,18 @@ class ZmtpListenerOptions(ListenerOptions):
         kinds.choice("refuse", "handover"), default="refuse",
         help="a second peer with the same identity is refused, or takes the place of the first",
     )  # fmt: skip
+    curve_secret: str = security.curve_secret(
+        "file with the secret certificate of this server (ccserver keygen); with it the listener "
+        "speaks CURVE"
+    )
+    curve_allow: str = security.curve_allow()
+    plain_users: str = security.plain_users()
+    refuse: str = security.refuse()
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """The links and listeners that are given the keys of these options."""
+        return (self,)
 
     @property
     def frame_limits(self) -> tuple[int, int]:

@@ -13,11 +13,13 @@ from typing import Any
 from ccproxy.config.address import Address
 from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
+from ccproxy.config.keys import key_faults
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.options import names_of, options_of
-from ccproxy.config.plan import ListenerPlan
+from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
+from ccproxy.config.security import EXPOSED, protection
 from ccproxy.config.server import ListenSection
 
 LISTEN = "listen:"
@@ -58,9 +60,13 @@ class ListenerSections:
                 self.take(section, words)
         self.problems += clashes(self.plans, self.ini.file)
 
-    def check(self, sound: bool) -> Iterator[Problem]:
-        """Let each protocol check its plan; `sound` is True if the plan has no mistakes so far."""
+    def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
+        """Look at the keys of each listener, and let its protocol check its plan.
+
+        `sound` is True if the plan has no mistakes so far.
+        """
         for one in self.plans:
+            yield from security_problems(one, plan)
             with asking(one, f'protocol "{one.protocol}"', self.ini.file, sound) as found:
                 found += one.factory(one.protocol).check(one)
             yield from found
@@ -158,6 +164,21 @@ class ListenerSections:
         tables = self.option_names_by_protocol(words)
         owners = [(one, [word for word in tables if one.name in tables[word]]) for one in unknown]
         return [(one, protocols) for one, protocols in owners if protocols]
+
+
+def security_problems(one: ListenerPlan, plan: Plan) -> Iterator[Problem]:
+    """What is wrong with the keys of a listener, and a warning if nothing protects it."""
+    for fault in key_faults(one.options):
+        yield one.problem(fault.option, fault.what, fault.hint)
+    if not one.address:
+        return
+    named = getattr(one.options, "curve_secret", "") and not one.options.curve_allow
+    if named and not any(allow.kind == "curve" for allow in plan.allow):
+        hint = "write curve-allow, or [allow:NAME] sections with curve = KEY"
+        yield one.problem("curve-secret", "no key is allowed: nobody can connect", hint)
+    if protection(one.address, one.options) == "exposed":
+        what = f"everybody who reaches {one.address} can use it"
+        yield one.problem("address", what, EXPOSED, warning=True)
 
 
 def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[str]) -> Problem:

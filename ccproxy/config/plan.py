@@ -14,6 +14,7 @@ from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.problems import Problem
+from ccproxy.core.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,17 @@ class RoutePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowPlan:
+    """One `[allow:NAME]` section: `kind` is curve or plain, `value` the key or the user."""
+
+    section: str
+    kind: str
+    value: str
+    rights: Rights
+    line: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a server needs to start.
 
@@ -88,6 +100,7 @@ class Plan:
     listeners: tuple[ListenerPlan, ...]
     routes: tuple[RoutePlan, ...]
     handlers: tuple[HandlerPlan, ...]
+    allow: tuple[AllowPlan, ...] = ()
 
     @property
     def plugin_folders(self) -> tuple[str, ...]:
@@ -130,4 +143,4 @@ def _parts(path: str, value: Any) -> Iterator[str]:
         yield f"{path} {value!r}"
 
 
-_PLANS = (Plan, HandlerPlan, ListenerPlan, RoutePlan)
+_PLANS = (Plan, AllowPlan, HandlerPlan, ListenerPlan, RoutePlan)

@@ -91,6 +91,8 @@ class FlowTable:
         self.bytes = 0
         """Length of all types in the table; at most `TYPE_SIZE` times the limit of flows."""
         self.flows: dict[bytes, Flow] = {}
+        self.views: list[dict[bytes, Flow]] = []
+        """Parts of `flows`, for peers that may not use all of them, see `core.rights`."""
         self.other = Flow(Target())
         self.watchers: list[Callable[[], None]] = []
         """Called after all flows have been forgotten, because handlers may answer otherwise now."""
@@ -129,6 +131,8 @@ class FlowTable:
         type = self._order.popleft()
         self.bytes -= len(type)
         gone = self.flows.pop(type)
+        for view in self.views:
+            view.pop(type, None)
         gone.gone = True
         self.other.count += gone.count
         self.other.bytes += gone.bytes

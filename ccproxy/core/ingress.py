@@ -30,7 +30,7 @@ except ImportError:
 class Ingress:
     """The input of one accepted peer: takes bytes, passes runs of messages to their targets."""
 
-    __slots__ = ("_limits", "_source", "_switch", "_tired", "prefix")
+    __slots__ = ("_access", "_limits", "_source", "_switch", "_tired", "prefix")
 
     def __init__(
         self,
@@ -44,12 +44,13 @@ class Ingress:
         self._source = source
         self._limits = limits
         self._tired = tired
+        self._access = source.access or switch.access.access(None)
         self.prefix = frame(source.identity, more=True)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
-        table = self._switch.table
-        return scan(data, table.flows, self._switch.miss, self._emit, self._limits)
+        access = self._access
+        return scan(data, access.flows, access.miss, self._emit, self._limits)
 
     def _emit(self, target: Target, parts: list[Buffer], size: int) -> bool:
         ledger = self._switch.ledger
@@ -99,6 +100,9 @@ class Ingress:
             self._switch.notices.unrouted(target.reason, messages)
         elif target.fate == "malformed":
             self._switch.notices.malformed(self._source.peer, parts[1], messages)
+        elif target.fate == "refused":
+            peer, name = self._source.peer, target.reason
+            self._switch.notices.refused(peer, name, parts[1], messages)
 
     def _deliver(self, target: Target, raw: Buffer, so_far: str) -> str:
         """Give one message to the handlers of its target, after the sinks; return its fate."""

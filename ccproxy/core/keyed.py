@@ -80,8 +80,8 @@ class KeyedIngress(Ingress):
 
     def _flow(self, type: bytes) -> tuple[Flow, bytes]:
         """The flow of a type, and the frames in front of its messages."""
-        switch = self._switch
-        flow = switch.table.flows.get(type) or switch.miss(type)
+        access = self._access
+        flow = access.flows.get(type) or access.miss(type)
         head = self._heads.get(type)
         if head is None:
             if len(self._heads) >= HEADS:

@@ -42,7 +42,7 @@ class Outbox:
 
     __slots__ = (
         "_chunks", "_memory", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
-        "dropped", "held", "limits", "name", "queued", "sent", "waiting", "wake",
+        "dropped", "held", "limits", "name", "owner", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,8 @@ class Outbox:
         `memory` is the account of all queues; without it there is no limit but its own.
         """
         self.name = name
+        self.owner: tuple[str, str, str] = ("", "", "")
+        """Who the peer is, as far as that is proven: its name, curve or plain, its key or user."""
         self.limits = limits
         self.queued = 0
         self.sent = 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ccproxy.core.ledger import RANK
+from ccproxy.core.rights import PeerAccess
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, payloads
 
@@ -24,6 +25,7 @@ class MessageSource(NamedTuple):
     """A sending peer: its identity here, its address as text, and the listener that accepted it.
 
     `routing_id` is the identity that it has given itself, if any; `version` that of its ZMTP.
+    `access` is what it may do; None = everything.
     """
 
     identity: bytes
@@ -31,6 +33,7 @@ class MessageSource(NamedTuple):
     listener: str
     routing_id: bytes = b""
     version: tuple[int, int] = (3, 1)
+    access: PeerAccess | None = None
 
 
 class Run:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Protocol
 
+from ccproxy.core.access import AccessTable
 from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import OUTCOMES, RANK, Ledger
@@ -49,6 +50,9 @@ class Notices(Protocol):
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
         """These messages are malformed; `raw` holds the bytes of the first."""
 
+    def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
+        """The section `[allow:name]` does not allow these messages; `raw` is the first."""
+
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised an exception, or refused a message."""
 
@@ -66,6 +70,7 @@ class Switch:
         self.peers: dict[bytes, Sink] = {}
         self.table = FlowTable(flow_limit, self._compile, named)
         self.malformed = Flow(Target(fate="malformed"))
+        self.access = AccessTable(self.table, self.miss)
         self._routes = Routes()
         self._handlers: Mapping[str, Decider] = {}
         self._receivers: Mapping[int, Receiver] = {}

@@ -13,6 +13,7 @@ from typing import Any
 
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.message import Codec, Message
+from ccproxy.core.rights import PeerAccess
 from ccproxy.core.runs import MessageSource, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_topic, cut, whole
@@ -45,7 +46,16 @@ class Given:
 class TypedIngress:
     """The input of one peer whose messages all have one type."""
 
-    __slots__ = ("_flow_of", "_limits", "_source", "_switch", "_tired", "_codec", "_type")
+    __slots__ = (
+        "_access",
+        "_flow_of",
+        "_limits",
+        "_source",
+        "_switch",
+        "_tired",
+        "_codec",
+        "_type",
+    )
 
     def __init__(
         self,
@@ -60,6 +70,7 @@ class TypedIngress:
         self._source = source
         self._limits = limits
         self._tired = tired
+        self._access = source.access or switch.access.access(None)
         self._type = given.type
         self._flow_of = given.flow_of or self._routed
 
@@ -99,8 +110,9 @@ class TypedIngress:
         return done, MORE, ()
 
     def _routed(self, type: bytes) -> Flow:
-        switch = self._switch
-        return switch.table.flows.get(type) or switch.miss(type)
+        access = self._access
+        flow: Flow = access.flows.get(type) or access.miss(type)
+        return flow
 
     def _pass(self, target: Target, chunk: bytes, messages: int, type: bytes) -> None:
         """Give messages to their target and count their fates."""
@@ -136,6 +148,9 @@ class TypedIngress:
         self._switch.ledger.end(target.fate, messages, len(chunk))
         if target.fate == "unrouted":
             self._switch.notices.unrouted(target.reason, messages)
+        elif target.fate == "refused":
+            first = self._head(self._type) + next(iter(cut(chunk)))
+            self._switch.notices.refused(self._source.peer, target.reason, first, messages)
 
 
 class TopicIngress(TypedIngress):
@@ -176,23 +191,25 @@ class TopicIngress(TypedIngress):
         if len(self._topics) >= TOPICS:
             self._topics.clear()
         type = typed(self._type, key)
-        found = self._topics[key] = Topic(type, self._routed(type))
+        found = self._topics[key] = Topic(type, self._routed(type), self._access)
         return found
 
 
 class Topic:
-    """One first frame: its type and flow; `version` is 0 while the flow table has the flow."""
+    """One first frame: its type and flow; `version` is 0 while the flow is the right one."""
 
-    __slots__ = ("flow", "type")
+    __slots__ = ("_access", "_rights", "flow", "type")
 
-    def __init__(self, type: bytes, flow: Flow) -> None:
+    def __init__(self, type: bytes, flow: Flow, access: PeerAccess) -> None:
         self.type = type
         self.flow = flow
+        self._access = access
+        self._rights = access.rights
 
     @property
     def version(self) -> int:
-        """Something else than 0 once the flow has been forgotten."""
-        return int(self.flow.gone)
+        """Something else than 0 once the flow has been forgotten, or the peer has other rights."""
+        return int(self.flow.gone or self._access.rights is not self._rights)
 
     @property
     def place(self) -> Any:

@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import ListenerOptions
+from ccproxy.config.security import Network
 from ccproxy.net.admission import Admission, Closable
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import bind, bound, prepare
@@ -147,7 +150,7 @@ class Acceptor:
             except OSError as error:
                 self._pause(error.strerror or str(error))
                 return
-            taken = self._accepted(sock, peer_name(where))
+            taken = self._accepted(sock, where)
             scarce = taken and self._descriptors.scarce()
             if scarce and not self._everywhere.evict_for_descriptor():
                 self._pause("the other file descriptors are reserved for links and files")
@@ -163,9 +166,15 @@ class Acceptor:
         self._loop.remove_reader(self._socket.fileno())
         self._loop.call_later(RETRY_DELAY, self.accept)
 
-    def _accepted(self, sock: socket.socket, peer: str) -> bool:
+    def _accepted(self, sock: socket.socket, where: object) -> bool:
         """Hand over a connection, unless it is refused and closed: then False."""
+        peer = peer_name(where)
         self.counts["accepted"] += 1
+        if self._options.addresses and not allowed(where, self._options.addresses):
+            sock.close()
+            self.counts["address-refused"] += 1
+            self._log.peer_closed(self.name, peer, "its address is in no network of addresses")
+            return False
         try:
             prepare(sock, self._options)
         except OSError as error:
@@ -190,6 +199,14 @@ def _identity(file: str) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def allowed(where: object, networks: Sequence[Network]) -> bool:
+    """True if a peer's address is in one of the networks; a Unix socket has no addresses."""
+    if not isinstance(where, tuple) or not where:
+        return True
+    address = ip_address(str(where[0]).removeprefix("::ffff:").partition("%")[0])
+    return any(address in network for network in networks)
 
 
 def peer_name(where: object) -> str:

@@ -85,6 +85,16 @@ class ServerLog:
             reason = str(error)
         self._say(total, messages, "Invalid CC message peer=%s: %s", (sender, reason))
 
+    def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
+        """Messages that `[allow:name]` does not allow; the type of the first is said."""
+        key = f"not allowed name={name}"
+        total = self._ask(self._peers_limit, key, messages)
+        if total is None:
+            return
+        found = next((one for one in unpack(raw)[1:] if one), b"").decode("ascii", "replace")
+        text = "not allowed peer=%s type=%s: send of [allow:%s]"
+        self._say(total, messages, text, (sender, shortened(found), name))
+
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written unless the message is at fault."""
         # A peer can make up types, but not the names of other calls, such as (timer).

@@ -29,7 +29,7 @@ class SealedQueue:
 
     def __init__(self, seal: Seal) -> None:
         self.seal = seal
-        self._pieces: deque[tuple[bytes, int]] = deque()
+        self._pieces: deque[tuple[bytes, bytes | memoryview]] = deque()
         self._sent = 0
         """Sealed bytes of the first piece that the kernel has taken already."""
 
@@ -38,8 +38,10 @@ class SealedQueue:
 
     def add(self, data: bytes | memoryview, counted: bool) -> None:
         """Seal whole units; `counted` if they come from the outbox, for `advance` to count."""
+        at = 0
         for piece, size in self.seal.seal(data):
-            self._pieces.append((piece, size if counted else 0))
+            self._pieces.append((piece, data[at : at + size] if counted else b""))
+            at += size
 
     def peek(self, buffers: int) -> list[bytes | memoryview]:
         """The first pieces, at most `buffers` of them, without the bytes that are already sent."""
@@ -57,8 +59,16 @@ class SealedQueue:
         done = 0
         pieces = self._pieces
         while pieces and count >= len(pieces[0][0]):
-            piece, size = pieces.popleft()
+            piece, data = pieces.popleft()
             count -= len(piece)
-            done += size
+            done += len(data)
         self._sent = count
+        return done
+
+    def settle(self) -> int:
+        """Give up what is not sent; return the outbox's bytes in the piece that was sent in part,
+        as whole messages: the kernel has them, and they must not be sent again."""
+        pieces, sent, self._sent = self._pieces, self._sent, 0
+        done = self.seal.taken(pieces[0][1], sent) if sent else 0
+        pieces.clear()
         return done

@@ -80,9 +80,15 @@ class Sender:
         self.closed = True
         self._loop.remove_writer(self._sock.fileno())
         if self.box is not None:
+            self.settle()
             self.box.wake = None
             self.box.held = False
             self.box.rewind()
+
+    def settle(self) -> None:
+        """Count what the kernel has of a sealed piece; nothing of it is written after that."""
+        if self._sealed is not None and self.box is not None:
+            self.box.advance(self._sealed.settle())
 
     def command(self, data: bytes) -> None:
         """Send a command, or a part of the handshake, as soon as no message is half sent."""

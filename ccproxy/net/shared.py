@@ -15,13 +15,14 @@ from ccproxy.net.admission import SilentConnections
 from ccproxy.net.descriptors import Descriptors
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.notices import ServerLog
+from ccproxy.net.zmtp.handshakes import Handshakes
 from ccproxy.net.zmtp.identities import Identities
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The switch, the flush queue, the log, the identities, what limits the number of peers, and
-    the calls for gone peers."""
+    """The switch, the flush queue, the log, the identities, what limits the number of peers, the
+    work of their handshakes, and the calls for gone peers."""
 
     switch: Switch
     flush_queue: FlushQueue
@@ -30,6 +31,7 @@ class Kit:
     memory: Memory = field(default_factory=Memory)
     descriptors: Descriptors = field(default_factory=Descriptors)
     silent: SilentConnections = field(default_factory=SilentConnections)
+    handshakes: Handshakes = field(default_factory=Handshakes)
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Calls to make with the identity of each peer that is gone."""
 

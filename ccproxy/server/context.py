@@ -109,6 +109,8 @@ class HandlerContext(Context):
 
     def dial(self, address: str, owner: WireOwner, options: LinkOptions) -> Wire:
         """Connect once; the connection is closed when the handler stops, if not before."""
+        if options.proof:
+            raise ValueError("keys and passwords prove something on ZMTP links only")
         self._wires = [one for one in self._wires if not one.over]
         self._wires.append(Dial(Address.remote(address), owner, self._kit, options))
         return self._wires[-1]

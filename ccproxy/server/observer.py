@@ -19,6 +19,7 @@ from typing import Any
 
 from ccproxy import __version__
 from ccproxy.config.plan import Plan
+from ccproxy.config.security import protection
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.memory import Memory
@@ -154,7 +155,7 @@ def memory_status(memory: Memory) -> MemoryStatus:
 
 def listener_status(listener: Listener, plan: Plan) -> ListenerStatus:
     """One open listener."""
-    planned = plan.listener(listener.name)
+    planned, where = plan.listener(listener.name), listener.acceptor.address
     return ListenerStatus(
         section=listener.name,
         protocol=planned.protocol if planned is not None else "",
@@ -163,6 +164,7 @@ def listener_status(listener: Listener, plan: Plan) -> ListenerStatus:
         calls=listener.calls,
         counts=dict(listener.acceptor.counts),
         silent=listener.acceptor.silent,
+        security=protection(str(where), listener.options) if where is not None else "",
     )
 
 

@@ -34,7 +34,7 @@ async def peers_page(peers: Sequence[Peer], after: str, most: int) -> StatusPage
     """Peers in the order of their names; all peers of a Unix socket have the same name."""
     name, _, number = after.rpartition("/")
     chosen, following = await _first(peers, _peer_key, (name, _hexadecimal(number)), most)
-    items = tuple(PeerStatus(listener, sink_status(box)) for listener, box in chosen)
+    items = tuple(PeerStatus(listener, sink_status(box), *box.owner) for listener, box in chosen)
     ended = _peer_key(chosen[-1]) if following else None
     return StatusPage(items, len(peers), f"{ended[0]}/{ended[1]:x}" if ended else None)
 

@@ -119,6 +119,7 @@ class Server:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
         self.kit.descriptors.raise_limit()
         keep_some()
+        self._allow(self.plan)
         await self._unless_stopped(self.handlers.apply(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
@@ -181,6 +182,7 @@ class Server:
         await self.listeners.settle()
         await self.handlers.stop(linger)
         await self.listeners.close_peers(linger)
+        await self.kit.handshakes.close()
         outboxes = self.observer.outboxes()
         self.log.drops(outboxes)
         await self.statistics.settle()
@@ -244,11 +246,19 @@ class Server:
         except BaseException:  # also when the server is asked to stop meanwhile
             self.listeners.abandon(prepared)
             raise
+        self._allow(plan)
         await self.listeners.commit(prepared, plan)
+        for member in self.handlers.members.values():
+            for listener in member.context.listeners:
+                listener.reconfigure(listener.options)  # it reads its keys again
         self.kit.flush_queue.busy_poll = plan.server.busy_poll
         self.kit.memory.configure(plan.server.memory or memory_limit())
         self.plan = plan
         return change, said
+
+    def _allow(self, plan: Plan) -> None:
+        """Apply the `[allow:NAME]` sections; listeners ask for them when they are reconfigured."""
+        self.switch.access.configure({(one.kind, one.value): one.rights for one in plan.allow})
 
     async def _watch(self) -> None:
         while True:

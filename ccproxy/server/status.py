@@ -69,7 +69,9 @@ class SinksStatus:
 class ListenerStatus:
     """One listener: connected peers, calls that are not answered yet, what it has counted.
 
-    `silent` peers have said nothing yet.
+    `silent` peers have said nothing yet. `security` is what protects it: curve, plain, addresses,
+    local (only this machine reaches it), open (the configuration says so), or exposed (it says
+    nothing).
     """
 
     section: str
@@ -79,6 +81,7 @@ class ListenerStatus:
     calls: int
     counts: Counts
     silent: int = 0
+    security: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +168,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """One connected peer; its sink's name holds the name of the listener and the peer's address."""
+    """One connected peer; its sink's name holds the name of the listener and the peer's address.
+
+    If it has proven who it is, `proof` is curve or plain, `key` its public key or user, and `name`
+    that of its section, certificate or user.
+    """
 
     listener: str
     sink: SinkStatus
+    name: str = ""
+    proof: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,18 @@ from typing import Protocol
 class Seal(Protocol):
     """The two directions of one connection. ValueError from either ends the connection."""
 
+    @property
+    def held(self) -> int:
+        """Bytes of the peer that are part of a piece which is not whole."""
+
     def seal(self, data: bytes | memoryview) -> Sequence[tuple[bytes, int]]:
         """Whole units of the protocol as they go on the wire: pieces, each with the number of
         bytes of `data` it stands for. A unit is sent when the kernel has taken all of its piece,
         so the sum of the numbers is the length of `data`."""
+
+    def taken(self, data: bytes | memoryview, count: int) -> int:
+        """How many bytes of `data`, as whole messages, are in the first `count` bytes of the piece
+        that stands for `data`; for pieces of which the kernel took only a part."""
 
     def open(self, data: bytes) -> bytes:
         """The bytes that a read adds to what the peer has said; b"" while a piece is not whole."""

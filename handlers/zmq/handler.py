@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ccproxy import Context, Forward, Handler, Plan, Problem
+from ccproxy.config.security import EXPOSED, protection
 
 from .options import ZmqOptions
 from .publishing import PublishingSocket
@@ -24,11 +25,20 @@ class Zmq(Handler):
     socket: PublishingSocket
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """There must be an address."""
+        """There must be an address, and peers must not come unseen."""
+        yield from self.exposed(plan)
         if not self.options.bind and not self.options.connect:
             mine = plan.handler(self.name)
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
             yield Problem(plan.file, mine.line if mine else 0, what, "add bind = tcp://HOST:PORT")
+
+    def exposed(self, plan: Plan) -> Iterator[Problem]:
+        """Warn of addresses that nothing protects."""
+        mine = plan.handler(self.name)
+        for address in self.options.bind:
+            if mine is not None and protection(address, self.options.listener) == "exposed":
+                what = f"[{self.name}]: everybody who reaches {address} can use it"
+                yield Problem(plan.file, mine.line, what, EXPOSED, warning=True)
 
     async def start(self, ctx: Context) -> None:
         """Listen and connect."""

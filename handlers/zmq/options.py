@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ccproxy import LinkOptions, kinds, option
+from ccproxy.config import security
 from ccproxy.config.links import SocketOptions, ZmtpListenerOptions
 
 PUBLISHING = ("xpub", "pub")
 SOCKETS = PUBLISHING
 SAME = (
     *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
-    "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl",
+    "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "curve_secret",
+    "curve_allow", "plain_users", "refuse", "addresses", "open",
 )  # fmt: skip
 """Options that mean the same for accepted peers and for dialled ones."""
 ADDRESSES = kinds.list_of(kinds.listen_address)
@@ -32,9 +34,20 @@ class ZmqOptions(LinkOptions):
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time to each address of bind"
     )
+    addresses: tuple[security.Network, ...] = security.addresses()
+    open: bool = security.open_to_all()
+    curve_allow: str = security.curve_allow()
+    plain_users: str = security.plain_users()
+    refuse: str = security.refuse()
     max_subscriptions: int = option(
         kinds.positive, default=100_000, help="most prefixes of one subscriber"
     )
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """Links of `connect`, listeners of `bind`, or both."""
+        links = (self,) if self.connect or not self.bind else ()
+        return (*links, self.listener) if self.bind else links
 
     @property
     def listener(self) -> ZmtpListenerOptions:

@@ -29,7 +29,7 @@ STATUS = Status(
     ProcessStatus(
         "src", "/etc/src.ini", "1.2", 77, 0, 1000.0, 94_661.0, (0.1,), "Linux", "3.11", "compiled"
     ),
-    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}, 1),),
+    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}, 1, "local"),),
     (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "Connection refused", 1, SINK),),
     (
         HandlerStatus("h:next", "proxy", {"state": "refused", "n": [1, 2]}, {"ping.sent": 3}),
@@ -48,8 +48,8 @@ SCREEN = """\
 ccserver 1.2, Python 3.11, data path compiled, /etc/src.ini
 
 listeners:
-  SECTION   PROTOCOL  ADDRESS                PEERS  SILENT  CALLS  COUNTS
-  ccserver  cc        tcp://127.0.0.1:22632      3       1      0  accepted:4
+  SECTION   PROTOCOL  ADDRESS                SECURITY  PEERS  SILENT  CALLS  COUNTS
+  ccserver  cc        tcp://127.0.0.1:22632  local         3       1      0  accepted:4
 
 links:
   SECTION  ADDRESS               STATE    SENT  WAITING  DROPPED  RECONNECTS  REASON

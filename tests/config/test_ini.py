@@ -174,3 +174,11 @@ def test_a_grammar_without_variables_has_percent_signs():
     section = found.section("a")
     assert not problems and section.own("b").text == "date +%s %(c)s %%"
     assert (section.variables, section.references) == ((), frozenset())
+
+
+def test_a_percent_sign_in_a_key_is_one_of_its_digits():
+    key = "%(config)%%" + "a" * 29
+    text = f"[x]\ncurve = {key}\ncurve-server = %(config_dir)s/server.key\nother = 50%%\n"
+    found, problems = ini.parse("/etc/x.ini", text, {}, "host")
+    assert not problems
+    assert [one.text for one in found.sections[0].entries] == [key, "/etc/server.key", "50%"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccproxy.core.access import AccessTable
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
@@ -45,6 +46,7 @@ class FakeSwitch:
         self.ledger = Ledger()
         self.table = SimpleNamespace(flows={}, totals=TypeTotals(9))
         self.flow = Flow(target or Target())
+        self.access = AccessTable(self.table, self.miss)
         self.peers = peers or {}
         self.codec = None
         self.notices = self
@@ -69,6 +71,9 @@ class FakeSwitch:
 
     def malformed(self, sender: str, raw: bytes, messages: int) -> None:
         self.said.append(("malformed", sender, bytes(raw), messages))
+
+    def refused(self, sender: str, name: str, raw: bytes, messages: int) -> None:
+        self.said.append(("refused", sender, name, bytes(raw), messages))
 
     def fates(self) -> dict[str, int]:
         """The fates, after a check that the ledger is in balance."""

@@ -5,7 +5,8 @@ import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, ListenerOptions
-from ccproxy.net.acceptor import Acceptor, peer_name
+from ccproxy.config.security import NETWORKS
+from ccproxy.net.acceptor import Acceptor, allowed, peer_name
 from ccproxy.net.sockets import connect
 
 
@@ -78,6 +79,33 @@ async def test_who_comes_is_let_in_until_there_are_too_many(kit, until, tmp_path
     assert list(tmp_path.iterdir()) == []
     for one in [*outside, *(one.sock for one in inside)]:
         one.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "networks", "answer"),
+    [
+        (("10.1.2.3", 5), "10.0.0.0/8", True),
+        (("11.1.2.3", 5), "10.0.0.0/8, 192.168.1.7", False),
+        (("::ffff:10.1.2.3", 5, 0, 0), "10.0.0.0/8", True),
+        (("fe80::1%eth0", 5, 0, 2), "fe80::/10", True),
+        (("::1", 5, 0, 0), "10.0.0.0/8", False),
+        ("", "10.0.0.0/8", True),
+    ],
+)
+def test_networks_of_peers(where, networks, answer):
+    assert allowed(where, NETWORKS.parse(networks)) == answer
+
+
+async def test_an_address_of_no_network_is_closed_at_once(kit, until):
+    owner = Owner()
+    acceptor = Acceptor("cc", Address.parse("tcp://127.0.0.1:0"), kit(), owner)
+    acceptor.open(ListenerOptions(addresses=NETWORKS.parse("10.0.0.0/8")))
+    acceptor.accept()
+    one = await connect(Address.parse(acceptor.bound), LinkOptions())
+    await until(lambda: acceptor.counts["address-refused"])
+    assert await asyncio.get_running_loop().sock_recv(one, 1) == b"" and not owner.inside
+    acceptor.close()
+    one.close()
 
 
 async def test_the_file_of_somebody_else_stays(kit, tmp_path):

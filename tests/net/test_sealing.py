@@ -13,6 +13,8 @@ from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sealing import SealedQueue, opened
 from ccproxy.net.sender import Sender
 from ccproxy.net.stream import Stream
+from ccproxy.wire.zmtp.curve import CurveSeal, SessionKeys
+from ccproxy.wire.zmtp.curve_keys import KeyPair
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -25,6 +27,13 @@ class Doubling:
     def seal(self, data):
         units = [bytes(data[at : at + 7]) for at in range(0, len(data), 7)]
         return [(bytes(byte for one in unit for byte in (one, one)), len(unit)) for unit in units]
+
+    @property
+    def held(self):
+        return len(self.rest)
+
+    def taken(self, data, count):
+        return 0
 
     def open(self, data):
         data = self.rest + data
@@ -136,3 +145,19 @@ async def test_a_stream_opens_what_comes_and_seals_what_goes(kit, pair, until, b
         return
     await until(lambda: owner.data == b"ab")
     stream.close("end")
+
+
+def test_what_the_kernel_has_of_a_long_piece_is_not_sent_again():
+    """A link that is cut in the middle of a sealed run sends only what had not left as a whole."""
+    session = SessionKeys(KeyPair.of(bytes(32)), KeyPair.of(bytes(range(32))).public, 2, 1)
+    queue = SealedQueue(CurveSeal(session, as_server=False))
+    run = b"".join(pack([b"", b"type", b"x" * size]) for size in (10, 300, 20))
+    first = len(pack([b"", b"type", b"x" * 10]))
+    queue.add(run, counted=True)
+    size = len(queue.peek(1)[0])
+    assert queue.advance(size // 2) == 0
+    assert queue.settle() == first and not queue
+    queue.add(run, counted=True)
+    assert queue.advance(size - 1) == 0
+    assert queue.settle() == len(run) - len(pack([b"", b"type", b"x" * 20]))
+    assert queue.settle() == 0

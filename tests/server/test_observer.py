@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy import Forward, Handler, LinkOptions, kinds, option
 from ccproxy.config.address import Address
-from ccproxy.config.links import ListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import HandlerPlan, ListenerPlan, Plan, RoutePlan
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.outbox import Limits, Outbox
@@ -46,7 +46,7 @@ def plan(*kinds_):
     [port] = free_ports(1)
     address = f"tcp://127.0.0.1:{port}"
     listener = ListenerPlan(
-        "ccserver", "cc", Plugins().protocol("cc"), address, ListenerOptions(), 1
+        "ccserver", "cc", Plugins().protocol("cc"), address, ZmtpListenerOptions(), 1
     )
     plans = tuple(
         HandlerPlan(f"h:{kind.__name__.lower()}", "word", kind, kind.Options(), 1)

@@ -21,17 +21,17 @@ from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.net.input_account import InputAccount
 from ccproxy.net.reading import FAIR_READ, SMALLEST_READ, SocketReading
-from ccproxy.net.sealing import opened
 from ccproxy.net.sender import CLOSED, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
+from ccproxy.net.zmtp.opening import Opening
 from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink, SubscriptionSink
 from ccproxy.wire.seal import Seal
-from ccproxy.wire.zmtp import Failed, Handshake, Peer, Ready, Transmit, ZmtpError
+from ccproxy.wire.zmtp import Handshake, Peer, ZmtpError
 from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
+from ccproxy.wire.zmtp.mechanism import Credential
 
-CLOSED_EARLY = "closed by the peer before its READY, often a wrong socket type or mechanism"
 HANDLERS_TIME = 0.004
 """Seconds for which handlers may take messages of one peer before the loop serves other peers."""
 GATHER = 32 * 1024
@@ -52,9 +52,9 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_begun", "_feed", "_gather", "_handshake", "_input", "_loop", "_memory", "_no_reading",
+        "_begun", "_feed", "_gather", "_input", "_loop", "_memory", "_no_reading", "_opening",
         "_owner", "_pace", "_passed", "_paused", "_commands", "_reading", "_rest", "_seal",
-        "_sender", "_sock", "_timer", "_config", "closed", "name", "refused",
+        "_sender", "_sock", "_config", "closed", "credential", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,8 @@ class Connection:
     ) -> None:
         self.name = name
         self.closed = False
+        self.credential: Credential | None = None
+        """What the peer has proven."""
         self.refused = 0
         """Bytes of the message that the peer has refused so often that it was set aside."""
         self._sock = sock
@@ -75,10 +77,9 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._reading = SocketReading(sock, self._readable)
         self._sender = Sender(sock, config.flush_queue, self.close, self._unwritable)
-        self._handshake: Handshake | None = handshake
+        self._opening: Opening | None = Opening(handshake, self, self._sender, config)
         self._feed: MessageSink | None = None
         self._commands: CommandHandler | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._gather: Gather | None = None
         self._begun = 0.0
         self._memory = config.memory
@@ -96,11 +97,9 @@ class Connection:
 
     def open(self) -> None:
         """Start the handshake on a connected socket."""
-        assert self._handshake is not None
-        self._reading.start()
-        seconds = self._config.options.handshake_timeout
-        self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
-        self._sender.command(self._handshake.start())
+        assert self._opening is not None
+        self.read(True)
+        self._opening.start()
 
     def use(self, feed: MessageSink, outbox: Outbox) -> None:
         """Set the sink of this peer's messages, and the outbox of the messages for it."""
@@ -125,6 +124,13 @@ class Connection:
             self._no_reading = True
             self._reading.stop()
 
+    def read(self, yes: bool) -> None:
+        """Read, unless `stop_reading` was called, or do not for a time."""
+        if not yes:
+            self._reading.stop()
+        elif not self._no_reading:
+            self._reading.start()
+
     def half_close(self) -> None:
         """Send nothing more and tell the peer so; what it has sent is read to its end."""
         if self.closed or self._sender.closed:
@@ -145,8 +151,8 @@ class Connection:
     def release(self, reason: str) -> socket.socket:
         """As `close`, but the socket stays open and is returned; the caller must close it."""
         self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._opening is not None:
+            self._opening.stop()
         if self._commands is not None:
             self._commands.stop()
         self._reading.close()
@@ -172,20 +178,17 @@ class Connection:
             return
         broken = self._sender.connection_error()
         size, full = len(data), len(data) == most
-        if self._seal is not None:
-            data = opened(self._seal, data, self.close)
-            if self.closed:
-                return
-        if self._handshake is not None:
-            self._greet(self._handshake, data)
+        begun = perf_counter()
+        if self._opening is not None:
+            self._opening.receive(data)
         else:
             assert self._commands is not None
             self._commands.heard()
-            self._traffic(data)
+            self._traffic(data if self._seal is None else self._unsealed(self._seal, data))
         if size >= SMALLEST_READ:
-            self._reading.timed(size, perf_counter() - self._begun)
+            self._reading.timed(size, perf_counter() - begun)
         if (size < FAIR_READ or self._reading.short) and not self.closed:
-            self._reading.account(size, bool(self._rest or self._gather or self._handshake))
+            self._reading.account(size, self._opening is not None or self._held() > 0)
         if broken and full:
             self._loop.call_soon(self._readable)
         elif broken and not self._paused:
@@ -196,29 +199,13 @@ class Connection:
         if not self._paused and not self._no_reading:
             self._loop.call_soon(self._readable)
 
-    def _greet(self, handshake: Handshake, data: bytes) -> None:
-        for event in handshake.receive(data):
-            if isinstance(event, Transmit):
-                self._sender.command(event.data)
-            elif isinstance(event, Failed):
-                self._sender.command(event.transmit)
-                self.close(event.reason)
-            elif isinstance(event, Ready):
-                self._ready(event.peer)
-            if self.closed:
-                return
-        if self._handshake is None and handshake.rest:
-            rest = handshake.rest
-            self._traffic(rest if self._seal is None else opened(self._seal, rest, self.close))
-
-    def _ready(self, peer: Peer) -> None:
-        seal = self._handshake.seal if self._handshake is not None else None
-        self._handshake = None
+    def opened(self, peer: Peer, seal: Seal | None, rest: bytes) -> None:
+        """The handshake is done: messages follow."""
+        self._opening = None
+        self.credential = peer.credential
         if seal is not None:
             self._seal = seal
             self._sender.protect(seal)
-        if self._timer is not None:
-            self._timer.cancel()
         refusal = self._owner.ready(self, peer)
         if refusal:
             self.close(refusal)
@@ -228,10 +215,23 @@ class Connection:
         self._commands = CommandHandler(heartbeat, self._sender, self.close, self._ended)
         if isinstance(self._feed, SubscriptionSink):
             self._commands.subscriptions = self._feed
+        if rest:
+            self._traffic(rest if seal is None else self._unsealed(seal, rest))
+
+    def _unsealed(self, seal: Seal, data: bytes) -> bytes:
+        """The plain bytes of a read; b"" if they end the connection."""
+        try:
+            return seal.open(data)
+        except MessageTooBig:
+            self._refuse_size()
+        except ValueError as error:
+            self.close(f"cannot be opened: {error}")
+        return b""
 
     def _held(self) -> int:
         """Bytes of messages that are read and not passed on."""
-        return len(self._rest) + (0 if self._gather is None else self._gather.size)
+        sealed = 0 if self._seal is None else self._seal.held
+        return sealed + len(self._rest) + (0 if self._gather is None else self._gather.size)
 
     def tired(self) -> bool:
         """True if handlers have had this peer's messages for long enough in this turn."""
@@ -249,8 +249,8 @@ class Connection:
             raise
         if self._memory.pressed is not None:
             self._input.yield_to()
-        if not self.closed and (self._rest or self._gather is not None or self._input.held):
-            self._input.count(self._held())
+        if not self.closed and ((held := self._held()) or self._input.held):
+            self._input.count(held)
 
     def _deal(self, data: bytes) -> None:
         """Take the messages of a read; a loop, as many of them may need a step of their own."""
@@ -363,8 +363,7 @@ class Connection:
 
     def _hung_up(self) -> None:
         """Nothing more comes. The end was in order unless a write has failed by a reset."""
-        early = self._handshake is not None and self._handshake.waiting_for == "command"
-        reason = CLOSED_EARLY if early else CLOSED
+        reason = CLOSED if self._opening is None else self._opening.meaning_of_end
         if self._sender.connection_error() in (0, errno.EPIPE):
             self._ended(reason)
         else:
@@ -388,9 +387,6 @@ class Connection:
         That is likely after an end in order, and seldom so after a reset (`resets` = 1).
         """
         if self.outbox is not None and not self.closed:
+            self._sender.settle()
             self.refused = self.outbox.refuse(resets)
         self.close(reason)
-
-    def _too_slow(self, seconds: float) -> None:
-        waiting = self._handshake.waiting_for if self._handshake is not None else "nothing"
-        self.close(f"no handshake within {seconds:g} s, still waiting for {waiting}")

@@ -9,10 +9,15 @@ import itertools
 from typing import Protocol
 
 from ccproxy.wire.zmtp import generated_identity
+from ccproxy.wire.zmtp.mechanism import Credential
 
 
 class Holder(Protocol):
     """A peer that holds an identity."""
+
+    @property
+    def credential(self) -> Credential | None:
+        """What it has proven."""
 
     def close(self, reason: str) -> None:
         """Close the peer, so that its identity is free."""

@@ -24,9 +24,12 @@ from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully, connect
 from ccproxy.net.zmtp.connection import Connection
 from ccproxy.net.zmtp.role import ConnectionConfig, LinkRole, MessageSink
+from ccproxy.net.zmtp.security import link_mechanism
 from ccproxy.wire.zmtp import Handshake, Peer
+from ccproxy.wire.zmtp.mechanism import Mechanism
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
+WRONG_KEY = "wrong-key"
 STOPS = "the server stops"
 STEADY_AFTER = 1.0
 """A connection that lasted this many seconds resets the growing pauses between attempts."""
@@ -58,6 +61,7 @@ class OutgoingLink:
         self._kit = kit
         self._identity = kit.identities.next()
         self._connection: Connection | None = None
+        self._handshake: Handshake | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
         kit.descriptors.links += 1
@@ -91,11 +95,16 @@ class OutgoingLink:
         self.name = self.outbox.name = name
 
     def reconfigure(self, options: LinkOptions) -> None:
-        """Use new options: limits hold at once, the others from the next connection on."""
-        if options != self.options:
+        """Use new options: limits hold at once, the others from the next connection on.
+
+        Other keys begin a new connection: the present one has proven something else.
+        """
+        before, self.options = self.options, options
+        if options != before:
             self._backoff = _backoff(options)
-        self.options = options
         self.outbox.reconfigure(options.limits)
+        if options.proof != before.proof and self._connection is not None:
+            self._connection.close("the link has other keys now")
 
     async def close(self, linger: float) -> None:
         """Send for at most `linger` seconds what waits, then close and drop the rest."""
@@ -134,9 +143,10 @@ class OutgoingLink:
     def closed(self, connection: Connection, reason: str) -> None:
         """Note that the connection is over; `_run` makes the next attempt."""
         was_up = connection.outbox is not None
+        failed = WRONG_KEY if self._handshake and self._handshake.proving else REFUSED
         if was_up:
             self._tell(self.role.left)
-        self._become(CONNECTING if was_up else REFUSED, reason)
+        self._become(CONNECTING if was_up else failed, reason)
         self._connection = None
         self._over.set()
         if was_up:
@@ -176,11 +186,12 @@ class OutgoingLink:
         while True:
             self._over.clear()
             try:
+                mechanism = link_mechanism(self.options)
                 sock = await connect(self._address, self.options)
             except OSError as error:
-                self._refused(error.strerror or str(error))
+                self._refused(error.strerror or str(error), REFUSED)
             else:
-                self._open(sock)
+                self._open(sock, mechanism or self.role.mechanism())
                 begun = loop.time()
                 await self._over.wait()
                 if self.state == CONNECTING:
@@ -188,19 +199,21 @@ class OutgoingLink:
                     if loop.time() - begun > STEADY_AFTER:
                         self._backoff.reset()
                 else:
-                    self._refused(self.reason)
+                    self._refused(self.reason, self.state)
             await asyncio.sleep(self._backoff.next())
 
-    def _open(self, sock: socket.socket) -> None:
+    def _open(self, sock: socket.socket, mechanism: Mechanism) -> None:
         kit = self._kit
-        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big, kit.memory)
+        config = ConnectionConfig(
+            kit.flush_queue, self.options, kit.switch.too_big, kit.memory, kit.handshakes
+        )
         role = self.role
-        handshake = Handshake(role.socket, role.identity, role.mechanism())
-        self._connection = Connection(sock, self.address, handshake, self, config)
+        self._handshake = Handshake(role.socket, role.identity, mechanism)
+        self._connection = Connection(sock, self.address, self._handshake, self, config)
         self._connection.open()
 
-    def _refused(self, reason: str) -> None:
-        self._become(REFUSED, reason)
+    def _refused(self, reason: str, state: str) -> None:
+        self._become(state, reason)
         self._kit.log.often(
             f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,
             self.address, reason,

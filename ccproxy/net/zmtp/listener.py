@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from ccproxy.config.address import Address
+from ccproxy.config.keys import KeyFault
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.pace import FAULTS, IDLE
+from ccproxy.core.rights import PeerAccess
 from ccproxy.core.runs import MessageSource
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.sender import CLOSED
@@ -26,7 +29,9 @@ from ccproxy.net.sweep import Sweep
 from ccproxy.net.zmtp.connection import Connection
 from ccproxy.net.zmtp.identities import Holder
 from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole
+from ccproxy.net.zmtp.security import ListenerSecurity
 from ccproxy.wire.zmtp import Handshake, Peer
+from ccproxy.wire.zmtp.mechanism import Credential
 
 ROUTER = ListenerRole()
 """The role of listeners of CC messages."""
@@ -60,6 +65,8 @@ class ZmtpListener:
             self._holders = {}
         self._reading: asyncio.Task[None] | None = None
         self._sweep = Sweep(lambda: self.connections, self._look)
+        self._security = ListenerSecurity(self.options, kit.switch.access)
+        self._proven: dict[Connection, tuple[Credential | None, PeerAccess]] = {}
 
     @property
     def calls(self) -> int:
@@ -95,13 +102,31 @@ class ZmtpListener:
         await asyncio.gather(*partings)
 
     def reconfigure(self, options: ZmtpListenerOptions) -> None:
-        """Use new options: limits hold at once, the others for the connections to come."""
+        """Use new options: limits hold at once, the others for the connections to come.
+
+        Keys and users are read again, and peers that have lost theirs are closed.
+        """
         self.options = options
         self.acceptor.reconfigure(options)
         self.role.reconfigured(options)
         for connection in self.connections:
             if connection.outbox is not None:
                 connection.outbox.reconfigure(options.limits)
+        try:
+            self._security.reread(options)
+        except KeyFault as fault:
+            self._kit.log.error("keys stay as they were listener=%s: %s", self.name, fault.strerror)
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Give each peer the rights that it has now, or close it."""
+        for connection, (credential, access) in list(self._proven.items()):
+            if lost := self._security.admit(credential):
+                connection.close(lost)
+                continue
+            access.become(self._security.access(credential))
+            if connection.outbox is not None:
+                connection.outbox.owner = self._security.owner(credential)
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all peers, and one that sums up those of peers gone."""
@@ -129,12 +154,17 @@ class ZmtpListener:
         """Give a peer its identity, outbox and ingress; a reason if it is refused."""
         identities, role = self._kit.identities, self.role
         name = peer.identity or identities.next()
-        if name in self._holders and not self._hand_over(name):
+        if name in self._holders and not self._hand_over(name, peer.credential):
             self.counts["duplicate-identity"] += 1
             return f"identity {name!r} is connected already"
+        # A reload may have taken the key while the handshake was under way.
+        if lost := self._security.admit(peer.credential):
+            return lost
+        access = self._identify(connection, peer.credential)
         identity = identities.next() if role.own_identities else name
         peer_name = f"{self.name} {connection.name}"
         box = Outbox(peer_name, self.options.limits, memory=self._kit.memory)
+        box.owner = self._security.owner(peer.credential)
         if (replies := role.replies(box)) is not None:
             self._kit.switch.peers[identity] = replies
         self._holders[name] = connection
@@ -142,16 +172,32 @@ class ZmtpListener:
         self.acceptor.spoke(connection)
         self.counts["peers"] += 1
         self._tell(role.joined, identity, box)
-        source = MessageSource(identity, connection.name, self.name, name, peer.version)
+        source = MessageSource(identity, connection.name, self.name, name, peer.version, access)
         limits = self.options.frame_limits
         ingress = role.ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
+    def _identify(self, connection: Connection, credential: Credential | None) -> PeerAccess:
+        """Name the peer by what it has proven; what it may do."""
+        access = self._security.access(credential)
+        self._proven[connection] = credential, access
+        if credential is not None:
+            self._kit.handshakes.succeeded(connection.name)
+            name, kind, value = self._security.owner(credential)
+            self._kit.log.debug(
+                "proven listener=%s peer=%s name=%s %s=%s",
+                self.name, connection.name, name, kind, value,
+            )  # fmt: skip
+            if name:
+                connection.name = f"{name}@{connection.name}"
+        return access
+
     def closed(self, connection: Connection, reason: str) -> None:
         """Forget a peer; what waited for it is gone."""
         known = self.connections.pop(connection)
+        self._proven.pop(connection, None)
         self.acceptor.left(connection)
         if known is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
@@ -174,10 +220,15 @@ class ZmtpListener:
         """Call the owner of the role; its exception harms no peer."""
         self._kit.call_plugin(self.name, "(peer)", partial(call, identity, box))
 
-    def _hand_over(self, name: bytes) -> bool:
-        """Close the peer that has this identity, at any listener, if the options say so."""
+    def _hand_over(self, name: bytes, credential: Credential | None) -> bool:
+        """Close the peer that has this identity, at any listener, if the options say so.
+
+        Where keys are proven it must have the same one, or it would get the answers for another.
+        """
         holder = self._holders.get(name)
         if self.options.identity_conflict != "handover" or holder is None:
+            return False
+        if holder.credential != credential:
             return False
         self.counts["handed-over"] += 1
         holder.close("its identity was taken over by a new connection")
@@ -188,8 +239,13 @@ class ZmtpListener:
     def accepted(self, sock: socket.socket, peer: str) -> Connection:
         """Begin the handshake."""
         kit = self._kit
-        config = ConnectionConfig(kit.flush_queue, self.options, kit.switch.too_big, kit.memory)
-        handshake = Handshake(self.role.socket, mechanism=self.role.mechanism())
+        config = ConnectionConfig(
+            kit.flush_queue, self.options, kit.switch.too_big, kit.memory, kit.handshakes
+        )
+        mechanism = self._security.mechanism()
+        if mechanism is not None:
+            config = replace(config, pause=kit.handshakes.pause)
+        handshake = Handshake(self.role.socket, mechanism=mechanism or self.role.mechanism())
         connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None
         connection.open()

@@ -19,6 +19,7 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.stops import COMMAND
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.zmtp.handshakes import Handshakes
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.mechanism import Mechanism, Null
 
@@ -104,15 +105,26 @@ class LinkRole:
     stopped: Callable[[], None] = _done
 
 
+def _at_once(peer: str) -> float:
+    """No pause before a peer that failed is closed."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
     """What a connection is given: the flush queue, its options, a call for the ledger, and the
-    account of memory."""
+    account of memory.
+
+    `handshakes` does the work of its handshake, and `pause` gives the seconds that a peer which
+    fails it has to wait for its end.
+    """
 
     flush_queue: FlushQueue
     options: LinkOptions | ZmtpListenerOptions
     too_big: Callable[[], None]
     memory: Memory = field(default_factory=Memory)
+    handshakes: Handshakes = field(default_factory=Handshakes)
+    pause: Callable[[str], float] = _at_once
 
 
 class NoMessages:

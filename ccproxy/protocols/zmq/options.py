@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ccproxy.config import kinds
+from ccproxy.config import kinds, security
 from ccproxy.config.links import LinkOptions, SocketOptions, ZmtpListenerOptions
 from ccproxy.config.options import option
 
@@ -14,7 +14,7 @@ SOCKETS = (*SUBSCRIBING, "pull", "router", "rep")
 SAME = (
     *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
     "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "reconnect",
-    "reconnect_max",
+    "reconnect_max", "curve_server", "curve_secret", "plain_user", "plain_password_file",
 )  # fmt: skip
 """Options that mean the same for accepted peers and for dialled ones."""
 
@@ -43,10 +43,18 @@ class ZmqListenerOptions(ZmtpListenerOptions):
         kinds.duration("ms", least=0.001), default=5.0,
         help="with connect: longest wait between two attempts",
     )  # fmt: skip
+    curve_server: str = security.curve_server()
+    plain_user: str = security.plain_user()
+    plain_password_file: str = security.plain_password_file()
     subscribe: tuple[str, ...] | None = option(
         kinds.list_of(kinds.text), default=None,
         help="prefixes to ask publishers for, instead of what the destinations want",
     )  # fmt: skip
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """The links of `connect`, or the listener."""
+        return (self.link,) if self.connect else (self,)
 
     @property
     def link(self) -> LinkOptions:

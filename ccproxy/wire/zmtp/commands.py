@@ -16,6 +16,8 @@ CONTEXT_MAX = 16
 TTL_MAX = 0xFFFF
 SUBSCRIPTIONS = {b"SUBSCRIBE": True, b"CANCEL": False}
 """Commands that only the sockets PUB and XPUB understand."""
+PLAIN_ERROR = b"^RROR"
+"""How an ERROR of libzmq's PLAIN server begins: its source has "\\x5ERROR", and C reads \\x5E."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def parse(frame_body: bytes) -> Command:
 
     A context over 16 bytes is shortened, as in libzmq.
     """
+    if frame_body.startswith(PLAIN_ERROR):
+        frame_body = b"\x05ERROR" + frame_body[len(PLAIN_ERROR) :]
     name, body = split(frame_body)
     if name == b"PING":
         if len(body) < 2:

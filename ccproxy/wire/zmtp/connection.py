@@ -14,6 +14,7 @@ from ccproxy.wire.zmtp.commands import Command, Ping, parse_frame, pong
 from ccproxy.wire.zmtp.frames import COMMAND, pack, unpack
 from ccproxy.wire.zmtp.gather import Gather
 from ccproxy.wire.zmtp.handshake import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
+from ccproxy.wire.zmtp.mechanism import Work
 
 MAX_MESSAGE = 64 * 1024 * 1024
 MAX_FRAMES = 10_000
@@ -68,6 +69,8 @@ class WireConnection:
 
     def _open(self, data: bytes) -> list[ConnectionEvent]:
         events: list[ConnectionEvent] = list(self._handshake.receive(data))
+        while events and isinstance(work := events[-1], Work):
+            events[-1:] = self._handshake.resume(work.run)
         if events and isinstance(events[-1], Ready):
             self.peer = events[-1].peer
             self._seal = self._handshake.seal

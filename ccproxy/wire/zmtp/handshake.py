@@ -20,7 +20,7 @@ from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import greeting
 from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Ping, Pong, error, parse
 from ccproxy.wire.zmtp.frames import COMMAND, LONG, ZmtpError, frame, span
-from ccproxy.wire.zmtp.mechanism import Mechanism, MechanismStep, Null
+from ccproxy.wire.zmtp.mechanism import Credential, Mechanism, MechanismStep, Null, Work
 from ccproxy.wire.zmtp.metadata import Properties, encode
 from ccproxy.wire.zmtp.sockets import (
     COMPATIBLE,
@@ -47,6 +47,8 @@ class Peer:
     mechanism: bytes = b"NULL"
     properties: Properties = field(default_factory=Properties, hash=False)
     """All properties of its READY; empty for ZMTP 2.0 and 1.0."""
+    credential: Credential | None = None
+    """Who it is, if the mechanism has proven that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Failed:
     transmit: bytes = b""
 
 
-HandshakeEvent = Transmit | Ready | Failed
+HandshakeEvent = Transmit | Work | Ready | Failed
+"""Of `Work` the caller gives the outcome to `Handshake.resume`; nothing is read until then."""
 
 
 class Handshake:
@@ -100,6 +103,9 @@ class Handshake:
         self._version = (0, 0)
         self._peer_socket_type = b""
         self._tells_errors = False
+        self.proving = False
+        """True from the greetings on until the mechanism has proven that the keys or the password
+        are right, and after a failure of that."""
         self._translation: Seal | None = None
 
     @property
@@ -111,6 +117,17 @@ class Handshake:
     def waiting_for(self) -> str:
         """What the peer has not sent yet, for the log line about a handshake that took too long."""
         return self._stage.__name__.strip("_").replace("_", " ") if self._stage else ""
+
+    @property
+    def hint(self) -> str:
+        """Why the peer may have ended the connection in the middle of the commands; or empty."""
+        at_commands = self._stage is not None and self._version >= (3, 0)
+        return self._mechanism.hint if at_commands else ""
+
+    @property
+    def working(self) -> bool:
+        """True from `Work` on until `resume`: bytes of the peer are not looked at."""
+        return self._stage == self._work
 
     @property
     def seal(self) -> Seal | None:
@@ -129,6 +146,20 @@ class Handshake:
         if self._stage is None:
             return []
         self._buffer += data
+        return self._go_on()
+
+    def resume(self, outcome: Callable[[], MechanismStep]) -> list[HandshakeEvent]:
+        """Go on with what `run` of a `Work` returns, or raises; ignored after Failed."""
+        if self._stage is None:
+            return []
+        self._stage = self._command
+        try:
+            self._take(outcome())
+        except ZmtpError as problem:
+            self._fail(str(problem))
+        return self._go_on()
+
+    def _go_on(self) -> list[HandshakeEvent]:
         try:
             while self._stage is not None and self._stage():
                 pass
@@ -136,6 +167,9 @@ class Handshake:
             self._fail(str(problem))
         events, self._events = self._events, []
         return events
+
+    def _work(self) -> bool:
+        return False
 
     def _signature(self) -> bool:
         versioned = greeting.versioned(bytes(self._buffer[:10]))
@@ -181,10 +215,14 @@ class Handshake:
             opening = bytes((NUMBERS[self._socket_type],)) + frame(self._identity)
             self._stage = self._revision_1_socket_type
         else:
-            opening = greeting.closing(self._mechanism.name, self._mechanism.as_server)
+            opening = b"" if self._mechanism.silent else self._closing()
             self._stage = self._greeting
-        self._events.append(Transmit(opening))
+        if opening:
+            self._events.append(Transmit(opening))
         return True
+
+    def _closing(self) -> bytes:
+        return greeting.closing(self._mechanism.name, self._mechanism.as_server)
 
     def _revision_1_socket_type(self) -> bool:
         if len(self._buffer) < 12:
@@ -222,7 +260,10 @@ class Handshake:
             found = name.decode("ascii", "backslashreplace") or "none"
             raise ZmtpError(f"security mechanism {found}; {ours.decode()} expected")
         del self._buffer[: greeting.GREETING_SIZE]
-        self._tells_errors = True
+        if self._mechanism.silent:
+            self._events.append(Transmit(self._closing()))
+        self._tells_errors = not self._mechanism.silent
+        self.proving = ours != Null.name
         self._stage = self._command
         self._take(self._mechanism.start(self._properties))
         return True
@@ -256,13 +297,19 @@ class Handshake:
     def _take(self, step: MechanismStep) -> None:
         if step.transmit:
             self._events.append(Transmit(step.transmit))
+        if step.work is not None:
+            self._events.append(step.work)
+            self._stage = self._work
         if step.metadata is None:
             return
         name = step.metadata.get(b"Socket-Type", b"")
         identity = step.metadata.get(b"Identity", b"")
         check_socket_type(self._socket_type, name)
         check_identity(identity)
-        self._finish(Peer(self._version, name, identity, self._mechanism.name, step.metadata))
+        self.proving = False
+        found = self._mechanism
+        facts = found.name, step.metadata, found.credential
+        self._finish(Peer(self._version, name, identity, *facts))
 
     def _finish(self, peer: Peer) -> None:
         self._stage = None

@@ -53,6 +53,11 @@ class Zmtp1Frames:
         self._left = 0
         """Bytes of the body of the current frame that have not come yet."""
 
+    @property
+    def held(self) -> int:
+        """The bytes of a header that is cut off."""
+        return len(self._header)
+
     def seal(self, data: bytes | memoryview) -> list[tuple[bytes, int]]:
         """Whole messages as ZMTP 1.0 has them, one piece each; ZmtpError for a command."""
         pieces: list[tuple[bytes, int]] = []
@@ -68,6 +73,10 @@ class Zmtp1Frames:
                 pieces.append((b"".join(parts), at - start))
                 parts, start = [], at
         return pieces
+
+    def taken(self, data: bytes | memoryview, count: int) -> int:
+        """Nothing: a piece is one message."""
+        return 0
 
     def open(self, data: bytes) -> bytes:
         """Frames of ZMTP 1.0, cut anywhere, as ZMTP 2.0 has them; ZmtpError for a length of 0."""

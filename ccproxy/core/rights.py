@@ -1,0 +1,57 @@
+"""What a peer with a name may do, as values; `core.access` makes views of the flow table of it.
+
+It must never know what a flow is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What `[allow:NAME]` allows; None = everything."""
+
+    name: str
+    send: tuple[str, ...] | None = None
+    subscribe: tuple[str, ...] | None = None
+    operate: bool = False
+
+    def may_send(self, type: str) -> bool:
+        """True if messages of this type are taken."""
+        return self.send is None or any(fnmatchcase(type, one) for one in self.send)
+
+    def may_subscribe(self, prefix: bytes) -> bool:
+        """True if this subscription is taken: it may want less than what is allowed, not more."""
+        return self.subscribe is None or any(
+            prefix.startswith(one.encode()) for one in self.subscribe
+        )
+
+
+ALL_RIGHTS = Rights("")
+"""Those of peers without a section."""
+
+
+Miss = Callable[[bytes], Any]
+"""Makes the flow of a type that is not in the table."""
+
+
+class PeerAccess:
+    """What one peer may do now; a reload may change it.
+
+    `flows` and `miss` are for `hot.scan`, in the place of those of the whole switch.
+    """
+
+    __slots__ = ("__weakref__", "flows", "miss", "rights")
+
+    def __init__(self, flows: dict[bytes, Any], miss: Miss, rights: Rights = ALL_RIGHTS) -> None:
+        self.flows = flows
+        self.miss = miss
+        self.rights = rights
+
+    def become(self, other: PeerAccess) -> None:
+        """Take over what another one may do; that one is used no more."""
+        self.flows, self.miss, self.rights = other.flows, other.miss, other.rights

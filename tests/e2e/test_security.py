@@ -1,0 +1,97 @@
+"""Two real servers with a link that proves its key, a client of libzmq, and reloads."""
+
+import json
+
+import pytest
+import zmq.auth
+
+from ccproxy.commands.keygen import certificates
+from ccproxy.server.control_client import request
+
+NEAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = local
+[routes]
+* = h:far
+[h:far]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT2
+curve-server = ../keys/far.key
+curve-secret = ../keys/near.key_secret
+reconnect-max = 200 ms
+"""
+FAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT2
+cc-role = remote
+curve-secret = ../keys/far.key_secret
+curve-allow = ../keys/allowed
+control = control.sock
+[routes]
+echo = h:echo
+other = h:echo
+[h:echo]
+handler = echo
+[allow:neighbour]
+curve = KEY
+send = echo.*
+"""
+REQUEST = {"req": "echo.request", "time": 1.5, "hostname": "h", "blob_hash": "", "target": "t"}
+ASK = [b"", b"echo.request", json.dumps(REQUEST).encode(), b""]
+
+
+@pytest.fixture
+def keys(tmp_path):
+    folder = tmp_path / "keys"
+    (folder / "allowed").mkdir(parents=True)
+    for name in ("near", "far"):
+        assert certificates(folder / name) == 0
+    (folder / "near.key").rename(folder / "allowed" / "near.key")
+    return folder
+
+
+def test_keys_on_a_link_between_two_servers(start, keys, fill, dial, until):
+    key, _ = zmq.auth.load_certificate(keys / "allowed" / "near.key")
+    far_text = fill(FAR.replace("KEY", key.decode()))
+    far, near = start(far_text, "far"), start(NEAR, "near")
+    near.wait_for("link up link=h:far")
+    wire = dial("PORT1").greet()
+    wire.send(*ASK)
+    assert wire.message()[1] == b"echo.response"
+    wire.send(b"", b"other.x", b"{}")
+    far.wait_for("not allowed peer=neighbour@127.0.0.1:")
+    peers = request("GET", "/v1/status/peers", (far.directory / "control.sock",), 60).value
+    found = peers["items"][0]
+    assert [found[one] for one in ("name", "proof", "key")] == ["neighbour", "curve", key.decode()]
+
+    far.reload(far_text.replace("send = echo.*", "send = echo.*, other.*"))
+    wire.send(*ASK)
+    assert wire.message()[1] == b"echo.response"
+    assert near.count("link down") == 0
+
+    (keys / "allowed" / "near.key").rename(keys / "near.key")
+    far.reload(far_text)
+    near.wait_for("our key is not allowed there")
+    (keys / "near.key").rename(keys / "allowed" / "near.key")
+    far.reload(far_text)
+    near.wait_for_count("link up link=h:far", 2)
+    wire.send(*ASK)
+    assert wire.message()[1] == b"echo.response"
+
+
+def test_a_secret_that_others_can_read_and_an_exposed_listener(start, keys):
+    (keys / "far.key_secret").chmod(0o640)
+    text = FAR.replace("KEY", "HelloWorld" * 4).replace("127.0.0.1:PORT2", "*:PORT2")
+    server = start(text, ready=False)
+    assert server.process.wait(60) == 78
+    server.wait_for("can be read by others (mode 640); chmod 600 ../keys/far.key_secret")
+
+
+def test_an_exposed_listener_starts_with_a_warning(start):
+    text = "[ccserver]\ncc-socket = tcp://0.0.0.0:PORT1\ncc-role = local\nOPEN\n[routes]\n"
+    server = start(text.replace("OPEN", ""))
+    server.wait_for("everybody who reaches tcp://0.0.0.0:")
+    server.stop()
+    server = start(text.replace("OPEN", "open = yes"), "open")
+    assert not server.count("everybody")
