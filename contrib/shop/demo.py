@@ -158,7 +158,9 @@ def play(mesh: Mesh, options: argparse.Namespace) -> int:
     """Open the shop, run the demo, close the shop."""
     mesh.start()
     until(lambda: mesh.running("web"), "the shop is open")
-    demo = Demo(mesh, Traffic(mesh.front, options.users, options.rate), options.requests)
+    demo = Demo(
+        mesh, Traffic(*mesh.fronts, users=options.users, rate=options.rate), options.requests
+    )
     try:
         demo.run()
     finally:

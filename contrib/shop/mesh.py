@@ -103,6 +103,7 @@ class Mesh:
         timers: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.directory = directory
+        self._web = web
         pid = os.getpid()
         self.nodes = [
             f"127.{pid >> 7 & 127 | 64}.{pid & 127 | 64}.{one + 1}" for one in range(nodes)
@@ -123,9 +124,9 @@ class Mesh:
             one.start()
 
     @property
-    def front(self) -> tuple[str, int]:
+    def fronts(self) -> list[tuple[str, int]]:
         """Where users find the gateway."""
-        return self.nodes[0], HTTP
+        return [(self.nodes[one], HTTP) for one in self._web]
 
     def ask(self, verb: str, **fields: Any) -> Row:
         """Ask the Manager as `ccserver mesh` does; RuntimeError with what it refuses."""
@@ -210,7 +211,7 @@ class Mesh:
         repository = repository.replace("= python3 contrib", f"= {sys.executable} {ROOT}/contrib")
         repository = repository.replace("=/tmp/", f"={self.directory}/")
         if not web:
-            repository = re.sub(r"(?s)\[program web\].*?\n\n", "", repository)
+            repository = re.sub(r"(?s)\[program web[@2]*\].*?\n\n", "", repository)
         (folder / "shop.repo.ini").write_text(repository)
         text = (CONF / "agent.ini").read_text("utf-8")
         text = text.replace("22672", str(ports[0])).replace("22673", str(ports[1]))

@@ -1,8 +1,9 @@
 """Users of the shop: steady traffic on the gateway, and what they saw of it.
 
-Each user has one connection, sends a request, waits for the answer, and sends the next one when it
-is due. A request that gets no answer, or another one than expected, is a failure; none is sent
-twice.
+Each user has one connection, or one for each request with `each`, sends a request, waits for the
+answer, and sends the next one when it is due. Users know all addresses of the gateway: who is
+refused a connection tries the next one. A request that gets no answer, or another one than
+expected, is a failure; none is sent twice.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 ANSWER_TIMEOUT = 60.0
@@ -38,10 +40,13 @@ class Phase:
 class Traffic:
     """`users` at the same time, `rate` requests a second in all; in a thread of its own."""
 
-    def __init__(self, front: tuple[str, int], users: int = 8, rate: float = 300.0) -> None:
+    def __init__(
+        self, *fronts: tuple[str, int], users: int = 8, rate: float = 300.0, each: bool = False
+    ) -> None:
         self.phases: list[Phase] = []
         self.placed: set[str] = set()
-        self._front = front
+        self._fronts = fronts
+        self._each = each
         self._users = users
         self._gap = users / rate
         self._end = threading.Event()
@@ -93,16 +98,22 @@ class Traffic:
             failure = ""
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT):
-                    streams = streams or await asyncio.open_connection(*self._front)
+                    streams = streams or await self._connect()
                     failure, last = await self._ask(streams, number, count)
             except (OSError, EOFError, TimeoutError) as error:
                 failure, last = f"{type(error).__name__} {error}", True
             self._count(time.monotonic() - began, failure)
-            if last and streams is not None:
+            if (last or self._each) and streams is not None:
                 streams[1].close()
                 streams = None
         if streams is not None:
             streams[1].close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        for front in self._fronts[:-1]:
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection(*front)
+        return await asyncio.open_connection(*self._fronts[-1])
 
     def _count(self, took: float, failure: str) -> None:
         seen = self.phases[-1]

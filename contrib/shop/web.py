@@ -7,14 +7,17 @@
     GET  /health                          this gateway
 
 It keeps nothing. A request whose session breaks is sent again, which is safe because no request
-changes anything twice.
+changes anything twice. When it is to end, another gateway accepts users already: it takes whoever
+has connected by then, stops listening, answers the first request of each of them, and ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 import h11
@@ -38,20 +41,23 @@ class Gateway:
         self.users: set[asyncio.Task[None]] = set()
         self.idle: set[asyncio.StreamWriter] = set()
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, user: socket.socket) -> None:
         """A user has connected."""
-        task = asyncio.get_running_loop().create_task(self.serve(reader, writer))
+        task = asyncio.get_running_loop().create_task(self.serve(user))
         self.users.add(task)
         task.add_done_callback(self.users.discard)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a user."""
-        connection = h11.Connection(h11.SERVER)
+    async def serve(self, user: socket.socket) -> None:
+        """One connection of a user; its first request is answered in any case."""
+        reader, writer = await asyncio.open_connection(sock=user)
+        connection, first = h11.Connection(h11.SERVER), True
         with suppress(OSError, h11.RemoteProtocolError):
-            while connection.our_state is h11.IDLE and not self.service.stopping:
-                self.idle.add(writer)
+            while connection.our_state is h11.IDLE and (first or not self.service.stopping):
+                if not first:
+                    self.idle.add(writer)
                 request, body = await receive(connection, reader)
                 self.idle.discard(writer)
+                first = False
                 if request is None:
                     break
                 status, answer = await self.answer(request, body)
@@ -89,11 +95,38 @@ class Gateway:
         return 404, {"error": f"nothing at {path}"}
 
     async def close(self) -> None:
-        """Close idle connections, and wait for the answers under way, which end theirs."""
+        """Close connections that wait for a further request, and wait for the answers under way,
+        which end theirs."""
         for writer in self.idle:
             writer.close()
         if self.users:
             await asyncio.wait(self.users, timeout=SHUTDOWN_TIMEOUT)
+
+
+def listen(address: str, port: int, accept: Callable[[socket.socket], None]) -> Callable[[], None]:
+    """Accept users from now on; what is returned stops it.
+
+    The end of a listening socket resets connections that the system has accepted already and the
+    program has not, so they are taken first. `asyncio.Server` does not do that.
+    """
+    loop = asyncio.get_running_loop()
+    listener = socket.create_server((address, port), backlog=100)
+    listener.setblocking(False)
+
+    def ready() -> None:
+        with suppress(BlockingIOError):
+            while True:
+                user, _ = listener.accept()
+                user.setblocking(False)
+                accept(user)
+
+    def stop() -> None:
+        loop.remove_reader(listener)
+        ready()
+        listener.close()
+
+    loop.add_reader(listener, ready)
+    return stop
 
 
 async def receive(
@@ -131,9 +164,9 @@ async def main() -> None:
     async with Service() as service:
         gateway = Gateway(service)
         place = service.configuration
-        server = await asyncio.start_server(gateway.accept, place.address, place.port("http"))
+        stop = listen(place.address, place.port("http"), gateway.accept)
         await service.wait()
-        server.close()
+        stop()
         await gateway.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 SHOP = Path(__file__).parents[2] / "contrib" / "shop"
 sys.path.insert(0, str(SHOP))
+import gateways  # noqa: E402
 import kernel  # noqa: E402
 from mesh import Mesh, until  # noqa: E402
 from traffic import Traffic  # noqa: E402
@@ -37,7 +38,7 @@ def mesh(tmp_path):
 @pytest.fixture
 def traffic(mesh):
     """Users; no request of theirs may fail."""
-    made = Traffic(mesh.front, users=4, rate=100.0)
+    made = Traffic(*mesh.fronts, users=4, rate=100.0)
     made.start("test")
     until(lambda: mesh.running("orders") and made.total.requests > 50, "everything runs")
     yield made
@@ -88,6 +89,23 @@ def test_drain_and_update(mesh, traffic):
     until(lambda: truth(mesh), "the view is true")
     traffic.stop()
     closed(mesh)
+
+
+def test_a_gateway_is_moved_drained_and_updated_under_users_that_connect_for_each_request(tmp_path):
+    mesh = Mesh(tmp_path, web=(0, 1), timers={"update-watch": "200 ms"})
+    traffic = Traffic(*mesh.fronts, users=4, rate=150.0, each=True)
+    try:
+        mesh.start()
+        until(lambda: mesh.running("web"), "the shop is open")
+        traffic.start("test")
+        more(traffic, 50)
+        gateways.rounds(mesh, traffic, 2)
+        more(traffic, 50)
+    finally:
+        if traffic.phases:
+            traffic.stop()
+        mesh.stop()
+    assert not traffic.total.failures
 
 
 @pytest.mark.parametrize("service", ["orders", "catalog", "store"])
