@@ -65,6 +65,7 @@ SHORT_MODULES = {
     "ccproxy/protocols/jolie/sodep/shortcut.py": "knows callers, of which the codec knows nothing",
     "handlers/ssmmp/agent/config_check.py": "what `check` says of a section; nothing of it runs",
     "handlers/ssmmp/manager/config_check.py": "what `check` says of a section; nothing of it runs",
+    "handlers/ssmmp/manager/restored.py": "runs in a thread, the handler on the loop",
 }
 """Modules of a few lines that one other module imports, and why they stand alone."""
 

@@ -118,11 +118,13 @@ class ServerLog:
             )
 
     def slow(self, handler: str, type: str, seconds: float) -> None:
-        """A handler that runs on the loop broke its word."""
+        """A handler took too long on the loop. Its author and its operator can do something else
+        about it, and the author of a built-in one is not at hand."""
         self.often(
             f"slow handler handler={handler}",
-            "slow handler handler=%s type=%s took=%.0f ms; everybody waited, "
-            'declare runs = "thread"', handler, type, seconds * 1000,
+            "slow handler handler=%s type=%s took=%.0f ms; everybody waited; if this is often, "
+            'give it a server of its own (its author: declare runs = "thread")',
+            handler, type, seconds * 1000,
         )  # fmt: skip
 
     def drops(self, boxes: list[Outbox]) -> None:

@@ -76,6 +76,19 @@ DEST = (
 )
 
 
+CLOSED = "message_id: {message_id}\nsub_type: agent_to_Manager\nstatus: 200\n\n"
+ANSWERS = {
+    f"{of}_request": f"type: {of}_response\n{CLOSED}"
+    for of in (
+        "source_service_session_close",
+        "dest_service_session_close",
+        "graceful_shutdown",
+        "hard_shutdown",
+    )
+}
+"""What an agent answers to these at once."""
+
+
 class Agent(asyncio.Protocol):
     """One simulated agent, which accepts every request."""
 
@@ -122,6 +135,8 @@ class Agent(asyncio.Protocol):
                 f"sub_type: agent_to_Manager\nagent_network_address: {self.address}\n"
                 "status: 200\n\n"
             )
+        elif type in ANSWERS:
+            self.write(ANSWERS[type].format(**lines))
         else:
             raise SystemExit(f"the agent did not expect {type}: {lines}")
 
@@ -246,7 +261,7 @@ class Bench:
 class Manager:
     """The process that is measured."""
 
-    def __init__(self, directory: str, args: argparse.Namespace) -> None:
+    def __init__(self, directory: str, args: argparse.Namespace, options: str = "") -> None:
         self.directory = Path(directory)
         self.cc, self.mesh = free_ports(2)
         half = args.instances // 2
@@ -255,13 +270,16 @@ class Manager:
             cc=self.cc, mesh=self.mesh, directory=directory, sync=args.sync,
             tombstone=args.tombstone,
         )  # fmt: skip
-        (self.directory / "bench.ini").write_text(ini)
+        (self.directory / "bench.ini").write_text(ini + options)
         self.log = (self.directory / "log").open("a")
         self.start()
 
+    def command(self) -> list[str]:
+        """How the server is started."""
+        return [sys.executable, "-m", "ccproxy", str(self.directory / "bench.ini")]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "ccproxy", str(self.directory / "bench.ini")]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log)
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(self.process.pid, {cores[0]})
         while "ready data-path" not in (self.directory / "log").read_text().rpartition("@@")[2]:

@@ -117,8 +117,8 @@ def test_each_kind_of_call_has_a_line_of_its_own(log, caplog):
 def test_who_is_slow_is_named_with_the_time(log, caplog):
     log.slow("h:x", "a.b", 0.0504)
     assert lines(caplog) == [
-        "WARNING slow handler handler=h:x type=a.b took=50 ms; everybody waited, "
-        'declare runs = "thread"'
+        "WARNING slow handler handler=h:x type=a.b took=50 ms; everybody waited; "
+        'if this is often, give it a server of its own (its author: declare runs = "thread")'
     ]
 
 

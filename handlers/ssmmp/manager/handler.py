@@ -7,7 +7,6 @@ decide anything, nor block: the state file is written in a thread.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -37,11 +36,11 @@ from ..watched_file import WatchedFile
 from . import config_check, view
 from .engine.actions import Action, ClosePeer
 from .engine.engine import Manager
-from .engine.rows import JOURNAL
 from .event_log import EventLog
 from .operator_api import VERBS, OperatorApi
 from .options import Options
 from .peers import Peers
+from .restored import restored
 from .writer import DurableWriter
 
 MESH = "mesh."
@@ -68,6 +67,7 @@ class SsmmpManager(Handler):
         self._events = EventLog()
         self._graph = WatchedFile(options.graph, graphfile.parse)
         self._restored = 0
+        self._behind = False
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The graph file with the lines of all its mistakes; listeners; routes."""
@@ -87,17 +87,17 @@ class SsmmpManager(Handler):
         file = StateFile(self.options.state, self.options.state_sync == "full")
         self._file = file
         self._writer = DurableWriter(ctx, file)
-        records = sorted(map(_record, file.read()), key=_order)
-        self.manager = Manager.restore(records, graph, self.options, random.random)
+        self._clock_offset = ctx.time() - ctx.now()
+        # In a thread, because a reload with another option does this while the server works.
+        restore = partial(restored, file, graph, self.options)
+        self.manager, records, actions = await ctx.run_blocking(restore, self._now())
         self._operator_api = OperatorApi(self.manager, self._events, self._graph)
         ctx.log.info(
             "state file=%s rows=%d agents=%d instances=%d sessions=%d", self.options.state,
-            len(records), len(self.manager.state.store.agents),
+            records, len(self.manager.state.store.agents),
             len(self.manager.state.store.instances), len(self.manager.state.store.sessions),
         )  # fmt: skip
-        self._clock_offset = ctx.time() - ctx.now()
-        begin = self.manager.resume if records else self.manager.start
-        self._act(begin(self._now()))
+        self._act(actions)
         ctx.on_departure(self._departed)
         ctx.every(TICK_INTERVAL, self._tick)
 
@@ -189,14 +189,24 @@ class SsmmpManager(Handler):
         now = self._now()
         if self.manager.next_deadline() <= now and not self._writer.full:
             self._act(self.manager.tick(now, ROWS_PER_TICK))
-            if self.manager.next_deadline() <= now:
-                self.ctx.call_later(0.0, self._tick)
+        self._catch_up(now)
         if self._file.restored > self._restored:
             self._restored = self._file.restored
             what = "it had vanished, and was written anew with all that it held"
             self._notice(Notice("state file", self.options.state, what, alarm=True))
         if count := self._events.take_not_logged():
             self.ctx.log.warning("events not logged=%d", count)
+
+    def _catch_up(self, now: float) -> None:
+        """Go on in the next turn of the loop with what is due or was deferred."""
+        if self._behind or self._writer.full or self.manager.next_deadline() > now:
+            return
+        self._behind = True
+        self.ctx.call_later(0.0, self._tick_again)
+
+    def _tick_again(self) -> None:
+        self._behind = False
+        self._tick()
 
     def reloaded(self) -> Iterable[str]:
         """Take over a graph file that has changed, unless it has mistakes."""
@@ -226,6 +236,8 @@ class SsmmpManager(Handler):
                 self._writer.then(partial(self._close, one.peer))
             else:
                 self._tell(one.peer, one.message)
+        if self.manager.state.backlog:
+            self._catch_up(self._now())
 
     def _tell(self, peer: str, message: ssmmp.SsmmpMessage) -> None:
         """The peer may be forgotten before the state file is written, and still gets its answer."""
@@ -266,16 +278,6 @@ class SsmmpManager(Handler):
 _KNOWN = frozenset(
     [*(ssmmp.PREFIX + row.type for row in ssmmp.ROWS), *(MESH + verb for verb in VERBS)]
 )
-
-
-def _record(text: tuple[str, str, str | None]) -> Record:
-    return JOURNAL.from_text(*text)
-
-
-def _order(record: Record) -> tuple[str, int, str]:
-    """Rows in the order in which they were made; the file has them in that of their texts."""
-    number = record.key if isinstance(record.key, int) else 0
-    return record.table, number, str(record.key)
 
 
 def _parsed(message: Message) -> ssmmp.SsmmpMessage:

@@ -95,8 +95,7 @@ class OperatorApi:
 
     def _execute(self, now: float, value: Value) -> AnswerAndActions:
         command = command_of(value)
-        plan = self._manager.plan(command)
-        number, actions = self._manager.execute(now, command)
+        plan, number, actions = self._manager.execute_planned(now, command)
         return {"plan": _plan(plan), "operation": number}, actions
 
     def _cancel(self, now: float, value: Value) -> AnswerAndActions:

@@ -565,6 +565,7 @@ class Talk:
         self.notices: list[Notice] = []
         self.closed: list[str] = []
         self.said: list[str] = []
+        self.checks = True
 
     def act(self, actions) -> list[str]:
         said = []
@@ -580,8 +581,9 @@ class Talk:
             elif isinstance(one, ClosePeer):
                 self.closed.append(one.peer)
         self.said += said
-        again = Manager.restore(self.journal, self.graph, self.settings)
-        assert again.state.store.tables() == self.manager.state.store.tables()
+        if self.checks:
+            again = Manager.restore(self.journal, self.graph, self.settings)
+            assert again.state.store.tables() == self.manager.state.store.tables()
         return said
 
     def say(self, peer: str, text: str) -> list[str]:

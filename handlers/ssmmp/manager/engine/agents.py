@@ -180,8 +180,18 @@ class AgentMachine:
 
     def _lose(self, row: AgentRow) -> None:
         self.alarms.begin(LOST, row.key, f"away for {self.state.settings.agent_lost:g} s")
-        self.instances.agent_lost(row.key)
-        self.state.pending.append(AgentLost(row.key))
+        self.state.defer(AgentLost(row.key))
+
+    def lose_some(self, key: str) -> None:
+        """What ran on an agent that is lost counts as ended, some at a time; then requests do not
+        wait any more for what only it could run."""
+        row = self.store.agents.get(key)
+        if row is None or row.state is not AgentState.LOST:
+            return
+        if self.instances.agent_lost(key):
+            self.state.defer(AgentLost(key))
+            return
+        self.services.refuse_impossible()
 
     def _forget(self, row: AgentRow) -> None:
         if not self.store.instance_index.size(("ports reserved", row.key)):

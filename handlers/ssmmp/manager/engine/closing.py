@@ -6,12 +6,16 @@ It must never end an instance: when a draining one has no session left, it says 
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import nsmallest
 
-from .events import InstanceEmpty
+from .events import InstanceEmpty, SessionsOrphaned
 from .rows import SessionRow
 from .sessions import SessionMachine
 from .state import State
 from .tables import CONNECTED, InstanceState, SessionState
+
+SESSIONS_AT_ONCE = 50
+"""Sessions of an instance that are dealt with in one call."""
 
 
 class Closing:
@@ -90,15 +94,19 @@ class Closing:
         begun_before = row.since <= source.since or row.state is SessionState.CLOSING
         return begun_before or not self.state.is_gateway(source.service)
 
-    def far_ends(self, key: int) -> None:
-        """An instance has ended or is being killed: its sessions are closed by their other ends."""
+    def far_ends(self, key: int, after: tuple[str, int] = ("", 0)) -> None:
+        """An instance has ended or is being killed: its sessions are closed by their other ends;
+        those behind `after`, the end and the session that were the last ones, some at a time."""
         index = self.store.session_index
         for waiting in list(index.of(("waits", key))):
             self.sessions.fire(self.store.sessions[waiting], "abandon")
-        for session in list(index.of(("from", key))):
-            self._far_end(session, "dest")
-        for session in list(index.of(("to", key))):
-            self._far_end(session, "source")
+        ends = [("dest", one) for one in index.of(("from", key))]
+        ends += [("source", one) for one in index.of(("to", key))]
+        todo = nsmallest(SESSIONS_AT_ONCE + 1, (one for one in ends if one > after))
+        for end, session in todo[:SESSIONS_AT_ONCE]:
+            self._far_end(session, end)
+        if len(todo) > SESSIONS_AT_ONCE:
+            self.state.defer(SessionsOrphaned(key, todo[SESSIONS_AT_ONCE - 1]))
 
     def _far_end(self, key: int, end: str) -> None:
         row = self.store.sessions.get(key)

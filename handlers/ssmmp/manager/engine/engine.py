@@ -11,7 +11,6 @@ The parts are those of `parts.py`. What follows from what in the parts above is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from ccproxy.protocols import ssmmp
@@ -33,9 +32,13 @@ from .events import (
     InstancePlaceable,
     InstanceServes,
     PortsReleased,
+    RequestsWait,
+    ServiceImpossible,
+    ServiceUnbalanced,
     SessionAcked,
     SessionGone,
     SessionOffered,
+    SessionsOrphaned,
     SessionWaits,
 )
 from .graph_reload import ReloadPlan
@@ -44,11 +47,11 @@ from .parts import ManagerParts, half
 from .plans import OperationPlan
 from .rows import AgentRow, InstanceRow, NodeFailures, OperationRow, SessionRow, StateRow
 from .settings import ManagerSettings
-from .state import TableRow
-from .tables import AGENT, INSTANCE, SESSION, InstanceState
 
 _MAX_ROWS = 1_000_000
 """Rows that one `tick` deals with, unless its caller says otherwise."""
+_DEFERRED_COST = 25
+"""The rows that a deferred event counts for."""
 
 EventReceivers = dict[type[Event], tuple[Callable[[Any], None], ...]]
 
@@ -83,7 +86,11 @@ class Manager(ManagerParts):
 
     def _receivers_of_events(self) -> EventReceivers:
         """The table of events: the parts that get one, in their order."""
-        return {**self._receivers_of_session_events(), **self._receivers_of_other_events()}
+        return {
+            **self._receivers_of_session_events(),
+            **self._receivers_of_other_events(),
+            **self._receivers_of_deferred_events(),
+        }
 
     def _changed(self, event: Event) -> None:
         self.operations.changed()
@@ -133,9 +140,18 @@ class Manager(ManagerParts):
             AgentSilent: (lambda event: self.agents.gone(event.peer),),
             # An agent takes instances: what waits for a place may run there.
             AgentUsable: (lambda event: self.agents.use(event.agent),),
-            # An agent does not come back: requests do not wait for what only it could run.
-            AgentLost: (lambda event: self.services.refuse_impossible(),),
+            # An agent does not come back: what ran there is given up, some at a time.
+            AgentLost: (lambda event: self.agents.lose_some(event.agent),),
             Changed: (self._changed,),
+        }
+
+    def _receivers_of_deferred_events(self) -> EventReceivers:
+        """The rest of what would take too long at once."""
+        return {
+            SessionsOrphaned: (lambda event: self.closing.far_ends(event.instance, event.after),),
+            RequestsWait: (lambda event: self.offers.answer_waiting(event.service),),
+            ServiceImpossible: (lambda event: self.services.refuse_if_impossible(event.service),),
+            ServiceUnbalanced: (lambda event: self.services.go_on(event.service),),
         }
 
     def _done(self) -> list[Action]:
@@ -162,33 +178,8 @@ class Manager(ManagerParts):
     def resume(self, now: float) -> list[Action]:
         """Take up a restored state: no agent has a connection, every time starts anew."""
         self.state.begin(now)
-        store, settings = self.state.store, self.state.settings
-        self.health.next_probe = now
-        for agent in list(store.agents.values()):
-            if agent.peer:
-                self.agents.gone(agent.peer)
-        rows: list[TableRow] = [*store.agents.values(), *store.instances.values()]
-        for row in [*rows, *store.sessions.values()]:
-            self._restart_timer(row)
-        for operation in list(store.operations.values()):
-            if operation.deadline:
-                store.put(replace(operation, deadline=now + 1))
-        for failed in list(store.failures.values()):
-            until = min(failed.until, now + settings.backoff_most)
-            store.put(replace(failed, until=until, deadline=now + settings.restart_window))
-        self.operations.changed()
-        self.services.balance_all()
+        self.restart.resume()
         return self._done()
-
-    def _restart_timer(self, row: TableRow) -> None:
-        """A deadline of the clock before the restart says nothing now."""
-        tables = {AgentRow: AGENT, InstanceRow: INSTANCE, SessionRow: SESSION}
-        timer = tables[type(row)].timers.get(row.state) if row.deadline else None
-        deadline = self.state.now + getattr(self.state.settings, timer) if timer else 0.0
-        if isinstance(row, InstanceRow) and row.state is InstanceState.PLANNED:
-            deadline = self.state.now
-        if deadline != row.deadline:
-            self.state.store.put(replace(row, deadline=deadline))
 
     def receive(self, now: float, sender: str, message: ssmmp.SsmmpMessage) -> list[Action]:
         """A message on the connection `sender`."""
@@ -212,13 +203,20 @@ class Manager(ManagerParts):
 
     def tick(self, now: float, most: int = _MAX_ROWS) -> list[Action]:
         """The time has come for what waits for it; call at `next_deadline`, or more often. After
-        `most` rows it stops, and `next_deadline` is still due: thousands may be due at once.
+        `most` rows it stops, and `next_deadline` is still due: thousands may be due at once. What
+        was deferred comes after them.
         """
         self.state.begin(now)
         self.health.tick()
         while most > 0 and (row := self.state.store.due(now)):
             self._expired(row)
             most -= 1
+        while most > 0 and self.state.backlog:
+            event = next(iter(self.state.backlog))
+            del self.state.backlog[event]
+            self.state.pending.append(event)
+            self._done()
+            most -= _DEFERRED_COST
         return self._done()
 
     def _expired(self, row: StateRow) -> None:
@@ -235,6 +233,8 @@ class Manager(ManagerParts):
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""
+        if self.state.backlog:
+            return self.state.now
         due = self.state.store.next_deadline()
         probe = self.health.next_probe
         return probe if due is None else min(due, probe)
@@ -245,12 +245,19 @@ class Manager(ManagerParts):
 
     def execute(self, now: float, command: OperatorCommand) -> tuple[int, list[Action]]:
         """Carry out a command; the id of the operation, 0 if it is refused (see `plan`)."""
+        _, number, actions = self.execute_planned(now, command)
+        return number, actions
+
+    def execute_planned(
+        self, now: float, command: OperatorCommand
+    ) -> tuple[OperationPlan, int, list[Action]]:
+        """As `execute`, with the plan that is carried out."""
         self.state.begin(now)
         wanted = self.planner.plan(command)
         if wanted.refusal:
             self.state.notice("refused", text_of(command), wanted.refusal)
-            return 0, self._done()
-        return self.operations.execute(wanted), self._done()
+            return wanted, 0, self._done()
+        return wanted, self.operations.execute(wanted), self._done()
 
     def stop_operation(self, now: float, key: int) -> list[Action]:
         """Begin no further step of an operation."""

@@ -27,6 +27,15 @@ class SessionAcked:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionsOrphaned:
+    """This instance has ended, and its sessions behind `after`, an end and a key, are to be closed
+    by their other ends."""
+
+    instance: int
+    after: tuple[str, int] = ("", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOffered:
     """An instance of this service has got one more session."""
 
@@ -57,6 +66,27 @@ class InstancePlaceable:
 @dataclass(frozen=True, slots=True)
 class InstanceServes:
     """An instance of this service is ready."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsWait:
+    """Requests for this service wait that can be answered now."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceImpossible:
+    """Requests for this service wait in vain."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUnbalanced:
+    """Of this service more or fewer instances are to run."""
 
     service: str
 
@@ -103,7 +133,7 @@ class AgentUsable:
 
 @dataclass(frozen=True, slots=True)
 class AgentLost:
-    """This agent has been away for agent_lost."""
+    """This agent has been away for agent_lost: what ran there counts as ended."""
 
     agent: str
 
@@ -116,11 +146,15 @@ class Changed:
 Event = (
     SessionGone
     | SessionAcked
+    | SessionsOrphaned
     | SessionOffered
     | SessionWaits
     | ClientFailed
     | InstancePlaceable
     | InstanceServes
+    | RequestsWait
+    | ServiceImpossible
+    | ServiceUnbalanced
     | InstanceLeaves
     | InstanceEmpty
     | InstanceGone

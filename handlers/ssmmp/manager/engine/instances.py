@@ -29,6 +29,8 @@ from .tables import INSTANCE, LEAVING, LIVE, InstanceState
 _GONE = (404,)
 """Answers besides 2xx that say that there is nothing left to stop."""
 
+INSTANCES_AT_ONCE = 5
+"""Instances of a lost agent that are given up in one call: each is replaced, its sessions end."""
 _ASKED_AGAIN = 3
 """How often an instance that is still busy is asked to end before it is killed."""
 
@@ -121,10 +123,13 @@ class InstanceMachine:
         for key in list(self.store.instance_index.of(("on", agent))):
             self._lost(self.store.instances[key])
 
-    def agent_lost(self, agent: str) -> None:
-        """An agent does not come back in time: what ran there counts as ended."""
-        for key in list(self.store.instance_index.of(("on", agent))):
+    def agent_lost(self, agent: str) -> bool:
+        """An agent does not come back in time: some of what ran there counts as ended now; False if
+        nothing is left."""
+        keys = list(self.store.instance_index.of(("on", agent)))
+        for key in keys[:INSTANCES_AT_ONCE]:
             self.missing(self.store.instances[key])
+        return bool(keys)
 
     def _lost(self, row: InstanceRow) -> None:
         if row.state is InstanceState.UNKNOWN:

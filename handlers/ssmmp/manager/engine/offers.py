@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ccproxy.protocols import ssmmp
 
 from ...graph import Edge, GraphService
-from .events import SessionOffered, SessionWaits
+from .events import RequestsWait, ServiceImpossible, SessionOffered, SessionWaits
 from .instances import InstanceMachine
 from .placement import Placement
 from .rows import AgentRow, InstanceRow, SessionRow
@@ -18,6 +18,8 @@ from .sessions import SessionMachine
 from .state import State
 from .tables import LIVE, InstanceState, SessionState
 
+REQUESTS_AT_ONCE = 50
+"""Requests for a service that are answered in one call."""
 MAX_HELD = 1000
 """Requests of one instance that may be held because their message id is pending."""
 
@@ -167,12 +169,19 @@ class Offers:
         self.state.pending.append(SessionWaits(row.service))
 
     def refuse_waiting(self, service: str, status: int) -> None:
-        """Nothing will serve the requests that wait for a service."""
-        self.sessions.refuse_waiting(("waiting", service), status)
+        """Nothing will serve the requests that wait for a service; some are refused now, and the
+        others later."""
+        self.sessions.refuse_waiting(("waiting", service), status, REQUESTS_AT_ONCE)
+        if self.store.session_index.size(("waiting", service)):
+            self.state.defer(ServiceImpossible(service))
 
     def answer_waiting(self, service: str) -> None:
-        """An instance of the service is ready: offer it to the requests that wait, oldest first."""
-        for key in list(self.store.session_index.of(("waiting", service))):
+        """An instance of the service is ready: offer it to the requests that wait, oldest first;
+        to some now, and to the others later."""
+        keys = list(self.store.session_index.of(("waiting", service)))
+        if len(keys) > REQUESTS_AT_ONCE:
+            self.state.defer(RequestsWait(service))
+        for key in keys[:REQUESTS_AT_ONCE]:
             row = self.store.sessions[key]
             dest = self._choose(row)
             if dest is None:

@@ -19,6 +19,7 @@ They are in layers, the lowest first; each knows only the parts below it:
     graph_reload   what another graph changes
     steps          what the steps of a plan do
     operations     plans that are carried out
+    restart        what follows from a restart of the Manager
     messages       which part gets a message
     engine         which part gets a call, a deadline, or an event
 
@@ -44,6 +45,7 @@ from .operations import Operations
 from .placement import Placement
 from .plans import Planner
 from .reconcile import Reconciler
+from .restart import Restart
 from .services import Services
 from .sessions import SessionMachine
 from .settings import ManagerSettings
@@ -84,3 +86,4 @@ class ManagerParts:
         self.graph_reload = GraphReload(state, self.instances, self.services, self.planner)
         self.steps = Steps(state, self.closing, self.instances, self.services, self.agents)
         self.operations = Operations(state, self.steps)
+        self.restart = Restart(state, self.services, self.agents, self.operations)

@@ -121,13 +121,12 @@ class Placement:
 
     def rank(self, service: GraphService, agent: AgentRow) -> tuple[int, int, int, str]:
         """The order of candidates: near, then spread or pack, then fewest instances, then name."""
-        keys = self.store.instance_index.of(("on", agent.key))
-        here = [self.store.instances[key] for key in keys]
-        same = sum(one.service == service.name for one in here)
-        far = int(bool(service.near) and not any(one.service == service.near for one in here))
+        size = self.store.instance_index.size
+        here, same = size(("on", agent.key)), size(("on", agent.key, service.name))
+        far = int(bool(service.near) and not size(("on", agent.key, service.near)))
         if service.place == "pack":
-            return far, -len(here), same, agent.key
-        return far, same, len(here), agent.key
+            return far, -here, same, agent.key
+        return far, same, here, agent.key
 
     def assign(self, address: str, service: GraphService) -> Ports | None:
         """A port for every socket, reserved per address; None if a fixed one is taken or the pool

@@ -12,6 +12,7 @@ from typing import Any
 from ...graph import GraphService
 from . import reasons
 from .alarms import AT_MOST, BROKEN, GIVEN_UP, NO_PLACE, Alarms
+from .events import ServiceUnbalanced
 from .instances import InstanceMachine
 from .offers import Offers
 from .placement import Placement, failures_key
@@ -22,6 +23,8 @@ from .tables import ENDED, InstanceState
 _NOT_OF_THE_NODE = frozenset({423, 409})
 """Statuses of a failed start that say nothing about the node: the next instance there gets other
 ports and another id."""
+INSTANCES_AT_ONCE = 10
+"""Instances of a service that are planned or ended in one call."""
 _RELIEVED = 0.75
 """The part of scale_at below which a service at its most is no alarm any more: at the limit itself
 every session would raise and clear it."""
@@ -63,16 +66,23 @@ class Services:
         wanted = desired.target
         if not desired.hold and self.store.session_index.size(("waiting", name)):
             wanted = max(wanted, service.replicas.least, 1)
-        if (
-            desired.broken
-            or desired.hold
-            or desired.down
-            or (service.alone and self._one_leaves(name))
-        ):
+        leaves = service.alone and self._one_leaves(name)
+        if desired.broken or desired.hold or desired.down or leaves:
             return
         most = max(service.replicas.most, desired.target)
-        while index.size(("staying", name)) < min(wanted, most):
+        missing = min(wanted, most) - index.size(("staying", name))
+        for _ in range(min(missing, INSTANCES_AT_ONCE)):
             self.plan(service)
+        if missing > INSTANCES_AT_ONCE:
+            self.state.defer(ServiceUnbalanced(name))
+
+    def _end_some(self, name: str) -> None:
+        """End instances of a service that is down: some now, and the others later."""
+        keys = list(self.store.instance_index.of(("staying", name)))
+        for key in keys[:INSTANCES_AT_ONCE]:
+            self.instances.drain(self.store.instances[key])
+        if len(keys) > INSTANCES_AT_ONCE:
+            self.state.defer(ServiceUnbalanced(name))
 
     def release(self, name: str) -> None:
         """Requests for a service are answered again."""
@@ -83,9 +93,15 @@ class Services:
     def stop(self, name: str) -> None:
         """End all instances of a service, and start none until it is wanted again."""
         self.change(name, down=True)
-        self.offers.refuse_waiting(name, 503)
-        for key in list(self.store.instance_index.of(("staying", name))):
-            self.instances.drain(self.store.instances[key])
+        self.refuse_if_impossible(name)
+        self._end_some(name)
+
+    def go_on(self, name: str) -> None:
+        """Plan or end more instances of a service of which some were planned or ended."""
+        if self.state.desired(name).down:
+            self._end_some(name)
+        else:
+            self.balance(name)
 
     def balance_all(self) -> None:
         """Plan the instances that are missing of every service."""
@@ -172,8 +188,12 @@ class Services:
     def refuse_impossible(self) -> None:
         """Requests do not wait for services that cannot be had any more."""
         for name in self.state.graph.services:
-            if not self.placement.possible(name):
-                self.offers.refuse_waiting(name, 503)
+            self.refuse_if_impossible(name)
+
+    def refuse_if_impossible(self, name: str) -> None:
+        """Requests do not wait for a service that cannot be had."""
+        if not self.placement.possible(name):
+            self.offers.refuse_waiting(name, 503)
 
     # When an instance ends
 
@@ -187,8 +207,7 @@ class Services:
         self._check_places(row.service)
         self.check_load(row.service)
         self.balance(row.service)
-        if not self.placement.possible(row.service):
-            self.offers.refuse_waiting(row.service, 503)
+        self.refuse_if_impossible(row.service)
 
     def _lower(self, row: InstanceRow, failed: bool) -> None:
         """The restart policy may not want what ended to be replaced."""

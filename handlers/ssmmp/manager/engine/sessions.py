@@ -121,9 +121,9 @@ class SessionMachine:
             self.state.notice("refused", row.source, f"{status} {what}"[:200])
         self.fire(row, "refuse", status=status)
 
-    def refuse_waiting(self, group: Hashable, status: int) -> None:
-        """Refuse the requests of an index group that wait."""
-        for key in list(self.store.session_index.of(group)):
+    def refuse_waiting(self, group: Hashable, status: int, most: int | None = None) -> None:
+        """Refuse the requests of an index group that wait, or the first `most` of them."""
+        for key in list(self.store.session_index.of(group))[:most]:
             row = self.store.sessions.get(key)
             if row and row.state is SessionState.WAITING:
                 self.refuse(row, status)

@@ -28,7 +28,10 @@ TableRow = AgentRow | InstanceRow | SessionRow
 
 class State:
     """For one call at a time: `now` is its time, `log` its actions so far, `pending` the events
-    that it leaves for the parts above. `random` gives numbers from 0 to below 1."""
+    that it leaves for the parts above. `random` gives numbers from 0 to below 1.
+
+    `backlog` are the events left for later calls, since all at once would take too long. They are
+    not in the journal: `resume` finds them in the rows."""
 
     def __init__(
         self, graph: Graph, settings: ManagerSettings, random: Callable[[], float]
@@ -39,6 +42,7 @@ class State:
         self.random = random
         self.now = 0.0
         self.pending: deque[Event] = deque()
+        self.backlog: dict[Event, None] = {}
 
     @property
     def log(self) -> list[Action]:
@@ -103,6 +107,10 @@ class State:
     def alarm(self, what: str, subject: object, detail: str = "") -> None:
         """Tell the operator of something that does not get better by itself."""
         self.log.append(Notice(what, str(subject), detail, alarm=True))
+
+    def defer(self, event: Event) -> None:
+        """Leave an event for a later `tick`; one that is left already is not left twice."""
+        self.backlog[event] = None
 
     def changed(self) -> None:
         """Something happened that a step of an operation may wait for."""

@@ -48,6 +48,7 @@ def _instance_groups(row: InstanceRow) -> tuple[Hashable, ...]:
     groups: list[Hashable] = []
     if row.state in LIVE:
         groups += [("live", row.service), ("on", row.agent)]
+        groups.append(("on", row.agent, row.service))
         if staying(row):
             groups.append(("staying", row.service))
     if row.state is InstanceState.PLANNED:

@@ -56,6 +56,7 @@ def test_pages(api, manager):
         1001.0, "execute", {"command": "scale", "service": "orders", "count": 450}
     )
     assert number["operation"] == 1 and actions
+    manager.tick(1001.0)
     rows, after = [], None
     pages = 0
     while pages == 0 or after is not None:

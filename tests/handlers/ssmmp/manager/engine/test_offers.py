@@ -78,6 +78,8 @@ def test_one_start_for_a_hundred_requests(talk):
     lines = [line for n in range(100) for line in talk.ask("a", 1, 100 + n, WISH)]
     assert [line.split()[1] for line in lines] == ["execution_request"]
     answers = talk.ready(lines)
+    assert status(answers) == [200] * 50, "half of them now, and the others at the next tick"
+    answers += talk.act(talk.manager.tick(talk.now))
     assert status(answers) == [200] * 100
     assert [line.split()[2] for line in answers] == [str(100 + n) for n in range(100)]
 
