@@ -86,7 +86,7 @@ class SsmmpManager(Handler):
         graph = self._graph.read()
         file = StateFile(self.options.state, self.options.state_sync == "full")
         self._file = file
-        self._writer = DurableWriter(ctx, file)
+        self._writer = DurableWriter(ctx, file, self._notice)
         self._clock_offset = ctx.time() - ctx.now()
         # In a thread, because a reload with another option does this while the server works.
         restore = partial(restored, file, graph, self.options)
@@ -121,10 +121,11 @@ class SsmmpManager(Handler):
         if isinstance(message.codec, ssmmp.SsmmpCodec) and message.codec.dialect.own_address:
             self.manager.legacy_peer(name)
         try:
-            actions = self.manager.receive(now, name, _parsed(message))
+            parsed = _parsed(message)
         except ssmmp.Malformed as error:
-            actions = self.manager.malformed(now, name, error)
-        self._act(actions)
+            self._act(self.manager.malformed(now, name, error))
+        else:
+            self._receive(now, name, parsed)
         if message.origin is None and not self._registered(name):
             # A peer behind other servers does not tell when it leaves.
             self._gone(name)
@@ -173,6 +174,15 @@ class SsmmpManager(Handler):
             self._writer.then(partial(self.ctx.act, reply, message))
             return
         self.ctx.act(reply, message)
+
+    def _receive(self, now: float, name: str, message: ssmmp.SsmmpMessage) -> None:
+        """A message of an agent. If the Manager fails in the middle of it, what it has changed by
+        then is written all the same: else the state file would not be what the Manager knows."""
+        self.manager.state.begin(now)
+        try:
+            self.manager.receive(now, name, message)
+        finally:
+            self._act(self.manager.state.log)
 
     def _departed(self, identity: bytes) -> None:
         for name in self._peers.behind(identity):

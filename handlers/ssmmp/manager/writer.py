@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ccproxy import Context
 
 from ..journal import Record, last
+from ..notices import Notice
 from ..store_file import StateFile
 from .engine.rows import JOURNAL
 
@@ -43,13 +44,14 @@ class Batch:
 class DurableWriter:
     """`add` and `then` gather; a task of its own does the rest."""
 
-    def __init__(self, ctx: Context, file: StateFile) -> None:
+    def __init__(self, ctx: Context, file: StateFile, notice: Callable[[Notice], None]) -> None:
         self.written = 0
         self.commits = 0
         self.fault = ""
         """Why the state file cannot be written, empty if it can."""
         self._ctx = ctx
         self._file = file
+        self._notice = notice
         self._batch = Batch()
         self._waiting = 0
         self._busy = False
@@ -123,12 +125,13 @@ class DurableWriter:
                 self.commits += 1
             except (sqlite3.Error, OSError) as error:
                 if not self.fault:
-                    self._ctx.log.error("state file cannot be written, waiting: %s", error)
+                    what = f"cannot be written, nothing leaves: {error}"
+                    self._notice(Notice("state file", self._file.path, what, alarm=True))
                 self.fault = str(error)
                 await asyncio.sleep(RETRY_INTERVAL)
                 continue
             if self.fault:
-                self._ctx.log.warning("state file can be written again")
+                self._notice(Notice("state file", self._file.path, "can be written again"))
                 self.fault = ""
             return
         raise ConnectionError("the state file is closed")

@@ -20,6 +20,9 @@ from .tables import LIVE, InstanceState, SessionState
 
 REQUESTS_AT_ONCE = 50
 """Requests for a service that are answered in one call."""
+MAX_UNACKED = 10_000
+"""Sessions of a plug of one instance that were offered and not acknowledged: each is remembered for
+`unconfirmed`, so that an instance that never acknowledges would fill the memory."""
 MAX_HELD = 1000
 """Requests of one instance that may be held because their message id is pending."""
 
@@ -118,6 +121,9 @@ class Offers:
         if any(self.store.sessions[key].source != row.source for key in pending):
             return 409
         if len(self._held.get(row.source, ())) >= MAX_HELD:
+            return 429
+        unacked = ("unacked from", row.source, row.plug)
+        if self.store.session_index.size(unacked) >= MAX_UNACKED:
             return 429
         if self._leaving(source):
             return 410

@@ -24,6 +24,10 @@ from .tables import ENDED, InstanceState
 Told = dict[int, str]
 """Service by instance id, as the agent tells it."""
 Tuples = list[tuple[str, ...]]
+OFFERED = "0"
+"""The port that is told of a session that was offered and is not connected yet."""
+MAX_DIGITS = 19
+"""Ids are below 2^63; a text of 5,000 digits is no number for Python either."""
 
 
 class _ToldSession(NamedTuple):
@@ -36,11 +40,37 @@ class _ToldSession(NamedTuple):
     to_port: str
     new_port: str
 
-    def fits(self, row: SessionRow) -> bool:
-        """True if it may be this session, the port of the source left aside."""
-        return (self.source, self.plug, self.address, self.to_port) == (
-            str(row.source), row.plug, row.to_address, str(row.to_port)
-        )  # fmt: skip
+
+class _ToldSessions:
+    """What an agent tells of one instance, to be taken out one by one: an instance may have ten
+    thousand sessions, so each is found without a look at the others."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], dict[str, list[_ToldSession]]] = {}
+
+    def add(self, one: _ToldSession) -> None:
+        """One more."""
+        ports = self._found.setdefault((one.plug, one.address, one.to_port), {})
+        ports.setdefault(one.port, []).append(one)
+
+    def take(self, row: SessionRow, port: str) -> _ToldSession | None:
+        """Take out one that may be this session, with that port of its source; None if there is
+        none."""
+        ports = self._ports(row)
+        found = ports.get(port)
+        if not found:
+            return None
+        one = found.pop()
+        if not found:
+            del ports[port]
+        return one
+
+    def connected(self, row: SessionRow) -> str:
+        """The port of one that may be this session and is connected; else "0"."""
+        return next((port for port in self._ports(row) if port != OFFERED), OFFERED)
+
+    def _ports(self, row: SessionRow) -> dict[str, list[_ToldSession]]:
+        return self._found.get((row.plug, row.to_address, str(row.to_port)), {})
 
 
 class Reconciler:
@@ -118,41 +148,29 @@ class Reconciler:
         """Sessions whose source is there: those not told are closed, those told are open."""
         if told is None:
             return
-        by_source: dict[str, list[_ToldSession]] = {}
+        by_source: dict[str, _ToldSessions] = {}
         for one in told:
             if len(one) == 6:
-                by_source.setdefault(one[0], []).append(_ToldSession(*one))
+                by_source.setdefault(one[0], _ToldSessions()).add(_ToldSession(*one))
         index, sessions = self.store.session_index, self.store.sessions
         for instance in list(self.store.instance_index.of(("on", row.key))):
             rows = [sessions[key] for key in index.of(("from", instance))]
-            here = by_source.get(str(instance), [])
+            here = by_source.get(str(instance), _ToldSessions())
             for session in rows:
-                if session.from_port and not _taken(session, here):
+                if session.from_port and not here.take(session, str(session.from_port)):
                     self.sessions.fire(session, "info", first="source", request=0)
             for session in rows:
                 if not session.from_port:
                     self._unacked(session, here)
 
-    def _unacked(self, row: SessionRow, told: list[_ToldSession]) -> None:
+    def _unacked(self, row: SessionRow, told: _ToldSessions) -> None:
         """An offer whose ack never came: the agent tells it as open, under way, or not at all."""
-        fitting = [one for one in told if one.fits(row)]
-        done = [one for one in fitting if one.port != "0"]
-        for one in done or fitting:
-            told.remove(one)
-            if one in done:
-                ports = {"from_port": int(one.port), "new_port": int(one.new_port)}
-                self.sessions.fire(row, "ack", **ports)
-            return
-        self.sessions.fire(row, "abandon")
-
-
-def _taken(row: SessionRow, told: list[_ToldSession]) -> bool:
-    """True if an open session is among those told; it is taken out."""
-    for one in told:
-        if one.port == str(row.from_port) and one.fits(row):
-            told.remove(one)
-            return True
-    return False
+        found = told.take(row, told.connected(row))
+        if found is None:
+            self.sessions.fire(row, "abandon")
+        elif found.port != OFFERED:
+            ports = {"from_port": int(found.port), "new_port": int(found.new_port)}
+            self.sessions.fire(row, "ack", **ports)
 
 
 def _tuples_of(message: ssmmp.SsmmpMessage, name: str) -> Tuples | None:
@@ -173,14 +191,19 @@ def _tuples(text: str) -> Tuples:
         found = ssmmp.tuples(text)
     except ValueError:
         return []
-    return [one for one in found if len(one) != 6 or (one[2] + one[5]).isdecimal()]
+    return [one for one in found if len(one) != 6 or (_number(one[2]) and _number(one[5]))]
+
+
+def _number(text: str) -> bool:
+    """True for an id or a port, and for no number that is too long to be one."""
+    return len(text) < MAX_DIGITS and text.isascii() and text.isdecimal()
 
 
 def _running(told: Tuples | None) -> Told | None:
     """What runs there; None if the agent did not say."""
     if told is None:
         return None
-    instances = [one for one in told if len(one) >= 2 and one[1].isdecimal()]
+    instances = [one for one in told if len(one) >= 2 and _number(one[1])]
     return {int(one[1]): one[0] for one in instances}
 
 

@@ -268,7 +268,10 @@ def test_a_state_file_that_cannot_be_written(running, monkeypatch):
     running.give(peer.text(register()))
     assert peer.heard == [], "nothing leaves"
     assert running.handler.status()["state fault"] == "database or disk is full"
-    assert sum("cannot be written" in line for line in running.ctx.lines) == 1
+    assert sum("cannot be written, nothing leaves" in line for line in running.ctx.lines) == 1
+    running.ctx.advance(0.1)
+    alarms = [one for one in running.handler._events.latest(9) if one["alarm"]]
+    assert alarms[-1]["detail"].endswith("nothing leaves: database or disk is full")
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
     with pytest.raises(Full):
         running.ctx.deliver(running.handler, peer.text(ASK))
@@ -276,6 +279,22 @@ def test_a_state_file_that_cannot_be_written(running, monkeypatch):
     running.ctx.settle()
     assert len(peer.heard) == 2
     assert any("can be written again" in line for line in running.ctx.lines)
+
+
+def test_what_was_changed_before_a_failure_in_the_middle_of_a_message_is_written(running):
+    peer = Peer(kept(running))
+    running.give(peer.text(register()))
+
+    def fails(agent, message):
+        running.handler.manager.state.store.next("session")
+        raise ZeroDivisionError
+
+    receivers = running.handler.manager._messages._receivers
+    receivers["session_request"] = fails
+    with pytest.raises(ZeroDivisionError):
+        running.handler.handle(peer.text(ASK))
+    running.ctx.settle()
+    assert ("counter", '"session"') in kept(running)()
 
 
 def test_it_does_not_start_without_graph_or_state(options, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from ccproxy_handlers.ssmmp.commands import Scale, StopInstance
 from ccproxy_handlers.ssmmp.manager import ManagerSettings
+from ccproxy_handlers.ssmmp.manager.engine import offers
 
 WISH = "orders_client orders orders_api"
 
@@ -307,3 +308,11 @@ def test_a_draining_client_may_ask_while_others_use_it(talk):
     assert status(lines) == [410]
     lines = talk.ask(peer, orders, 2_000_002, "store_client store sql", "orders")
     assert status(lines) == [410]
+
+
+def test_an_instance_that_never_acknowledges_is_refused_in_the_end(talk, monkeypatch):
+    monkeypatch.setattr(offers, "MAX_UNACKED", 3)
+    talk.ready(talk.ask("a", 1, 9, WISH))
+    assert [status(talk.ask("a", 1, id, WISH)) for id in (10, 11, 12)] == [[200], [200], [429]]
+    talk.ack("a", 10, 40000)
+    assert status(talk.ask("a", 1, 13, WISH)) == [200]

@@ -151,3 +151,48 @@ def test_lists_that_go_on_in_other_lines(alone):
     assert lines == ["b initiation_response 7 status=208 x_ssmmp=1"]
     assert [alone.row(key).state for key in (1, 2)] == ["RUNNING", "RUNNING"]
     assert alone.session(1).state == "OPEN"
+
+
+def test_numbers_that_are_none_are_left_out(talk):
+    digits = "9" * 5000
+    talk.gone("a")
+    said = talk.register(
+        "c", "fd00::1", "web,orders",
+        f"x_running=((web,1);(orders,{digits});(orders,\u0663)) "
+        f"x_sessions=((1,orders_client,{digits},fd00::2,1,2))",
+    )  # fmt: skip
+    assert "status=208" in said[0] and not any("hard_shutdown" in line for line in said)
+    assert talk.row(1).state == "RUNNING"
+
+
+class Counted(str):
+    """A text that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_many_sessions_of_one_instance_are_found_without_a_look_at_the_others(talk):
+    talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
+    talk.checks = False
+    for id in range(100, 700):
+        talk.ask("a", 1, id, "orders_client orders orders_api")
+        talk.ack("a", id, 10_000 + id)
+    rows = [one for one in talk.manager.state.store.sessions.values() if one.from_port]
+    assert len(rows) == 600
+    told = [
+        ("1", "orders_client", str(one.from_port), Counted(one.to_address), str(one.to_port), "1")
+        for one in rows[1:]
+    ]
+    talk.manager.state.begin(talk.now)
+    agent = talk.manager.state.store.agents[talk.row(1).agent]
+    Counted.compared = 0
+    talk.manager.reconciler._sessions(agent, told)
+    assert Counted.compared < 10 * len(rows)
+    closed = [one for one in rows if talk.session(one.key).state != "OPEN"]
+    assert closed == rows[:1], "the one that was not told"
