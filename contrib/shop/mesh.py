@@ -183,10 +183,8 @@ class Mesh:
         return found
 
     def end(self) -> None:
-        """End the application in order, node by node."""
-        for node in self.nodes:
-            if any(one["agent"].partition("/")[0] == node for one in self.rows("instances")):
-                self.execute("drain", node=node, force=True)
+        """End the application in order."""
+        self.execute("down")
         until(lambda: not self.pids(), "all instances have ended")
 
     def stop(self) -> None:

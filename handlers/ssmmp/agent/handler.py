@@ -52,6 +52,8 @@ from .state_file import AgentStateFile
 
 TICK = 0.05
 """Seconds between two looks at what is due."""
+RETRY_INTERVAL = 0.5
+"""Seconds between two attempts to write what could not be written."""
 
 
 class SsmmpAgent(Handler):
@@ -68,6 +70,8 @@ class SsmmpAgent(Handler):
         self._file: AgentStateFile | None = None
         self._peers: dict[str, Message] = {}
         self._started = False
+        self._faulty = False
+        self._retry_at = 0.0
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The repository file with the lines of all its mistakes; the listener; the route."""
@@ -161,12 +165,26 @@ class SsmmpAgent(Handler):
 
     def _tick(self) -> None:
         self.runner.tick()
+        self._check_file()
         if self.agent.next_deadline() <= self.ctx.now():
             self._do(self.agent.tick)
         silence = self._manager.silence()
         if self.agent.state.registered and silence > self.options.manager_silence:
             self._manager.close()
             self._unlinked(f"silent for {silence:.0f} s")
+
+    def _check_file(self) -> None:
+        """Try again to write what could not be written; say when that begins and ends."""
+        if self._file is None:
+            return
+        if self._file.fault and self.ctx.now() >= self._retry_at:
+            self._retry_at = self.ctx.now() + RETRY_INTERVAL
+            self._file.retry()
+        if bool(self._file.fault) != self._faulty:
+            self._faulty = bool(self._file.fault)
+            what = f"cannot be written, the agent goes on: {self._file.fault}"
+            what = what if self._faulty else "can be written again"
+            self._act(Notice("state file", self.options.state, what, alarm=self._faulty))
 
     def reloaded(self) -> Iterable[str]:
         """Take over a repository file that has changed, unless it has mistakes."""

@@ -1,5 +1,6 @@
 """The handler `ssmmp-agent` without sockets."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from ccproxy import NativeAnswer
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, run_handler
 from ccproxy_handlers.ssmmp.agent.handler import SsmmpAgent
+from ccproxy_handlers.ssmmp.store_file import StateFile
 
 
 def test_registration_in_plain_text(node):
@@ -91,3 +93,24 @@ def test_it_hangs_up_on_instances_when_it_stops(options):
         )
         running.give(replace(message(ssmmp.type_of(made), ssmmp.value_of(made)), origin=Origin()))
     assert told[-1] == NativeAnswer(b"")
+
+
+def test_an_agent_goes_on_while_its_state_file_cannot_be_written(node, monkeypatch):
+    asked = node.connect()
+    node.tell("initiation_response", asked.id, status=200)
+    write = StateFile.write
+
+    def full(self, texts):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(StateFile, "write", full)
+    node.execute()
+    node.until(lambda: node.agent.state.rows[7].pid)
+    node.ctx.advance(0.1)
+    lines = [line for line in node.ctx.lines if "state file" in line]
+    assert len(lines) == 1 and lines[0].endswith("the agent goes on: database or disk is full")
+    monkeypatch.setattr(StateFile, "write", write)
+    node.ctx.advance(1.0)
+    assert "can be written again" in node.ctx.lines[-1]
+    records, marks = node.running.handler._file.read()
+    assert [one.row.key for one in records if one.table == "process"] == [7] and 7 in marks
