@@ -122,11 +122,9 @@ def about() -> str:
 
     path = "compiled" if COMPILED else "plain Python"
     loop = uvloop()
-    return (
-        f"ccserver version {__version__}, data path {path}, "
-        f"Python {platform.python_version()}, "
-        + (f"uvloop {loop.__version__}" if loop else "no uvloop")
-    )
+    python = f"data path {path}, Python {platform.python_version()}"
+    found = f"uvloop {loop.__version__}" if loop else "no uvloop"
+    return f"ccserver version {__version__}, {python}, {found}"
 
 
 def uvloop() -> Any:

@@ -40,6 +40,11 @@ def of_failure(row: InstanceRow) -> str:
     return f"{of_status(row.status)}: {row.reason}" if row.reason else of_status(row.status)
 
 
+def of_end(row: InstanceRow) -> str:
+    """Why an instance ended, whether that was a failure or not."""
+    return of_failure(row) if row.state is InstanceState.FAILED else "the program ended"
+
+
 def of_instance(row: InstanceRow) -> str:
     """Why an instance that was to run does not."""
     if row.state is InstanceState.PLANNED:

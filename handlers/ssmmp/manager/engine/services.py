@@ -247,7 +247,9 @@ class Services:
         if len(times) >= settings.restart_limit:
             until = now + settings.restart_window
             wait = f"not started there for {settings.restart_window:g} s"
-            self.alarms.begin(GIVEN_UP, key, f"{len(times)} failures, {wait}: {_why(row)}")
+            self.alarms.begin(
+                GIVEN_UP, key, f"{len(times)} failures, {wait}: {reasons.of_end(row)}"
+            )
         times = times[-settings.restart_limit :]
         forget = max(until, now + settings.restart_window)
         self.store.put(NodeFailures(key, times, in_row, until, forget))
@@ -292,10 +294,3 @@ class Services:
         most = service.replicas.most if service and service.scale_at else count + 1
         if service is None or count < most or open_ < _RELIEVED * service.scale_at * count:
             self.alarms.end(AT_MOST, name)
-
-
-def _why(row: InstanceRow) -> str:
-    """Why an instance ended, whether that was a failure or not."""
-    if row.state is InstanceState.FAILED:
-        return reasons.of_failure(row)
-    return "the program ended"
