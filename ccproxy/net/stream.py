@@ -126,6 +126,8 @@ class Stream:
     def look(self, now: float, limits: PaceLimits) -> str:
         """What is wrong with the pace of the other side, a key of `FAULTS`, or ""."""
         box = self.box
+        if self._ending:  # it has nothing to do but to read the rest
+            limits = PaceLimits(limits.message, idle=limits.message)
         traffic = Traffic(self.received, box.sent, box.bytes, not self._reading.active)
         pending = self._owner.pending()
         self._input.count(pending.held)

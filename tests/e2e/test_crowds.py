@@ -105,5 +105,13 @@ def test_silent_connections_hold_half_of_max_peers(start, ports, until):
     [sodep] = [one for one in status(server)["listeners"] if one["section"] == "listen:sodep"]
     assert sodep["counts"]["per-address"] == 1
     server.wait_for("max-peers-per-address = 25")
+    text = (server.directory / "server.ini").read_text("utf-8")
+    text = text.replace("max-peers-per-address = 25", "max-peers-per-address = 26")
+    server.reload(text.replace("control = sock", "control = sock\nmemory = 64 MiB"))
+    [again] = connected(ports, "PORT2", 1)
+    again.sendall(CALL)
+    assert again.recv(1000)
+    again.close()
+    assert status(server)["memory"]["limit"] == 64 << 20
     for one in [*silent, good, late]:
         one.close()

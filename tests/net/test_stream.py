@@ -1,10 +1,11 @@
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
 from ccproxy.core.outbox import Limits
-from ccproxy.core.pace import NOTHING
+from ccproxy.core.pace import NOTHING, PaceLimits
 from ccproxy.net.sender import CLOSED
 from ccproxy.net.stream import Stream
 
@@ -163,6 +164,24 @@ async def test_who_has_ended_or_is_muted_is_read_no_more(make, until):
     stream.resume()
     stream.close_gracefully("over")
     assert (owner.data, owner.reasons) == ([b""], ["over"])
+
+
+async def test_a_stream_that_is_to_be_closed_waits_for_a_reader_that_goes_on(make):
+    stream, owner, theirs = make()
+    stream.write(b"x" * 20_000_000)
+    await asyncio.sleep(0.001)
+    limits = PaceLimits(message=10.0)
+    assert [stream.look(now, limits) for now in (1e9, 1e9 + 100)] == ["", ""]
+    stream.finish("enough")
+    assert stream.look(1e9 + 101, limits) == "idle"
+    theirs.recv(1_000_000)
+    while stream.look(1e9 + 102, limits) == "idle":
+        await asyncio.sleep(0.001)
+        with suppress(BlockingIOError):
+            theirs.recv(1_000_000)
+    assert stream.look(1e9 + 111, limits) == ""
+    assert stream.look(1e9 + 113, limits) == "idle"
+    stream.close("the end")
 
 
 async def test_a_reset_says_so(kit, until):
