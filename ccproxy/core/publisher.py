@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import FORWARDED, FULL, Fates, Run, offered
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.core.spans import by_topic
 from ccproxy.core.subscriptions import Audience, Subscriptions
+from ccproxy.core.topics import LastValues
 
 UNSUBSCRIBED = "unsubscribed"
 LONG_SPAN = 4
@@ -44,7 +46,9 @@ class Publisher:
         self.unsubscribed = 0
         """Messages that nobody wanted."""
         self._blocks = blocks
-        self._full: dict[Outbox, None] = {}
+        self.last: LastValues | None = None
+        """The newest message of each topic, if new subscribers get it."""
+        self._full: dict[Outbox | LatestBox, None] = {}
 
     @property
     def may_block(self) -> bool:
@@ -80,6 +84,8 @@ class Publisher:
         """Give the payloads of a run to the peers that want them."""
         wanted = self.subscriptions
         chunk = run.payloads
+        if self.last is not None:
+            self.last.note(chunk)
         if not wanted.longest:  # nobody looks at the topic
             return self._give(wanted.audience(b"").place, chunk, run.messages)
         spans = by_topic(chunk, wanted.longest, wanted.version, wanted.entries, wanted.audience)
@@ -92,7 +98,7 @@ class Publisher:
             fates += self._give(audience, chunk[start:end], messages)
         return fates
 
-    def forget(self, box: Outbox) -> None:
+    def forget(self, box: Outbox | LatestBox) -> None:
         """The peer of an outbox has left: nobody waits for it any more."""
         self._full.pop(box, None)
 
@@ -106,7 +112,7 @@ class Publisher:
             wanted = True
             box = peer.box
             most = max(most, box.offer(chunk, messages))
-            if box.limits.policy == "block" and box.blocked:
+            if box.may_block and box.blocked:
                 self._full[box] = None
         if not wanted:
             self.unsubscribed += messages
@@ -115,7 +121,7 @@ class Publisher:
 
     def _scatter(self, chunk: bytes, spans: Sequence[tuple[Any, int, int, int]]) -> Fates:
         """Give many short spans: each outbox is asked once, with all that it gets of the chunk."""
-        parts: dict[Outbox, list[int]] = {}
+        parts: dict[Outbox | LatestBox, list[int]] = {}
         fates = [UNSUBSCRIBED] * len(spans)
         for number, (audience, _, _, _) in enumerate(spans):
             for peer in audience.peers:
@@ -127,7 +133,7 @@ class Publisher:
             pieces = [chunk[spans[number][1] : spans[number][2]] for number in numbers]
             messages = sum([spans[number][3] for number in numbers])
             taken = box.offer(b"".join(pieces), messages)
-            if box.limits.policy == "block" and box.blocked:
+            if box.may_block and box.blocked:
                 self._full[box] = None
             for number in numbers:
                 taken -= spans[number][3]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
+from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
 
 REMEMBERED = 65_536
@@ -28,7 +29,7 @@ class Subscriber:
 
     __slots__ = ("box", "gone", "prefixes", "size")
 
-    def __init__(self, box: Outbox) -> None:
+    def __init__(self, box: Outbox | LatestBox) -> None:
         self.box = box
         self.gone = False
         self.prefixes: set[bytes] = set()
@@ -92,6 +93,11 @@ class Subscriptions:
     def prefixes(self) -> Iterable[bytes]:
         """Every prefix that somebody wants, once."""
         return self._wanted.keys()
+
+    def wanted(self, prefix: bytes) -> int:
+        """How many peers want a prefix."""
+        found = self._wanted.get(prefix)
+        return len(found.peers) if found is not None else 0
 
     def subscribe(self, peer: Subscriber, prefix: bytes) -> bool:
         """Add a prefix; False if the peer has it already."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ccproxy import LinkOptions, kinds, option
+from ccproxy import Limits, LinkOptions, kinds, option
 from ccproxy.config import security
 from ccproxy.config.links import SocketOptions, ZmtpListenerOptions
+from ccproxy.core.latest import window
 
+LATEST = "latest"
 PUBLISHING = ("xpub", "pub")
 SOCKETS = PUBLISHING
 SAME = (
@@ -31,6 +33,24 @@ class ZmqOptions(LinkOptions):
     connect: tuple[str, ...] = option(
         kinds.addresses, default=(), help="addresses of peers to connect to"
     )
+    on_full: str = option(
+        kinds.choice("drop-new", "drop-old", "block", "latest"), default="drop-new",
+        help="what happens when the queue of a peer is full; block stops reading from the senders; "
+        "latest keeps the newest message of each topic for a subscriber",
+    )  # fmt: skip
+    last_value: int = option(
+        kinds.size_between(0, 1 << 40), default=0,
+        help="size of a store with the newest message of each topic, which new subscribers get at "
+        "once; 0 = none; publishers are asked for everything then",
+    )  # fmt: skip
+    welcome: str = option(
+        kinds.text, default="", help="a message that each new subscriber gets first; empty = none"
+    )
+    verbose: str = option(
+        kinds.choice("no", "yes", "all"), default="no",
+        help="yes: publishers hear of every subscription, not only of the first to a topic; all: "
+        "of every cancellation as well",
+    )  # fmt: skip
     max_peers: int = option(
         kinds.positive, default=10_000, help="most connections at a time to each address of bind"
     )
@@ -50,13 +70,20 @@ class ZmqOptions(LinkOptions):
         return (*links, self.listener) if self.bind else links
 
     @property
+    def limits(self) -> Limits:
+        """The limits of the outbox of each peer."""
+        messages = self.queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
+        limits = Limits(self.queue, messages, self.on_full)
+        return window(limits) if self.on_full == LATEST else limits
+
+    @property
     def listener(self) -> ZmtpListenerOptions:
         """The options of a listener for accepted peers."""
         same = {name: getattr(self, name) for name in SAME}
         return ZmtpListenerOptions(
-            peer_queue=self.queue,
+            peer_queue=self.limits.bytes,
             peer_queue_messages=self.queue_messages,
-            peer_on_full=self.on_full,
+            peer_on_full=self.limits.policy,
             max_peers=self.max_peers,
             **same,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ccproxy import Context, Outbox
+from ccproxy.core.latest import LatestBox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
@@ -16,11 +17,12 @@ from ccproxy.core.spans import cut, whole
 from ccproxy.core.stops import TIRED
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
+from ccproxy.core.topics import LastValues
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.wire.zmtp import ZmtpError
-from ccproxy.wire.zmtp.frames import span
+from ccproxy.wire.zmtp.frames import frame, span
 
-from .options import ZmqOptions
+from .options import LATEST, ZmqOptions
 
 CANCEL, SUBSCRIBE = 0, 1
 PREFIX_BYTES = 16 * 1024 * 1024
@@ -36,7 +38,10 @@ class PublishingSocket:
 
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         blocks = options.on_full == "block"
-        self.sink = Publisher(name, blocks, tells=options.socket == "xpub")
+        tells = options.socket == "xpub" and not options.last_value
+        self.sink = Publisher(name, blocks, tells)
+        if options.last_value:
+            self.sink.last = LastValues(options.last_value)
         self.ctx = ctx
         self.options = options
         self.subscribers: dict[bytes, Subscriber] = {}
@@ -58,12 +63,18 @@ class PublishingSocket:
 
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A peer has come."""
-        self.subscribers[identity] = Subscriber(box)
+        latest = self.options.on_full == LATEST
+        sink = LatestBox(box, self.options.queue) if latest else box
+        self.subscribers[identity] = Subscriber(sink)
+        if self.options.welcome:
+            box.offer(frame(self.options.welcome.encode()), 1)
 
     def left(self, identity: bytes, box: Outbox) -> None:
         """A peer is gone: it gets nothing from now on, its prefixes go step by step."""
         peer = self.subscribers.pop(identity)
-        self.sink.forget(box)
+        self.sink.forget(peer.box)
+        if isinstance(peer.box, LatestBox):
+            peer.box.clear("gone")
         self.sink.subscriptions.leave(peer)
         self._leaving.append(peer)
         if len(self._leaving) == 1:
@@ -81,6 +92,16 @@ class PublishingSocket:
         if source.version < OLDEST_TELLING:
             self.sink.subscriptions.subscribe(peer, b"")
         return SubscriberIngress(self, switch, peer, limits, tired)
+
+    def repeat(self, prefix: bytes, subscribe: bool) -> None:
+        """Tell publishers of a change that makes no difference to the others, if they want that."""
+        verbose, subscriptions = self.options.verbose, self.sink.subscriptions
+        if verbose == "no" or (not subscribe and verbose == "yes"):
+            return
+        if subscriptions.wanted(prefix) > subscribe:
+            message = frame((b"\1" if subscribe else b"\0") + prefix)
+            for one in self.sink.upstream:
+                one.message(message)
 
     def status(self) -> dict[str, Any]:
         """Facts for the status page."""
@@ -131,14 +152,25 @@ class SubscriberIngress:
         """The peer wants a prefix, or not any more; ZmtpError if it wants too many."""
         subscriptions, peer = self._socket.sink.subscriptions, self._peer
         if not subscribe:
-            subscriptions.cancel(peer, prefix)
+            if subscriptions.cancel(peer, prefix):
+                self._socket.repeat(prefix, subscribe)
             return
         most = self._socket.options.max_subscriptions
         if len(peer.prefixes) >= most and prefix not in peer.prefixes:
             raise ZmtpError(f"more than max-subscriptions = {most} prefixes")
         if peer.size + len(prefix) > PREFIX_BYTES:
             raise ZmtpError(f"prefixes of more than {PREFIX_BYTES} bytes")
-        subscriptions.subscribe(peer, prefix)
+        if subscriptions.subscribe(peer, prefix):
+            self._socket.repeat(prefix, subscribe)
+            self._catch_up(prefix)
+
+    def _catch_up(self, prefix: bytes) -> None:
+        """Give the peer the newest messages of the topics that it has just subscribed to."""
+        last = self._socket.sink.last
+        if last is not None:
+            found = list(last.matching(prefix))
+            if found:
+                self._peer.box.offer(b"".join(found), len(found))
 
     def _message(self, message: bytes) -> None:
         found = span(message, 0)

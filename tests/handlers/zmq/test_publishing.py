@@ -117,3 +117,67 @@ def test_a_peer_that_leaves_is_forgotten_step_by_step(socket, monkeypatch):
 def test_it_is_not_the_handlers_to_see_messages():
     with run_handler(Zmq, "socket = pub\nbind = tcp://*:1") as running:
         assert not running.handler.socket.sink.tells
+
+
+def made(**options):
+    text = "".join(f"\n{name.replace('_', '-')} = {value}" for name, value in options.items())
+    return PublishingSocket(
+        "h:out", options_for(Zmq, f"socket = xpub\nbind = tcp://*:1{text}"), FakeContext()
+    )
+
+
+class Above:
+    def __init__(self):
+        self.seen = []
+
+    def change(self, more, prefix):
+        self.seen.append((more, prefix))
+
+    def message(self, payload):
+        self.seen.append(payload)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("verbose", "repeated"),
+    [("no", []), ("yes", [pack([b"\1a"])]), ("all", [pack([b"\1a"]), pack([b"\0a"])])],
+)
+def test_publishers_may_hear_of_every_subscription(verbose, repeated):
+    socket, above = made(verbose=verbose), Above()
+    socket.sink.upstream.append(above)
+    one, _ = join(socket, b"1")
+    other, _ = join(socket, b"2")
+    for ingress in (one, other):
+        ingress.feed(pack([b"\1a"]))
+    for ingress in (one, other):
+        ingress.feed(pack([b"\0a"]))
+    assert above.seen == [(True, b"a"), *repeated, (False, b"a")]
+
+
+def test_a_new_subscriber_gets_the_newest_of_its_topics():
+    socket = made(last_value="1 MiB", welcome="hello")
+    assert not socket.sink.tells
+    old, box = join(socket, b"1")
+    assert b"".join(box.peek(9)) == pack([b"hello"])
+    old.feed(pack([b"\1"]))
+    for body in (b"1", b"2"):
+        socket.sink.offer(b"".join(pack([b"", b"bus", one, body]) for one in (b"a", b"b")), 2)
+    assert box.waiting == 5
+    ingress, box = join(socket, b"2")
+    ingress.feed(pack([b"\1a"]) * 2)
+    assert b"".join(box.peek(9)) == pack([b"hello"]) + pack([b"a", b"2"])
+
+
+def test_a_slow_subscriber_gets_the_newest_of_each_topic():
+    socket = made(on_full="latest", queue="2 KiB")
+    box = Outbox("peer", socket.options.limits)
+    socket.joined(b"1", box)
+    ingress = socket.ingress(FakeSwitch(), MessageSource(b"1", "peer", "h"), (1000, 9), bool)
+    ingress.feed(pack([b"\1"]))
+    for number in range(100):
+        assert socket.sink.offer(pack([b"", b"bus", b"a", b"%100d" % number]), 1) == 1
+    assert not socket.sink.blocked and box.dropped["replaced"] > 50
+    box.advance(box.bytes)
+    assert b"".join(box.peek(9)) == pack([b"a", b"%100d" % 99])
+    socket.left(b"1", box)
+    assert socket.status()["subscribers"] == 0
