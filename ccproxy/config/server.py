@@ -146,6 +146,11 @@ class ServerOptions(ZmtpListenerOptions):
         help="bytes that all queues and unfinished messages may hold together; 0 = a quarter of "
         "the memory of the machine, or of its cgroup",
     )  # fmt: skip
+    hop_marks: bool = option(
+        kinds.flag, default=False, reloadable=False,
+        help="links to other servers mark what they send, and what comes back is dropped as "
+        "`looped`: for sites that forward to each other in a circle",
+    )  # fmt: skip
     busy_poll: float = option(
         kinds.duration("us", most=0.001), default=0.0,
         help="time to look for answers without sleeping after each write: lower latency with few "

@@ -18,6 +18,7 @@ FATES: dict[str, str] = {
     "gone": "a reply to a peer that is not connected any more",
     "failed": "a handler raised an exception and no other handler took it",
     "unsubscribed": "published, but no subscriber wants it",
+    "looped": "came back to this server, which it had passed (hop-marks)",
     "discarded": "dropped because a handler says so (disposer, filter)",
     "unrouted": "no route matches its type",
     "malformed": "no empty frame, no type, or an invalid type",
@@ -27,7 +28,7 @@ FATES: dict[str, str] = {
 counted: success, then loss, then what a handler discards, so that a discard never hides a loss."""
 
 OUTCOMES = {
-    "ok": ("forwarded", "replied", "consumed", "unsubscribed", "discarded"),
+    "ok": ("forwarded", "replied", "consumed", "unsubscribed", "looped", "discarded"),
     "dropped": ("unrouted", "full", "gone", "refused", "too-big"),
     "crashed": ("failed",),
     "invalid": ("malformed",),

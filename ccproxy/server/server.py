@@ -25,7 +25,7 @@ from ccproxy.net.flush import FlushQueue
 from ccproxy.net.memory_watch import MemoryWatch
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
-from ccproxy.net.zmtp.identities import Identities
+from ccproxy.net.zmtp.identities import Identities, new_mark
 from ccproxy.plugins import Plugins
 from ccproxy.process.control_socket import ControlSocketError, open_control
 from ccproxy.process.memory import keep_some, memory_limit
@@ -93,7 +93,8 @@ class Server:
         self.log = ServerLog(loop.time)
         codec = CcCodec(gethostname(), time.time)
         self.switch = Switch(codec, self.log, plan.server.flows, plan.server.stats_types)
-        identities = Identities(random.getrandbits(31))
+        mark = new_mark() if plan.server.hop_marks else b""
+        identities = Identities(random.getrandbits(31), mark)
         flush_queue = FlushQueue(loop, plan.server.busy_poll)
         memory = Memory(plan.server.memory or memory_limit())
         self.kit = Kit(self.switch, flush_queue, self.log, identities, memory)

@@ -208,7 +208,8 @@ class OutgoingLink:
             kit.flush_queue, self.options, kit.switch.too_big, kit.memory, kit.handshakes
         )
         role = self.role
-        self._handshake = Handshake(role.socket, role.identity, mechanism)
+        identity = role.identity or (kit.identities.of_link() if role == DEALER else b"")
+        self._handshake = Handshake(role.socket, identity, mechanism)
         self._connection = Connection(sock, self.address, self._handshake, self, config)
         self._connection.open()
 

@@ -5,10 +5,14 @@ It must never look into a message: that is what the switch does.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.hop_marks import MarkedIngress
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.listener import ZmtpListener
+from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.protocol import MessageProtocol
 
 
@@ -20,4 +24,7 @@ class CcProtocol(MessageProtocol):
 
     def listener(self, plan: ListenerPlan, kit: Kit) -> ZmtpListener:
         """A ROUTER socket."""
-        return ZmtpListener(plan, kit)
+        mark = kit.identities.mark
+        if not mark:
+            return ZmtpListener(plan, kit)
+        return ZmtpListener(plan, kit, ListenerRole(ingress=partial(MarkedIngress, mark=mark)))
