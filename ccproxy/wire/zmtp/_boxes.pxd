@@ -8,7 +8,7 @@ from ccproxy.wire.zmtp cimport sodium
     size=Py_ssize_t, at=Py_ssize_t, place=Py_ssize_t, total=Py_ssize_t, frames=Py_ssize_t,
     flags=int, length=cython.ulonglong, sealed=Py_ssize_t, out=bytearray,
 )
-cpdef tuple seal_frames(bytes data, bytearray secrets, unsigned long long counter, size_t address)
+cpdef tuple seal_frames(bytes data, bytearray secrets, unsigned long long counter, tuple addresses)
 
 
 @cython.locals(
@@ -17,5 +17,5 @@ cpdef tuple seal_frames(bytes data, bytearray secrets, unsigned long long counte
     out=bytearray,
 )
 cpdef tuple open_frames(
-    bytes data, bytearray secrets, unsigned long long counter, unsigned long long limit, size_t address
+    bytes data, bytearray secrets, unsigned long long counter, unsigned long long limit, tuple addresses
 )

@@ -21,15 +21,19 @@ from ccproxy.wire.zmtp.gather import MessageTooBig
 NAME = b"\x07MESSAGE"
 OVERHEAD = 33
 """Bytes of a sealed frame's body more than that of the frame: name, nonce, tag and flags."""
+ROOM = 32
+"""Bytes in front of the first opened frame: in C those in front of any are used meanwhile."""
 COUNTER_MAX = (1 << 64) - 1
 
 
-def seal_frames(data: bytes, secrets: bytearray, counter: int, address: int) -> tuple[bytes, int]:
+def seal_frames(
+    data: bytes, secrets: bytearray, counter: int, addresses: tuple[int, ...]
+) -> tuple[bytes, int]:
     """Seal whole frames; the sealed ones, and the counter of the last nonce.
 
-    `secrets` are the shared key (32 bytes), the prefix of nonces (16) and 8 bytes for the counter;
-    `counter` is that of the last nonce used; `address` is that of libsodium's function, see
-    `sodium`. ZmtpError if `data` is not whole frames, or no nonce is left.
+    `secrets` are a key (32 bytes), the prefix of nonces (16) and 8 bytes for the counter; `counter`
+    is that of the last nonce used; `addresses` are those of libsodium's functions, see `sodium`,
+    which also says which key it is. ZmtpError if `data` is not whole frames, or no nonce is left.
     """
     size = len(data)
     at = total = frames = 0
@@ -77,14 +81,14 @@ def seal_frames(data: bytes, secrets: bytearray, counter: int, address: int) -> 
         sodium.number(out, place + 8, counter)
         out[place + 32] = (flags & 1) | ((flags & 4) >> 1)
         sodium.put(out, place + 33, data, at, length)
-        sodium.box(address, out, place + 16, length + 1, secrets)
+        sodium.box(addresses, out, place + 16, length + 1, secrets)
         at += length
         place += sealed
-    return bytes(out), counter
+    return sodium.cut(out, 0, total), counter
 
 
 def open_frames(
-    data: bytes, secrets: bytearray, counter: int, limit: int, address: int
+    data: bytes, secrets: bytearray, counter: int, limit: int, addresses: tuple[int, ...]
 ) -> tuple[bytes, int, int, int]:
     """Open the whole sealed frames that `data` begins with.
 
@@ -94,8 +98,9 @@ def open_frames(
     frame is none, is too long, was sent before, or was not made with these secrets.
     """
     size = len(data)
-    out = bytearray(size)
-    at = place = needed = 0
+    out = bytearray(size + ROOM)
+    at = needed = 0
+    place = ROOM
     while at + 2 <= size:
         flags = data[at]
         if flags & ~6:
@@ -126,7 +131,7 @@ def open_frames(
         length -= OVERHEAD
         # What is opened begins with its flags, so they land where the end of the header will be.
         body = place + (2 if length < 256 else 9)
-        if not sodium.unbox(address, data, start + 16, length + 17, out, body - 1, secrets):
+        if not sodium.unbox(addresses, data, start + 16, length + 17, out, body - 1, secrets):
             raise ZmtpError("a sealed frame that was not made with the keys of this connection")
         flags = out[body - 1]
         flags = (flags & 1) | ((flags & 2) << 1)
@@ -138,4 +143,4 @@ def open_frames(
             sodium.number(out, place + 1, length)
         at = end
         place = body + length
-    return bytes(out[:place]), at, counter, needed
+    return sodium.cut(out, ROOM, place), at, counter, needed

@@ -21,7 +21,7 @@ from nacl import bindings, exceptions
 
 from ccproxy.wire.zmtp import boxes, sodium
 from ccproxy.wire.zmtp.curve_keys import KeyPair
-from ccproxy.wire.zmtp.frames import MORE, ZmtpError, span
+from ccproxy.wire.zmtp.frames import LONG, MORE, ZmtpError, span
 
 try:
     from ccproxy.wire.zmtp import _boxes
@@ -36,24 +36,38 @@ COUNTER_SIZE = 8
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """The hot functions, and where those of libsodium are that they call; 0: they ask PyNaCl."""
+    """The hot functions, and where those of libsodium are that they call; zeros: PyNaCl's are."""
 
-    seal: Callable[[bytes, bytearray, int, int], tuple[bytes, int]] = boxes.seal_frames
-    open: Callable[[bytes, bytearray, int, int, int], tuple[bytes, int, int, int]] = (
+    seal: Callable[[bytes, bytearray, int, tuple[int, ...]], tuple[bytes, int]] = boxes.seal_frames
+    open: Callable[[bytes, bytearray, int, int, tuple[int, ...]], tuple[bytes, int, int, int]] = (
         boxes.open_frames
     )
-    seal_address: int = 0
-    open_address: int = 0
+    addresses: tuple[int, int, int] = sodium.NOWHERE
 
 
 PLAIN_BOXES = Boxes()
+TRIAL = bytes((MORE, 3)) + b"one" + bytes((LONG, 0, 0, 0, 0, 0, 0, 1, 44)) + bytes(300)
 
 
-def fastest_boxes(found: tuple[int, int]) -> Boxes:
-    """The compiled functions if there are any, and if the addresses for them were `found`."""
+def fastest_boxes(found: tuple[int, int, int]) -> Boxes:
+    """The compiled functions if there are any and the addresses for them were `found`, and if they
+    make the same boxes as PyNaCl."""
     if _boxes is None or 0 in found:
         return PLAIN_BOXES
-    return Boxes(_boxes.seal_frames, _boxes.open_frames, *found)
+    fast = Boxes(_boxes.seal_frames, _boxes.open_frames, found)
+    shared = bytes(range(32))
+    sealed = PLAIN_BOXES.seal(TRIAL, secrets(shared, FROM_CLIENT, PLAIN_BOXES), 0, sodium.NOWHERE)
+    use = secrets(shared, FROM_CLIENT, fast)
+    if fast.seal(TRIAL, use, 0, found) != sealed:
+        return PLAIN_BOXES
+    opened = fast.open(sealed[0], use, 0, len(TRIAL), found)[0]
+    return fast if opened == TRIAL else PLAIN_BOXES
+
+
+def secrets(shared: bytes, prefix: bytes, use: Boxes) -> bytearray:
+    """What the functions need of one direction: key, prefix of nonces, room for the counter."""
+    key = sodium.message_key(shared, prefix, use.addresses[2])
+    return bytearray(key + prefix + bytes(COUNTER_SIZE))
 
 
 FASTEST_BOXES = fastest_boxes(sodium.addresses())
@@ -116,8 +130,8 @@ class CurveSeal:
         """`longest` is the size in bytes of the longest frame that is opened."""
         shared = shared_key(session.theirs, session.ours.secret, "the peer")
         ours, theirs = (FROM_SERVER, FROM_CLIENT) if as_server else (FROM_CLIENT, FROM_SERVER)
-        self._seal_with = bytearray(shared + ours + bytes(COUNTER_SIZE))
-        self._open_with = bytearray(shared + theirs + bytes(COUNTER_SIZE))
+        self._seal_with = secrets(shared, ours, functions)
+        self._open_with = secrets(shared, theirs, functions)
         self._sent = session.sent
         self._received = session.received
         self._longest = longest
@@ -134,7 +148,7 @@ class CurveSeal:
     def seal(self, data: bytes | memoryview) -> list[tuple[bytes, int]]:
         """Each frame in its own box, in one piece; ZmtpError unless the frames are whole."""
         use = self._functions
-        sealed, self._sent = use.seal(bytes(data), self._seal_with, self._sent, use.seal_address)
+        sealed, self._sent = use.seal(bytes(data), self._seal_with, self._sent, use.addresses)
         return [(sealed, len(data))]
 
     def open(self, data: bytes) -> bytes:
@@ -146,7 +160,7 @@ class CurveSeal:
             data = bytes(self._rest)
         use = self._functions
         plain, done, self._received, self._needed = use.open(
-            data, self._open_with, self._received, self._longest, use.open_address
+            data, self._open_with, self._received, self._longest, use.addresses
         )
         self._rest = bytearray(memoryview(data)[done:])
         return plain

@@ -1,12 +1,16 @@
 # The functions of sodium.py in C, for the compiled _boxes: they are made a part of it, sodium.py
 # itself is not compiled. Nothing here checks an offset: the caller has.
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memcmp, memcpy
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcmp, memcpy, memset
 
-ctypedef int (*Afternm)(
+ctypedef int (*Stream)(
     unsigned char* out, const unsigned char* text, unsigned long long size,
-    const unsigned char* nonce, const unsigned char* key,
+    const unsigned char* nonce, unsigned long long block, const unsigned char* key,
+) noexcept nogil
+ctypedef int (*Authenticate)(
+    unsigned char* tag, const unsigned char* text, unsigned long long size,
+    const unsigned char* key,
 ) noexcept nogil
 
 cdef enum:
@@ -44,32 +48,77 @@ cdef inline int put(
     return 0
 
 
+cdef inline bytes cut(bytearray buffer, Py_ssize_t start, Py_ssize_t end):
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer) + start, end - start)
+
+
+# A box of libsodium, crypto_box_easy_afternm, without its first step: that derives a key from the
+# shared one and from the part of the nonce that is the same for all messages of a connection.
+# The stream begins with 32 bytes for the key of the authenticator. So 32 bytes in front of the text
+# are put aside, and both are made by one call.
+
+cdef inline void box_in_place(
+    size_t stream, size_t authenticate, unsigned char* tag, unsigned long long size,
+    const unsigned char* secrets,
+) noexcept nogil:
+    cdef unsigned char[16] before
+    cdef unsigned char[32] key
+    memcpy(before, tag - 16, 16)
+    memset(tag - 16, 0, 32)
+    (<Stream> stream)(tag - 16, tag - 16, size + 32, secrets + 48, 0, secrets)
+    memcpy(key, tag - 16, 32)
+    (<Authenticate> authenticate)(tag, tag + 16, size, key)
+    memcpy(tag - 16, before, 16)
+
+
+cdef inline int unbox_into(
+    size_t stream, size_t authenticate, unsigned char* out, const unsigned char* tag,
+    unsigned long long size, const unsigned char* secrets,
+) noexcept nogil:
+    cdef unsigned char[32] before
+    cdef unsigned char[32] key
+    cdef unsigned char[16] expected
+    cdef unsigned char differences = 0
+    cdef int one
+    memcpy(before, out - 32, 32)
+    memset(out - 32, 0, 32)
+    memcpy(out, tag + 16, size)
+    (<Stream> stream)(out - 32, out - 32, size + 32, secrets + 48, 0, secrets)
+    memcpy(key, out - 32, 32)
+    memcpy(out - 32, before, 32)
+    (<Authenticate> authenticate)(expected, tag + 16, size, key)
+    for one in range(16):
+        differences |= expected[one] ^ tag[one]
+    return differences == 0
+
+
 cdef inline int box(
-    size_t address, bytearray buffer, Py_ssize_t at, Py_ssize_t size, bytearray secrets
+    tuple addresses, bytearray buffer, Py_ssize_t at, Py_ssize_t size, bytearray secrets
 ) except -1:
-    cdef Afternm function = <Afternm> address
-    cdef unsigned char* out = <unsigned char*> PyByteArray_AS_STRING(buffer) + at
-    cdef unsigned char* key = <unsigned char*> PyByteArray_AS_STRING(secrets)
+    cdef size_t stream = addresses[0]
+    cdef size_t authenticate = addresses[1]
+    cdef unsigned char* tag = <unsigned char*> PyByteArray_AS_STRING(buffer) + at
+    cdef const unsigned char* key = <unsigned char*> PyByteArray_AS_STRING(secrets)
     if size < LONG_FRAME:
-        function(out, out + 16, size, key + 32, key)
+        box_in_place(stream, authenticate, tag, size, key)
     else:
         with nogil:
-            function(out, out + 16, size, key + 32, key)
+            box_in_place(stream, authenticate, tag, size, key)
     return 0
 
 
 cdef inline bint unbox(
-    size_t address, bytes data, Py_ssize_t start, Py_ssize_t size, bytearray buffer, Py_ssize_t at,
-    bytearray secrets,
+    tuple addresses, bytes data, Py_ssize_t start, Py_ssize_t size, bytearray buffer,
+    Py_ssize_t at, bytearray secrets,
 ) except -1:
-    cdef Afternm function = <Afternm> address
+    cdef size_t stream = addresses[0]
+    cdef size_t authenticate = addresses[1]
     cdef unsigned char* out = <unsigned char*> PyByteArray_AS_STRING(buffer) + at
-    cdef unsigned char* key = <unsigned char*> PyByteArray_AS_STRING(secrets)
-    cdef const unsigned char* text = <const unsigned char*> PyBytes_AS_STRING(data) + start
-    cdef int wrong
-    if size < LONG_FRAME:
-        wrong = function(out, text, size, key + 32, key)
-    else:
-        with nogil:
-            wrong = function(out, text, size, key + 32, key)
-    return wrong == 0
+    cdef const unsigned char* key = <unsigned char*> PyByteArray_AS_STRING(secrets)
+    cdef const unsigned char* tag = <const unsigned char*> PyBytes_AS_STRING(data) + start
+    if size - 16 < LONG_FRAME:
+        return unbox_into(stream, authenticate, out, tag, size - 16, key)
+    cdef int right
+    with nogil:
+        right = unbox_into(stream, authenticate, out, tag, size - 16, key)
+    return right

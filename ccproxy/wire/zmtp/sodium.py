@@ -1,14 +1,15 @@
-"""The functions of libsodium for CURVE messages, by PyNaCl, and how bytes are put into a buffer.
+"""Boxes of CURVE messages by libsodium, from PyNaCl, and how bytes are put into a buffer.
 
-The compiled `_boxes` does the same in C, see `sodium.pxd`: it calls the functions of libsodium at
+The compiled `_boxes` does the same in C, see `sodium.pxd`: it calls two functions of libsodium at
 the addresses that `addresses` finds in PyNaCl, in place, and without the interpreter's lock where a
-frame is long. That module of PyNaCl is private. If it is not what we expect, there are no addresses
-and `boxes` runs as plain Python, which needs only the public functions of PyNaCl.
+frame is long. Where these functions are is private to PyNaCl. If they are not found, or do not make
+the box that they should, `boxes` runs as plain Python, which needs only PyNaCl's public functions.
 Nothing here may know what a frame is.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 
 from nacl import bindings, exceptions
@@ -17,20 +18,41 @@ TAG = 16
 """Bytes of the authenticator in front of what is encrypted."""
 KEY = 32
 """Bytes of a key, public, secret or shared; the nonce of a message follows the shared one."""
-SEAL, OPEN = "crypto_box_easy_afternm", "crypto_box_open_easy_afternm"
+STREAM, AUTHENTICATE = "crypto_stream_salsa20_xor_ic", "crypto_onetimeauth_poly1305"
+DERIVE = "crypto_core_hsalsa20"
+NOWHERE = (0, 0, 0)
 
 
-def addresses(module: str = "nacl._sodium") -> tuple[int, int]:
-    """Where the functions for `box` and `unbox` are in this process; (0, 0) if not known."""
+def addresses(module: str = "nacl._sodium") -> tuple[int, int, int]:
+    """Where the functions for `box` and `unbox` and for `message_key` are; zeros if not known."""
     try:
         private = importlib.import_module(module)
-        ffi, lib = private.ffi, private.lib
-        if lib.sodium_init() < 0:
-            return 0, 0
-        seal, opener = (int(ffi.cast("size_t", ffi.addressof(lib, one))) for one in (SEAL, OPEN))
-    except (ImportError, AttributeError, TypeError):
-        return 0, 0
-    return seal, opener
+        if private.lib.sodium_init() < 0:
+            return NOWHERE
+        library = ctypes.CDLL(str(private.__file__))
+        names = (STREAM, AUTHENTICATE, DERIVE)
+        found = [ctypes.cast(getattr(library, one), ctypes.c_void_p).value for one in names]
+    except (ImportError, AttributeError, OSError):
+        return NOWHERE
+    stream, authenticate, derive = (one or 0 for one in found)
+    return stream, authenticate, derive
+
+
+def message_key(shared: bytes, prefix: bytes, derive: int) -> bytes:
+    """The key for the stream of all messages whose nonces begin with this prefix of 16 bytes.
+
+    Without an address the shared key itself: then each box derives the other anew.
+    """
+    if not derive:
+        return shared
+    out = ctypes.create_string_buffer(KEY)
+    ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_char_p] * 4)(derive)(out, prefix, shared, None)
+    return out.raw
+
+
+def cut(buffer: bytearray, start: int, end: int) -> bytes:
+    """The bytes from `start` to `end`."""
+    return bytes(buffer[start:end])
 
 
 def number(buffer: bytearray, at: int, value: int) -> None:
@@ -53,7 +75,9 @@ def put(buffer: bytearray, at: int, data: bytes, start: int, size: int) -> None:
     buffer[at : at + size] = data[start : start + size]
 
 
-def box(address: int, buffer: bytearray, at: int, size: int, secrets: bytearray) -> None:
+def box(
+    addresses: tuple[int, ...], buffer: bytearray, at: int, size: int, secrets: bytearray
+) -> None:
     """Encrypt the `size` bytes behind the 16 at `at`; these become the tag.
 
     `secrets` are the shared key (32 bytes) and the nonce (24).
@@ -64,7 +88,7 @@ def box(address: int, buffer: bytearray, at: int, size: int, secrets: bytearray)
 
 
 def unbox(
-    address: int, data: bytes, start: int, size: int, buffer: bytearray, at: int,
+    addresses: tuple[int, ...], data: bytes, start: int, size: int, buffer: bytearray, at: int,
     secrets: bytearray,
 ) -> bool:  # fmt: skip
     """Decrypt `size` bytes, tag first, to `at`; False if they were not made with these secrets."""

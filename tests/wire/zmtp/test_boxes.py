@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.wire.zmtp.boxes import COUNTER_MAX
-from ccproxy.wire.zmtp.curve import FASTEST_BOXES, PLAIN_BOXES
+from ccproxy.wire.zmtp.curve import FASTEST_BOXES, PLAIN_BOXES, secrets
 from ccproxy.wire.zmtp.frames import ZmtpError, command, frame
 from ccproxy.wire.zmtp.gather import MessageTooBig
 
@@ -16,16 +16,16 @@ LIMIT = 1 << 20
 MODES = pytest.mark.parametrize("boxes", [PLAIN_BOXES, FASTEST_BOXES], ids=["plain", "fastest"])
 
 
-def secrets():
-    return bytearray(range(32)) + b"CurveZMQMESSAGEC" + bytes(8)
+def secret(boxes):
+    return secrets(bytes(range(32)), b"CurveZMQMESSAGEC", boxes)
 
 
 def seal(boxes, data, counter=3):
-    return boxes.seal(data, secrets(), counter, boxes.seal_address)
+    return boxes.seal(data, secret(boxes), counter, boxes.addresses)
 
 
 def opened(boxes, data, counter=3, limit=LIMIT):
-    return boxes.open(data, secrets(), counter, limit, boxes.open_address)
+    return boxes.open(data, secret(boxes), counter, limit, boxes.addresses)
 
 
 @MODES
