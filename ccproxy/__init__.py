@@ -16,6 +16,7 @@ from ccproxy.core.sinks import TAKEN, Receipt, Sink
 from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
 from ccproxy.courier import Answer, Call, Courier, Fault, Result, Tree
 from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
+from ccproxy.net.work import Steps
 from ccproxy.protocol import Listener, MessageProtocol
 from ccproxy.verb import Verb
 
@@ -26,6 +27,6 @@ __all__ = [
     "Fault", "Forward", "Full", "Handler", "Limits", "Link", "LinkOptions", "Listener",
     "ListenerOptions", "ListenerPlan", "Message", "MessageProtocol", "NativeAnswer", "NoOptions",
     "Outbox", "Plan", "Problem", "Receipt", "Receiver", "Refuse", "Reply", "Result", "Send", "Sink",
-    "Tree", "TypedListenerOptions", "Value", "Verb", "Verdict", "Wire", "WireOwner",
+    "Steps", "Tree", "TypedListenerOptions", "Value", "Verb", "Verdict", "Wire", "WireOwner",
     "ZmtpListenerOptions", "__version__", "kinds", "option",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.core.message import Action, Actions, Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
+from ccproxy.net.work import Steps, result
 
 if TYPE_CHECKING:
     import asyncio
@@ -165,6 +166,14 @@ class Context:
     async def run_blocking(self, call: Callable[..., Any], *args: Any) -> Any:
         """Run what waits (files, databases) in a bounded pool of threads."""
         raise _missing("threads")
+
+    def work(self, steps: Steps[None], size: int, wanted: Callable[[], bool]) -> None:
+        """Compute on the loop what takes long: a generator that yields after a millisecond at most.
+
+        `size` are the bytes of its input, whose sum has a limit; it ends early once it is not
+        `wanted`. Outside a server it is computed at once.
+        """
+        result(steps)
 
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""

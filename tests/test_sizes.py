@@ -27,9 +27,11 @@ LONG_MODULES: dict[str, str] = {
 HOT = {
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
     "ccproxy/core/walk.py": "a call per frame costs more than everything else together",
+    "ccproxy/protocols/jolie/json_walk.py": "a call per token costs more than the token",
     "ccproxy/protocols/jolie/sodep/fastpath.py": "a call per message costs a message",
     "ccproxy/wire/zmtp/boxes.py": "a call per frame costs more than the walk",
     "ccproxy/protocols/jolie/sodep/scan.py": "a call per value costs more than the walk",
+    "ccproxy/protocols/jolie/sodep/to_json.py": "a call per value costs more than the value",
 }
 """Files whose functions may be long, and why."""
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ccproxy.core.memory import Memory
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.switch import Switch
+from ccproxy.net import work
 from ccproxy.net.admission import SilentConnections
 from ccproxy.net.descriptors import Descriptors
-from ccproxy.net.flush import FlushQueue
+from ccproxy.net.flush import Flushable, FlushQueue
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.zmtp.handshakes import Handshakes
 from ccproxy.net.zmtp.identities import Identities
@@ -34,6 +36,8 @@ class Kit:
     handshakes: Handshakes = field(default_factory=Handshakes)
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Calls to make with the identity of each peer that is gone."""
+    computations: work.WorkQueue = field(default_factory=work.WorkQueue)
+    """Conversions of large values, in steps."""
 
     def call_plugin(self, name: str, what: str, call: Callable[[], object]) -> None:
         """Call code of the plugin behind section `name`; log its exception, which ends here."""
@@ -43,7 +47,27 @@ class Kit:
         except Exception as error:
             self.log.failed(name, what, error)
 
+    def compute(
+        self, name: str, steps: work.Steps[None], size: int, wanted: Callable[[], bool]
+    ) -> None:
+        """Compute in steps for the plugin behind section `name`; log its exception."""
+        failed = partial(self.log.failed, name, "(work)")
+        self.computations.add(work.Computation(steps, size, failed, wanted))
+
     def departed(self, identity: bytes) -> None:
         """Tell every handler that asked for it that a peer is gone."""
         for call in list(self.departures):
             call(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFlush:
+    """A flush of the handler `name`: its exception must not keep others from being flushed."""
+
+    kit: Kit
+    name: str
+    one: Flushable
+
+    def flush(self) -> None:
+        """Flush; log what the handler raises."""
+        self.kit.call_plugin(self.name, "(flush)", self.one.flush)

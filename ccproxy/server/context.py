@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
@@ -23,9 +22,10 @@ from ccproxy.core.outbox import Outbox
 from ccproxy.handler import Context, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable
-from ccproxy.net.shared import Kit
+from ccproxy.net.shared import Kit, PluginFlush
 from ccproxy.net.sockets import bind, bound
 from ccproxy.net.threads import Pool
+from ccproxy.net.work import Steps
 from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, unheard
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
@@ -201,6 +201,10 @@ class HandlerContext(Context):
         """Run a call that waits in the server's bounded pool of threads."""
         return await self._handler_set.pool.run(partial(call, *args))
 
+    def work(self, steps: Steps[None], size: int, wanted: Callable[[], bool]) -> None:
+        """Compute in steps, in turn with everything else that is computed so."""
+        self._kit.compute(self.name, steps, size, wanted)
+
     async def spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Start a process that is ended when the handler stops."""
         process = await asyncio.create_subprocess_exec(*command)
@@ -263,19 +267,6 @@ class HandlerContext(Context):
             await awaited(lambda: work)
         except Exception:
             self.log.exception("task failed")
-
-
-@dataclass(frozen=True, slots=True)
-class PluginFlush:
-    """A flush of the handler `name`: its exception must not keep others from being flushed."""
-
-    kit: Kit
-    name: str
-    one: Flushable
-
-    def flush(self) -> None:
-        """Flush; log what the handler raises."""
-        self.kit.call_plugin(self.name, "(flush)", self.one.flush)
 
 
 async def _close_peers(listener: ZmtpListener) -> None:

@@ -19,6 +19,7 @@ from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, 
 from ccproxy.core.verdict import Deliver, Forward, Queued
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
+from ccproxy.net.work import Steps, result
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
@@ -169,6 +170,10 @@ class FakeContext(Context):
     def flush_later(self, one: Flushable) -> None:
         """See `Context`; flushes at once."""
         one.flush()
+
+    def work(self, steps: Steps[None], size: int, wanted: Callable[[], bool]) -> None:
+        """See `Context`; computes at once."""
+        result(steps)
 
     def now(self) -> float:
         """Seconds since the start."""

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unportable
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, Unportable
 
 from . import faults
 from .actions import PortAction, Respond, WriteRequest
@@ -104,6 +104,7 @@ class TargetCalls:
         found.hear(now)
         actions: list[PortAction] = []
         for id, answer in answers:
+            assert not isinstance(answer, Reading), "an answer is read before it is passed on"
             waiting = found.open.get(id)
             if waiting is not None:
                 self._load.time(now - waiting.sent)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ccproxy import Context, LinkOptions, Wire
-from ccproxy.protocols.jolie.values import Answer, Answered, Call, ServiceSide
+from ccproxy import Context, LinkOptions, Steps, Wire
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide
 
 from .actions import OpenConnection, PortAction, Respond, WriteRequest
 from .location import Location
@@ -100,6 +100,10 @@ class Connections:
         """Have `connection.flush` called at the end of this turn of the loop."""
         self._ctx.flush_later(connection)
 
+    def work(self, connection: ServiceConnection, steps: Steps[None], size: int) -> None:
+        """Read an answer in steps, as long as its connection is not given up."""
+        self._ctx.work(steps, size, lambda: connection.number in self._open)
+
     def _write(self, write: WriteRequest) -> None:
         connection = self._open[write.connection]
         # Calls of the fast path that came before are written before.
@@ -138,7 +142,8 @@ class ServiceConnection:
         if self._upstream is not None:
             self._upstream.wake = self._wake
         self._owner = owner
-        self._up = False
+        self._up = self._reading = False
+        self._end: str | None = None
         self.wire = owner.dial(self, location)
 
     def opened(self, wire: Wire) -> None:
@@ -160,8 +165,14 @@ class ServiceConnection:
         """Bytes of answers; `b""` means that the service has closed."""
         owner, upstream = self._owner, self._upstream
         port, now = owner.port, owner.now()
+        answers = self.side.feed(data) if data else self.side.eof()
+        if answers and isinstance(reading := answers[0].answer, Reading):
+            self._reading = True
+            owner.work(self, self._read(wire, answers[0].id, reading.steps), reading.size)
+        if self._reading:
+            self._end = self._end if data else ""
+            return
         if data:
-            answers = self.side.feed(data)
             if upstream is not None and upstream.load.took > SLOW_ANSWER:
                 owner.do(port.late(self.number, now))
             if upstream is not None and not answers and not upstream.last and not self.side.broken:
@@ -171,32 +182,47 @@ class ServiceConnection:
             if not self.side.broken:
                 return
         else:
-            owner.do(ended(port, self.number, self.side, "", now))
+            owner.do(ended(port, self.number, self.side, answers, now))
         owner.forget(self.number)
         wire.close()
+
+    def _read(self, wire: Wire, id: int, steps: Steps[Answer | None]) -> Steps[None]:
+        """Take a large answer once it is read, and what happened to the connection meanwhile."""
+        answer = yield from steps
+        self._reading = False
+        answers = [] if answer is None else [Answered(id, answer)]
+        owner = self._owner
+        owner.do(answered(owner.port, self.number, self.side, answers, owner.now()))
+        if self.side.broken:
+            owner.forget(self.number)
+            wire.close()
+        elif self._end == "":
+            self.received(wire, b"")
+        elif self._end is not None:
+            self.closed(wire, self._end)
 
     def closed(self, wire: Wire, reason: str) -> None:
         """The connection failed or has ended."""
         owner = self._owner
+        if self._reading:
+            self._end = self._end or reason
+            return
         owner.forget(self.number)
         if self._up:
-            actions = ended(owner.port, self.number, self.side, reason, owner.now())
+            actions = owner.port.lost(self.number, reason, owner.now())
         else:
             actions = owner.port.refused(self.number, reason, owner.now())
         owner.do(actions)
 
 
 def ended(
-    port: OutputPort, number: int, side: ServiceSide, reason: str, now: float
+    port: OutputPort, number: int, side: ServiceSide, answers: list[Answered], now: float
 ) -> list[PortAction]:
-    """The service closed a connection ("") or it broke; the calls left on it are lost.
-
-    The answer that ends with the connection comes before the end.
-    """
-    answers = [] if reason else side.eof()
+    """The service closed a connection, with these answers behind all others; the calls left on it
+    are lost."""
     port.ending(number)
     actions = answered(port, number, side, answers, now)
-    return actions + port.lost(number, reason, now)
+    return actions + port.lost(number, "", now)
 
 
 def answered(

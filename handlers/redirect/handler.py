@@ -26,6 +26,7 @@ from .connections import Connections
 from .location import Location
 from .options import Options
 from .output_port import OutputPort
+from .preparing import CallPreparation
 from .table import ANY, RouteTable, remainder_of
 from .target import ServiceTarget
 
@@ -71,6 +72,7 @@ class Redirect(Handler):
     async def start(self, ctx: Context) -> None:
         """Nothing is connected before the first call."""
         self.ctx = ctx
+        self._preparation = CallPreparation(ctx, self.respond)
         for section in (*self.options.redirects, *self.options.operations):
             other = ctx.handler(section)
             if not isinstance(other, Redirect):
@@ -103,7 +105,7 @@ class Redirect(Handler):
             self.respond(message, io_fault(f"The call cannot be read: {reason}"))
             return
         connections, path, operation = route
-        connections.ask(message, Call(path, operation, value))
+        self._preparation.ask(message, connections, Call(path, operation, value))
         upstreams = connections.port.upstreams
         if upstreams is not None and key in self._routes:
             shorten(message, connections.port.target.location.forward(path), upstreams)
@@ -141,13 +143,13 @@ class Redirect(Handler):
     def drain(self) -> Awaitable[None] | None:
         """Calls in flight are answered by the service that has them."""
         connections = self.connections
-        if connections is None or not len(connections.port):
+        if connections is None or not (len(connections.port) or len(self._preparation)):
             return None
         return self._drained(connections)
 
     async def _drained(self, connections: Connections) -> None:
         """Every call has its answer, or its timeout."""
-        while len(connections.port):
+        while len(connections.port) or len(self._preparation):
             await asyncio.sleep(POLL_INTERVAL)
 
     async def stop(self) -> None:

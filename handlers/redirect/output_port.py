@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ccproxy import Courier
+from ccproxy import Courier, Steps
 from ccproxy.protocols.jolie.sodep import Upstream, UpstreamPool
-from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, ServiceSide
+from ccproxy.protocols.jolie.values import (
+    Answered,
+    Call,
+    Fault,
+    Result,
+    ServiceSide,
+    Value,
+)
 
 from . import couriers, faults
 from .actions import PortAction, Respond
@@ -74,6 +81,10 @@ class OutputPort:
         if isinstance(found, Result | Fault):
             return [Respond(caller, found)]
         return self._shown(self._now.ask(_Carried(caller, found), found, now))
+
+    def prepare(self, value: Value) -> Steps[Value] | None:
+        """Give a large value the form of the target; None if it needs no preparation."""
+        return self._now.pool.form.prepare(value)
 
     def side(self, connection: int) -> ServiceSide:
         """The side of the protocol that reads and writes a connection."""

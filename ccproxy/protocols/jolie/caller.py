@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ccproxy.core.flows import Flow
 from ccproxy.core.ledger import Ledger
@@ -22,17 +22,27 @@ from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import quiet
 from ccproxy.net.stream import Stream
+from ccproxy.net.work import Computation, Steps
 from ccproxy.protocols.jolie import cc_calls as cccall
+from ccproxy.protocols.jolie.backpressure import Backpressure
 from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.options import CallListenerOptions
-from ccproxy.protocols.jolie.values import Answer, Asked, Call, CallerSide, Fault, io_fault
+from ccproxy.protocols.jolie.values import (
+    Answer,
+    Asked,
+    Call,
+    CallerSide,
+    Fault,
+    Reading,
+    Unportable,
+    Value,
+    io_fault,
+)
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp import boundaries, unpack
 
-MAX_UNREAD = 1024 * 1024
-"""Bytes of answers that a caller may leave unread before no more of its calls are read."""
-MAX_PIPELINE = 1000
-"""Calls of one connection without answer before no more of them are read, until half are left."""
+CALLS_AT_ONCE = 64
+"""Calls of one read that are taken at once; the rest is taken in steps, before more is read."""
 SLOW_READER = "does not read its answers"
 NO_MORE_CALLS = "no more calls are taken here"
 UNANSWERED = {
@@ -66,6 +76,14 @@ class CallOwner(Protocol):
         """The caller's stream is closed."""
 
 
+class _Waiting(NamedTuple):
+    """A call without answer: what its side wants back, when it is late, its bytes."""
+
+    token: Any
+    deadline: float
+    size: int
+
+
 class Caller:
     """One connection that makes calls; the origin of its messages."""
 
@@ -80,10 +98,11 @@ class Caller:
         self._kit = kit
         self._codec = cccall.CallCodec()
         self._numbers = itertools.count(1)
-        self._waiting: dict[bytes, tuple[Any, float]] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
         self._due = self._named = False
         self._pacing = Backpressure(self.stream, self.side, self._wake)
         self._asking: Message | None = None
+        self._converting: set[bytes] = set()
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         kit.switch.peers[self.identity] = ReplySink(self)
 
@@ -101,10 +120,12 @@ class Caller:
             side.eof()
         asked = side.feed(data)
         if asked:
-            self._take(asked)
+            self._take(asked[:CALLS_AT_ONCE])
+        if len(asked) > CALLS_AT_ONCE:
+            self._take_later(asked[CALLS_AT_ONCE:], len(data))
         if not data or side.broken:
             self._write()
-        if side.calls > MAX_PIPELINE or side.crowded:
+        if self._pacing.needed:
             self._pacing.apply()
 
     def pending(self) -> Pending:
@@ -136,7 +157,7 @@ class Caller:
     def give_up(self, fault: Fault) -> None:
         """Answer every call in flight alike, and write the answers."""
         for number in tuple(self._waiting):
-            self.respond(number, fault)
+            self._give(number, fault)
         self.flush()
 
     # Origin of its messages
@@ -150,11 +171,19 @@ class Caller:
 
     def respond(self, number: bytes, answer: Answer) -> str:
         """Answer the call of this number."""
-        found = self._waiting.pop(number, None)
-        if found is None or self.stream.closed:
+        if number in self._converting or number not in self._waiting:
             return "gone"
-        self.side.answer(found[0], answer)
+        steps = self._listener.form.prepare(answer.value)
+        if steps is None:
+            return self._give(number, answer)
+        self._converting.add(number)
+        work = self._answered(number, answer, steps)
+        self._work(work, answer.value.size, lambda: self._waits(number))
         return "replied"
+
+    def waits(self, message: Message) -> bool:
+        """True as long as an answer to this message would reach the caller."""
+        return self._waits(message.route[1])
 
     @property
     def timeout(self) -> float:
@@ -186,18 +215,71 @@ class Caller:
 
     def expire(self, now: float) -> None:
         """Answer the calls that waited too long; a reload may have shortened the timeout since."""
-        late = [number for number, (_, deadline) in self._waiting.items() if deadline <= now]
+        late = [number for number, call in self._waiting.items() if call.deadline <= now]
         for number in late:
-            self.respond(number, io_fault(f"no answer within {self.timeout:g} s"))
+            self._give(number, io_fault(f"no answer within {self.timeout:g} s"))
 
     def _wake(self) -> None:
         if not self._due:
             self._due = True
             self._kit.flush_queue.flush_later(self)
 
+    def _waits(self, number: bytes) -> bool:
+        return number in self._waiting and not self.stream.closed
+
+    def _give(self, number: bytes, answer: Answer) -> str:
+        found = self._waiting.pop(number, None)
+        self._converting.discard(number)
+        if found is None or self.stream.closed:
+            return "gone"
+        self._pacing.bytes -= found.size
+        self.side.answer(found.token, answer)
+        return "replied"
+
+    def _work(self, steps: Steps[None], size: int, wanted: Callable[[], bool]) -> None:
+        self._kit.computations.add(Computation(steps, size, self._failed, wanted))
+
+    def _failed(self, error: Exception) -> None:
+        """Close the connection: which of its calls would have no answer is not known here."""
+        self._kit.log.failed(self._listener.name, "(work)", error)
+        self.stream.close("internal error")
+
+    def _answered(self, number: bytes, answer: Answer, steps: Steps[Value]) -> Steps[None]:
+        """Give an answer once its value has the form of the caller."""
+        try:
+            answer = answer._replace(value=(yield from steps))
+        except Unportable as reason:
+            name = self._listener.form.name
+            answer = io_fault(f"{name} cannot carry the answer: {reason}")
+        self._give(number, answer)
+
+    def _read(self, reading: Reading) -> Steps[None]:
+        """Take the calls of a large message once they are read."""
+        yield from self._take_each((yield from reading.steps))
+        self._write()
+
+    def _take_later(self, calls: list[Asked], size: int) -> None:
+        """Take many calls that came at once; nothing is read before the last of them is taken."""
+        self._pacing.taking = True
+        self._pacing.apply()
+        self._work(self._take_rest(calls), size, lambda: not self.stream.closed)
+
+    def _take_rest(self, calls: list[Asked]) -> Steps[None]:
+        yield from self._take_each(calls)
+        self._pacing.taking = False
+        self._pacing.apply()
+        self._write()
+
+    def _take_each(self, calls: list[Asked]) -> Steps[None]:
+        for one in calls:
+            self._take([one])
+            yield
+
     def _take(self, calls: list[Asked]) -> None:
         for token, call in calls:
-            if isinstance(call, Fault):
+            if isinstance(call, Reading):
+                self._work(self._read(call), call.size, lambda: not self.stream.closed)
+            elif isinstance(call, Fault):
                 self.ledger.receive(1, 0)
                 self.ledger.end("malformed", 1, 0)
                 self.side.answer(token, call)
@@ -211,12 +293,13 @@ class Caller:
         route = (self.identity, number)
         length = len(call.operation) + call.value.size
         message = Message(type, route, (call,), self._codec, listener.name, self, length)
-        self._waiting[number] = (token, self._now() + listener.options.timeout)
+        self._waiting[number] = _Waiting(token, self._now() + listener.options.timeout, length)
+        self._pacing.bytes += length
         self._asking = message
         fate = self._kit.switch.take(message)
         self._asking = None
         if fate in UNANSWERED:
-            self.respond(number, io_fault(UNANSWERED[fate].format(type=type)))
+            self._give(number, io_fault(UNANSWERED[fate].format(type=type)))
 
     def _write(self) -> None:
         pieces = self.side.take()
@@ -248,46 +331,6 @@ class Caller:
         if not taken:
             stream.box.clear("full")
             stream.close(reason)
-
-
-class Backpressure:
-    """Whether calls of a connection are read: not while too much of it is unanswered or unread.
-
-    `wake` is called when the caller has read enough of its answers for its calls to be taken.
-    """
-
-    __slots__ = ("_side", "_stream", "_wake", "_watching", "held", "unread")
-
-    def __init__(self, stream: Stream, side: CallerSide, wake: Callable[[], None]) -> None:
-        self.held = False
-        """True while the connection is not read."""
-        self.unread = False
-        """True if that is because of answers that the caller did not read."""
-        self._stream = stream
-        self._side = side
-        self._wake = wake
-        self._watching = False
-
-    def apply(self) -> None:
-        """Stop reading or read on, whatever the numbers say now."""
-        stream, side, box = self._stream, self._side, self._stream.box
-        self.unread = box.bytes > MAX_UNREAD or box.blocked
-        many = side.calls > (MAX_PIPELINE // 2 if self.held else MAX_PIPELINE)
-        self.held = self.unread or many or side.crowded
-        if not self.held:
-            stream.resume()
-            return
-        stream.pause()
-        if self.unread and not self._watching:
-            self._watching = True
-            box.wait(self._on_drained)
-
-    def _on_drained(self) -> None:
-        """The kernel took some answers: see whether enough of them."""
-        self._watching = False
-        self.apply()
-        if not self.unread:
-            self._wake()
 
 
 class ReplySink:

@@ -25,8 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.sodep.compiled import Upstream, UpstreamPool
-from ccproxy.protocols.jolie.values import Call, CallerSide, Fault, ServiceSide
+from ccproxy.protocols.jolie.values import Call, CallerSide, Fault, ServiceSide, Value
 
 
 class Form(Protocol):
@@ -42,6 +43,10 @@ class Form(Protocol):
 
     def limit(self, size: int) -> None:
         """The most bytes of a message, or of its body, on connections to come."""
+
+    def prepare(self, value: Value) -> Steps[Value] | None:
+        """Give a large value the form that this protocol writes, before `request` or an answer;
+        Unportable if it cannot carry it. None if it needs no preparation."""
 
     def caller(self) -> CallerSide:
         """For one accepted connection."""

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ccproxy.protocols.jolie.values import Fault, Long, Payload, Tree, Unportable, Value
+from ccproxy.protocols.jolie.values import MAX_NODES, Fault, Long, Payload, Tree, Unportable, Value
 
 DEPTH = 256
 """Values inside each other; more is Unportable."""
 
-NODES = 1_000_000
+NODES = MAX_NODES
 """Objects and arrays in one JSON text, values in one tree; more is refused."""
 
 PAYLOAD = "$"
@@ -46,8 +47,51 @@ class Json(Value):
         return to_tree(self.value)
 
 
+class JsonText(Value):
+    """A value as a part of a JSON text in UTF-8 that was checked by the rules of `loads`.
+
+    `spelled` is the part that a protocol writes again if it is another spelling of the value.
+    """
+
+    __slots__ = ("data", "start", "end", "spelled")
+
+    def __init__(
+        self,
+        data: bytes | bytearray,
+        start: int,
+        end: int,
+        spelled: tuple[int, int] | None = None,
+    ) -> None:
+        self.data, self.start, self.end = data, start, end
+        self.spelled = spelled
+
+    @property
+    def size(self) -> int:
+        """Bytes of its text."""
+        return self.end - self.start
+
+    @property
+    def first(self) -> str:
+        """The character that tells what it is: a brace, a bracket, a quote, a digit, a letter."""
+        return chr(self.data[self.start])
+
+    def text(self) -> memoryview:
+        """Its text."""
+        return memoryview(self.data)[self.start : self.end]
+
+    def parsed(self) -> Any:
+        """As parsed JSON, made anew each time: for handlers that look into it."""
+        return loads(str(self.text(), "utf-8"))
+
+    def tree(self) -> Tree:
+        """As `Json.tree`, made anew each time."""
+        return to_tree(self.parsed())
+
+
 def json_of(value: Value) -> Any:
     """The JSON of a value of any form; Unportable if JSON cannot carry it."""
+    if isinstance(value, JsonText):
+        return value.parsed()
     return value.value if isinstance(value, Json) else from_tree(value.tree())
 
 
@@ -111,9 +155,22 @@ def dumps(value: Any) -> bytes:
         raise Unportable(f"JSON cannot carry it: {reason}") from None
 
 
+def composed(members: Mapping[str, Any]) -> bytes:
+    """JSON text of an object some of whose members are text already, or such objects."""
+    parts: list[bytes | memoryview] = []
+    for name, value in members.items():
+        parts += b"," if parts else b"{", dumps(name), b":", _composed(value)
+    return b"".join((*parts, b"}"))
+
+
 def error_of(fault: Fault) -> dict[str, Any]:
     """The error object of a fault."""
     return {"message": fault.name, "code": FAULT_CODE, "data": json_of(fault.value)}
+
+
+def error_around(fault: Fault) -> dict[str, Any]:
+    """The error object of a fault whose value is a `JsonText`, for `composed`."""
+    return {"message": fault.name, "code": FAULT_CODE, "data": fault.value}
 
 
 def fault_of(error: Any) -> Fault | None:
@@ -121,6 +178,14 @@ def fault_of(error: Any) -> Fault | None:
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
     return Fault(error["message"] or "IOException", Json(error.get("data")))
+
+
+def _composed(value: Any) -> bytes | memoryview:
+    if isinstance(value, JsonText):
+        return value.text()
+    if isinstance(value, bytes | memoryview):
+        return value
+    return composed(value) if isinstance(value, dict) else dumps(value)
 
 
 def _object(node: Tree, found: dict[str, Any], depth: int, rest: list[Any]) -> None:

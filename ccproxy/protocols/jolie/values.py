@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ccproxy.core.pace import Pending
+from ccproxy.net.work import Steps
 
 Payload = None | bool | int | float | str | bytes
 """An `int` takes the narrowest form, 32 or 64 bits; `bytes` are what Jolie calls raw."""
+
+
+MAX_NODES = 1 << 20
+"""Values and names of children in one message, so that a million numbers fit; more is refused."""
 
 
 class Unportable(ValueError):
@@ -81,21 +86,34 @@ def io_fault(text: str) -> Fault:
     return Fault("IOException", Tree(text))
 
 
+class Reading(NamedTuple):
+    """What is still to be read out of so many bytes, all of which are here, in steps.
+
+    Of a caller these are calls, a list of `Asked`; of a service an `Answer`, or None if it belongs
+    to another call.
+    """
+
+    steps: Steps[Any]
+    size: int
+
+
 class Asked(NamedTuple):
     """A call that came in, or the fault with which an unreadable one is to be answered.
+
+    In the place of large calls there is a `Reading`, which counts as one call until it is done.
 
     `token` goes back with the answer; None means that the caller does not wait for one.
     """
 
     token: Any
-    call: Call | Fault
+    call: Call | Fault | Reading
 
 
 class Answered(NamedTuple):
     """An answer of a service to the call of this id."""
 
     id: int
-    answer: Answer
+    answer: Answer | Reading
 
 
 class CallerSide(Protocol):

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from ccproxy.net.work import result
 from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.http import Http
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
 from ccproxy.protocols.jolie.sodep import Sodep
-from ccproxy.protocols.jolie.values import Answer, Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Reading, Result, Tree
 
 FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
 PATIENCE = 60.0
@@ -68,12 +69,19 @@ class Service:
         self._server.server_close()
         self._thread.join()
 
+    def _read(self, asked: list[Asked]) -> Iterator[Asked]:
+        for one in asked:
+            if isinstance(one.call, Reading):
+                yield from result(one.call.steps)
+            else:
+                yield one
+
     def _serve(self, sock: socket.socket, protocol: str, behave: Callable[[Call], Any]) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections += 1
         side = FORMS[protocol]().caller()
         while data := sock.recv(1 << 20):
-            for token, call in side.feed(data):
+            for token, call in self._read(side.feed(data)):
                 assert isinstance(call, Call), call
                 self.calls.append(call)
                 answer = behave(call)
@@ -111,7 +119,7 @@ class Caller:
             if found := self.side.feed(data):
                 [(id, answer)] = found
                 assert id == self._ids
-                return answer
+                return result(answer.steps) if isinstance(answer, Reading) else answer
 
 
 def pair(x: int, y: int) -> Tree:

@@ -1,6 +1,7 @@
 from itertools import count
 
 from ccproxy import LinkOptions
+from ccproxy.net.work import result
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import answer_tail, message
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
@@ -131,18 +132,18 @@ def test_an_answer_in_front_of_garbage_is_given():
 def test_a_service_that_breaks_off_inside_its_answer():
     port, side = running("sodep")
     answered(port, 1, side, side.feed(bytes(10)), 0)
-    assert "closed by the service" in texts(ended(port, 1, side, "", 0))[0]
+    assert "closed by the service" in texts(ended(port, 1, side, side.eof(), 0))[0]
 
 
 def test_a_reset_says_so():
     port, side = running("http")
-    assert texts(ended(port, 1, side, "Connection reset", 0)) == ["Connection reset"]
+    assert texts(port.lost(1, "Connection reset", 0)) == ["Connection reset"]
 
 
 def test_a_response_that_ends_with_the_connection():
     port, side = running("http", asks=2)
     assert answered(port, 1, side, side.feed(b"HTTP/1.0 200 OK\r\n\r\n8"), 0) == []
-    actions = ended(port, 1, side, "", 0)
+    actions = ended(port, 1, side, side.eof(), 0)
     assert actions[0].answer.value.tree() == Tree(8)
     assert actions[1:] == [CloseConnection(1), OpenConnection(2, HERE)]
 
@@ -154,3 +155,82 @@ def test_no_call_follows_on_a_connection_that_the_service_closes():
         CloseConnection(1),
         OpenConnection(2, HERE),
     ]
+
+
+class Work(FakeContext):
+    """A context whose computations go on when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.works = []
+
+    def work(self, steps, size, wanted):
+        self.works.append((steps, wanted))
+
+
+def large_answer(head: bytes = b"Content-Length: %d\r\n") -> bytes:
+    body = b"[" + b"1," * 100_000 + b"1]"
+    head = head % len(body) if b"%" in head else head
+    return b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body
+
+
+def asked(ctx: FakeContext):
+    """Connections to an http service that was asked something, its wire, and the answers."""
+    answers = []
+    port = OutputPort(ServiceTarget(Location("h", 1), PROTOCOLS["http"]), count(1))
+    connections = Connections(
+        ctx, port, LinkOptions(), lambda caller, answer: answers.append(answer)
+    )
+    connections.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    return connections, wire, answers
+
+
+def payloads(answer) -> int:
+    return len(answer.value.parsed())
+
+
+def test_a_large_answer_is_read_in_steps_whatever_happens_to_the_connection():
+    ends = {
+        "nothing": lambda wire: None,
+        "closed": lambda wire: wire.owner.received(wire, b""),
+        "reset": lambda wire: wire.owner.closed(wire, "Connection reset"),
+        "both": lambda wire: (wire.owner.received(wire, b""), wire.owner.closed(wire, "closed")),
+        "garbage": lambda wire: wire.owner.received(wire, b"garbage"),
+    }
+    for name, end in ends.items():
+        ctx = Work()
+        connections, wire, answers = asked(ctx)
+        wire.owner.received(wire, large_answer())
+        end(wire)
+        [(steps, wanted)] = ctx.works
+        assert wanted() and answers == [], name
+        result(steps)
+        assert [payloads(one) for one in answers] == [100_001], name
+        assert len(connections) == (name == "nothing"), name
+        ctx.close()
+
+
+def test_a_large_answer_that_ends_with_the_connection():
+    ctx = Work()
+    connections, wire, answers = asked(ctx)
+    wire.owner.received(wire, large_answer(b""))
+    assert ctx.works == []
+    wire.owner.received(wire, b"")
+    wire.owner.closed(wire, "closed")
+    result(ctx.works[0][0])
+    assert [payloads(one) for one in answers] == [100_001]
+    assert len(connections) == 0
+    ctx.close()
+
+
+def test_an_answer_that_comes_too_late_is_read_no_further():
+    ctx = Work()
+    _, wire, answers = asked(ctx)
+    wire.owner.received(wire, large_answer())
+    ctx.advance(31)
+    assert "No answer from the service" in answers[0].value.tree().payload
+    [(_, wanted)] = ctx.works
+    assert wire.closed and not wanted()
+    ctx.close()

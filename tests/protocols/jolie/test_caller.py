@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+import socket
+import struct
 
 import pytest
 
@@ -10,13 +12,22 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.routes import Routes
 from ccproxy.core.verdict import Deliver, Discard
-from ccproxy.net import sweep
+from ccproxy.net import sweep, work
 from ccproxy.plugins import Plugins
-from ccproxy.protocols.jolie import caller as callers
+from ccproxy.protocols.jolie import backpressure
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import listener as listener_calls
 from ccproxy.protocols.jolie.caller import UNANSWERED, ReplySink
-from ccproxy.protocols.jolie.sodep import Sodep, message
+from ccproxy.protocols.jolie.json_values import JsonText, to_tree
+from ccproxy.protocols.jolie.sodep import (
+    Packed,
+    Sodep,
+    SodepLimits,
+    SodepReader,
+    answer_tail,
+    message,
+    request_tail,
+)
 from ccproxy.protocols.jolie.values import Fault, Result, Tree
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp import pack
@@ -184,7 +195,7 @@ async def test_what_cannot_be_read_is_malformed_and_answered(make):
 
 async def test_who_does_not_read_its_answers_is_asked_to_wait(make, until, monkeypatch):
     """No more of its calls are read while its answers fill the kernel's buffers and ours."""
-    monkeypatch.setattr(callers, "MAX_UNREAD", 1000)
+    monkeypatch.setattr(backpressure, "MAX_UNREAD", 1000)
     text = "x" * 500_000
     listener, service, _ = make(lambda message: NativeAnswer(Result(Tree(text))))
     client = await Client(listener).connect()
@@ -242,7 +253,7 @@ def answer(message, payload=1):
 
 
 async def test_no_more_is_read_while_many_calls_are_under_way(make, until, monkeypatch):
-    monkeypatch.setattr(callers, "MAX_PIPELINE", 10)
+    monkeypatch.setattr(backpressure, "MAX_PIPELINE", 10)
     listener, service, _ = make(keeps, "sodep")
     client = await SodepClient(listener).connect()
     client.ask(*range(10))
@@ -472,3 +483,148 @@ def test_a_reply_that_comes_back_over_a_link_is_an_answer():
     [answer] = caller.answers
     expected = cccall.read_reply("reply.calc.Sum.add", payload)
     assert isinstance(answer, Result) and answer.value.tree() == expected.value.tree()
+
+
+def numbers(count: int) -> dict[str, list[int]]:
+    return {"v": [*range(count)]}
+
+
+def packed(value) -> Packed:
+    """A value that came from a sodep service."""
+    [frame] = SodepReader(SodepLimits()).feed(message(1, b"/", answer_tail("", Result(value))))
+    return Packed(frame, "", "utf-8")
+
+
+async def test_a_large_call_is_read_and_its_answer_converted_in_steps(make, monkeypatch):
+    """Small calls of another client are answered meanwhile, with one step in each turn."""
+    monkeypatch.setattr(work, "TURN", 0.0)
+    large = packed(to_tree(numbers(100_000)))
+    values = []
+
+    def does(message):
+        [call] = message.payload
+        values.append(call.value)
+        return NativeAnswer(Result(large if isinstance(call.value, JsonText) else Tree(1)))
+
+    listener, _, shared = make(does)
+    one, other = await Client(listener).connect(), await Client(listener).connect()
+    one.ask(numbers(100_000))
+    waiting = asyncio.ensure_future(one.answer())
+    meanwhile = 0
+    while not waiting.done():
+        other.ask(1)
+        assert await other.answer() == (200, {"$": 1})
+        meanwhile += 1
+    assert await waiting == (200, numbers(100_000))
+    assert meanwhile > 10
+    assert sum(isinstance(value, JsonText) for value in values) == 1
+    assert shared.switch.ledger.fates == {"replied": meanwhile + 1}
+    assert not len(shared.computations)
+    await end(listener, one, other)
+
+
+async def test_what_a_gone_caller_asked_is_read_no_further(make, until, monkeypatch):
+    monkeypatch.setattr(work, "QUANTUM", 0.0)
+    monkeypatch.setattr(work, "TURN", 0.0)
+    listener, service, shared = make()
+    client = await Client(listener).connect()
+    client.ask(numbers(1_000_000))
+    await until(lambda: len(shared.computations))
+    # Without this the end would look like that of a caller that only sends no more.
+    sock = client.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.writer.transport.abort()
+    await until(lambda: not listener.peers)
+    await until(lambda: not len(shared.computations))
+    assert service.messages == []
+    await end(listener, client)
+
+
+async def test_an_answer_in_conversion_is_the_only_one_unless_it_takes_too_long(make, until):
+    listener, service, shared = make(lambda message: None)
+    client = await Client(listener).connect()
+    client.ask(1)
+    [call] = await until(lambda: service.messages)
+    large = NativeAnswer(Result(packed(to_tree(numbers(10_000)))))
+    assert call.origin.answer(call, large) == "replied"
+    assert call.origin.answer(call, large) == "gone"
+    assert call.origin.waits(call)
+    call.origin.give_up(Fault("TooLate", Tree("no")))
+    assert "TooLate" in fault_of(await client.answer())
+    assert not call.origin.waits(call)
+    await until(lambda: not len(shared.computations))
+    await end(listener, client)
+
+
+async def test_what_json_cannot_carry_is_a_fault(make):
+    raw = Tree(None, {"a": [Tree("x" * 20_000), Tree(b"raw")]})
+    listener, _, _ = make(lambda message: NativeAnswer(Result(packed(raw))))
+    client = await Client(listener).connect()
+    client.ask(1)
+    assert "no form for raw" in fault_of(await client.answer())
+    await end(listener, client)
+
+
+async def test_a_call_that_is_being_read_is_a_call_under_way(make, until):
+    """A listener that stops waits for it; so it must be counted."""
+    listener, _, shared = make(lambda message: NativeAnswer(Result(Tree(1))))
+    client = await Client(listener).connect()
+    client.ask(numbers(300_000))
+    await until(lambda: len(shared.computations))
+    listener.stop_reading()
+    assert listener.calls == 1
+    assert await client.answer() == (200, {"$": 1})
+    await end(listener, client)
+
+
+async def test_no_more_is_read_while_too_many_bytes_are_unanswered(make, until, monkeypatch):
+    monkeypatch.setattr(backpressure, "MAX_PIPELINE_BYTES", 1000)
+    listener, service, _ = make(lambda message: None, "sodep")
+    client = await Client(listener).connect()
+    call = message(1, b"/Sum", request_tail("add", Tree("x" * 600)))
+    client.writer.write(call * 2)
+    [peer] = await until(lambda: [one for one in listener.peers if len(service.messages) == 2])
+    assert not peer.stream._reading.active
+    for asked in service.messages:
+        assert not peer.stream._reading.active
+        assert asked.origin.answer(asked, NativeAnswer(Result(Tree(1)))) == "replied"
+    await until(lambda: peer.stream._reading.active)
+    await end(listener, client)
+
+
+async def test_a_mistake_in_a_conversion_ends_its_connection_only(make, until, monkeypatch):
+    def broken(value):
+        yield
+        raise LookupError("a mistake")
+
+    listener, _, shared = make()
+    monkeypatch.setattr(listener.form, "prepare", broken)
+    client = await Client(listener).connect()
+    client.ask(1)
+    assert await client.reader.read() == b""
+    await end(listener, client)
+
+
+def reply(operation: str) -> bytes:
+    return message(1, b"/", answer_tail(operation, Result(Tree(1))))
+
+
+async def test_many_calls_of_one_read_are_taken_in_steps_and_in_order(make, monkeypatch):
+    """Thousands of small calls in one read would keep the loop as long as a large one."""
+    monkeypatch.setattr(work, "TURN", 0.0)
+    listener, service, _ = make(lambda message: NativeAnswer(Result(Tree(1))), "sodep")
+    one, other = await Client(listener).connect(), await Client(listener).connect()
+    total = 600
+    for number in range(total):
+        one.writer.write(message(number, b"/Sum", request_tail(f"n{number}", Tree(1))))
+    meanwhile = 0
+    sizes = [len(reply(f"n{number}")) for number in range(total)]
+    waiting = asyncio.ensure_future(one.reader.readexactly(sum(sizes)))
+    while not waiting.done():
+        other.writer.write(message(1, b"/Sum", request_tail("other", Tree(1))))
+        await other.reader.readexactly(len(reply("other")))
+        meanwhile += 1
+    assert meanwhile > 10
+    names = [one.payload[0].operation for one in service.messages]
+    assert [one for one in names if one != "other"] == [f"n{number}" for number in range(total)]
+    await end(listener, one, other)

@@ -8,11 +8,17 @@ redirector does, or the error page of an HTTP proxy for an answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ccproxy.protocols.jolie import json_values as joliejson
+from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.http import targets
-from ccproxy.protocols.jolie.http.access import FORM
+from ccproxy.protocols.jolie.http.bodies import (
+    body_of,
+    error_body,
+    fault_at,
+    read_body,
+    with_fields,
+)
 from ccproxy.protocols.jolie.http.messages import (
     TYPE,
     BodyTooBig,
@@ -20,12 +26,10 @@ from ccproxy.protocols.jolie.http.messages import (
     HttpResponse,
     RefusedRequest,
     Sending,
-    media_type,
-    text,
-    unpacked,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
-from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, error_of, fault_of, json_of
+from ccproxy.protocols.jolie.json_check import Part
+from ccproxy.protocols.jolie.json_values import Json, JsonText, fault_of
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
     Answer,
@@ -42,54 +46,6 @@ from ccproxy.protocols.jolie.values import (
 _READ = frozenset({"GET", "HEAD"})
 _METHODS = _READ | {"POST", "PUT", "PATCH", "DELETE"}
 _EXPECTED = "expected /OPERATION or /!/RESOURCE!/OPERATION"
-
-
-def root_of(value: Value) -> Any:
-    """The JSON of a body: a bare payload goes under `$`, void is the empty object."""
-    found = json_of(value)
-    if isinstance(found, dict | list):
-        return found
-    return {} if found is None else {PAYLOAD: found}
-
-
-def read_body(headers: Mapping[str, str], body: bytes, limit: int) -> Value:
-    """The value of a body by its content type, JSON unless it says otherwise.
-
-    Unportable for types that need declared types to be read (XML), and for what is broken.
-    """
-    body = unpacked(headers, body, limit)
-    if not body:
-        return Tree()
-    media = media_type(headers)
-    if media == "application/octet-stream":
-        return Tree(body)
-    found = text(headers, body)
-    # `curl -d` sends every body under the content type of a form, which `forms = yes` lets in.
-    if media == FORM and not found.lstrip().startswith(("{", "[")):
-        return targets.fields(targets.pairs(found))
-    if media in ("text/plain", "text/html"):
-        return Tree(found)
-    if media not in ("", FORM) and "json" not in media or "ndjson" in media:
-        raise Unportable(f"content type {media!r:.60}; expected application/json")
-    return _json(found)
-
-
-def _json(text: str) -> Json:
-    try:
-        found = joliejson.loads(text)
-    except ValueError as reason:
-        raise Unportable(f"the body is no JSON: {reason}") from None
-    return Json(_bare(found))
-
-
-def _bare(root: Any) -> Any:
-    """The value that the root of a body stands for: `{}` for void, `{"$": x}` for x."""
-    if root == {}:
-        return None
-    if not isinstance(root, dict) or root.keys() != {PAYLOAD}:
-        return root
-    bare = root[PAYLOAD]
-    return root if isinstance(bare, dict | list) else bare
 
 
 class HttpToken(NamedTuple):
@@ -116,7 +72,7 @@ class Http(WebForm):
             ("X-Jolie-ServicePath", _header(call.path)),
             ("Content-Type", TYPE),
         )
-        return Sending(headers, joliejson.dumps(root_of(call.value)), target=target, id=id)
+        return Sending(headers, body_of(call.value), target=target, id=id)
 
     def caller(self) -> HttpCaller:
         """For one accepted connection."""
@@ -130,7 +86,7 @@ class Http(WebForm):
 class HttpCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next call."""
 
-    def read(self, request: HttpRequest) -> list[Asked]:
+    def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The one call of a request, or the fault with which it is answered."""
         token = HttpToken("", request.headers.get("x-jolie-messageid", ""))
         try:
@@ -140,7 +96,7 @@ class HttpCaller(WebCaller):
                 raise Unportable(f"method {request.method:.20}; expected POST")
             if not target.operation:
                 raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
-            value = _value(request, target, self._limits.body)
+            value = yield from _value(request, target, self._limits.body)
         except BodyTooBig:
             raise
         except Unportable as reason:
@@ -149,7 +105,7 @@ class HttpCaller(WebCaller):
 
     def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end."""
-        self._respond(refused.status, {"error": error_of(io_fault(refused.reason))}, ())
+        self._respond(refused.status, error_body(io_fault(refused.reason)), ())
 
     def write(self, token: HttpToken, answer: Answer) -> None:
         """Respond; a value that JSON cannot carry is answered with a fault."""
@@ -163,41 +119,54 @@ class HttpCaller(WebCaller):
             refusal = io_fault(f"http cannot carry the answer: {reason}")
             self._respond(*_answered(refusal), tuple(headers))
 
-    def _respond(self, status: int, body: Any, headers: tuple[tuple[str, str], ...]) -> None:
-        data = joliejson.dumps(body)
-        self._server.respond(Sending((*headers, ("Content-Type", TYPE)), data, status))
+    def _respond(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+        self._server.respond(Sending((*headers, ("Content-Type", TYPE)), body, status))
 
 
 class HttpService(WebService):
     """One connection to a service; see `WebService`."""
 
-    def read(self, response: HttpResponse) -> Answer:
+    def read(self, response: HttpResponse) -> Steps[Answer | None]:
         """The answer in a response; a status of 300 or more is a fault whatever its body says."""
+        body, limit = response.body, self._limits.body
         try:
-            value = read_body(response.headers, response.body, self._limits.body)
+            value, members = yield from read_body(response.headers, body, limit, ("error",))
+            if response.status < 300:
+                return Result(value)
+            fault = yield from _fault(value, members)
         except Unportable as reason:
             return io_fault(f"HTTP status {response.status}: {reason}")
-        if response.status < 300:
-            return Result(value)
-        body = value.value if isinstance(value, Json) else None
-        fault = fault_of(body.get("error")) if isinstance(body, dict) else None
         return fault or io_fault(f"HTTP status {response.status}")
 
 
-def _answered(answer: Answer) -> tuple[int, Any]:
+def _fault(value: Value, members: Mapping[str, Part]) -> Steps[Fault | None]:
+    """The fault of a body, which is its member `error`."""
+    if isinstance(value, JsonText):
+        return (yield from fault_at(value.data, members["error"])) if members else None
+    body = value.value if isinstance(value, Json) else None
+    return fault_of(body.get("error")) if isinstance(body, dict) else None
+
+
+def _answered(answer: Answer) -> tuple[int, bytes]:
     if isinstance(answer, Fault):
-        return 500, {"error": error_of(answer)}
-    return 200, root_of(answer.value)
+        return 500, error_body(answer)
+    return 200, body_of(answer.value)
 
 
-def _value(request: HttpRequest, target: targets.RequestTarget, limit: int) -> Value:
+def _value(request: HttpRequest, target: targets.RequestTarget, limit: int) -> Steps[Value]:
     if request.method in _READ:
         return targets.fields(target.query)
-    value = read_body(request.headers, request.body, limit)
-    if not target.query:
+    names = {name for name, _ in target.query}
+    value, members = yield from read_body(request.headers, request.body, limit, names)
+    if not names:
         return value
+    fields = targets.fields(target.query)
+    if isinstance(value, JsonText):
+        return with_fields(
+            value, {name: vector for name, vector in fields.children.items() if name not in members}
+        )
     tree = value.tree()
-    return Tree(tree.payload, {**targets.fields(target.query).children, **tree.children})
+    return Tree(tree.payload, {**fields.children, **tree.children})
 
 
 def _header(text: str) -> str:

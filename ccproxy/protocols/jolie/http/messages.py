@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ccproxy.net.work import Steps, result
+from ccproxy.protocols.jolie.json_check import utf8
 from ccproxy.protocols.jolie.values import Unportable
 
 TYPE = "application/json; charset=utf-8"
@@ -21,6 +23,8 @@ CHARSETS = frozenset(
 )
 """Charsets a body may be declared in."""
 
+PACKED_PIECE, PIECE = 16 * 1024, 64 * 1024
+"""Bytes of a packed body that are unpacked in one step, and bytes of what they become."""
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _ANY_WRAPPER = 47
 _NO_WRAPPER = -15
@@ -102,44 +106,75 @@ def media_type(headers: Mapping[str, str]) -> str:
 
 def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
     """The unpacked body; BodyTooBig, or Unportable for other and broken content codings."""
-    coding = headers.get("content-encoding", "identity").strip().lower()
-    if coding in ("identity", ""):
+    return result(unpack(headers, body, limit))
+
+
+def unpack(headers: Mapping[str, str], body: bytes, limit: int) -> Steps[bytes]:
+    """As `unpacked`, in steps."""
+    coding = _coding(headers)
+    if not coding:
         return body
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise Unportable(f"content coding {coding!r:.40}; expected gzip or deflate")
     try:
-        return _inflate(body, _ANY_WRAPPER, limit)
+        return (yield from _inflate_in_steps(body, _ANY_WRAPPER, limit))
     except zlib.error:
-        # Some write deflate without the zlib wrapper that RFC 9110 asks for.
-        return _raw(body, coding, limit)
+        pass
+    try:
+        if coding == "deflate":
+            return (yield from _inflate_in_steps(body, _NO_WRAPPER, limit))
+    except zlib.error:
+        pass
+    raise Unportable(f"the body is no {coding}")
 
 
-def text(headers: Mapping[str, str], body: bytes) -> str:
-    """The characters of an unpacked body; Unportable if they are not in the charset it claims."""
+def charset_of(headers: Mapping[str, str]) -> str:
+    """The charset that a body claims; Unportable if it is not one of `CHARSETS`."""
     found = _CHARSET.search(headers.get("content-type", ""))
     charset = found[1].lower() if found else "utf-8"
     if charset not in CHARSETS:
         raise Unportable(f"charset {charset!r:.40}; expected utf-8")
+    return charset
+
+
+def utf8_text(headers: Mapping[str, str], body: bytes) -> Steps[bytes | bytearray]:
+    """The text of an unpacked body in UTF-8, in steps; errors as of `text`."""
+    return (yield from utf8(body, charset_of(headers)))
+
+
+def text(headers: Mapping[str, str], body: bytes) -> str:
+    """The characters of an unpacked body; Unportable if they are not in the charset it claims."""
+    charset = charset_of(headers)
     try:
         return body.decode(charset)
     except UnicodeDecodeError as reason:
         raise Unportable(f"the body is not {charset}: byte {reason.start}") from None
 
 
-def _raw(body: bytes, coding: str, limit: int) -> bytes:
-    try:
-        if coding == "deflate":
-            return _inflate(body, _NO_WRAPPER, limit)
-    except zlib.error:
-        pass
-    raise Unportable(f"the body is no {coding}")
+def _coding(headers: Mapping[str, str]) -> str:
+    """The content coding, "" for none; Unportable if it is not one that is read here."""
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding in ("identity", ""):
+        return ""
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise Unportable(f"content coding {coding!r:.40}; expected gzip or deflate")
+    return coding
 
 
-def _inflate(body: bytes, wrapper: int, limit: int) -> bytes:
+def _inflate_in_steps(body: bytes, wrapper: int, limit: int) -> Steps[bytes]:
     inflater = zlib.decompressobj(wrapper)
-    data = inflater.decompress(body, limit + 1)
-    if len(data) > limit:
-        raise BodyTooBig(f"a body of more than {limit} bytes unpacked")
-    if not inflater.eof or inflater.unused_data:
+    made = bytearray()
+    end = 0
+    while end < len(body) and not inflater.eof:
+        rest = body[end : end + PACKED_PIECE]
+        end += len(rest)
+        while rest and not inflater.eof:
+            made += inflater.decompress(rest, PIECE)
+            if len(made) > limit:
+                raise BodyTooBig(f"a body of more than {limit} bytes unpacked")
+            rest = inflater.unconsumed_tail
+            yield
+    made += inflater.flush()
+    if not inflater.eof or inflater.unused_data or end < len(body):
         raise Unportable("a packed body that is cut off or has bytes behind it")
-    return data
+    if len(made) > limit:
+        raise BodyTooBig(f"a body of more than {limit} bytes unpacked")
+    return bytes(made)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ccproxy.core.pace import Pending
+from ccproxy.net.work import Steps, quick
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.client import HttpClient
 from ccproxy.protocols.jolie.http.messages import (
@@ -21,8 +22,19 @@ from ccproxy.protocols.jolie.http.messages import (
     Sending,
 )
 from ccproxy.protocols.jolie.http.server import HttpServer
-from ccproxy.protocols.jolie.sodep import Upstream
-from ccproxy.protocols.jolie.values import Answer, Answered, Asked, Call, CallerSide, Fault
+from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.sodep import Packed, Upstream
+from ccproxy.protocols.jolie.sodep.to_json import to_json
+from ccproxy.protocols.jolie.values import (
+    Answer,
+    Answered,
+    Asked,
+    Call,
+    CallerSide,
+    Fault,
+    Reading,
+    Value,
+)
 
 
 class WebForm:
@@ -45,6 +57,12 @@ class WebForm:
     def request(self, call: Call, id: int) -> Sending:
         """The request of a call; Unportable if the form cannot carry it."""
         raise NotImplementedError
+
+    def prepare(self, value: Value) -> Steps[Value] | None:
+        """Large values of sodep become JSON text."""
+        if isinstance(value, Packed) and value.size > LARGE:
+            return to_json(value.frame.tail, value.frame.value, value.charset)
+        return None
 
     def caller(self) -> WebCaller:
         """For one accepted connection."""
@@ -111,10 +129,9 @@ class WebCaller:
                 if isinstance(found, RefusedRequest):
                     self.refuse(found)
                     break
-                asked += self.read(found)
+                asked += self._read(found)
             except BodyTooBig as reason:
-                server.exceed(str(reason))
-                self.refuse(RefusedRequest(413, str(reason)))
+                self._too_big(reason)
                 break
             if server.waiting:
                 break
@@ -144,7 +161,7 @@ class WebCaller:
         data = self._server.out()
         return [data] if data else []
 
-    def read(self, request: HttpRequest) -> list[Asked]:
+    def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The calls of one request; BodyTooBig if its body is too large once it is unpacked."""
         raise NotImplementedError
 
@@ -155,6 +172,28 @@ class WebCaller:
     def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end."""
         raise NotImplementedError
+
+    def _read(self, request: HttpRequest) -> list[Asked]:
+        steps = self.read(request)
+        if done := quick(steps):
+            return done[0]
+        return [Asked(None, Reading(self._reading(steps), len(request.body)))]
+
+    def _reading(self, steps: Steps[list[Asked]]) -> Steps[list[Asked]]:
+        """Read the calls; until they are counted, the reading is counted as one."""
+        asked: list[Asked] = []
+        try:
+            asked = yield from steps
+        except BodyTooBig as reason:
+            self._too_big(reason)
+        self.calls += len(asked) - 1
+        if self._server.has_output:
+            self.wake()
+        return asked
+
+    def _too_big(self, reason: BodyTooBig) -> None:
+        self._server.exceed(str(reason))
+        self.refuse(RefusedRequest(413, str(reason)))
 
 
 class WebService:
@@ -190,13 +229,18 @@ class WebService:
         """The answer that ends with the connection."""
         return self._answered(self._client.eof())
 
-    def read(self, response: HttpResponse) -> Answer | None:
+    def read(self, response: HttpResponse) -> Steps[Answer | None]:
         """The answer of a response; None if it belongs to another request."""
         raise NotImplementedError
 
     def _answered(self, response: HttpResponse | None) -> list[Answered]:
-        answer = None if response is None else self.read(response)
-        return [] if answer is None else [Answered(self._id, answer)]
+        if response is None:
+            return []
+        steps = self.read(response)
+        done = quick(steps)
+        if done is None:
+            return [Answered(self._id, Reading(steps, len(response.body)))]
+        return [] if done[0] is None else [Answered(self._id, done[0])]
 
 
 def _no_wake() -> None:

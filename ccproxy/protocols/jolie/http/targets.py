@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from ccproxy.protocols.jolie.values import Tree, Unportable
 
+MAX_FIELDS_SIZE = 256 * 1024
+"""Characters of all fields together: the escapes of a megabyte take a tenth of a second."""
 TOKEN = "!/"
 """Stands in front of a resource path, and of the operation behind one."""
 
@@ -76,7 +78,9 @@ def fields(pairs: tuple[tuple[str, str], ...]) -> Tree:
 
 
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """The fields of a query or a form; Unportable if they are not UTF-8."""
+    """The fields of a query or a form; Unportable if they are not UTF-8, or too long."""
+    if len(text) > MAX_FIELDS_SIZE:
+        raise Unportable(f"fields of more than {MAX_FIELDS_SIZE} characters; send JSON instead")
     try:
         return tuple(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=4096))
     except ValueError as reason:

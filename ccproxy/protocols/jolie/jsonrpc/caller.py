@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http.bodies import value_at
 from ccproxy.protocols.jolie.http.messages import (
     TYPE,
     BodyTooBig,
@@ -25,8 +27,25 @@ from ccproxy.protocols.jolie.http.messages import (
     Sending,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller
-from ccproxy.protocols.jolie.json_values import error_of
-from ccproxy.protocols.jolie.jsonrpc.values import PROTOCOL, loads, read_params, result_of
+from ccproxy.protocols.jolie.json_check import LARGE, CheckedText
+from ccproxy.protocols.jolie.json_values import (
+    Json,
+    JsonText,
+    composed,
+    error_around,
+    error_of,
+    json_of,
+)
+from ccproxy.protocols.jolie.jsonrpc.values import (
+    PROTOCOL,
+    checked,
+    loads,
+    params_at,
+    read_params,
+    read_text,
+    result_of,
+    result_text,
+)
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportable, io_fault
 
 BATCH = 1000
@@ -41,7 +60,13 @@ MESSAGES = {UNREADABLE: "Parse error", INVALID: "Invalid Request"}
 """Their messages in the standard; no operation was called, so there is no fault to name."""
 
 _ABSENT = object()
+_MEMBERS = ("jsonrpc", "method", "id", "params")
+_WRONG_SIZE = f"a batch of {{}}; expected 1 to {BATCH} requests"
 _NO_PARSE_ERROR = (403, 413, 415, 421, 503)
+
+
+class _LargeBatch(Unportable):
+    """A batch of more than `BATCH` requests."""
 
 
 class Post:
@@ -94,9 +119,9 @@ class JsonRpcToken(NamedTuple):
 class JsonRpcCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next calls."""
 
-    def read(self, request: HttpRequest) -> list[Asked]:
+    def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The calls of one POST; one of notifications alone is responded to at once."""
-        post, asked = _read(request, self._limits.body)
+        post, asked = yield from _read(request, self._limits.body)
         if not post.due:
             self._server.respond(Sending(status=204))
         return asked
@@ -125,18 +150,21 @@ class JsonRpcCaller(WebCaller):
         self.write(Post(status=refused.status).token(None, code), io_fault(refused.reason))
 
 
-def _read(request: HttpRequest, limit: int) -> tuple[Post, list[Asked]]:
+def _read(request: HttpRequest, limit: int) -> Steps[tuple[Post, list[Asked]]]:
     """The requests of one POST, a fault in place of each that is invalid; or BodyTooBig."""
     if request.method != "POST":
         return _refused(405, INVALID, f"method {request.method:.20}; expected POST")
     try:
-        found = loads(request, limit)
+        data = yield from read_text(request, limit)
+        found = loads(data) if len(data) <= LARGE else (yield from _large(data))
     except BodyTooBig:
         raise
+    except _LargeBatch as reason:
+        return _refused(200, INVALID, str(reason))
     except Unportable as reason:
         return _refused(200, UNREADABLE, str(reason))
     if isinstance(found, list) and not 0 < len(found) <= BATCH:
-        return _refused(200, INVALID, f"a batch of {len(found)}; expected 1 to {BATCH} requests")
+        return _refused(200, INVALID, _WRONG_SIZE.format(len(found)))
     post = Post(batch=isinstance(found, list))
     where = _where(request)
     asked, invalid = [], 0
@@ -147,6 +175,39 @@ def _read(request: HttpRequest, limit: int) -> tuple[Post, list[Asked]]:
             what = f"a batch with more than {INVALID_REQUESTS} invalid requests"
             return _refused(200, INVALID, what)
     return post, asked
+
+
+def _large(data: bytes | bytearray) -> Steps[Any]:
+    """The JSON of a large body, whose large params are `JsonText`."""
+    root = yield from checked(data, (0, len(data)), _MEMBERS, most=BATCH + 1)
+    if data[root.root[0]] != ord("["):
+        return (yield from _members(data, root))
+    if root.count > BATCH:
+        raise _LargeBatch(_WRONG_SIZE.format(root.count))
+    batch = []
+    for part in root.parts:
+        yield
+        found = value_at(data, part)
+        if isinstance(found, Json):
+            batch.append(found.value)
+        else:
+            batch.append((yield from _members(data, (yield from checked(data, part, _MEMBERS)))))
+    return batch
+
+
+def _members(data: bytes | bytearray, object: CheckedText) -> Steps[Any]:
+    """What is known of a request object, and anything that is none for another value."""
+    if data[object.root[0]] != ord("{"):
+        return None
+    made = {}
+    for name, part in object.found.items():
+        if name == "params":
+            made[name] = yield from params_at(data, part)
+        else:
+            found = value_at(data, part)
+            # An id or a method of this size is none.
+            made[name] = [] if isinstance(found, JsonText) else json_of(found)
+    return made
 
 
 def _refused(status: int, code: int, reason: str) -> tuple[Post, list[Asked]]:
@@ -195,12 +256,16 @@ def _body(token: JsonRpcToken, answer: Answer) -> bytes:
     try:
         if isinstance(answer, Fault):
             return _error(token, answer)
+        if isinstance(answer.value, JsonText):
+            return composed({"result": result_text(answer.value), "id": token.id, **PROTOCOL})
         return joliejson.dumps({"result": result_of(answer.value), "id": token.id, **PROTOCOL})
     except Unportable as reason:
         return _error(token, io_fault(f"jsonrpc cannot carry the answer: {reason}"))
 
 
 def _error(token: JsonRpcToken, fault: Fault) -> bytes:
+    if isinstance(fault.value, JsonText):
+        return composed({"error": error_around(fault), "id": token.id, **PROTOCOL})
     error = error_of(fault)
     if token.code:
         error |= {"code": token.code, "message": MESSAGES[token.code]}

@@ -9,15 +9,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http.bodies import fault_at, value_at
 from ccproxy.protocols.jolie.http.messages import TYPE, HttpResponse, Sending
 from ccproxy.protocols.jolie.http.sides import WebForm, WebService
-from ccproxy.protocols.jolie.json_values import Json, fault_of
+from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.json_values import Json, JsonText, composed, fault_of, json_of
 from ccproxy.protocols.jolie.jsonrpc.caller import JsonRpcCaller
-from ccproxy.protocols.jolie.jsonrpc.values import PROTOCOL, loads, params_of, read_result
+from ccproxy.protocols.jolie.jsonrpc.values import (
+    PROTOCOL,
+    checked,
+    loads,
+    params_of,
+    params_text,
+    read_result,
+    read_text,
+)
 from ccproxy.protocols.jolie.sodep import Upstream
-from ccproxy.protocols.jolie.values import Answer, Call, Result, Unportable, io_fault
+from ccproxy.protocols.jolie.values import (
+    Answer,
+    Call,
+    Fault,
+    Result,
+    Unportable,
+    Value,
+    io_fault,
+)
+
+_NO_MESSAGE = io_fault("an error object without message")
 
 
 class JsonRpc(WebForm):
@@ -27,17 +48,14 @@ class JsonRpc(WebForm):
 
     def request(self, call: Call, id: int) -> Sending:
         """The request; Unportable if JSON or a target cannot carry it."""
-        body = {**PROTOCOL, "method": call.operation, "id": id}
-        params = params_of(call.value)
-        if params is not None:
-            body["params"] = params
+        members = {**PROTOCOL, "method": call.operation, "id": id}
         target = targets.place(self.path, call.path)
         headers = (
             ("Host", self.host or "localhost"),
             ("Accept-Encoding", "identity"),
             ("Content-Type", TYPE),
         )
-        return Sending(headers, joliejson.dumps(body), target=target, id=id)
+        return Sending(headers, _body(members, call.value), target=target, id=id)
 
     def caller(self) -> JsonRpcCaller:
         """For one accepted connection."""
@@ -51,13 +69,14 @@ class JsonRpc(WebForm):
 class JsonRpcService(WebService):
     """One connection to a service; see `WebService`."""
 
-    def read(self, response: HttpResponse) -> Answer | None:
+    def read(self, response: HttpResponse) -> Steps[Answer | None]:
         """The answer of a response object; None if its id is that of another request."""
         if response.status == 204:
             return Result(Json(None))
         status = f"HTTP status {response.status}"
         try:
-            found = loads(response, self._limits.body)
+            data = yield from read_text(response, self._limits.body)
+            found = loads(data) if len(data) <= LARGE else (yield from _large(data))
         except Unportable as reason:
             return io_fault(f"{status}: {reason}")
         if not isinstance(found, dict) or not found.keys() & {"result", "error"}:
@@ -69,7 +88,32 @@ class JsonRpcService(WebService):
         return _read(found)
 
 
+def _body(members: dict[str, Any], value: Value) -> bytes:
+    if isinstance(value, JsonText):
+        return composed({**members, "params": params_text(value)})
+    params = params_of(value)
+    return joliejson.dumps(members if params is None else {**members, "params": params})
+
+
+def _large(data: bytes | bytearray) -> Steps[Any]:
+    """What is known of a large response object; None for another value."""
+    found = yield from checked(data, (0, len(data)), ("result", "error", "id"))
+    if data[found.root[0]] != ord("{"):
+        return None
+    made: dict[str, Any] = {}
+    for name, part in found.found.items():
+        value = value_at(data, part)
+        if name == "error" and isinstance(value, JsonText):
+            made[name] = (yield from fault_at(data, part)) or _NO_MESSAGE
+        elif name == "id" and isinstance(value, JsonText):
+            made[name] = "too long"
+        else:
+            made[name] = value if isinstance(value, JsonText) else json_of(value)
+    return made
+
+
 def _read(found: dict[str, Any]) -> Answer:
-    if found.get("error") is not None:
-        return fault_of(found["error"]) or io_fault("an error object without message")
+    error = found.get("error")
+    if error is not None:
+        return error if isinstance(error, Fault) else fault_of(error) or _NO_MESSAGE
     return Result(read_result(found.get("result")))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ccproxy.protocols.jolie.values import MAX_NODES
+
 
 class SodepError(ValueError):
     """Bytes that are no sodep message within the limits; the connection cannot be read on."""
@@ -23,5 +25,5 @@ class SodepLimits:
     """Bytes of a resource path, an operation name, a fault name."""
     depth: int = 256
     """Values inside each other."""
-    nodes: int = 1_000_000
+    nodes: int = MAX_NODES
     """Values and child names in one message."""

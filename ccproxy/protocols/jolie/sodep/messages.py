@@ -43,6 +43,25 @@ class Packed(Value):
         return decode(self.frame.tail, self.frame.value, self.charset)[0]
 
 
+class Encoded(Value):
+    """A value as the bytes that sodep has for it."""
+
+    __slots__ = ("data", "charset")
+
+    def __init__(self, data: bytes | bytearray, charset: str) -> None:
+        self.data = data
+        self.charset = charset
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.data)
+
+    def tree(self) -> Tree:
+        """Decoded anew each time."""
+        return decode(bytes(self.data), 0, self.charset)[0]
+
+
 class SodepToken(NamedTuple):
     """What of a request is needed to answer it."""
 
@@ -57,16 +76,16 @@ def message(id: int, path: bytes, tail: bytes) -> bytes:
 
 def request_tail(operation: str, value: Value, charset: str = "utf-8") -> bytes:
     """Everything behind the path of a request; Unportable if sodep cannot carry it."""
-    return text(operation, charset) + b"\0" + encode(value.tree(), charset)
+    return b"".join((text(operation, charset), b"\0", _encoded(value, charset)))
 
 
 def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes:
     """Everything behind the path of an answer; Unportable if sodep cannot carry it."""
     name = text(operation, charset)
-    value = encode(answer.value.tree(), charset)
+    value = _encoded(answer.value, charset)
     if isinstance(answer, Result):
-        return name + b"\0" + value
-    return name + b"\1" + text(answer.name, charset) + value + _VOID
+        return b"".join((name, b"\0", value))
+    return b"".join((name, b"\1", text(answer.name, charset), value, _VOID))
 
 
 def answer_message(token: SodepToken, answer: Answer, charset: str = "utf-8") -> bytes:
@@ -86,3 +105,9 @@ def answer_message(token: SodepToken, answer: Answer, charset: str = "utf-8") ->
         refusal = io_fault(f"sodep cannot carry the answer: {reason}")
         tail = answer_tail(token.operation, refusal, charset)
     return message(token.id, _ROOT, tail)
+
+
+def _encoded(value: Value, charset: str) -> bytes | bytearray:
+    if isinstance(value, Encoded) and value.charset == charset:
+        return value.data
+    return encode(value.tree(), charset)

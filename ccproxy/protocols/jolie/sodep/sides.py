@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 from struct import Struct
 
 from ccproxy.core.pace import Pending
+from ccproxy.net.work import Steps
+from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.json_values import JsonText
 from ccproxy.protocols.jolie.paths import memorable
 from ccproxy.protocols.jolie.sodep.compiled import (
     AnswerBuffer,
@@ -21,8 +24,10 @@ from ccproxy.protocols.jolie.sodep.compiled import (
     deliver,
     forward,
 )
+from ccproxy.protocols.jolie.sodep.from_json import from_json
 from ccproxy.protocols.jolie.sodep.limits import SodepLimits
 from ccproxy.protocols.jolie.sodep.messages import (
+    Encoded,
     Packed,
     SodepToken,
     answer_message,
@@ -39,6 +44,7 @@ from ccproxy.protocols.jolie.values import (
     CallerSide,
     Fault,
     Result,
+    Value,
     io_fault,
 )
 
@@ -112,6 +118,15 @@ class Sodep:
         if isinstance(value, Packed) and value.name == operation and value.charset == self.charset:
             return message(id, where, value.frame.tail)
         return message(id, where, request_tail(operation, value, self.charset))
+
+    def prepare(self, value: Value) -> Steps[Value] | None:
+        """Large JSON becomes the bytes of a sodep value."""
+        if isinstance(value, JsonText) and value.size > LARGE:
+            return self._encoded(value)
+        return None
+
+    def _encoded(self, value: JsonText) -> Steps[Value]:
+        return Encoded((yield from from_json(value, self.charset)), self.charset)
 
     def caller(self) -> SodepCaller:
         """For one accepted connection."""

@@ -128,7 +128,7 @@ def encode(tree: Tree, charset: str = "utf-8") -> bytes:
         if isinstance(node, bytes):
             parts.append(node)
             continue
-        parts.append(_payload(node.payload, charset))
+        parts.append(encoded_payload(node.payload, charset))
         parts.append(_INT.pack(len(node.children)))
         for name, vector in reversed(node.children.items()):
             rest += reversed(vector)
@@ -150,7 +150,8 @@ def characters(string: str, charset: str = "utf-8") -> bytes:
         raise Unportable(f"{charset} has no character {string[reason.start]!a}") from None
 
 
-def _payload(payload: Payload, charset: str) -> bytes:
+def encoded_payload(payload: Payload, charset: str) -> bytes:
+    """The tag of a payload and its bytes; Unportable if it has no sodep form."""
     if payload is None:
         return b"\0"
     if isinstance(payload, str):

@@ -115,3 +115,9 @@ def test_what_is_written_stays_below_the_location_however_it_is_read(path, opera
         return
     for read in (target, unquote(target), unquote(unquote(target))):
         assert normpath(read.replace("\\", "/")).startswith("/api/v1")
+
+
+def test_fields_have_a_limit():
+    assert targets.pairs("a=" + "x" * 1000)[0][1] == "x" * 1000
+    with pytest.raises(Unportable, match="send JSON"):
+        targets.pairs("a=" + "%41" * targets.MAX_FIELDS_SIZE)

@@ -1,14 +1,23 @@
 import gzip
+import json
 
 import pytest
 
+from ccproxy.net.work import result
 from ccproxy.protocols.jolie.http.messages import BodyTooBig, HttpResponse
+from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.json_values import JsonText
 from ccproxy.protocols.jolie.jsonrpc.values import (
+    checked,
     loads,
+    params_at,
     params_of,
+    params_text,
     read_params,
     read_result,
+    read_text,
     result_of,
+    result_text,
 )
 from ccproxy.protocols.jolie.values import Tree, Unportable
 
@@ -45,10 +54,30 @@ def test_results():
 
 
 def test_bodies():
-    assert loads(HttpResponse(200, {}, b"[1]"), 9) == [1]
+    assert loads(b"[1]") == [1]
     with pytest.raises(Unportable, match="no JSON"):
-        loads(HttpResponse(200, {}, b"["), 9)
+        loads(b"[")
     packed = HttpResponse(200, {"content-encoding": "gzip"}, gzip.compress(b"[1,2,3,4]"))
-    assert loads(packed, 9) == [1, 2, 3, 4]
+    assert result(read_text(packed, 9)) == b"[1,2,3,4]"
     with pytest.raises(BodyTooBig, match="more than 8 bytes"):
-        loads(packed, 8)
+        result(read_text(packed, 8))
+
+
+def test_large_params_in_every_spelling():
+    """As text they are what they are as values, and jsonrpc writes them as it got them."""
+    for params in (["x" * LARGE], ["x" * LARGE, 1], {"a": "x" * LARGE}, "x" * LARGE):
+        text = json.dumps(params).encode()
+        value = result(params_at(text, (0, len(text))))
+        assert isinstance(value, JsonText)
+        assert value.tree() == read_params(params).tree()
+        assert bytes(params_text(value)) == text
+    empty = b"[" + b" " * LARGE + b"]"
+    assert result(params_at(empty, (0, len(empty)))) == []
+
+
+def test_large_values_of_other_protocols_are_wrapped_as_small_ones():
+    text = json.dumps({"a": "x" * LARGE, "b": ["y" * LARGE]}).encode()
+    whole = JsonText(text, 0, len(text))
+    assert bytes(params_text(whole)) == text == bytes(result_text(whole))
+    found = result(checked(text, (0, len(text)), ("b",))).found["b"]
+    assert json.loads(params_text(JsonText(text, *found))) == [["y" * LARGE]]
