@@ -233,7 +233,6 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "HOME": str(folder), "PYTHONPATH": str(folder)}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._process = subprocess.Popen(
             ["timeout", str(5 * TIMEOUT), "bash", "--norc"],
             cwd=folder, env=environment, text=True, bufsize=1, start_new_session=True,

@@ -310,3 +310,15 @@ def test_a_file_of_another_kind_is_no_second_plugin(tmp_path):
     assert plugins.handler("cc", (str(tmp_path),)).__name__ == "Mine"
     (tmp_path / "http.py").write_text("raise SystemExit\n")
     assert "more than once" in problem_of(plugins.protocol("http", (str(tmp_path),)))
+
+
+def test_a_change_within_a_second_that_keeps_the_size_is_seen(folder, tmp_path):
+    where = folder("quick.py", HELLO.replace("Hello", "First"))
+    file = Path(where) / "quick.py"
+    os.utime(file, ns=(0, 10**18))
+    plugins = Plugins([])
+    assert plugins.handler("quick", (where,)).__name__ == "First"
+    file.write_text(HELLO.replace("Hello", "Later"), "utf-8")
+    os.utime(file, ns=(0, 10**18 + 1))
+    assert plugins.handler("quick", (where,)).__name__ == "Later"
+    assert not list(Path(where).glob("__pycache__"))
