@@ -11,6 +11,7 @@ from typing import Any
 from ccproxy import Context, Outbox
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.publisher import Publisher
+from ccproxy.core.rights import PeerAccess
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, whole
@@ -91,7 +92,9 @@ class PublishingSocket:
         peer = self.subscribers[source.identity]
         if source.version < OLDEST_TELLING:
             self.sink.subscriptions.subscribe(peer, b"")
-        return SubscriberIngress(self, switch, peer, limits, tired)
+        ingress = SubscriberIngress(self, switch, peer, limits, tired)
+        ingress.access = source.access
+        return ingress
 
     def repeat(self, prefix: bytes, subscribe: bool) -> None:
         """Tell publishers of a change that makes no difference to the others, if they want that."""
@@ -121,7 +124,7 @@ class PublishingSocket:
 class SubscriberIngress:
     """The MessageSink of one subscriber: subscriptions, and messages for the publishers."""
 
-    __slots__ = ("_limits", "_peer", "_socket", "_switch", "_tired")
+    __slots__ = ("_limits", "_peer", "_socket", "_switch", "_tired", "access")
 
     def __init__(
         self,
@@ -136,6 +139,8 @@ class SubscriberIngress:
         self._peer = peer
         self._limits = limits
         self._tired = tired
+        self.access: PeerAccess | None = None
+        """What the peer may subscribe to; None = everything."""
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Take the whole messages of a read, see `hot.scan`."""
@@ -154,6 +159,9 @@ class SubscriberIngress:
         if not subscribe:
             if subscriptions.cancel(peer, prefix):
                 self._socket.repeat(prefix, subscribe)
+            return
+        if self.access is not None and not self.access.rights.may_subscribe(prefix):
+            self._socket.ctx.count("subscriptions.refused")
             return
         most = self._socket.options.max_subscriptions
         if len(peer.prefixes) >= most and prefix not in peer.prefixes:

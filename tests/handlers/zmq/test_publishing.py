@@ -4,6 +4,7 @@ import pytest
 
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.rights import PeerAccess, Rights
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.stops import COMMAND, MORE, TIRED
 from ccproxy.testing import options_for, run_handler
@@ -22,6 +23,10 @@ class FakeSwitch:
 class FakeContext:
     def __init__(self):
         self.later = []
+        self.counted = []
+
+    def count(self, name):
+        self.counted.append(name)
 
     def call_later(self, seconds, call):
         self.later.append(call)
@@ -55,6 +60,21 @@ def test_messages_and_commands_subscribe(socket):
     ingress.change(False, b"b")
     assert prefixes(socket) == {b"c"}
     assert socket.status() == {"subscribers": 1, "subscriptions": 1, "unsubscribed": 0}
+
+
+def test_a_peer_subscribes_to_what_its_section_allows(socket):
+    access = PeerAccess({}, bool, Rights("sub", subscribe=("a.", "b")))
+    socket.joined(b"1", Outbox("peer", Limits()))
+    source = MessageSource(b"1", "sub@peer", "h:out", access=access)
+    ingress = socket.ingress(FakeSwitch(), source, (1000, 9), bool)
+    for prefix in (b"a.x", b"a", b"", b"b", b"c"):
+        ingress.change(True, prefix)
+    ingress.feed(pack([b"\1d"]))
+    assert prefixes(socket) == {b"a.x", b"b"}
+    assert socket.ctx.counted == 4 * ["subscriptions.refused"]
+    access.become(PeerAccess({}, bool))
+    ingress.change(True, b"a")
+    assert b"a" in prefixes(socket)
 
 
 def test_a_peer_of_zmtp_1_gets_everything(socket):
