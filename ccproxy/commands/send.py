@@ -1,9 +1,13 @@
-"""The verb `send`: sends one message from the command line, and prints the replies."""
+"""The verb `send`: sends one message from the command line, and prints the replies.
+
+It is a message of CC to a `cc-socket`, or with `--socket` any frames to a ZeroMQ socket.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -11,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ccproxy import zeromq
 from ccproxy.client import Answer, Client, ClientLimits
-from ccproxy.commands import common
+from ccproxy.commands import common, frames
 from ccproxy.verb import Verb
 from ccproxy.wire import cc
 
@@ -22,9 +27,22 @@ examples:
   ccserver send tcp://127.0.0.1:22632 log.info '{"log_level": "INFO", "log_time": 1700000000,
       "job_name": "me", "log_msg": "hello"}'
   ccserver send conf/src.ini pub.infofile - picture.png < fields.json
+  ccserver send --socket pub tcp://127.0.0.1:5555 weather.oslo 'snow, -3 C'
+  ccserver send --socket push tcp://127.0.0.1:5557 job '' 17
+  ccserver send --socket req tcp://127.0.0.1:5559 'what time is it?'
 
-A reply is one line: its type, its JSON, and the size of its blob if there is one.
+With --socket the words are the frames of one message ('' = an empty frame, - = read stdin). A pub
+waits for a subscriber of its topic, the others for a connection; a req prints the answer, its
+frames with | between them. A dealer puts no empty frame in front: give it where REP answers.
+A reply of the first kind is one line: its type, its JSON, and the size of its blob if there is one.
 Without --wait no reply is awaited: exit status 0 says that the connection took the message."""
+
+USAGE = """\
+ccserver send [--wait N] [--timeout S] ADDRESS|FILE TYPE [JSON] [BLOB]
+       ccserver send --socket SOCKET [--wait N] [--timeout S] ADDRESS|FILE FRAME ..."""
+
+SOCKETS = ("pub", "push", "req", "dealer")
+ANSWERED = ("req", "dealer")
 
 LINGER_ROUNDING = 0.01
 """In seconds: libzmq takes the time that it may go on sending in whole milliseconds."""
@@ -43,20 +61,22 @@ class SendVerb(Verb):
             metavar="ADDRESS|FILE",
             help="tcp://HOST:PORT, or the INI of a server on this host",
         )
+        parser.usage = USAGE
         parser.add_argument("type", metavar="TYPE", help="message type, such as log.info")
         parser.add_argument(
-            "body",
-            metavar="JSON",
-            nargs="?",
-            default="{}",
-            help="a JSON object; - = read stdin",
+            "body", metavar="JSON", nargs="?", help="a JSON object (default: {}); - = read stdin"
+        )
+        parser.add_argument("blob", metavar="BLOB", nargs="?", help="file to send as blob")
+        parser.add_argument(
+            "more", metavar="FRAME", nargs="*", help="with --socket: each word is a frame"
         )
         parser.add_argument(
-            "blob", metavar="BLOB", nargs="?", type=Path, help="file to send as blob"
+            "--socket", choices=SOCKETS, help="send the words as frames, from such a socket"
         )
         parser.add_argument(
-            "--wait", metavar="N", type=int, default=0, help="print up to N replies (default: 0)"
-        )
+            "--wait", metavar="N", type=int,
+            help="print up to N replies (default: 0; with --socket req or dealer: 1)",
+        )  # fmt: skip
         parser.add_argument(
             "--timeout", metavar="S", type=float, default=5.0,
             help="seconds to wait for the connection and for each reply (default: 5)",
@@ -68,21 +88,71 @@ class SendVerb(Verb):
 
     def run(self, options: argparse.Namespace) -> int:
         """Send; 1 if the message could not be sent or fewer replies came than were wanted."""
-        address = address_of(options.to)
+        try:
+            if options.socket:
+                return send_frames(options)
+            return send_message(options)
+        except ConnectionError as error:
+            return common.fail(str(error))
+
+
+def send_message(options: argparse.Namespace) -> int:
+    """Send a message of CC; the exit status."""
+    if options.more:
+        return common.fail("frames are for --socket", common.WRONG_USAGE)
+    address = address_of(options.to)
+    if not address:
+        return common.BAD_CONFIGURATION
+    try:
+        cc.frames((), options.type, ())
+        value = body_of(options.body or "{}")
+        blob = Path(options.blob).read_bytes() if options.blob else None
+    except (OSError, ValueError) as error:
+        return common.fail(str(error), common.WRONG_USAGE)
+    try:
+        if options.wait:
+            return ask(address, options, value, blob)
+        return publish(address, options, value, blob)
+    except ValueError as error:
+        return common.fail(str(error))
+
+
+def send_frames(options: argparse.Namespace) -> int:
+    """Send the words as the frames of one message; the exit status."""
+    answers = options.wait
+    if answers is None:
+        answers = int(options.socket in ANSWERED)
+    if answers and options.socket not in ANSWERED:
+        what = f"nothing comes back to a {options.socket}, so --wait has no meaning"
+        return common.fail(what, common.WRONG_USAGE)
+    try:
+        address = frames.address_for(options.socket, options.to)
         if not address:
             return common.BAD_CONFIGURATION
-        try:
-            cc.frames((), options.type, ())
-            value = body_of(options.body)
-            blob = options.blob.read_bytes() if options.blob else None
-        except (OSError, ValueError) as error:
-            return common.fail(str(error), common.WRONG_USAGE)
-        try:
-            if options.wait > 0:
-                return ask(address, options, value, blob)
-            return publish(address, options, value, blob)
-        except (ValueError, ConnectionError) as error:
-            return common.fail(str(error))
+        words = (options.type, options.body, options.blob, *options.more)
+        message = [frame_of(word) for word in words if word is not None]
+        with zeromq.opened(
+            "xpub" if options.socket == "pub" else options.socket, address
+        ) as socket:
+            deadline = time.monotonic() + options.timeout
+            zeromq.send(socket, message, deadline)
+            return print_answers(socket, answers, options.timeout)
+    except (ValueError, TimeoutError) as error:
+        return common.fail(f"{options.to}: {error}")
+
+
+def frame_of(word: str) -> bytes:
+    """A frame of the command line; `-` is all of stdin."""
+    return sys.stdin.buffer.read() if word == "-" else os.fsencode(word)
+
+
+def print_answers(socket: zeromq.ZmqSocket, most: int, timeout: float) -> int:
+    """Print up to this many messages that come to a socket; 1 if fewer come."""
+    for number in range(most):
+        if not socket.poll(int(1000 * timeout)):
+            return common.fail(f"{number} of {most} replies came, then none for {timeout:g} s")
+        print(frames.line_of(socket.recv_multipart()), flush=True)
+    return 0
 
 
 def address_of(to: str) -> str:

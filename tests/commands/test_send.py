@@ -119,6 +119,8 @@ def test_no_server_listens(call):
         (["tcp://127.0.0.1:1", "x", "{"], "the body is no JSON"),
         (["tcp://127.0.0.1:1", "x", "[1]"], "must be a JSON object"),
         (["tcp://127.0.0.1:1", "x", "{}", "/nonexistent"], "No such file"),
+        (["tcp://127.0.0.1:1", "x", "{}", "y", "z"], "frames are for --socket"),
+        (["--socket", "push", "--wait", "1", "tcp://127.0.0.1:1", "x"], "nothing comes back"),
     ],
 )
 def test_wrong_usage(words, reason, call):
@@ -157,3 +159,69 @@ def test_the_log_message_of_the_help_is_one_that_a_logger_understands():
     assert body
     value = {"hostname": "here", **json.loads(body[1])}
     assert re.fullmatch(r"\[me@here\] [\d:]+,\d{3} INFO hello", line(value))
+
+
+@pytest.fixture
+def bound():
+    """A socket of libzmq that listens, and its address."""
+    with zmq.Context() as context:
+        made = []
+
+        def bound(kind):
+            made.append(context.socket(kind))
+            made[-1].linger, made[-1].rcvtimeo = 0, 60_000
+            port = made[-1].bind_to_random_port("tcp://127.0.0.1")
+            return made[-1], f"tcp://127.0.0.1:{port}"
+
+        yield bound
+        for one in made:
+            one.close()
+
+
+def test_frames_of_a_push_and_a_pub(call, bound):
+    far, address = bound(zmq.PULL)
+    assert call("send", "--socket", "push", address, "job", "", "x", "y", "z") == (0, "", "")
+    assert far.recv_multipart() == [b"job", b"", b"x", b"y", b"z"]
+
+
+def test_a_pub_sends_to_the_subscribers_of_its_topic(call, bound):
+    far, address = bound(zmq.SUB)
+    far.subscribe(b"wea")
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(far.recv_multipart()))
+    thread.start()
+    assert call("send", "--socket", "pub", "--timeout", "60", address, "weather", "snow")[0] == 0
+    thread.join()
+    assert found == [b"weather", b"snow"]
+    words = ("--socket", "pub", "--timeout", "0.1", "tcp://127.0.0.1:1", "other")
+    status, _, err = call("send", *words)
+    assert status == 1 and "no subscriber of this topic in time, nothing sent" in err
+
+
+def test_frames_that_are_answered(call, bound):
+    far, address = bound(zmq.REP)
+
+    def answer():
+        far.send_multipart([b"\x1b[0m", *far.recv_multipart()])
+
+    for words in (["req"], ["dealer", ""]):
+        thread = threading.Thread(target=answer)
+        thread.start()
+        kind, *empty = words
+        status, out, _ = call("send", "--socket", kind, address, *empty, "what?")
+        thread.join()
+        shown = ['""'] * len(empty)
+        assert (status, out) == (0, " | ".join([*shown, r"\x1b[0m", "what?\n"]))
+    status, _, err = call("send", "--socket", "req", "--timeout", "0.1", address, "more?")
+    assert status == 1 and "0 of 1 replies came" in err
+    assert far.recv() == b"more?"
+
+
+def test_a_frame_from_stdin_and_a_far_side_that_is_missing(call, bound, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n")))
+    far, address = bound(zmq.PULL)
+    assert call("send", "--socket", "push", address, "-", "end")[0] == 0
+    assert far.recv_multipart() == [b"\xff\n", b"end"]
+    words = ("--socket", "dealer", "--timeout", "0.1", "tcp://127.0.0.1:1", "x")
+    status, _, err = call("send", *words)
+    assert status == 1 and "no connection in time, nothing sent" in err
