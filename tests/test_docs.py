@@ -42,6 +42,8 @@ OTHER_PROGRAMS = {
     "sed", "sleep", "systemctl", ".", "make", "ccserver", "pytest",
 }  # fmt: skip
 """What a console block may begin a line with."""
+PORT = r"\b(?:226|55)\d\d\b"
+"""Ports of the examples: those of CC, and those that the manual of ZeroMQ likes."""
 TIMEOUT = 60.0
 """Seconds that the blocks of one command may take."""
 
@@ -270,7 +272,7 @@ class Shell:
 
 
 def ports_of(text: str) -> list[str]:
-    return sorted(set(re.findall(r"\b226\d\d\b", text)))
+    return sorted(set(re.findall(PORT, text)))
 
 
 def sessions() -> list[Path]:
@@ -292,7 +294,7 @@ def test_what_a_page_shows_is_what_happens(page, folder, monkeypatch):
     free = dict(zip(ports, map(str, free_ports(len(ports))), strict=True))
 
     def with_free_ports(text: str) -> str:
-        return re.sub(r"\b226\d\d\b", lambda found: free.get(found[0], found[0]), text)
+        return re.sub(PORT, lambda found: free.get(found[0], found[0]), text)
 
     rewrite(folder, with_free_ports)
     shell = Shell(folder)
