@@ -181,12 +181,19 @@ class SubscriberIngress:
                 self._peer.box.offer(b"".join(found), len(found))
 
     def _message(self, message: bytes) -> None:
-        found = span(message, 0)
-        assert found is not None
-        _, start, end = found
-        if start < end and message[start] in (CANCEL, SUBSCRIBE):
+        """Take the frames in front that are subscriptions, as libzmq does, and pass on the rest."""
+        at = 0
+        while at < len(message):
+            found = span(message, at)
+            assert found is not None
+            _, start, end = found
+            if start == end or message[start] not in (CANCEL, SUBSCRIBE):
+                self._pass_on(message[at:])
+                return
             self.change(message[start] == SUBSCRIBE, message[start + 1 : end])
-            return
+            at = end
+
+    def _pass_on(self, message: bytes) -> None:
         ledger, size = self._switch.ledger, len(message)
         ledger.receive(1, size)
         sent = [one.message(message) for one in self._socket.sink.upstream]

@@ -331,6 +331,31 @@ def test_messages_of_subscribers_go_to_all_publishers(play):
     assert play(scenario) == [[b"a message", b"", [b"\2", b"", b"more", b""]]] * 2
 
 
+def test_frames_in_front_of_a_message_may_be_subscriptions(play):
+    messages = [
+        (b"\1a", b"\1b", b"x"),
+        (b"\1c", b"\1d"),
+        (b"\0a", b"\0b", b"\1e", b"y", b"\1f", b""),
+        (b"x", b"\1later"),
+        (b"\1g", b""),
+    ]
+
+    def scenario(world):
+        publisher, send = world.publisher(), world.raw(b"XSUB")
+        for frames in messages:
+            send(*frames)
+        send(b"\1end")
+        return until(publisher, b"\1end")
+
+    assert play(scenario) == [
+        b"\1a", b"\1b", b"x",
+        b"\1c", b"\1d",
+        b"\0a", b"\0b", b"\1e", [b"y", b"\1f", b""],
+        [b"x", b"\1later"],
+        b"\1g", b"",
+    ]  # fmt: skip
+
+
 def test_messages_pass_unchanged(play):
     messages = [
         [b""],
@@ -405,7 +430,7 @@ def test_a_plain_pub_is_heard(play):
 
 
 def test_a_subscriber_that_does_not_read_loses_messages_and_the_others_none(play):
-    count, body = 30_000, b"x" * 1000
+    count, body = 20_000, b"x" * 1000
 
     def scenario(world):
         publisher = world.publisher(sndhwm=0)

@@ -117,6 +117,16 @@ def test_messages_of_subscribers_go_up(socket):
     assert ingress._switch.ledger.fates == {"unrouted": 1, "forwarded": 1}
 
 
+def test_frames_in_front_that_are_subscriptions_are_taken_and_the_rest_goes_up(socket):
+    ingress, _ = join(socket)
+    ingress.feed(pack([b"\1a", b"\1b", b"\0a", b"", b"\1c"]))
+    assert prefixes(socket) == {b"b"}
+    assert ingress._switch.ledger.fates == {"unrouted": 1}
+    ingress.feed(pack([b"\0b", b"\1d"]))
+    assert prefixes(socket) == {b"d"}
+    assert ingress._switch.ledger.fates == {"unrouted": 1}
+
+
 def test_a_peer_that_leaves_is_forgotten_step_by_step(socket, monkeypatch):
     monkeypatch.setattr(publishing, "STEP", 1)
     boxes = []
