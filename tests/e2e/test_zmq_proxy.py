@@ -335,7 +335,7 @@ def test_frames_in_front_of_a_message_may_be_subscriptions(play):
     messages = [
         (b"\1a", b"\1b", b"x"),
         (b"\1c", b"\1d"),
-        (b"\0a", b"\0b", b"\1e", b"y", b"\1f", b""),
+        (b"\0a", b"\0b", b"\1e", b"y", b"\1f"),
         (b"x", b"\1later"),
         (b"\1g", b""),
     ]
@@ -350,7 +350,7 @@ def test_frames_in_front_of_a_message_may_be_subscriptions(play):
     assert play(scenario) == [
         b"\1a", b"\1b", b"x",
         b"\1c", b"\1d",
-        b"\0a", b"\0b", b"\1e", [b"y", b"\1f", b""],
+        b"\0a", b"\0b", b"\1e", [b"y", b"\1f"],
         [b"x", b"\1later"],
         b"\1g", b"",
     ]  # fmt: skip
