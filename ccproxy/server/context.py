@@ -134,6 +134,7 @@ class HandlerContext(Context):
         listener.acceptor.open(options)
         listener.acceptor.accept()
         self.listeners.append(listener)
+        self.log.info("listening name=%s address=%s", self.name, listener.acceptor.bound)
         return listener.acceptor.bound
 
     def handler(self, section: str) -> Handler:

@@ -23,6 +23,7 @@ from ccproxy.handler import Handler
 from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
 from ccproxy.net.zmtp.link import DEALER, OutgoingLink
+from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
@@ -143,6 +144,10 @@ class HandlerSet:
         await asyncio.gather(self._stop(self.members.values()), self._draining.stop())
         await self.links.stop(linger)
         self.pool.close()
+
+    def listeners(self) -> list[ZmtpListener]:
+        """Every listener that a handler has opened."""
+        return [one for member in self.members.values() for one in member.context.listeners]
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all links and of handlers' own peers; the first sums up gone ones."""

@@ -72,7 +72,7 @@ class Observer:
     def status(self, plan: Plan) -> Status:
         """The server that runs this plan, now."""
         switch = self._kit.switch
-        listeners = [listener_status(one, plan) for one in self._listeners.open.values()]
+        listeners = [listener_status(one, plan) for one in self.listeners()]
         return Status(
             process=process_status(plan, self._file, self.started),
             listeners=tuple(listeners),
@@ -87,15 +87,17 @@ class Observer:
             memory=memory_status(self._kit.memory),
         )
 
+    def listeners(self) -> list[Listener]:
+        """Every open listener: of the configuration, and of handlers."""
+        return [*self._listeners.open.values(), *self._handlers.listeners()]
+
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""
         return [*self._handlers.outboxes(), *self._listeners.outboxes()]
 
     async def peers(self, after: str, most: int) -> StatusPage[PeerStatus]:
         """Connected peers of all listeners."""
-        found = [
-            (one.name, box) for one in self._listeners.open.values() for box in one.outboxes()[1:]
-        ]
+        found = [(one.name, box) for one in self.listeners() for box in one.outboxes()[1:]]
         return await pages.peers_page(found, after, most)
 
     async def flows(self, after: str, most: int) -> StatusPage[FlowStatus]:
@@ -156,9 +158,10 @@ def memory_status(memory: Memory) -> MemoryStatus:
 def listener_status(listener: Listener, plan: Plan) -> ListenerStatus:
     """One open listener."""
     planned, where = plan.listener(listener.name), listener.acceptor.address
+    handler = plan.handler(listener.name)
     return ListenerStatus(
         section=listener.name,
-        protocol=planned.protocol if planned is not None else "",
+        protocol=planned.protocol if planned else handler.word if handler else "",
         address=listener.acceptor.bound,
         peers=len(listener.outboxes()) - 1,  # the first one sums up the peers that are gone
         calls=listener.calls,

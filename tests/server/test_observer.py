@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import zmq
 
 from ccproxy import Forward, Handler, LinkOptions, kinds, option
 from ccproxy.config.address import Address
@@ -13,6 +14,7 @@ from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import HandlerPlan, ListenerPlan, Plan, RoutePlan
 from ccproxy.config.server import ServerOptions
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.net.zmtp.role import ListenerRole, NoMessages
 from ccproxy.plugins import Plugins
 from ccproxy.server.handlers import HandlerSet
 from ccproxy.server.listeners import Listeners
@@ -35,6 +37,13 @@ class Linked(Handler):
 
     def status(self):
         return {"state": self.link.state, "what": (1, 2.5, None, {"deep": Address})}
+
+
+class Binding(Handler):
+    async def start(self, ctx):
+        await super().start(ctx)
+        role = ListenerRole(b"PUSH", NoMessages)
+        self.address = ctx.bind("tcp://127.0.0.1:0", ZmtpListenerOptions(), role)
 
 
 class Raising(Handler):
@@ -108,6 +117,22 @@ async def test_every_section_is_filled(observe, until, tmp_path, monkeypatch):
     assert (status.peers, status.flows, status.sinks.count) == (0, 1, 2)
     writer.close()
     await writer.wait_closed()
+    await end()
+
+
+async def test_the_listener_of_a_handler_is_shown_with_its_peers(observe, until, caplog):
+    caplog.set_level("INFO")
+    planned = plan(Binding)
+    observer, _, end = await observe(planned)
+    found = observer.status(planned).listeners[1]
+    assert (found.section, found.protocol) == ("h:binding", "word")
+    assert f"listening name=h:binding address={found.address}" in caplog.text
+    with zmq.Context() as context, context.socket(zmq.PULL) as pulling:
+        pulling.connect(found.address)
+        await until(lambda: observer.status(planned).listeners[1].peers == 1)
+        page = await observer.peers("", 10)
+        assert [one.listener for one in page.items] == ["h:binding"]
+        assert observer.status(planned).peers == 1
     await end()
 
 
