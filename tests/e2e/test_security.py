@@ -95,3 +95,61 @@ def test_an_exposed_listener_starts_with_a_warning(start):
     server.stop()
     server = start(text.replace("OPEN", "open = yes"), "open")
     assert not server.count("everybody")
+
+
+BUS = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT3
+cc-role = remote
+[listen:publishers]
+protocol = zmq
+socket = xsub
+address = tcp://127.0.0.1:PORT1
+type = bus
+curve-secret = ../keys/far.key_secret
+curve-allow = ../keys/allowed
+[routes]
+bus = h:subscribers
+[h:subscribers]
+handler = zmq
+socket = xpub
+bind = tcp://127.0.0.1:PORT2
+curve-secret = ../keys/far.key_secret
+curve-allow = ../keys/allowed
+[allow:reader]
+curve = KEY
+subscribe = a.
+"""
+
+
+def test_a_bus_with_keys_on_both_sides(start, keys, ports, until):
+    """A subscriber gets what its section allows; one without a key gets nothing at all."""
+    mine = dict(
+        zip(
+            ("curve_publickey", "curve_secretkey"),
+            zmq.auth.load_certificate(keys / "near.key_secret"),
+            strict=True,
+        )
+    )
+    server, _ = zmq.auth.load_certificate(keys / "far.key")
+    start(BUS.replace("KEY", mine["curve_publickey"].decode()))
+    with zmq.Context() as context:
+        publisher, reader, stranger = map(context.socket, (zmq.PUB, zmq.SUB, zmq.SUB))
+        for socket, port in ((publisher, "PORT1"), (reader, "PORT2"), (stranger, "PORT2")):
+            socket.linger = 0
+            if socket is not stranger:
+                socket.curve_serverkey = server
+                for name, value in mine.items():
+                    setattr(socket, name, value)
+            socket.connect(f"tcp://127.0.0.1:{ports[port]}")
+        for socket in (reader, stranger):
+            socket.subscribe(b"a.")
+            socket.subscribe(b"b")
+        until(lambda: publisher.send(b"a.1") or reader.poll(5))
+        for topic in (b"b", b"a.2"):
+            publisher.send(topic)
+        came = []
+        until(lambda: came.append(reader.recv()) or came[-1] == b"a.2")
+        assert set(came) == {b"a.1", b"a.2"} and not stranger.poll(0)
+        for socket in (publisher, reader, stranger):
+            socket.close()
