@@ -26,3 +26,11 @@ cpdef bytes payloads(bytes data)
 cpdef list by_topic(
     bytes data, Py_ssize_t longest, Py_ssize_t version, dict entries, object resolve,
 )
+
+
+@cython.locals(
+    joined=dict, boxes=dict, lists=dict, number=Py_ssize_t, messages=Py_ssize_t, start=Py_ssize_t,
+    end=Py_ssize_t, found=list, share=tuple, part=bytes, pieces=list, numbers=list,
+    wanted=list, is_wanted=bint, count=Py_ssize_t, size=Py_ssize_t,
+)
+cpdef tuple shares(bytes data, list spans)

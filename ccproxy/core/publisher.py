@@ -8,15 +8,16 @@ its policy is `block`. It must never touch a socket.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import FORWARDED, FULL, Fates, Run, offered
+from ccproxy.core.runs import FORWARDED, Fates, Run, offered
 from ccproxy.core.sinks import TAKEN, Receipt
-from ccproxy.core.spans import by_topic
+from ccproxy.core.spans import by_topic, shares
 from ccproxy.core.subscriptions import Audience, Subscriptions
 from ccproxy.core.topics import LastValues
+from ccproxy.core.walk import Span
 
 UNSUBSCRIBED = "unsubscribed"
 LONG_SPAN = 4
@@ -119,33 +120,39 @@ class Publisher:
             return ((UNSUBSCRIBED, messages),)
         return offered(messages, most)
 
-    def _scatter(self, chunk: bytes, spans: Sequence[tuple[Any, int, int, int]]) -> Fates:
+    def _scatter(self, chunk: bytes, spans: list[Span]) -> Fates:
         """Give many short spans: each outbox is asked once, with all that it gets of the chunk."""
-        parts: dict[Outbox | LatestBox, list[int]] = {}
-        fates = [UNSUBSCRIBED] * len(spans)
-        for number, (audience, _, _, _) in enumerate(spans):
-            for peer in audience.peers:
-                if not peer.gone:
-                    parts.setdefault(peer.box, []).append(number)
-                    fates[number] = FULL
-        split: list[tuple[str, int]] = []
-        for box, numbers in parts.items():
-            pieces = [chunk[spans[number][1] : spans[number][2]] for number in numbers]
-            messages = sum([spans[number][3] for number in numbers])
-            taken = box.offer(b"".join(pieces), messages)
+        given, wanted = shares(chunk, spans)
+        taken: list[tuple[Sequence[int], int]] = []
+        short = False
+        for box, (part, messages, numbers) in given.items():
+            room = box.offer(part, messages)
+            taken.append((numbers, room))
+            short = short or room < messages
             if box.may_block and box.blocked:
                 self._full[box] = None
-            for number in numbers:
-                taken -= spans[number][3]
-                if taken < 0:
-                    break
-                fates[number] = FORWARDED
-        for fate, (_, _, _, messages) in zip(fates, spans, strict=True):
-            if fate == UNSUBSCRIBED:
-                self.unsubscribed += messages
-            split.append((fate, messages))
-        return split
+        fates = [(FORWARDED if one else UNSUBSCRIBED, messages) for one, messages in wanted]
+        self.unsubscribed += sum([messages for one, messages in wanted if not one])
+        return _split(spans, taken) if short else fates
 
     def _wish(self, more: bool, prefix: bytes) -> None:
         for one in list(self.upstream):
             one.change(more, prefix)
+
+
+def _split(spans: Sequence[Span], taken: Sequence[tuple[Sequence[int], int]]) -> Fates:
+    """The fates of spans of which outboxes have taken only the first messages: `taken` has the
+    numbers of the spans that an outbox was given, and how many messages it has taken."""
+    most: dict[int, int] = {}
+    for numbers, room in taken:
+        for number in numbers:
+            some = min(spans[number][3], room)
+            room -= some
+            most[number] = max(most.get(number, 0), some)
+    fates: list[tuple[str, int]] = []
+    for number, (_, _, _, messages) in enumerate(spans):
+        if number in most:
+            fates += offered(messages, most[number])
+        else:
+            fates.append((UNSUBSCRIBED, messages))
+    return fates

@@ -15,6 +15,8 @@ from ccproxy.core.stops import BROKEN, COMMAND, MORE, TOO_BIG
 
 Span = tuple[Any, int, int, int]
 """Something that holds for a series of messages of a chunk; where they start and end; how many."""
+Share = tuple[bytes, int, list[int]]
+"""Messages of a chunk one behind the other; how many; the numbers of their spans."""
 
 
 def whole(data: bytes, limits: tuple[int, int]) -> tuple[int, int, int]:
@@ -153,3 +155,47 @@ def by_topic(
     if messages:
         spans.append((place, start, at, messages))
     return spans
+
+
+def shares(data: bytes, spans: list[Span]) -> tuple[dict[Any, Share], list[tuple[bool, int]]]:
+    """What each box gets of a chunk whose spans have audiences as places; and whether anybody
+    wants them: (True, messages), (False, messages) and so on, in their order.
+
+    An audience has `peers`; each has a `box`, and gets nothing once it is `gone`. The messages of a
+    box keep their order.
+    """
+    wanted: list[tuple[bool, int]] = []
+    is_wanted = True
+    count = 0
+    joined: dict[Any, Share] = {}
+    boxes: dict[Any, tuple[list[bytes], list[int]]] = {}
+    lists: dict[Any, list[tuple[list[bytes], list[int]]]] = {}
+    for number, (place, start, end, size) in enumerate(spans):
+        found = lists.get(place)
+        if found is None:
+            found = lists[place] = []
+            for peer in place.peers:
+                if not peer.gone:
+                    share = boxes.get(peer.box)
+                    if share is None:
+                        share = boxes[peer.box] = ([], [])
+                    found.append(share)
+        if found:
+            part = data[start:end]
+            for pieces, numbers in found:
+                pieces.append(part)
+                numbers.append(number)
+        if (len(found) > 0) != is_wanted:
+            if count:
+                wanted.append((is_wanted, count))
+            is_wanted = not is_wanted
+            count = 0
+        count += size
+    if count:
+        wanted.append((is_wanted, count))
+    for box, (pieces, numbers) in boxes.items():
+        messages = 0
+        for number in numbers:
+            messages += spans[number][3]
+        joined[box] = (b"".join(pieces), messages, numbers)
+    return joined, wanted

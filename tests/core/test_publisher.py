@@ -68,6 +68,29 @@ def test_a_full_subscriber_loses_its_own_messages_only(topics):
     assert fates.count("forwarded") == 2 + topics.count(b"b")
 
 
+@pytest.mark.parametrize("room", range(8))
+def test_a_span_that_an_outbox_takes_in_part_has_exact_fates(room):
+    publisher = Publisher("h:out")
+    topics = [b"a", b"a", b"b", b"a", b"a", b"c", b"a"]
+    size = len(pack([b"a", b"body"]))
+    slow = add(publisher, b"a", limits=Limits(bytes=room * size))
+    add(publisher, b"b")
+    fates = list(singles(publisher.take(run(*topics))))
+    mine = [fate for fate, topic in zip(fates, topics, strict=True) if topic == b"a"]
+    assert mine.count("forwarded") == slow.box.waiting == min(room, 5)
+    assert mine == sorted(mine) and fates[2] == "forwarded" and fates[5] == "unsubscribed"
+    assert len(fates) == 7 and publisher.unsubscribed == 1
+
+
+def test_a_message_is_forwarded_if_one_of_its_peers_has_taken_it():
+    publisher = Publisher("h:out")
+    size = len(pack([b"a", b"body"]))
+    add(publisher, b"a", limits=Limits(bytes=size))
+    add(publisher, b"a", b"b", limits=Limits(bytes=3 * size))
+    fates = list(singles(publisher.take(run(b"a", b"b", b"a", b"b", b"a"))))
+    assert fates == ["forwarded"] * 3 + ["full"] * 2
+
+
 def test_a_subscriber_that_must_get_everything_makes_senders_wait():
     publisher = Publisher("h:out", blocks=True)
     size = len(pack([b"a", b"body"]))

@@ -3,6 +3,7 @@ compiled."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ccproxy.core import walk
 from ccproxy.core.stops import BROKEN, COMMAND, MORE, TOO_BIG
+from ccproxy.core.subscriptions import Audience
 from ccproxy.wire.zmtp.frames import boundaries, command, pack, unpack
 
 try:
@@ -89,3 +91,27 @@ def test_messages_are_sorted_by_their_topics(hot, messages, longest):
     assert len(asked) == len(set(keys))
     neighbours = [spans[number : number + 2] for number in range(len(spans) - 1)]
     assert all(one[0] is not other[0] for one, other in neighbours)
+
+
+@both
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), max_size=8))
+def test_each_box_gets_its_share_in_order(hot, wanted):
+    peers = [SimpleNamespace(box=str(number), gone=number == 2) for number in range(3)]
+    lengths = [count for _, count in wanted]
+    chunk, spans, at = b"", [], 0
+    audiences = [Audience(tuple(peers[:number])) for number in range(4)]
+    for number, (who, count) in enumerate(wanted):
+        chunk += pack([b"%d" % number]) * count
+        spans.append((audiences[who], at, len(chunk), count))
+        at = len(chunk)
+    shares, told = hot.shares(chunk, spans)
+    for number in range(2):
+        mine = [at for at, (who, _) in enumerate(wanted) if who > number]
+        part = b"".join(pack([b"%d" % at]) * lengths[at] for at in mine)
+        expected = (part, sum(lengths[at] for at in mine), mine)
+        assert shares.get(str(number), (b"", 0, [])) == expected
+    assert "2" not in shares
+    assert [one for one, count in told for _ in range(count)] == [
+        who > 0 for who, count in wanted for _ in range(count)
+    ]
+    assert all(one != other for (one, _), (other, _) in pairwise(told))
