@@ -13,6 +13,10 @@ cpdef tuple whole(bytes data, tuple limits)
 cpdef list cut(bytes data)
 
 
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t, messages=Py_ssize_t, flags=int)
+cpdef tuple skip(bytes data, Py_ssize_t start, Py_ssize_t most)
+
+
 @cython.locals(
     size=Py_ssize_t, at=Py_ssize_t, body=Py_ssize_t, flags=int, behind=int, empty=bint, parts=list,
 )

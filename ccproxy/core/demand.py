@@ -34,6 +34,10 @@ class Demand:
         """All wanted prefixes."""
         return self._wanted.keys()
 
+    def wants(self, prefix: bytes) -> bool:
+        """True if a prefix is wanted now."""
+        return prefix in self._wanted
+
     def follow(self, targets: Sequence[Target], fixed: Sequence[bytes] | None = None) -> None:
         """Want what the sinks of these targets want, or just `fixed`; told are the differences."""
         publishers, own = destinations(targets)

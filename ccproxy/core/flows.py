@@ -7,10 +7,11 @@ decide, and the switch asks them once for each type.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 
-from ccproxy.core.runs import Distributor, Fates, Run, best, offered
+from ccproxy.core.runs import Distributor, Fates, Run, Stepwise, best, offered
 from ccproxy.core.sinks import Sink
 from ccproxy.core.type_totals import WORDS, TypeTotals
 from ccproxy.core.verdict import Receiver
@@ -24,7 +25,7 @@ class Target:
 
     __slots__ = (
         "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "reason",
-        "sinks",
+        "sinks", "stepwise",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +41,7 @@ class Target:
         self.blocking = tuple(sink for sink in sinks if sink.may_block)
         self.distributors = tuple(sink for sink in sinks if isinstance(sink, Distributor))
         self.boxes = tuple(sink for sink in sinks if not isinstance(sink, Distributor))
+        self.stepwise = tuple(sink for sink in sinks if isinstance(sink, Stepwise))
         self.handlers = handlers
         self.fate = fate
         self.reason = reason
@@ -55,6 +57,11 @@ class Target:
             taken = max([sink.offer(chunk, messages) for sink in self.boxes])
             several.append(offered(messages, taken))
         return best(several)
+
+    @property
+    def step(self) -> int:
+        """Messages to give to all sinks at a time; 0 = any number."""
+        return min([one.step or sys.maxsize for one in self.stepwise], default=0)
 
     @property
     def word(self) -> str:

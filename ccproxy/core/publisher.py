@@ -65,6 +65,11 @@ class Publisher:
             del self._full[box]
         return False
 
+    @property
+    def step(self) -> int:
+        """Messages to give to it at a time, see `runs.Stepwise`."""
+        return self.subscriptions.step
+
     def wait(self, call: Callable[[], None]) -> None:
         """Call `call` once, when a subscriber that is full now has room."""
         for box in self._full:

@@ -86,6 +86,15 @@ class Distributor(Sink, Protocol):
         """Hand out the messages of a run; what became of each."""
 
 
+@runtime_checkable
+class Stepwise(Protocol):
+    """A sink that may take long for many messages at a time."""
+
+    @property
+    def step(self) -> int:
+        """Messages to give to it at a time, so that others get their turn; 0 = any number."""
+
+
 def offered(messages: int, taken: int) -> Fates:
     """The fates of messages of which an outbox has taken the first ones."""
     if taken == messages:

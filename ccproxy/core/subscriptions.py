@@ -15,13 +15,16 @@ from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
 
 REMEMBERED = 65_536
-"""Keys whose audience is remembered; the oldest is forgotten first."""
+"""Keys whose audience is remembered; those that were not asked for longest are forgotten first."""
 KEY_BYTES = 8 * 1024 * 1024
 """Bytes of all remembered keys."""
 RECENT = 32
 """Changes that are looked at one by one when an answer is of an earlier version."""
-AUDIENCES = 4096
-"""Different audiences that are shared among keys."""
+PLACES = 1_000_000
+"""Peers of all remembered audiences together: each change makes new ones."""
+STEPS = 16_384
+"""What is looked up for `step` messages at a time, peers of the audiences included."""
+MOST_STEP = 256
 
 
 class Subscriber:
@@ -40,7 +43,7 @@ class Subscriber:
 class Audience:
     """The peers that want a topic; some may have left since."""
 
-    __slots__ = ("peers",)
+    __slots__ = ("__weakref__", "peers")
 
     def __init__(self, peers: tuple[Subscriber, ...]) -> None:
         self.peers = peers
@@ -84,8 +87,10 @@ class Subscriptions:
         self._lengths: Counter[int] = Counter()
         self._sizes: tuple[int, ...] = ()
         self._recent: deque[bytes] = deque(maxlen=RECENT)
-        self._order: deque[bytes] = deque()
+        self._older: dict[bytes, Remembered] = {}
         self._bytes = 0
+        self._places = 0
+        self._peers = 0
         self._by_stamps: dict[tuple[int, ...], Audience] = {}
         self._by_peers: dict[frozenset[Subscriber], Audience] = {}
 
@@ -93,6 +98,16 @@ class Subscriptions:
     def prefixes(self) -> Iterable[bytes]:
         """Every prefix that somebody wants, once."""
         return self._wanted.keys()
+
+    @property
+    def step(self) -> int:
+        """Messages whose audiences may be looked up at a time without a long turn of the loop; 0 if
+        all messages have the same one."""
+        return max(1, min(MOST_STEP, STEPS // (self._peers or 1))) if self.longest else 0
+
+    def remembers(self, key: bytes) -> bool:
+        """True if the audience of a key is remembered."""
+        return key in self.entries or key in self._older
 
     def wanted(self, prefix: bytes) -> int:
         """How many peers want a prefix."""
@@ -103,6 +118,7 @@ class Subscriptions:
         """Add a prefix; False if the peer has it already."""
         if prefix in peer.prefixes:
             return False
+        self._peers += not peer.prefixes
         peer.prefixes.add(prefix)
         peer.size += len(prefix)
         self.count += 1
@@ -119,6 +135,34 @@ class Subscriptions:
         if prefix not in peer.prefixes:
             return False
         peer.prefixes.discard(prefix)
+        self._end(peer, prefix)
+        return True
+
+    def leave(self, peer: Subscriber) -> None:
+        """A peer is gone: it gets nothing more. Its prefixes go with `forget`, in steps."""
+        peer.gone = True
+
+    def forget(self, peer: Subscriber, most: int) -> bool:
+        """Take away up to `most` prefixes of a peer that is gone; True if it has none left."""
+        for _ in range(min(most, len(peer.prefixes))):
+            self._end(peer, peer.prefixes.pop())
+        return not peer.prefixes
+
+    def audience(self, key: bytes) -> Remembered:
+        """Who wants the topics of a key: remembered, and right for this version."""
+        entry = self.entries.get(key) or self._older.pop(key, None)
+        if entry is None:
+            entry = Remembered(self._match(key), self.version)
+        elif not self._still(entry, key):
+            entry.place = self._match(key)
+        entry.version = self.version
+        if key not in self.entries:
+            self._remember(key, entry)
+        return entry
+
+    def _end(self, peer: Subscriber, prefix: bytes) -> None:
+        """A prefix has gone from the set of a peer: count it, and tell if it was the last."""
+        self._peers -= not peer.prefixes
         peer.size -= len(prefix)
         self.count -= 1
         wanted = self._wanted[prefix]
@@ -128,32 +172,6 @@ class Subscriptions:
         wanted.stamp = self._note(prefix, -1)
         if not wanted.peers and self._changed is not None:
             self._changed(False, prefix)
-        return True
-
-    def leave(self, peer: Subscriber) -> None:
-        """A peer is gone: it gets nothing more. Its prefixes go with `forget`, in steps."""
-        peer.gone = True
-
-    def forget(self, peer: Subscriber, most: int) -> bool:
-        """Take away up to `most` prefixes of a peer that is gone; True if it has none left."""
-        for prefix in [prefix for prefix, _ in zip(peer.prefixes, range(most), strict=False)]:
-            self.cancel(peer, prefix)
-        return not peer.prefixes
-
-    def audience(self, key: bytes) -> Remembered:
-        """Who wants the topics of a key: remembered, and right for this version."""
-        entry = self.entries.get(key)
-        if entry is not None and self._still(entry, key):
-            entry.version = self.version
-            return entry
-        place = self._match(key)
-        if entry is None:
-            self._make_room(len(key))
-            entry = self.entries[key] = Remembered(place, self.version)
-            self._order.append(key)
-            self._bytes += len(key)
-        entry.place, entry.version = place, self.version
-        return entry
 
     def _note(self, prefix: bytes, step: int) -> int:
         """Record that a prefix has come or gone; the new version."""
@@ -186,8 +204,9 @@ class Subscriptions:
         stamps = tuple([wanted.stamp for wanted in nodes])
         found = self._by_stamps.get(stamps)
         if found is None:
-            if len(self._by_stamps) >= AUDIENCES:
-                self._by_stamps.clear()
+            self._places += len(stamps) + 1
+            if self._places > PLACES // 2:
+                self._renew()
             found = self._by_stamps[stamps] = self._shared(nodes)
         return found
 
@@ -196,13 +215,21 @@ class Subscriptions:
         peers = frozenset(peer for wanted in nodes for peer in wanted.peers if not peer.gone)
         known = self._by_peers.get(peers)
         if known is None:
-            if len(self._by_peers) >= AUDIENCES:
-                self._by_peers.clear()
+            self._places += len(peers)
             known = self._by_peers[peers] = Audience(tuple(peers))
         return known
 
-    def _make_room(self, size: int) -> None:
-        while self._order and (len(self._order) >= REMEMBERED or self._bytes + size > KEY_BYTES):
-            oldest = self._order.popleft()
-            self._bytes -= len(oldest)
-            del self.entries[oldest]
+    def _remember(self, key: bytes, entry: Remembered) -> None:
+        """Remember a key among the new ones; once these are half of all, the older ones go."""
+        if len(self.entries) >= REMEMBERED // 2 or self._bytes + len(key) > KEY_BYTES // 2:
+            self._age()
+        self.entries[key] = entry
+        self._bytes += len(key)
+
+    def _age(self) -> None:
+        self._older, self.entries, self._bytes = self.entries, {}, 0
+
+    def _renew(self) -> None:
+        """Forget which audiences there are: they go with the keys that still have them."""
+        self._by_stamps, self._by_peers, self._places = {}, {}, 0
+        self._age()

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
+from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut
+
+ENTRY_COST = 300
+"""Bytes that a topic costs beside its name and its message."""
 
 
 def topic(message: bytes) -> bytes:
@@ -20,7 +25,9 @@ class LastValues:
     def __init__(self, size: int) -> None:
         self.size = size
         self.bytes = 0
-        self._last: dict[bytes, bytes] = {}
+        self.number = 0
+        """Messages that were noted up to now."""
+        self._last: dict[bytes, tuple[int, bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._last)
@@ -32,15 +39,74 @@ class LastValues:
             key = topic(message)
             before = last.pop(key, None)
             if before is not None:
-                self.bytes -= len(key) + len(before)
-            last[key] = message
-            self.bytes += len(key) + len(message)
+                self.bytes -= _cost(key, before[1])
+            self.number += 1
+            last[key] = self.number, message
+            self.bytes += _cost(key, message)
         while self.bytes > self.size and last:
             oldest = next(iter(last))
-            self.bytes -= len(oldest) + len(last.pop(oldest))
+            self.bytes -= _cost(oldest, last.pop(oldest)[1])
 
-    def matching(self, prefix: bytes) -> Iterator[bytes]:
-        """The messages whose topic begins with a prefix, the newest last."""
-        for key, message in self._last.items():
-            if key.startswith(prefix):
-                yield message
+    def topics(self) -> Iterator[bytes]:
+        """All topics of this moment, the newest last."""
+        return iter(list(self._last))
+
+    def newest(self, topic: bytes) -> tuple[int, bytes] | None:
+        """The number and the content of the newest message of a topic."""
+        return self._last.get(topic)
+
+
+class CatchUp:
+    """Gives one subscriber the newest messages of the topics that it has just subscribed to.
+
+    A walk over all topics goes in steps, and serves all prefixes that were added before it began.
+    What has come since a prefix was added is left out: the subscriber gets it anyway.
+    """
+
+    def __init__(self, last: LastValues, box: Sink) -> None:
+        self._last = last
+        self._box = box
+        self._added: dict[bytes, int] = {}
+        self._wanted: dict[bytes, int] = {}
+        self._sizes: list[int] = []
+        self._topics: Iterator[bytes] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing is left to be served."""
+        return self._topics is None and not self._added
+
+    def add(self, prefix: bytes) -> None:
+        """The subscriber wants this prefix from now on."""
+        self._added[prefix] = self._last.number
+
+    def step(self, most: int) -> bool:
+        """Look at some topics; True once all that was added is served."""
+        if self._topics is None:
+            self._wanted, self._added = self._added, {}
+            self._sizes = sorted({len(prefix) for prefix in self._wanted})
+            self._topics = self._last.topics()
+        some = list(islice(self._topics, most))
+        found = [message for topic in some if (message := self._message(topic)) is not None]
+        if found:
+            self._box.offer(b"".join(found), len(found))
+        if len(some) == most:
+            return False
+        self._topics = None
+        return self.idle
+
+    def _message(self, topic: bytes) -> bytes | None:
+        newest = self._last.newest(topic)
+        if newest is None:
+            return None
+        number, message = newest
+        for size in self._sizes:
+            if size > len(topic):
+                break
+            if self._wanted.get(topic[:size], -1) >= number:
+                return message
+        return None
+
+
+def _cost(topic: bytes, message: bytes) -> int:
+    return len(topic) + len(message) + ENTRY_COST

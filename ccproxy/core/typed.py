@@ -16,13 +16,15 @@ from ccproxy.core.message import Codec, Message
 from ccproxy.core.rights import PeerAccess
 from ccproxy.core.runs import MessageSource, Run, singles
 from ccproxy.core.sinks import Sink
-from ccproxy.core.spans import by_topic, cut, whole
+from ccproxy.core.spans import by_topic, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.wire.zmtp.frames import pack, unpack
 
 TOPIC_SIZE = 200
 """Bytes of a first frame that become parts of the type."""
+TOPIC_STEP = 64
+"""Messages whose topics are looked up at a time: handlers and routes may be asked for each."""
 TOPICS = 1024
 """Topics of one peer whose flows are remembered."""
 SEPARATORS = bytes.maketrans(b":/", b"..")
@@ -88,12 +90,30 @@ class TypedIngress:
         flow = self._flow_of(self._type)
         if waiting := [sink for sink in flow.target.blocking if sink.blocked]:
             return 0, BLOCKED, waiting
-        if not flow.target.handlers:
+        if flow.target.handlers:
+            return self._deliver(flow, chunk)
+        step = flow.target.step
+        if step and messages > step:
+            return self._in_steps(flow, chunk, step)
+        flow.count += messages
+        flow.bytes += len(chunk)
+        self._pass(flow.target, chunk, messages, self._type)
+        return len(chunk), MORE, ()
+
+    def _in_steps(self, flow: Flow, chunk: bytes, step: int) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on a few messages at a time, to sinks that may take long for each."""
+        done, target = 0, flow.target
+        while done < len(chunk):
+            end, messages = skip(chunk, done, step)
             flow.count += messages
-            flow.bytes += len(chunk)
-            self._pass(flow.target, chunk, messages, self._type)
-            return len(chunk), MORE, ()
-        return self._deliver(flow, chunk)
+            flow.bytes += end - done
+            self._pass(target, chunk[done:end], messages, self._type)
+            done = end
+            if waiting := [sink for sink in target.blocking if sink.blocked]:
+                return done, BLOCKED, waiting
+            if self._tired() and done < len(chunk):
+                return done, TIRED, ()
+        return done, MORE, ()
 
     def _deliver(self, flow: Flow, chunk: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on messages one by one, as handlers want to see them."""
@@ -170,6 +190,19 @@ class TopicIngress(TypedIngress):
         self._topics: dict[bytes, Topic] = {}
 
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
+        done = 0
+        while done < len(chunk):
+            end, _ = skip(chunk, done, TOPIC_STEP)
+            part, halted, wait = self._sorted(chunk[done:end])
+            done += part
+            if halted != MORE:
+                return done, halted, wait
+            if self._tired() and done < len(chunk):
+                return done, TIRED, ()
+        return done, MORE, ()
+
+    def _sorted(self, chunk: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on a few messages, each to where its topic goes."""
         spans = by_topic(chunk, TOPIC_SIZE, 0, self._topics, self._resolve)
         for topic, start, end, count in spans:
             target = topic.flow.target

@@ -79,6 +79,22 @@ def cut(data: bytes) -> list[bytes]:
     return found
 
 
+def skip(data: bytes, start: int, most: int) -> tuple[int, int]:
+    """Where up to `most` messages of a chunk end that begin at `start`, and how many there are."""
+    size = len(data)
+    at = start
+    messages = 0
+    while at < size and messages < most:
+        flags = data[at]
+        if flags & 2:
+            at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+        else:
+            at += 2 + data[at + 1]
+        if not flags & 1:
+            messages += 1
+    return at, messages
+
+
 def payloads(data: bytes) -> bytes:
     """Messages of CC without their envelopes: what stands behind the type of each.
 

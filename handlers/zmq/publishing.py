@@ -5,6 +5,7 @@ It must never keep a subscription of a peer that has left.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from ccproxy.core.spans import cut, whole
 from ccproxy.core.stops import TIRED
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
-from ccproxy.core.topics import LastValues
+from ccproxy.core.topics import CatchUp, LastValues
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.frames import frame, span
@@ -29,7 +30,12 @@ CANCEL, SUBSCRIBE = 0, 1
 PREFIX_BYTES = 16 * 1024 * 1024
 """Bytes of all prefixes of one subscriber."""
 STEP = 500
-"""Prefixes of a peer that has left which are forgotten in one turn of the loop."""
+"""Prefixes of a peer that has left which are forgotten in one turn of the loop, at most; topics
+that are looked at for a new subscription in one turn."""
+PART = 25
+"""Prefixes that are forgotten at a time: each publisher is told of them."""
+FORGETTING = 0.002
+"""Seconds of a turn after which no more prefixes are forgotten."""
 OLDEST_TELLING = (2, 0)
 """Peers of earlier versions of ZMTP send no subscriptions, and get everything."""
 
@@ -46,7 +52,8 @@ class PublishingSocket:
         self.ctx = ctx
         self.options = options
         self.subscribers: dict[bytes, Subscriber] = {}
-        self._leaving: list[Subscriber] = []
+        self._leaving: deque[Subscriber] = deque()
+        self._behind: deque[tuple[Subscriber, CatchUp]] = deque()
 
     def listener_role(self) -> ListenerRole:
         """For peers that connect to us."""
@@ -114,9 +121,27 @@ class PublishingSocket:
             "unsubscribed": self.sink.unsubscribed,
         }
 
+    def serve(self, peer: Subscriber, one: CatchUp) -> None:
+        """Give a subscriber what it has missed, one subscriber after the other."""
+        self._behind.append((peer, one))
+        if len(self._behind) == 1:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        peer, one = self._behind[0]
+        if peer.gone or one.step(STEP):
+            self._behind.popleft()
+        if self._behind:
+            self.ctx.call_later(0, self._catch_up)
+
     def _forget(self) -> None:
-        if self.sink.subscriptions.forget(self._leaving[0], STEP):
-            self._leaving.pop(0)
+        begun = self.ctx.now()
+        for _ in range(0, STEP, PART):
+            if self.sink.subscriptions.forget(self._leaving[0], min(PART, STEP)):
+                self._leaving.popleft()
+                break
+            if self.ctx.now() - begun > FORGETTING:
+                break
         if self._leaving:
             self.ctx.call_later(0, self._forget)
 
@@ -124,7 +149,7 @@ class PublishingSocket:
 class SubscriberIngress:
     """The MessageSink of one subscriber: subscriptions, and messages for the publishers."""
 
-    __slots__ = ("_limits", "_peer", "_socket", "_switch", "_tired", "access")
+    __slots__ = ("_behind", "_limits", "_peer", "_socket", "_switch", "_tired", "access")
 
     def __init__(
         self,
@@ -141,6 +166,7 @@ class SubscriberIngress:
         self._tired = tired
         self.access: PeerAccess | None = None
         """What the peer may subscribe to; None = everything."""
+        self._behind: CatchUp | None = None
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Take the whole messages of a read, see `hot.scan`."""
@@ -175,10 +201,14 @@ class SubscriberIngress:
     def _catch_up(self, prefix: bytes) -> None:
         """Give the peer the newest messages of the topics that it has just subscribed to."""
         last = self._socket.sink.last
-        if last is not None:
-            found = list(last.matching(prefix))
-            if found:
-                self._peer.box.offer(b"".join(found), len(found))
+        if last is None:
+            return
+        if self._behind is None:
+            self._behind = CatchUp(last, self._peer.box)
+        idle = self._behind.idle
+        self._behind.add(prefix)
+        if idle:
+            self._socket.serve(self._peer, self._behind)
 
     def _message(self, message: bytes) -> None:
         """Take the frames in front that are subscriptions, as libzmq does, and pass on the rest."""

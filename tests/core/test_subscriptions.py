@@ -1,5 +1,7 @@
 """Who wants a topic: always what a slow and simple search says, after any changes."""
 
+from weakref import ref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,10 +81,47 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     subscriptions.subscribe(peer(), b"x" * 40)
     for number in range(50):
         subscriptions.audience(b"%d" % number)
-    assert len(subscriptions.entries) == 10 and b"49" in subscriptions.entries
+        subscriptions.audience(b"0")
+    assert 5 <= kept(subscriptions) <= 10 and subscriptions.remembers(b"49")
+    assert subscriptions.remembers(b"0") and not subscriptions.remembers(b"1")
     for number in range(50):
         subscriptions.audience(b"%040d" % number)
-    assert len(subscriptions.entries) == 2
+    assert kept(subscriptions) == 2
+
+
+def kept(subscriptions):
+    return sum(map(subscriptions.remembers, [b"%d" % number for number in range(50)])) + sum(
+        map(subscriptions.remembers, [b"%040d" % number for number in range(50)])
+    )
+
+
+def test_audiences_that_many_changes_have_made_are_bounded(monkeypatch):
+    monkeypatch.setattr(module, "PLACES", 1000)
+    subscriptions = Subscriptions()
+    peers = [peer() for _ in range(50)]
+    for one in peers:
+        subscriptions.subscribe(one, b"")
+        subscriptions.subscribe(one, b"1234")
+    seen = []
+    for number in range(200):
+        subscriptions.cancel(peers[number % 50], b"")
+        seen.append(ref(subscriptions.audience(b"%04d" % number).place))
+        subscriptions.subscribe(peers[number % 50], b"")
+    assert 1 <= sum(one() is not None for one in seen) <= 1000 // 50
+
+
+def test_a_change_for_many_peers_is_looked_up_in_steps():
+    subscriptions = Subscriptions()
+    assert subscriptions.step == 0
+    peers = [peer() for _ in range(1000)]
+    for one in peers:
+        subscriptions.subscribe(one, b"")
+    assert subscriptions.step == 0  # all messages have the same peers
+    subscriptions.subscribe(peers[0], b"a")
+    assert subscriptions.step == module.STEPS // 1000
+    for one in peers[10:]:
+        subscriptions.cancel(one, b"")
+    assert subscriptions.step == module.MOST_STEP
 
 
 def test_a_peer_that_has_left_goes_step_by_step():

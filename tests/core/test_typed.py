@@ -139,3 +139,37 @@ def test_the_type_of_a_topic():
     assert typed(b"bus", b"weather:oslo/1 2") == b"bus.weather.oslo.1_2"
     assert typed(b"bus", b".a..b/") == b"bus.a.b"
     assert typed(b"bus", b"\xff\0") == b"bus.__"
+
+
+def test_a_publisher_of_many_topics_lets_others_have_their_turn():
+    publisher = Publisher("h:out")
+    boxes = [Outbox(str(number), Limits()) for number in range(1000)]
+    for box in boxes:
+        publisher.subscriptions.subscribe(peer := Subscriber(box), b"")
+    publisher.subscriptions.subscribe(peer, b"topic")
+    data = b"".join(pack([b"%05d" % number]) for number in range(1000))
+    ingress, switch, _ = make({"bus": Forward(publisher)}, tired=lambda: True)
+    rounds = 0
+    while data:
+        done, stop, _ = ingress.feed(data)
+        assert done and stop == (TIRED if done < len(data) else MORE)
+        data = data[done:]
+        rounds += 1
+    assert rounds > 50 and balanced(switch) == {"forwarded": 1000}
+    assert {box.waiting for box in boxes} == {1000}
+    assert switch.table.flows[b"bus"].count == 1000
+
+
+def test_a_flood_of_topics_lets_others_have_their_turn_and_is_counted():
+    ingress, switch, _ = make({"bus": Forward(Outbox("out", Limits()))}, TopicIngress, lambda: True)
+    data = b"".join(pack([b"%05d" % number]) for number in range(5000))
+    rounds = 0
+    while data:
+        done, _, _ = ingress.feed(data)
+        data = data[done:]
+        rounds += 1
+    assert rounds > 50 and balanced(switch) == {"forwarded": 5000}
+    assert len(ingress._topics) <= 1024
+    totals = switch.table.totals
+    counted = [count.messages.get("ok", 0) for count in [*totals.types.values(), totals.other]]
+    assert sum(counted) + sum(flow.count for flow in switch.table.flows.values()) == 5000

@@ -59,6 +59,14 @@ def test_cut_gives_each_message(hot, messages):
 
 
 @both
+@given(st.lists(MESSAGE, max_size=5), st.integers(0, 5), st.integers(1, 6))
+def test_skip_goes_over_some_messages(hot, messages, before, most):
+    start = sum(map(len, messages[:before]))
+    some = messages[before : before + most]
+    assert hot.skip(b"".join(messages), start, most) == (start + sum(map(len, some)), len(some))
+
+
+@both
 @given(st.lists(st.tuples(st.lists(FRAME.filter(len), max_size=3), st.lists(FRAME, max_size=3))))
 def test_payloads_are_what_stands_behind_the_type(hot, messages):
     chunk = b"".join(pack([*route, b"", b"a.b", *payload]) for route, payload in messages)

@@ -16,9 +16,7 @@ from ccproxy.core.typed import Given, TopicIngress, TypedIngress
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import nothing
-from ccproxy.wire.zmtp.frames import frame
-
-CANCEL, SUBSCRIBE = b"\0", b"\1"
+from ccproxy.protocols.zmq.wishes import Wishes
 
 
 class Subscriptor:
@@ -28,7 +26,7 @@ class Subscriptor:
         self.options = options
         self.demand = Demand(self._ask, self._send)
         self._switch = switch
-        self._publishers: dict[bytes, Outbox] = {}
+        self._publishers: dict[bytes, Wishes] = {}
         switch.table.watchers.append(self._follow)
         self._follow()
 
@@ -74,19 +72,18 @@ class Subscriptor:
         self.demand.follow(targets, None if fixed is None else [one.encode() for one in fixed])
 
     def _joined(self, identity: bytes, box: Outbox) -> None:
-        self._publishers[identity] = box
-        wanted = list(self.demand.prefixes)
-        if wanted:
-            box.offer(b"".join([frame(SUBSCRIBE + one) for one in wanted]), len(wanted))
+        told = self._publishers[identity] = Wishes(box, self.demand.wants)
+        told.tell(self.demand.prefixes)
 
     def _left(self, identity: bytes, box: Outbox) -> None:
-        del self._publishers[identity]
+        self._publishers.pop(identity).stop()
         box.clear("gone")
 
     def _ask(self, more: bool, prefix: bytes) -> None:
-        self._send(frame((SUBSCRIBE if more else CANCEL) + prefix))
+        for told in self._publishers.values():
+            told.tell((prefix,))
 
     def _send(self, message: bytes) -> bool:
         """Send a message to every publisher; False if none has taken it."""
-        taken = [box.offer(message, 1) for box in self._publishers.values()]
+        taken = [told.box.offer(message, 1) for told in self._publishers.values()]
         return any(taken)

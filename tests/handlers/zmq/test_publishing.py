@@ -31,6 +31,9 @@ class FakeContext:
     def call_later(self, seconds, call):
         self.later.append(call)
 
+    def now(self):
+        return 0.0
+
 
 @pytest.fixture
 def socket():
@@ -211,3 +214,21 @@ def test_a_slow_subscriber_gets_the_newest_of_each_topic():
     assert b"".join(box.peek(9)) == pack([b"a", b"%100d" % 99])
     socket.left(b"1", box)
     assert socket.status()["subscribers"] == 0
+
+
+def test_a_new_subscriber_of_many_topics_catches_up_in_steps(monkeypatch):
+    monkeypatch.setattr(publishing, "STEP", 10)
+    socket = made(last_value="1 MiB")
+    topics = [b"%03d" % number for number in range(95)]
+    socket.sink.offer(b"".join(pack([b"", b"bus", one, b"x"]) for one in topics), 95)
+    ingress, box = join(socket, b"1")
+    leaving, gone = join(socket, b"2")
+    for one in (ingress, leaving):
+        one.feed(pack([b"\1"]))
+    assert box.waiting == 10 and not gone.waiting
+    socket.left(b"2", gone)
+    while socket.ctx.later:
+        before = box.waiting
+        socket.ctx.later.pop(0)()
+        assert box.waiting - before <= 10
+    assert box.waiting == 95 and not gone.waiting
