@@ -2,7 +2,7 @@
 
     header            refused with    unless
     Origin            403             `origins` names it
-    Sec-Fetch-Site    403             it is not `cross-site`, or Origin is one of `origins`
+    Sec-Fetch-Site    403             it is one of `NO_OTHER_PAGE`, or Origin is one of `origins`
     Host              421             it is a name of this machine, an IP address, or in `hosts`
     Content-Type      415             it is no form and no text/plain, or `forms = yes`
 
@@ -29,6 +29,9 @@ EVERY_HOST = "*"
 FORM = "application/x-www-form-urlencoded"
 """The content type of fields; `curl -d` sends every body under it."""
 _FORMS = frozenset({FORM, "multipart/form-data", "text/plain"})
+NO_OTHER_PAGE = frozenset({"none", "same-origin"})
+"""What Sec-Fetch-Site says of an address that was typed, and of a page that came from here. A page
+from another port of the same host is `same-site`, and its images and links carry no Origin."""
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^\s/,]+")
 _HOST = re.compile(r"\*|[a-z0-9_.-]+")
 
@@ -97,7 +100,7 @@ class WebAccess:
                 return None
             what = f"a request of the web page {origin!r:.80}; allowed are those in origins"
             return RefusedRequest(403, what)
-        if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
+        if headers.get("sec-fetch-site", "none").strip().lower() not in NO_OTHER_PAGE:
             return RefusedRequest(403, "a request of a web page that does not say its origin")
         return None
 

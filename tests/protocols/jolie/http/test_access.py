@@ -54,6 +54,8 @@ def test_programs_and_typed_addresses_are_obeyed(headers):
         ("origin", "http://localhost:9000", 403),
         ("sec-fetch-site", "cross-site", 403),
         ("sec-fetch-site", "Cross-Site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "none, cross-site", 403),
         ("host", "evil.example:9000", 421),
         ("host", "server1.evil.example", 421),
         ("host", "localhost.evil.example", 421),
