@@ -140,11 +140,7 @@ def completed(text: str) -> str:
     head = "[ccserver]\ncc-socket = tcp://127.0.0.1:22632\ncc-role = remote\n"
     head += "plugins = contrib/plugins\n"
     if "routes" not in sections:
-        typed = re.findall(r"(?m)^type = (\S+)", text)
-        routes = [f"{one[2:]} = {one}\n" for one in named]
-        routes += [f"{one} = h:of-listeners\n" for one in typed]
-        head += "[routes]\n" + "".join(routes)
-        wanted += ["h:of-listeners"] * bool(typed)
+        head += "[routes]\n" + "".join(f"{one[2:]} = {one}\n" for one in named)
     missing = sorted(set(wanted) - set(named))
     return head + text + "".join(f"[{one}]\nhandler = disposer\n" for one in missing)
 

@@ -37,14 +37,17 @@ ALLOWED = {
     },
     "client": {"ccproxy.wire", "zmq"},
     "zeromq": {"zmq"},
+    "reach": {"ccproxy.config"},
     "handlers": {"ccproxy", "ccproxy.config", "ccproxy.wire", "ccproxy_handlers"},
     "redirect": {
         "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config", "ccproxy.protocol",
-        "ccproxy.protocols.jolie", "ccproxy.verb", "ccproxy.wire", "ccproxy_handlers.redirect",
+        "ccproxy.protocols.jolie", "ccproxy.reach", "ccproxy.verb", "ccproxy.wire",
+        "ccproxy_handlers.redirect",
     },
     "ssmmp": {
         "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config",
-        "ccproxy.protocols.ssmmp", "ccproxy.service", "ccproxy.verb", "ccproxy_handlers.ssmmp",
+        "ccproxy.protocols.ssmmp", "ccproxy.reach", "ccproxy.service", "ccproxy.verb",
+        "ccproxy_handlers.ssmmp",
     },
     "zmq": {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.wire",
@@ -71,7 +74,7 @@ SHORT_MODULES = {
 """Modules of a few lines that one other module imports, and why they stand alone."""
 
 MAY_OPEN_SOCKETS = {
-    "net", "client", "process", "protocols", "server", "service", "testing", "zeromq",
+    "net", "client", "process", "protocols", "reach", "server", "service", "testing", "zeromq",
 }  # fmt: skip
 
 OUTSIDE_WORLD = {"asyncio", "socket", "subprocess", "time"}

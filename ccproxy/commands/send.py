@@ -18,6 +18,7 @@ from typing import Any
 from ccproxy import zeromq
 from ccproxy.client import Answer, Client, ClientLimits
 from ccproxy.commands import common, frames
+from ccproxy.reach import reach
 from ccproxy.verb import Verb
 from ccproxy.wire import cc
 
@@ -110,6 +111,7 @@ def send_message(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         return common.fail(str(error), common.WRONG_USAGE)
     try:
+        reach(address, options.timeout)
         if options.wait:
             return ask(address, options, value, blob)
         return publish(address, options, value, blob)
@@ -131,6 +133,7 @@ def send_frames(options: argparse.Namespace) -> int:
             return common.BAD_CONFIGURATION
         words = (options.type, options.body, options.blob, *options.more)
         message = [frame_of(word) for word in words if word is not None]
+        reach(address, options.timeout)
         with zeromq.opened(
             "xpub" if options.socket == "pub" else options.socket, address
         ) as socket:

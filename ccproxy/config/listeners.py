@@ -18,7 +18,7 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.options import names_of, options_of
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
-from ccproxy.config.resolve import Resolved, resolve, suggest
+from ccproxy.config.resolve import Resolved, resolve
 from ccproxy.config.security import EXPOSED, protection
 from ccproxy.config.server import ListenSection
 
@@ -67,7 +67,6 @@ class ListenerSections:
         """
         for one in self.plans:
             yield from security_problems(one, plan)
-            yield from unrouted(one, plan)
             with asking(one, f'protocol "{one.protocol}"', self.ini.file, sound) as found:
                 found += one.factory(one.protocol).check(one)
             yield from found
@@ -189,22 +188,6 @@ def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[st
     if entry.name == "type":
         return entry.problem(what, "its messages carry their type")
     return entry.problem(what, f"it belongs to {', '.join(owners)}", warning=True)
-
-
-def unrouted(listener: ListenerPlan, plan: Plan) -> Iterator[Problem]:
-    """A warning if no route takes any message of a listener that gives its messages a type."""
-    kind = listener.type
-    prefixes = [one.prefix for one in plan.routes]
-    if not kind or any(one == "*" or related(one, kind) for one in prefixes):
-        return
-    hint = suggest(kind, prefixes) or f"add a route: {kind} = h:NAME"
-    what = f'no route takes the type "{kind}": what comes here is dropped'
-    yield listener.problem("type", what, hint, warning=True)
-
-
-def related(prefix: str, kind: str) -> bool:
-    """True if a route matches a type, or types below it."""
-    return f"{kind}.".startswith(f"{prefix}.") or prefix.startswith(f"{kind}.")
 
 
 def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:

@@ -19,6 +19,8 @@ from ccproxy.wire.seal import Seal
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
+SAID_NOTHING = "closed by the peer, which has said nothing"
+"""The end after a look whether the port is open: nothing is wrong with that either."""
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""
 ROUNDS = 16

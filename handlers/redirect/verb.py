@@ -14,6 +14,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.protocols.jolie.cc_calls import answer_of
 from ccproxy.protocols.jolie.json_values import json_of
 from ccproxy.protocols.jolie.values import Fault
+from ccproxy.reach import reach
 from ccproxy.verb import Verb
 from ccproxy.wire.cc import valid_type
 
@@ -76,6 +77,7 @@ class RelocateVerb(Verb):
         if not address:
             return common.BAD_CONFIGURATION
         try:
+            reach(address, options.timeout)
             with Client(address, limits=ClientLimits(linger=0.0)) as client:
                 answer = client.request(type, fields_of(options), timeout=options.timeout)
         except (ValueError, ConnectionError, TimeoutError) as error:

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import socket
 import threading
 
 import pytest
@@ -103,15 +102,6 @@ def test_body_of_stdin_and_blob_of_a_file(server, call, monkeypatch, tmp_path):
     assert blob == b"\0\1\2"
 
 
-def test_no_server_listens(call):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-        status, _, err = call("send", address, "x", "--timeout", "0.3")
-    assert status == 1
-    assert err == f"ccserver: {address}: no connection within 0.3 s, nothing sent\n"
-
-
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -193,7 +183,7 @@ def test_a_pub_sends_to_the_subscribers_of_its_topic(call, bound):
     assert call("send", "--socket", "pub", "--timeout", "60", address, "weather", "snow")[0] == 0
     thread.join()
     assert found == [b"weather", b"snow"]
-    words = ("--socket", "pub", "--timeout", "0.1", "tcp://127.0.0.1:1", "other")
+    words = ("--socket", "pub", "--timeout", "0.1", address, "other")
     status, _, err = call("send", *words)
     assert status == 1 and "no subscriber of this topic in time, nothing sent" in err
 
@@ -224,4 +214,4 @@ def test_a_frame_from_stdin_and_a_far_side_that_is_missing(call, bound, monkeypa
     assert far.recv_multipart() == [b"\xff\n", b"end"]
     words = ("--socket", "dealer", "--timeout", "0.1", "tcp://127.0.0.1:1", "x")
     status, _, err = call("send", *words)
-    assert status == 1 and "no connection in time, nothing sent" in err
+    assert status == 1 and "connection refused, nothing sent" in err

@@ -75,19 +75,19 @@ def test_mistakes_on_the_command_line_are_called_so(build_ini, overrides, text):
 
 def test_further_listeners(build_ini):
     more = "[listen:b]\nprotocol = cc\naddress = ipc:///tmp/b\nmax-peers = 5\n"
-    typed = "[listen:c]\nprotocol = sodep\naddress = tcp://127.0.0.1:9000\ntype = echo\n"
+    typed = "[listen:c]\nprotocol = sodep\naddress = tcp://127.0.0.1:9000\ntype = calc\n"
     plan, problems = build_ini(INI + more + typed)
     assert problems == []
     assert [one.section for one in plan.listeners] == ["ccserver", "listen:b", "listen:c"]
     assert plan.listener("listen:b").options == ZmtpListenerOptions(max_peers=5)
-    assert plan.listener("listen:c").type == "echo"
+    assert plan.listener("listen:c").type == "calc"
     assert plan.listener("listen:c").line == 15
 
 
 def test_listeners_in_the_spelling_of_jolie(build_ini):
     more = (
-        "[listen:b]\nprotocol = sodep\ntype = echo\naddress = {}\n"
-        "[listen:c]\nprotocol = http\ntype = echo\naddress = {}\n"
+        "[listen:b]\nprotocol = sodep\ntype = calc\naddress = {}\n"
+        "[listen:c]\nprotocol = http\ntype = calc\naddress = {}\n"
     )
     ini = INI + more
     theirs, problems = build_ini(ini.format("socket://localhost:9000/", "localsocket:/tmp/c"))
@@ -101,7 +101,7 @@ def test_listeners_in_the_spelling_of_jolie(build_ini):
 
 def test_options_that_say_nothing_to_a_protocol(build_ini):
     more = "[listen:b]\nprotocol = {}\n{} = {}\naddress = tcp://127.0.0.1:9000\n"
-    calls = more + "type = echo\n"
+    calls = more + "type = calc\n"
     plan, [problem] = build_ini(INI + calls.format("sodep", "max-frames", 9))
     assert plan is not None
     assert (

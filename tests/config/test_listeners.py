@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pytest
-
 from ccproxy import Problem, kinds, option
 from ccproxy.config.build import build
 from ccproxy.plugins import Plugins
@@ -112,39 +110,3 @@ def test_a_protocol_that_cannot_be_had_is_said_where_it_is_named(tmp_path, monke
     assert plan is None
     assert problems[0] == "x.ini:5: gone"
     assert 'x.ini:9: no protocol "zebra"; known: cc, ' in "\n".join(problems)
-
-
-ZMQ = """\
-[ccserver]
-cc-socket = tcp://127.0.0.1:1
-cc-role = local
-[listen:bus]
-protocol = zmq
-socket = xsub
-address = tcp://127.0.0.1:2
-type = bus.here
-[routes]
-{} = h:one
-[h:one]
-handler = disposer
-"""
-
-
-@pytest.mark.parametrize(
-    ("route", "hint"),
-    [
-        ("bus", ""),
-        ("*", ""),
-        ("bus.here", ""),
-        ("bus.here.weather", ""),
-        ("buss.here", 'did you mean "buss.here"?'),
-        ("bus.there", "add a route: bus.here = h:NAME"),
-        ("call", "add a route: bus.here = h:NAME"),
-    ],
-)
-def test_a_listener_whose_type_no_route_takes(route, hint, ini):
-    plan, problems = build(ini(ZMQ.format(route)), {}, Plugins())
-    assert plan is not None
-    what = '[listen:bus]: no route takes the type "bus.here": what comes here is dropped'
-    assert [(one.line, one.what, one.warning) for one in problems] == [(8, what, True)] * bool(hint)
-    assert "".join(one.hint for one in problems) in (hint, 'did you mean "bus.there"?')

@@ -363,11 +363,10 @@ class Connection:
 
     def _hung_up(self) -> None:
         """Nothing more comes. The end was in order unless a write has failed by a reset."""
-        reason = CLOSED if self._opening is None else self._opening.meaning_of_end
         if self._sender.connection_error() in (0, errno.EPIPE):
-            self._ended(reason)
+            self._ended(CLOSED)
         else:
-            self._ended(reason, resets=1)
+            self._ended(CLOSED, resets=1)
 
     def _broken(self, error: int) -> None:
         """The kernel has an error for the connection.
@@ -389,4 +388,4 @@ class Connection:
         if self.outbox is not None and not self.closed:
             self._sender.settle()
             self.refused = self.outbox.refuse(resets)
-        self.close(reason)
+        self.close(reason if self._opening is None else self._opening.meaning_of_end(reason))

@@ -22,7 +22,7 @@ from ccproxy.core.pace import FAULTS, IDLE
 from ccproxy.core.rights import PeerAccess
 from ccproxy.core.runs import MessageSource
 from ccproxy.net.acceptor import Acceptor
-from ccproxy.net.sender import CLOSED
+from ccproxy.net.sender import CLOSED, SAID_NOTHING
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully
 from ccproxy.net.sweep import Sweep
@@ -201,7 +201,10 @@ class ZmtpListener:
         self.acceptor.left(connection)
         if known is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
-            self._kit.log.peer_closed(self.name, connection.name, reason)
+            if reason == SAID_NOTHING:
+                self._kit.log.debug("%s listener=%s peer=%s", reason, self.name, connection.name)
+            else:
+                self._kit.log.peer_closed(self.name, connection.name, reason)
             return
         box, identity = connection.outbox, known.identity
         if self._holders.get(known.name) is connection:

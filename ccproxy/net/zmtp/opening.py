@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from ccproxy.net.sender import CLOSED, Sender
+from ccproxy.net.sender import CLOSED, SAID_NOTHING, Sender
 from ccproxy.net.zmtp.role import ConnectionConfig
 from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Failed, Handshake, HandshakeEvent, Peer, Ready, Transmit
@@ -35,7 +35,7 @@ class Opened(Protocol):
 class Opening:
     """One handshake, with the time it may take, and what is done when it fails."""
 
-    __slots__ = ("_config", "_connection", "_handshake", "_loop", "_sender", "_timer")
+    __slots__ = ("_config", "_connection", "_handshake", "_heard", "_loop", "_sender", "_timer")
 
     def __init__(
         self, handshake: Handshake, connection: Opened, sender: Sender, config: ConnectionConfig
@@ -44,6 +44,7 @@ class Opening:
         self._connection = connection
         self._sender = sender
         self._config = config
+        self._heard = False
         self._loop = asyncio.get_running_loop()
         seconds = config.options.handshake_timeout
         self._timer = self._loop.call_later(seconds, self._too_slow, seconds)
@@ -58,12 +59,14 @@ class Opening:
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the peer."""
+        self._heard = True
         self._obey(self._handshake.receive(data))
 
-    @property
-    def meaning_of_end(self) -> str:
-        """Why the peer may have ended the connection now."""
-        return self._handshake.hint or CLOSED
+    def meaning_of_end(self, reason: str) -> str:
+        """Why the peer may have ended the connection now, which for us it did for this reason."""
+        if not self._heard:
+            return SAID_NOTHING
+        return (reason == CLOSED and self._handshake.hint) or reason
 
     def _obey(self, events: list[HandshakeEvent]) -> None:
         for event in events:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ccproxy.client import Client, ClientLimits
 from ccproxy.commands import common
 from ccproxy.commands.send import address_of
+from ccproxy.reach import reach
 from ccproxy.verb import Verb
 
 from .. import graphfile
@@ -142,6 +143,7 @@ class MeshVerb(Verb):
             return common.BAD_CONFIGURATION
         run = next(one.run for one in WORDS if one.word == options.what)
         try:
+            reach(address, options.timeout)
             with Client(address, limits=ClientLimits(linger=0.0)) as client:
                 return run(ManagerClient(client, options.timeout), options)
         except TimeoutError as error:

@@ -103,4 +103,4 @@ async def test_it_takes_only_so_long(begin, until):
     assert connection.said == [
         ("closed", "no handshake within 0.001 s, still waiting for signature")
     ]
-    assert opening.meaning_of_end == "closed by the peer"
+    assert opening.meaning_of_end("reset") == "closed by the peer, which has said nothing"
