@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from ccproxy.config.options import NoOptions
 from ccproxy.config.problems import Problem
 from ccproxy.core.message import Action, Actions, Message
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
 from ccproxy.net.work import Steps, result
 
@@ -95,6 +95,10 @@ class Context:
         `on_message` gets what comes without one (pongs, answers to messages sent by `Send`).
         A `role` makes it another socket than a DEALER, with another use of what comes."""
         raise _missing("links")
+
+    def outbox(self, name: str, limits: Limits) -> Outbox:
+        """A queue of the handler's own; what it holds counts for the option `memory`."""
+        return Outbox(name, limits)
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -262,6 +266,6 @@ class Handler:
 
 
 __all__ = [
-    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Link",
-    "Message", "Outbox", "Receiver", "Refuse", "Verdict", "Wire", "WireOwner",
+    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Limits",
+    "Link", "Message", "Outbox", "Receiver", "Refuse", "Verdict", "Wire", "WireOwner",
 ]  # fmt: skip

@@ -24,6 +24,13 @@ cpdef bytes payloads(bytes data)
 
 
 @cython.locals(
+    size=Py_ssize_t, places=Py_ssize_t, shares=list, turn=Py_ssize_t, skipped=Py_ssize_t,
+    slot=Py_ssize_t, room=Py_ssize_t, start=Py_ssize_t, flags=int,
+)
+cpdef tuple deal(bytes data, Py_ssize_t at, list slots, list rooms)
+
+
+@cython.locals(
     size=Py_ssize_t, spans=list, at=Py_ssize_t, start=Py_ssize_t, messages=Py_ssize_t,
     begun=Py_ssize_t, body=Py_ssize_t, end=Py_ssize_t, flags=int, key=bytes,
 )

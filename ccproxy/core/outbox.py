@@ -9,7 +9,7 @@ with `advance` how many of them the operating system has taken.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ccproxy.core.memory import CHUNK_COST, Memory
@@ -41,8 +41,8 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_chunks", "_memory", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
-        "dropped", "held", "limits", "name", "owner", "queued", "sent", "waiting", "wake",
+        "_begun", "_chunks", "_memory", "_offset", "_refusals", "_small", "_waiters", "_whole",
+        "bytes", "dropped", "held", "limits", "name", "owner", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class Outbox:
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._memory = memory or Memory()
         self._offset = 0
+        self._begun = 0
         self._refusals = 0
         self._small = 0
         self._whole = whole
@@ -156,6 +157,11 @@ class Outbox:
     def rewind(self) -> None:
         """After a connection, let a message that was sent in part wait again as a whole."""
         self._settle()
+        if self.held and self.waiting:
+            # What is sealed goes out as one: no message of the chunk is surely unsent.
+            self._begun = self._chunks[0][1]
+        elif self._offset:
+            self._begun = 1
         self.bytes += self._offset
         self._memory.used += self._offset
         self._offset = 0
@@ -176,6 +182,8 @@ class Outbox:
             return 0
         size = self._drop_first("refused")
         self._refusals = 0
+        self._begun = max(0, self._begun - 1)
+        self.held = False
         self._release()
         return size
 
@@ -187,6 +195,41 @@ class Outbox:
         self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
         self._chunks.clear()
         self._release()
+
+    def put(self, chunk: bytes, messages: int) -> None:
+        """Take messages whatever the limits are: the caller has found that there is room."""
+        self.queued += messages
+        self._append(chunk, messages)
+
+    def first(self) -> tuple[bytes, int]:
+        """The first chunk that waits, and how many of its bytes are sent already."""
+        return self._chunks[0][0], self._offset
+
+    def withdraw(self) -> list[tuple[bytes, int]]:
+        """After a connection, take out the chunks of which no byte was sent, as if they had never
+        been offered; a message that was sent in part is dropped, because the far side may be at
+        fault for it."""
+        self.rewind()
+        begun, self._begun = self._begun, 0
+        for _ in range(begun):
+            self._drop_first("gone")
+        chunks = list(self._chunks)
+        self._memory.used -= self.bytes + CHUNK_COST * len(chunks)
+        self.queued -= self.waiting
+        self.waiting = self.bytes = self._small = self._refusals = 0
+        self._chunks.clear()
+        self._waiters.clear()
+        return chunks
+
+    def restore(self, chunks: Sequence[tuple[bytes, int]]) -> None:
+        """Put chunks in front again that were counted as sent, whatever the limits are."""
+        self._settle()
+        for chunk, messages in reversed(chunks):
+            self._chunks.appendleft((chunk, messages))
+            self.bytes += len(chunk)
+            self._memory.used += len(chunk) + CHUNK_COST
+            self.waiting += messages
+            self.sent -= messages
 
     def absorb(self, other: Outbox) -> None:
         """Add the counts of an outbox that is no longer used and has nothing waiting."""

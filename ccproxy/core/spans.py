@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 try:
-    from ccproxy.core._walk import by_topic, cut, payloads, shares, skip, whole
+    from ccproxy.core._walk import by_topic, cut, deal, payloads, shares, skip, whole
 except ImportError:
-    from ccproxy.core.walk import by_topic, cut, payloads, shares, skip, whole
+    from ccproxy.core.walk import by_topic, cut, deal, payloads, shares, skip, whole
 
-__all__ = ["by_topic", "cut", "payloads", "shares", "skip", "whole"]
+__all__ = ["by_topic", "cut", "deal", "payloads", "shares", "skip", "whole"]

@@ -124,6 +124,43 @@ def payloads(data: bytes) -> bytes:
     return b"".join(parts)
 
 
+def deal(
+    data: bytes, at: int, slots: list[int], rooms: list[int]
+) -> tuple[int, int, list[list[bytes]]]:
+    """Hand out the messages of a chunk from `at` on, one to each place in turn.
+
+    Place `n` has room as long as `slots[n]` messages and `rooms[n]` bytes are above 0; both lists
+    are changed. Returns where it ended, because of the end or because no place had room, the place
+    whose turn is next, and the messages of each place.
+    """
+    size = len(data)
+    places = len(slots)
+    shares: list[list[bytes]] = [[] for _ in slots]
+    turn = skipped = 0
+    while at < size and skipped < places:
+        slot = slots[turn]
+        room = rooms[turn]
+        if slot <= 0 or room <= 0:
+            skipped += 1
+        else:
+            skipped = 0
+            start = at
+            flags = 1
+            while flags & 1:
+                flags = data[at]
+                if flags & 2:
+                    at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+                else:
+                    at += 2 + data[at + 1]
+            shares[turn].append(data[start:at])
+            slots[turn] = slot - 1
+            rooms[turn] = room - (at - start)
+        turn += 1
+        if turn == places:
+            turn = 0
+    return at, turn, shares
+
+
 def by_topic(
     data: bytes,
     longest: int,

@@ -84,8 +84,8 @@ class Sender:
         if self.box is not None:
             self.settle()
             self.box.wake = None
-            self.box.held = False
             self.box.rewind()
+            self.box.held = False
 
     def settle(self) -> None:
         """Count what the kernel has of a sealed piece; nothing of it is written after that."""

@@ -18,7 +18,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Actions, Message
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.handler import Context, Handler, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable
@@ -97,6 +97,10 @@ class HandlerContext(Context):
         link.on_state(unheard)
         self.links.append(link)
         return link
+
+    def outbox(self, name: str, limits: Limits) -> Outbox:
+        """An outbox that counts for the memory of this server."""
+        return Outbox(name, limits, memory=self._kit.memory)
 
     @property
     def routes(self) -> tuple[str, ...]:

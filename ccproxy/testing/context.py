@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Deliver, Forward, Queued
 from ccproxy.handler import Context, Handler, WireOwner
 from ccproxy.net.flush import Flushable
@@ -121,6 +122,10 @@ class FakeContext(Context):
         """See `Context`; the link is up at once, and its role is not used."""
         self.links.append(FakeLink(address, options, on_message))
         return self.links[-1]
+
+    def outbox(self, name: str, limits: Limits) -> Outbox:
+        """See `Context`; there is no limit of memory."""
+        return Outbox(name, limits)
 
     @property
     def routes(self) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from typing import Any
 from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.config.security import EXPOSED, protection
 
-from .options import ZmqOptions
+from .options import PUBLISHING, ZmqOptions
 from .publishing import PublishingSocket
+from .working import WorkingSocket
 
 
 class Zmq(Handler):
@@ -22,7 +23,7 @@ class Zmq(Handler):
     Options = ZmqOptions
     standalone = True
 
-    socket: PublishingSocket
+    socket: PublishingSocket | WorkingSocket
 
     def check(self, plan: Plan) -> Iterator[Problem]:
         """There must be an address, and peers must not come unseen."""
@@ -44,12 +45,12 @@ class Zmq(Handler):
         """Listen and connect."""
         self.ctx = ctx
         options: ZmqOptions = self.options
-        self.socket = PublishingSocket(self.name, options, ctx)
+        kind = PublishingSocket if options.socket in PUBLISHING else WorkingSocket
+        self.socket = socket = kind(self.name, options, ctx)
         for address in options.bind:
-            ctx.bind(address, options.listener, self.socket.listener_role())
-        role = self.socket.link_role()
+            ctx.bind(address, socket.listener_options(), socket.listener_role())
         for address in options.connect:
-            ctx.link(address, options, role=role)
+            ctx.link(address, socket.link_options(), role=socket.link_role())
 
     def decide(self, type: str) -> Forward:
         """Every type leaves by the socket."""
@@ -58,3 +59,7 @@ class Zmq(Handler):
     def status(self) -> dict[str, Any]:
         """Facts of the socket."""
         return self.socket.status()
+
+    async def stop(self) -> None:
+        """Let peers take what waits for them."""
+        await self.socket.stop()

@@ -11,7 +11,8 @@ from ccproxy.core.latest import window
 
 LATEST = "latest"
 PUBLISHING = ("xpub", "pub")
-SOCKETS = PUBLISHING
+WORKING = ("push",)
+SOCKETS = (*PUBLISHING, *WORKING)
 SAME = (
     *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
     "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "curve_secret",
@@ -61,6 +62,14 @@ class ZmqOptions(LinkOptions):
     refuse: str = security.refuse()
     max_subscriptions: int = option(
         kinds.positive, default=100_000, help="most prefixes of one subscriber"
+    )
+    worker_window: int = option(
+        kinds.size_between(1), default=64 * 1024,
+        help="bytes that wait for one worker; the others wait in the queue of the section, for the "
+        "first worker that has room",
+    )  # fmt: skip
+    worker_window_messages: int = option(
+        kinds.positive, default=1000, help="messages that wait for one worker"
     )
 
     @property

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ccproxy import Context, Outbox
+from ccproxy import Context, LinkOptions, Outbox, ZmtpListenerOptions
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.rights import PeerAccess
@@ -68,6 +68,17 @@ class PublishingSocket:
             self.options.socket.upper().encode(), ingress=self.ingress, joined=self.joined,
             left=self.left,
         )  # fmt: skip
+
+    def listener_options(self) -> ZmtpListenerOptions:
+        """The options of `bind`."""
+        return self.options.listener
+
+    def link_options(self) -> LinkOptions:
+        """The options of `connect`."""
+        return self.options
+
+    async def stop(self) -> None:
+        """What waits is in the outboxes of the peers, which the server ends."""
 
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A peer has come."""

@@ -560,6 +560,51 @@ def test_wake_is_called_when_something_comes_into_an_empty_outbox() -> None:
     assert woken == [box, box]
 
 
+def test_what_no_byte_was_sent_of_is_taken_out_and_can_go_in_front_elsewhere() -> None:
+    memory = Memory()
+    box, other = (Outbox(name, Limits(), memory=memory) for name in ("a", "b"))
+    first, second, third = (numbered(number, 5) for number in range(3))
+    box.offer(first + second, 2)
+    box.offer(third, 1)
+    box.advance(len(first) + 1)
+    box.rewind()
+    assert box.withdraw() == [(third, 1)]
+    assert (box.queued, box.sent, box.waiting, box.bytes) == (2, 1, 0, 0)
+    assert box.dropped == {"gone": 1}
+    assert box.withdraw() == [] and memory.used == 0
+    other.offer(first + second + third, 3)
+    assert other.first() == (first + second + third, 0)
+    other.advance(len(first))
+    other.restore([(numbered(7, 1), 1), (numbered(8, 1) + numbered(9, 1), 2)])
+    assert numbers(content(other)) == [7, 8, 9, 1, 2]
+    assert (other.queued, other.sent, other.waiting) == (3, -2, 5)
+    assert other.bytes == len(content(other))
+    other.put(first, 1)
+    other.clear("stop")
+    assert memory.used == 0
+
+
+def test_of_a_sealed_chunk_no_message_is_surely_unsent() -> None:
+    box = Outbox("a", Limits())
+    box.offer(numbered(0, 5) + numbered(1, 5), 2)
+    box.offer(numbered(2, 5), 1)
+    box.held = True
+    box.rewind()
+    assert box.withdraw() == [(numbered(2, 5), 1)]
+    assert box.dropped == {"gone": 2}
+
+
+def test_a_refused_message_is_not_taken_out_twice() -> None:
+    box = Outbox("a", Limits())
+    box.offer(numbered(0, 5), 1)
+    box.offer(numbered(1, 5), 1)
+    for _ in range(3):
+        box.advance(1)
+        box.refuse()
+    assert box.withdraw() == [(numbered(1, 5), 1)]
+    assert box.dropped == {"refused": 1}
+
+
 def test_absorb_adds_the_counts() -> None:
     total, box = filled(Limits(), 1), filled(Limits(10**9, 2), 1, 1, 1)
     box.advance(len(numbered(0, 1)))

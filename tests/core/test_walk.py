@@ -74,6 +74,30 @@ def test_payloads_are_what_stands_behind_the_type(hot, messages):
 
 
 @both
+@given(
+    st.lists(MESSAGE, max_size=9),
+    st.integers(0, 3),
+    st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 900)), min_size=1, max_size=4),
+)
+def test_messages_are_dealt_in_turn(hot, messages, skip, windows):
+    skip = min(skip, len(messages))
+    slots, rooms = ([one[n] for one in windows] for n in (0, 1))
+    left, turn, shares = messages[skip:], 0, [[] for _ in windows]
+    while left and any(slot > 0 and room > 0 for slot, room in zip(slots, rooms, strict=True)):
+        if slots[turn] > 0 and rooms[turn] > 0:
+            shares[turn].append(left.pop(0))
+            slots[turn] -= 1
+            rooms[turn] -= len(shares[turn][-1])
+        turn = (turn + 1) % len(windows)
+    given_slots, given_rooms = ([one[n] for one in windows] for n in (0, 1))
+    start = len(b"".join(messages[:skip]))
+    end, following, dealt = hot.deal(b"".join(messages), start, given_slots, given_rooms)
+    assert (end, dealt) == (len(b"".join(messages)) - len(b"".join(left)), shares)
+    assert (given_slots, given_rooms) == (slots, rooms)
+    assert left or following == turn
+
+
+@both
 @given(st.lists(st.lists(FRAME, min_size=1, max_size=3), max_size=8), st.integers(0, 3))
 def test_messages_are_sorted_by_their_topics(hot, messages, longest):
     places = {}

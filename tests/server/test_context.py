@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from ccproxy.core.outbox import Limits
 from ccproxy.net.threads import Pool
 from ccproxy.server.context import HandlerContext
 
@@ -174,3 +175,11 @@ async def test_a_flush_that_exits_keeps_no_other_from_its_flush(make, until, cap
     await until(lambda: flushed)
     assert "type=(flush) messages=1: PluginExit: raised SystemExit(7)" in caplog.text
     await ctx.close()
+
+
+async def test_an_outbox_of_a_handler_counts_for_the_memory_of_the_server(make):
+    context, _ = make()
+    box = context.outbox("h:x", Limits(100, 2))
+    box.offer(b"\0\1x", 1)
+    assert context._kit.memory.used > 3
+    assert box.limits == Limits(100, 2)
