@@ -31,6 +31,20 @@ cpdef tuple deal(bytes data, Py_ssize_t at, list slots, list rooms)
 
 
 @cython.locals(
+    size=Py_ssize_t, parts=list, at=Py_ssize_t, begun=Py_ssize_t, middle=Py_ssize_t,
+    body=Py_ssize_t, flags=int, behind=int, empty=bint,
+)
+cpdef list parted(bytes data)
+
+
+@cython.locals(
+    size=Py_ssize_t, found=list, rests=list, known=bytes, at=Py_ssize_t, since=Py_ssize_t,
+    begun=Py_ssize_t, end=Py_ssize_t, flags=int, name=bytes,
+)
+cpdef list by_name(bytes data)
+
+
+@cython.locals(
     size=Py_ssize_t, spans=list, at=Py_ssize_t, start=Py_ssize_t, messages=Py_ssize_t,
     begun=Py_ssize_t, body=Py_ssize_t, end=Py_ssize_t, flags=int, key=bytes,
 )

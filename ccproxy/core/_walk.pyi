@@ -1,6 +1,8 @@
+from ccproxy.core.walk import by_name as by_name
 from ccproxy.core.walk import by_topic as by_topic
 from ccproxy.core.walk import cut as cut
 from ccproxy.core.walk import deal as deal
+from ccproxy.core.walk import parted as parted
 from ccproxy.core.walk import payloads as payloads
 from ccproxy.core.walk import shares as shares
 from ccproxy.core.walk import skip as skip

@@ -66,10 +66,7 @@ class Outbox:
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._memory = memory or Memory()
-        self._offset = 0
-        self._begun = 0
-        self._refusals = 0
-        self._small = 0
+        self._offset = self._begun = self._refusals = self._small = 0
         self._whole = whole
         self._waiters: list[Callable[[], None]] = []
 
@@ -157,11 +154,9 @@ class Outbox:
     def rewind(self) -> None:
         """After a connection, let a message that was sent in part wait again as a whole."""
         self._settle()
-        if self.held and self.waiting:
-            # What is sealed goes out as one: no message of the chunk is surely unsent.
-            self._begun = self._chunks[0][1]
-        elif self._offset:
-            self._begun = 1
+        # What is sealed goes out as one: no message of the chunk is surely unsent.
+        begun = self._chunks[0][1] if self.held and self.waiting else int(self._offset > 0)
+        self._begun = begun or self._begun
         self.bytes += self._offset
         self._memory.used += self._offset
         self._offset = 0
@@ -207,18 +202,15 @@ class Outbox:
 
     def withdraw(self) -> list[tuple[bytes, int]]:
         """After a connection, take out the chunks of which no byte was sent, as if they had never
-        been offered; a message that was sent in part is dropped, because the far side may be at
-        fault for it."""
+        been offered. A message that was sent in part is dropped: it may have been refused."""
         self.rewind()
         begun, self._begun = self._begun, 0
         for _ in range(begun):
             self._drop_first("gone")
-        chunks = list(self._chunks)
+        chunks, self._chunks, self._waiters = list(self._chunks), deque(), []
         self._memory.used -= self.bytes + CHUNK_COST * len(chunks)
         self.queued -= self.waiting
         self.waiting = self.bytes = self._small = self._refusals = 0
-        self._chunks.clear()
-        self._waiters.clear()
         return chunks
 
     def restore(self, chunks: Sequence[tuple[bytes, int]]) -> None:
@@ -337,10 +329,8 @@ class Outbox:
         return (len(chunk),) if self._whole else boundaries(chunk)
 
     def _room(self, size: int) -> bool:
-        limits = self.limits
-        return self.bytes + size <= self._most() and (
-            not limits.messages or self.waiting < limits.messages
-        )
+        most = self.limits.messages
+        return self.bytes + size <= self._most() and not 0 < most <= self.waiting
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest message that is not half sent; False if there is none."""

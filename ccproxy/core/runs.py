@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ccproxy.core.ledger import RANK
+from ccproxy.core.outbox import Outbox
 from ccproxy.core.rights import PeerAccess
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, payloads
@@ -25,7 +26,7 @@ class MessageSource(NamedTuple):
     """A sending peer: its identity here, its address as text, and the listener that accepted it.
 
     `routing_id` is the identity that it has given itself, if any; `version` that of its ZMTP.
-    `access` is what it may do; None = everything.
+    `access` is what it may do; None = everything. `box` takes answers in the form of its socket.
     """
 
     identity: bytes
@@ -34,12 +35,13 @@ class MessageSource(NamedTuple):
     routing_id: bytes = b""
     version: tuple[int, int] = (3, 1)
     access: PeerAccess | None = None
+    box: Outbox | None = None
 
 
 class Run:
     """Whole messages, as payloads or with envelopes; the other form is made if it is needed."""
 
-    __slots__ = ("_envelopes", "_payloads", "head", "messages", "source")
+    __slots__ = ("_envelopes", "_payloads", "head", "messages", "source", "stack")
 
     def __init__(
         self,
@@ -54,6 +56,9 @@ class Run:
         self.source = source
         self.messages = messages
         self.head = head
+        self.stack = b""
+        """What the sender has put in front of each payload and wants in front of the answer: the
+        frames up to the empty one, of the peers of a REP socket."""
         self._payloads = payloads
         self._envelopes = envelopes
 

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 try:
-    from ccproxy.core._walk import by_topic, cut, deal, payloads, shares, skip, whole
+    from ccproxy.core._walk import (
+        by_name,
+        by_topic,
+        cut,
+        deal,
+        parted,
+        payloads,
+        shares,
+        skip,
+        whole,
+    )
 except ImportError:
-    from ccproxy.core.walk import by_topic, cut, deal, payloads, shares, skip, whole
+    from ccproxy.core.walk import (
+        by_name,
+        by_topic,
+        cut,
+        deal,
+        parted,
+        payloads,
+        shares,
+        skip,
+        whole,
+    )
 
-__all__ = ["by_topic", "cut", "deal", "payloads", "shares", "skip", "whole"]
+__all__ = ["by_name", "by_topic", "cut", "deal", "parted", "payloads", "shares", "skip", "whole"]

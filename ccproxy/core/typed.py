@@ -144,7 +144,7 @@ class TypedIngress:
             return
         fates: Sequence[tuple[str, int]] = ((target.fate, messages),)
         if target.sinks:
-            fates = target.take(Run(self._source, messages, payloads=chunk, head=self._head(type)))
+            fates = target.take(self._run(chunk, messages, type))
         if target.handlers:
             fate = self._switch.handed(target, self._message(chunk, type), fates[0][0], size)
             fates = ((fate, 1),)
@@ -153,6 +153,10 @@ class TypedIngress:
             return
         for one, fate in zip(cut(chunk), singles(fates), strict=True):
             ledger.end(fate, 1, len(one))
+
+    def _run(self, chunk: bytes, messages: int, type: bytes) -> Run:
+        """Messages as sinks want them."""
+        return Run(self._source, messages, payloads=chunk, head=self._head(type))
 
     def _message(self, raw: bytes, type: bytes) -> Message:
         source = self._source

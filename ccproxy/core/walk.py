@@ -161,6 +161,84 @@ def deal(
     return at, turn, shares
 
 
+def parted(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Each message of CC in three: route and empty frame, type, and what stands behind it.
+
+    A message that ends with its type has nothing behind it. One without an empty frame and a type
+    has no route and no type.
+    """
+    size = len(data)
+    parts: list[tuple[bytes, bytes, bytes]] = []
+    at = 0
+    while at < size:
+        begun = middle = body = at
+        flags = 1
+        behind = 0
+        while flags & 1:
+            flags = data[at]
+            if flags & 2:
+                at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+                empty = False
+            else:
+                empty = data[at + 1] == 0
+                at += 2 + data[at + 1]
+            if behind == 1:
+                behind = 2
+                body = at
+            elif behind == 0 and empty:
+                behind = 1
+                middle = at
+        if behind < 2:
+            middle = body = begun
+        parts.append((data[begun:middle], data[middle:body], data[body:at]))
+    return parts
+
+
+def by_name(data: bytes) -> list[tuple[bytes, bytes, int, int]]:
+    """Take the first frame off each message: it, the rest, how many messages, their bytes here.
+
+    Messages that follow each other and have the same first frame are together. Of a message that
+    has no other frame the rest is empty, and it stands by itself.
+    """
+    size = len(data)
+    found: list[tuple[bytes, bytes, int, int]] = []
+    rests: list[bytes] = []
+    known: bytes | None = None
+    at = since = 0
+    while at < size:
+        begun = at
+        flags = data[at]
+        if flags & 2:
+            at += 9
+            end = at + int.from_bytes(data[begun + 1 : at], "big")
+        else:
+            at += 2
+            end = at + data[begun + 1]
+        name = data[at:end]
+        at = end
+        while flags & 1:
+            flags = data[at]
+            if flags & 2:
+                at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
+            else:
+                at += 2 + data[at + 1]
+        if rests and (name != known or at == end):
+            assert known is not None
+            found.append((known, b"".join(rests), len(rests), begun - since))
+            rests = []
+        if at == end:
+            found.append((name, b"", 1, at - begun))
+            continue
+        if not rests:
+            known = name
+            since = begun
+        rests.append(data[end:at])
+    if rests:
+        assert known is not None
+        found.append((known, b"".join(rests), len(rests), size - since))
+    return found
+
+
 def by_topic(
     data: bytes,
     longest: int,

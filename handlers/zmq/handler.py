@@ -12,9 +12,18 @@ from typing import Any
 from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.config.security import EXPOSED, protection
 
-from .options import PUBLISHING, ZmqOptions
+from .calling import DealerSocket, ReqSocket
+from .options import CALLING, ZmqOptions
 from .publishing import PublishingSocket
 from .working import WorkingSocket
+
+SOCKETS: dict[str, type[PublishingSocket] | type[WorkingSocket]] = {
+    "xpub": PublishingSocket,
+    "pub": PublishingSocket,
+    "push": WorkingSocket,
+    "dealer": DealerSocket,
+    "req": ReqSocket,
+}
 
 
 class Zmq(Handler):
@@ -26,12 +35,17 @@ class Zmq(Handler):
     socket: PublishingSocket | WorkingSocket
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """There must be an address, and peers must not come unseen."""
+        """There must be an address, peers must not come unseen, and an identity must be heard."""
         yield from self.exposed(plan)
-        if not self.options.bind and not self.options.connect:
-            mine = plan.handler(self.name)
+        options: ZmqOptions = self.options
+        mine = plan.handler(self.name)
+        line = mine.line if mine else 0
+        if not options.bind and not options.connect:
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
-            yield Problem(plan.file, mine.line if mine else 0, what, "add bind = tcp://HOST:PORT")
+            yield Problem(plan.file, line, what, "add bind = tcp://HOST:PORT")
+        if options.identity and not (options.connect and options.socket in CALLING):
+            what = f'"identity" of [{self.name}] has no meaning'
+            yield Problem(plan.file, line, what, "it is for dealer and req with connect")
 
     def exposed(self, plan: Plan) -> Iterator[Problem]:
         """Warn of addresses that nothing protects."""
@@ -45,8 +59,7 @@ class Zmq(Handler):
         """Listen and connect."""
         self.ctx = ctx
         options: ZmqOptions = self.options
-        kind = PublishingSocket if options.socket in PUBLISHING else WorkingSocket
-        self.socket = socket = kind(self.name, options, ctx)
+        self.socket = socket = SOCKETS[options.socket](self.name, options, ctx)
         for address in options.bind:
             ctx.bind(address, socket.listener_options(), socket.listener_role())
         for address in options.connect:

@@ -11,7 +11,8 @@ from ccproxy.core.latest import window
 
 LATEST = "latest"
 PUBLISHING = ("xpub", "pub")
-WORKING = ("push",)
+WORKING = ("push", "dealer", "req")
+CALLING = ("dealer", "req")
 SOCKETS = (*PUBLISHING, *WORKING)
 SAME = (
     *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
@@ -19,6 +20,17 @@ SAME = (
     "curve_allow", "plain_users", "refuse", "addresses", "open",
 )  # fmt: skip
 """Options that mean the same for accepted peers and for dialled ones."""
+MAX_ROUTING_ID = 255
+"""Bytes of the longest routing id (ZMTP)."""
+
+
+def _routing_id(text: str) -> str:
+    if not 0 < len(text.encode()) <= MAX_ROUTING_ID or text.startswith("\0"):
+        raise kinds.wrong(text, f"a name of 1 to {MAX_ROUTING_ID} bytes")
+    return text
+
+
+ROUTING_ID = kinds.checked("routing id", _routing_id)
 ADDRESSES = kinds.list_of(kinds.listen_address)
 
 
@@ -71,6 +83,20 @@ class ZmqOptions(LinkOptions):
     worker_window_messages: int = option(
         kinds.positive, default=1000, help="messages that wait for one worker"
     )
+    identity: str = option(
+        ROUTING_ID, default="",
+        help="dealer and req: the name that we give ourselves where we connect",
+    )  # fmt: skip
+    resend: bool = option(
+        kinds.flag, default=False,
+        help="req: a request whose service goes away before it answers goes to another one; "
+        "without it only if no byte of it was sent",
+    )  # fmt: skip
+
+    @property
+    def own_identity(self) -> bytes:
+        """The name that we give ourselves."""
+        return self.identity.encode()
 
     @property
     def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:

@@ -3,7 +3,7 @@ compiled."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -71,6 +71,39 @@ def test_skip_goes_over_some_messages(hot, messages, before, most):
 def test_payloads_are_what_stands_behind_the_type(hot, messages):
     chunk = b"".join(pack([*route, b"", b"a.b", *payload]) for route, payload in messages)
     assert hot.payloads(chunk) == b"".join(pack(payload or [b""]) for _, payload in messages)
+
+
+@both
+@given(st.lists(st.tuples(st.lists(FRAME.filter(len), max_size=3), st.lists(FRAME, max_size=3))))
+def test_messages_are_parted_at_their_type(hot, messages):
+    chunk = b"".join(pack([*route, b"", b"a.b", *payload]) for route, payload in messages)
+    assert b"".join(b"".join(parts) for parts in hot.parted(chunk)) == chunk
+    for (head, type, body), (route, payload) in zip(hot.parted(chunk), messages, strict=True):
+        assert head == pack([*route, b"", b""])[:-2]
+        assert type == pack([b"a.b", *payload])[: len(type)] and len(type) == 5
+        assert body == (pack(payload) if payload else b"")
+
+
+@both
+def test_without_an_empty_frame_and_a_type_nothing_is_in_front(hot):
+    bare, cut = pack([b"a", b"b"]), pack([b"a", b""])
+    assert hot.parted(bare + cut) == [(b"", b"", bare), (b"", b"", cut)]
+
+
+@both
+@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"x" * 300]), st.lists(FRAME, max_size=2))))
+def test_names_are_taken_off(hot, messages):
+    chunk = b"".join(pack([name, *rest]) for name, rest in messages)
+    left = [(name, pack(rest) if rest else b"") for name, rest in messages]
+    seen, total = [], 0
+    for name, rest, count, size in hot.by_name(chunk):
+        seen += [(name, one) for one in (hot.cut(rest) if rest else [b""])]
+        assert count == len(hot.cut(rest)) or not rest
+        total += size
+    assert (seen, total) == (left, len(chunk))
+    names = [name for name, rest, _, _ in hot.by_name(chunk) if rest]
+    runs = [one for one, _ in groupby(left, key=lambda one: (one[0], not one[1]))]
+    assert names == [name for name, bare in runs if not bare]
 
 
 @both

@@ -33,6 +33,8 @@ WRONG_KEY = "wrong-key"
 STOPS = "the server stops"
 STEADY_AFTER = 1.0
 """A connection that lasted this many seconds resets the growing pauses between attempts."""
+ANSWERING = (b"ROUTER", b"REP")
+"""Sockets of ours whose peers get answers."""
 DEALER = LinkRole()
 """The role of links to other servers."""
 
@@ -131,8 +133,9 @@ class OutgoingLink:
         if self.role.ingress is None:
             ingress = ReplyIngress(switch, self.name, limits, self._message)
         else:
+            answers = self.outbox if self.role.socket in ANSWERING else None
             source = MessageSource(
-                self._identity, self.address, self.name, peer.identity, peer.version
+                self._identity, self.address, self.name, peer.identity, peer.version, box=answers
             )
             ingress = self.role.ingress(switch, source, limits, connection.tired)
         connection.use(ingress, self.outbox)

@@ -167,12 +167,15 @@ class ZmtpListener:
         box.owner = self._security.owner(peer.credential)
         if (replies := role.replies(box)) is not None:
             self._kit.switch.peers[identity] = replies
+        answers = None if replies is None else box
         self._holders[name] = connection
         self.connections[connection] = Identified(identity, name)
         self.acceptor.spoke(connection)
         self.counts["peers"] += 1
         self._tell(role.joined, identity, box)
-        source = MessageSource(identity, connection.name, self.name, name, peer.version, access)
+        source = MessageSource(
+            identity, connection.name, self.name, name, peer.version, access, answers
+        )
         limits = self.options.frame_limits
         ingress = role.ingress(self._kit.switch, source, limits, connection.tired)
         connection.use(ingress, box)

@@ -5,23 +5,32 @@ It must never look into a message: that is what the switch does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import attrgetter
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
+from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import Sink
 from ccproxy.core.typed import Given, TypedIngress
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.dialled import DialledListener
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocol import Listener, MessageProtocol
+from ccproxy.protocols.zmq.calls import RepIngress, RouterIngress
+from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import SUBSCRIBING, ZmqListenerOptions
-from ccproxy.protocols.zmq.replies import PayloadReplies, nothing
+from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies, nothing
 from ccproxy.protocols.zmq.subscriber import Subscriptor
 
 LINK_OPTIONS = attrgetter("link")
+RECEIVING: dict[str, tuple[type[TypedIngress], Callable[[Outbox], Sink | None]]] = {
+    "pull": (TypedIngress, nothing),
+    "router": (RouterIngress, PayloadReplies),
+    "rep": (RepIngress, RepReplies),
+}
 
 
 class ZmqProtocol(MessageProtocol):
@@ -45,9 +54,8 @@ class ZmqProtocol(MessageProtocol):
     def listener(self, plan: ListenerPlan, kit: Kit) -> Listener:
         """A listener of that socket, or the links that are in its place."""
         options: ZmqListenerOptions = plan.options
-        roles: Receiving | Subscriptor = Receiving(options)
-        if options.socket in SUBSCRIBING:
-            roles = Subscriptor(options, kit.switch)
+        subscribing = options.socket in SUBSCRIBING
+        roles = Subscriptor(options, kit.switch) if subscribing else Receiving(options)
         if options.connect:
             return DialledListener(plan, kit, roles.link_role(), LINK_OPTIONS)
         return ZmtpListener(plan, kit, roles.listener_role())
@@ -58,8 +66,8 @@ class Receiving:
 
     def __init__(self, options: ZmqListenerOptions) -> None:
         self._socket = options.socket.upper().encode()
-        self._ingress = partial(TypedIngress, given=Given(options.type.encode()))
-        self._replies = nothing if options.socket == "pull" else PayloadReplies
+        kind, self._replies = RECEIVING[options.socket]
+        self._ingress = partial(kind, given=Given(options.type.encode(), FRAMES))
 
     def listener_role(self) -> ListenerRole:
         """For peers that connect to us."""

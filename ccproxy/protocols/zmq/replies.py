@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.sinks import Receipt
-from ccproxy.core.spans import payloads
+from ccproxy.core.spans import parted, payloads
 
 
 class PayloadReplies:
@@ -34,11 +34,25 @@ class PayloadReplies:
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Take answers with an empty frame and a type in front."""
-        return self.box.offer(payloads(chunk), messages, receipt)
+        return self.box.offer(self.plain(chunk), messages, receipt)
+
+    def plain(self, chunk: bytes) -> bytes:
+        """The answers as the peer gets them."""
+        return payloads(chunk)
 
     def wait(self, call: Callable[[], None]) -> None:
         """As its outbox."""
         self.box.wait(call)
+
+
+class RepReplies(PayloadReplies):
+    """The same for a peer of a REP socket: what it put in front of its request comes back."""
+
+    __slots__ = ()
+
+    def plain(self, chunk: bytes) -> bytes:
+        """The answers without their types."""
+        return b"".join([stack + (frames or b"\0\0") for stack, _, frames in parted(chunk)])
 
 
 def nothing(box: Outbox) -> None:

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from ccproxy.testing import options_for, run_handler
 from ccproxy_handlers.zmq.handler import Zmq
 
@@ -21,3 +23,19 @@ def test_it_listens_on_every_address():
         assert [role.socket for role in roles.values()] == [b"XPUB", b"XPUB"]
         assert running.handler.decide("bus").sinks == (running.handler.socket.sink,)
         assert running.handler.status()["subscribers"] == 0
+
+
+def test_only_a_socket_that_connects_and_is_answered_has_an_identity():
+    plan = SimpleNamespace(file="x.ini", handler=lambda name: None)
+    mistaken = ("socket = push\nconnect = tcp://h:1", "socket = dealer\nbind = tcp://*:1")
+    for text in mistaken:
+        [problem] = Zmq("h:out", options_for(Zmq, f"{text}\nidentity = me")).check(plan)
+        assert '"identity" of [h:out] has no meaning' in problem.what
+    text = "socket = req\nconnect = tcp://h:1\nidentity = me"
+    assert not list(Zmq("h:out", options_for(Zmq, text)).check(plan))
+
+
+def test_a_routing_id_is_not_empty_and_not_long():
+    for name in ("", "x" * 256):
+        with pytest.raises(ValueError, match="a name of 1 to 255 bytes"):
+            options_for(Zmq, f"socket = req\nconnect = tcp://h:1\nidentity = {name}")

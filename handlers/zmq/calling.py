@@ -1,0 +1,88 @@
+"""The sockets that get answers, DEALER and REQ: services connect, or are connected to.
+
+It must never keep what is needed to lead an answer back: the service returns that, or the request
+under way has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ccproxy import Context, Outbox
+from ccproxy.core.answers import AnswerIngress, Requester, RequestIngress
+from ccproxy.core.askers import Askers, enveloped
+from ccproxy.core.pool import WorkerPool
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.switch import Switch
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+
+from .options import ZmqOptions
+from .working import WorkingSocket
+
+
+class DealerSocket(WorkingSocket):
+    """The services of one section that uses DEALER."""
+
+    def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
+        super().__init__(name, options, ctx)
+        self.askers = Askers()
+        self.sink = WorkerPool(self.sink.backlog, self.askers.named)
+        self.ctx = ctx
+        ctx.on_departure(self.askers.forget)
+
+    def listener_role(self) -> ListenerRole:
+        """For services that connect to us."""
+        ingress = partial(AnswerIngress, askers=self.askers)
+        return replace(super().listener_role(), ingress=ingress)
+
+    def link_role(self) -> LinkRole:
+        """For services that we connect to."""
+        ingress = partial(AnswerIngress, askers=self.askers)
+        return replace(super().link_role(), ingress=ingress, identity=self.options.own_identity)
+
+
+class ReqSocket(WorkingSocket):
+    """The services of one section that uses REQ."""
+
+    def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
+        super().__init__(name, options, ctx)
+        self.sink = WorkerPool(self.sink.backlog, enveloped)
+        self.lost = 0
+        """Requests whose service went away before it answered."""
+        self._requesters: dict[bytes, Requester] = {}
+
+    def listener_role(self) -> ListenerRole:
+        """For services that connect to us."""
+        return replace(super().listener_role(), ingress=self.ingress)
+
+    def link_role(self) -> LinkRole:
+        """For services that we connect to."""
+        identity = self.options.own_identity
+        return replace(super().link_role(), ingress=self.ingress, identity=identity)
+
+    def ingress(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Any,
+    ) -> RequestIngress:
+        """Takes the answers of a service."""
+        return RequestIngress(switch, source, limits, tired, self._requesters[source.identity])
+
+    def joined(self, identity: bytes, box: Outbox) -> None:
+        """A service has come."""
+        one = self._requesters[identity] = Requester(identity, box, self.options.resend)
+        self.sink.join(one)
+
+    def left(self, identity: bytes, box: Outbox) -> None:
+        """A service is gone."""
+        under_way, before = bool(self._requesters.pop(identity).request), self.sink.returned
+        self.sink.leave(identity)
+        self.lost += int(under_way and self.sink.returned == before)
+
+    def status(self) -> dict[str, Any]:
+        """Facts for the status page."""
+        return {**super().status(), "lost": self.lost}
