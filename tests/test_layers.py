@@ -50,8 +50,8 @@ ALLOWED = {
         "ccproxy_handlers.ssmmp",
     },
     "zmq": {
-        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.wire",
-        "ccproxy_handlers.zmq",
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
+        "ccproxy.wire", "ccproxy_handlers.zmq",
     },
     "engine": {"ccproxy", "ccproxy.config", "ccproxy.protocols", "ccproxy_handlers"},
 }  # fmt: skip

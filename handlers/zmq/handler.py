@@ -6,7 +6,7 @@ look into a payload.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ccproxy import Context, Forward, Handler, Plan, Problem
@@ -36,7 +36,7 @@ class Zmq(Handler):
 
     def check(self, plan: Plan) -> Iterator[Problem]:
         """There must be an address, peers must not come unseen, and an identity must be heard."""
-        yield from self.exposed(plan)
+        yield from exposed(self, self.options.bind, plan)
         options: ZmqOptions = self.options
         mine = plan.handler(self.name)
         line = mine.line if mine else 0
@@ -46,14 +46,6 @@ class Zmq(Handler):
         if options.identity and not (options.connect and options.socket in CALLING):
             what = f'"identity" of [{self.name}] has no meaning'
             yield Problem(plan.file, line, what, "it is for dealer and req with connect")
-
-    def exposed(self, plan: Plan) -> Iterator[Problem]:
-        """Warn of addresses that nothing protects."""
-        mine = plan.handler(self.name)
-        for address in self.options.bind:
-            if mine is not None and protection(address, self.options.listener) == "exposed":
-                what = f"[{self.name}]: everybody who reaches {address} can use it"
-                yield Problem(plan.file, mine.line, what, EXPOSED, warning=True)
 
     async def start(self, ctx: Context) -> None:
         """Listen and connect."""
@@ -76,3 +68,12 @@ class Zmq(Handler):
     async def stop(self) -> None:
         """Let peers take what waits for them."""
         await self.socket.stop()
+
+
+def exposed(handler: Handler, addresses: Iterable[str], plan: Plan) -> Iterator[Problem]:
+    """Warn of addresses of a handler that nothing protects."""
+    mine = plan.handler(handler.name)
+    for address in addresses:
+        if mine is not None and protection(address, handler.options.listener) == "exposed":
+            what = f"[{handler.name}]: everybody who reaches {address} can use it"
+            yield Problem(plan.file, mine.line, what, EXPOSED, warning=True)

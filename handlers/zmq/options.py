@@ -35,17 +35,10 @@ ADDRESSES = kinds.list_of(kinds.listen_address)
 
 
 @dataclass(frozen=True, slots=True)
-class ZmqOptions(LinkOptions):
-    """The socket, where it listens and what it connects to; `queue` and `on-full` hold for each
-    peer."""
+class SendingOptions(LinkOptions):
+    """Options of any sending socket; `queue` and `on-full` hold for each peer, or for the messages
+    that no worker has."""
 
-    socket: str = option(
-        kinds.choice(*SOCKETS), help="which ZeroMQ socket this is; the peers are its opposites"
-    )
-    bind: tuple[str, ...] = option(ADDRESSES, default=(), help="addresses that peers connect to")
-    connect: tuple[str, ...] = option(
-        kinds.addresses, default=(), help="addresses of peers to connect to"
-    )
     on_full: str = option(
         kinds.choice("drop-new", "drop-old", "block", "latest"), default="drop-new",
         help="what happens when the queue of a peer is full; block stops reading from the senders; "
@@ -99,12 +92,6 @@ class ZmqOptions(LinkOptions):
         return self.identity.encode()
 
     @property
-    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
-        """Links of `connect`, listeners of `bind`, or both."""
-        links = (self,) if self.connect or not self.bind else ()
-        return (*links, self.listener) if self.bind else links
-
-    @property
     def limits(self) -> Limits:
         """The limits of the outbox of each peer."""
         messages = self.queue_messages if self.zmq_hwm is None else 2 * self.zmq_hwm
@@ -122,3 +109,44 @@ class ZmqOptions(LinkOptions):
             max_peers=self.max_peers,
             **same,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ZmqOptions(SendingOptions):
+    """The socket, where it listens and what it connects to."""
+
+    socket: str = option(
+        kinds.choice(*SOCKETS), help="which ZeroMQ socket this is; the peers are its opposites"
+    )
+    bind: tuple[str, ...] = option(ADDRESSES, default=(), help="addresses that peers connect to")
+    connect: tuple[str, ...] = option(
+        kinds.addresses, default=(), help="addresses of peers to connect to"
+    )
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """Links of `connect`, listeners of `bind`, or both."""
+        links = (self,) if self.connect or not self.bind else ()
+        return (*links, self.listener) if self.bind else links
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOptions(SendingOptions):
+    """The addresses of the two sockets of a device."""
+
+    in_: tuple[str, ...] = option(
+        ADDRESSES, name="in", help="addresses that publishers, sources or clients connect to"
+    )
+    out: tuple[str, ...] = option(
+        ADDRESSES, help="addresses that subscribers, workers or services connect to"
+    )
+
+    @property
+    def keyed(self) -> tuple[ZmtpListenerOptions, ...]:
+        """Both sockets listen."""
+        return (self.listener,)
+
+    def sending(self, socket: str) -> ZmqOptions:
+        """The options of the socket that sends."""
+        same = {one.name: getattr(self, one.name) for one in fields(SendingOptions)}
+        return ZmqOptions(socket=socket, bind=self.out, **same)

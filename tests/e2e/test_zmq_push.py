@@ -28,6 +28,20 @@ socket = push
 bind = tcp://127.0.0.1:PORT3
 zmq_sndbuf = 4096
 """
+DEVICES = """
+[h:bus]
+handler = forwarder
+in = tcp://127.0.0.1:PORT4
+out = tcp://127.0.0.1:PORT5
+[h:streamer]
+handler = streamer
+in = tcp://127.0.0.1:PORT6
+out = tcp://127.0.0.1:PORT7
+[h:calls]
+handler = queue
+in = tcp://127.0.0.1:PORT8
+out = tcp://127.0.0.1:PORT9
+"""
 SILENT_WORKER = """
 import sys, zmq
 sock = zmq.Context().socket(zmq.PULL)
@@ -42,7 +56,7 @@ sys.stdin.read()
 
 @pytest.fixture(scope="module")
 def server():
-    with running_server(INI) as running:
+    with running_server(INI + DEVICES) as running:
         yield running
 
 
@@ -118,3 +132,20 @@ def test_a_killed_worker_that_did_not_read_holds_back_little(server, sockets):
         # What the kernel had, and at most one message that was sent in part.
         assert len(seen) > 360 and seen <= set(jobs)
         silent.wait()
+
+
+def test_the_devices(sockets):
+    publisher, subscriber = sockets(zmq.XPUB, "PORT4"), sockets(zmq.SUB, "PORT5")
+    subscriber.subscribe(b"a")
+    assert publisher.recv() == b"\1a"
+    publisher.send_multipart([b"b", b"1"])
+    publisher.send_multipart([b"a", b"2"])
+    assert subscriber.recv_multipart() == [b"a", b"2"]
+    source, worker = sockets(zmq.PUSH, "PORT6"), sockets(zmq.PULL, "PORT7")
+    source.send_multipart([b"job", b""])
+    assert worker.recv_multipart() == [b"job", b""]
+    client, service = sockets(zmq.REQ, "PORT8"), sockets(zmq.REP, "PORT9")
+    client.send_multipart([b"", b"?"])
+    assert service.recv_multipart() == [b"", b"?"]
+    service.send(b"!")
+    assert client.recv() == b"!"

@@ -19,28 +19,54 @@ from ccproxy.protocols.zmq.replies import nothing
 from ccproxy.protocols.zmq.wishes import Wishes
 
 
-class Subscriptor:
-    """What one SUB or XSUB socket asks of its publishers."""
+class Publishers:
+    """The publishers of one socket, which are told what its `demand` is."""
+
+    def __init__(self) -> None:
+        self.demand = Demand(self._ask, self._send)
+        self._publishers: dict[bytes, Wishes] = {}
+
+    def joined(self, identity: bytes, box: Outbox) -> None:
+        """A publisher has come: it is told everything."""
+        told = self._publishers[identity] = Wishes(box, self.demand.wants)
+        told.tell(self.demand.prefixes)
+
+    def left(self, identity: bytes, box: Outbox) -> None:
+        """A publisher is gone."""
+        self._publishers.pop(identity).stop()
+        box.clear("gone")
+
+    def _ask(self, more: bool, prefix: bytes) -> None:
+        for told in self._publishers.values():
+            told.tell((prefix,))
+
+    def _send(self, message: bytes) -> bool:
+        """Send a message to every publisher; False if none has taken it."""
+        taken = [told.box.offer(message, 1) for told in self._publishers.values()]
+        return any(taken)
+
+
+class Subscriptor(Publishers):
+    """What one SUB or XSUB socket of a listener asks of its publishers."""
 
     def __init__(self, options: ZmqListenerOptions, switch: Switch) -> None:
+        super().__init__()
         self.options = options
-        self.demand = Demand(self._ask, self._send)
         self._switch = switch
-        self._publishers: dict[bytes, Wishes] = {}
         switch.table.watchers.append(self._follow)
         self._follow()
 
     def listener_role(self) -> ListenerRole:
         """For publishers that connect to us."""
         return ListenerRole(
-            self._socket, self._ingress(), joined=self._joined, left=self._left, replies=nothing,
+            self._socket, self._ingress(), joined=self.joined, left=self.left, replies=nothing,
             own_identities=True, reconfigured=self.reconfigure, stopped=self.stop,
         )  # fmt: skip
 
     def link_role(self) -> LinkRole:
         """For publishers that we connect to."""
         return LinkRole(
-            self._socket, ingress=self._ingress(), joined=self._joined, left=self._left,
+            self._socket, ingress=self._ingress(), joined=self.joined, left=self.left,
             reconfigured=self.reconfigure, stopped=self.stop,
         )  # fmt: skip
 
@@ -70,20 +96,3 @@ class Subscriptor:
         fixed = options.subscribe
         targets = self._switch.targets(options.type, options.topics)
         self.demand.follow(targets, None if fixed is None else [one.encode() for one in fixed])
-
-    def _joined(self, identity: bytes, box: Outbox) -> None:
-        told = self._publishers[identity] = Wishes(box, self.demand.wants)
-        told.tell(self.demand.prefixes)
-
-    def _left(self, identity: bytes, box: Outbox) -> None:
-        self._publishers.pop(identity).stop()
-        box.clear("gone")
-
-    def _ask(self, more: bool, prefix: bytes) -> None:
-        for told in self._publishers.values():
-            told.tell((prefix,))
-
-    def _send(self, message: bytes) -> bool:
-        """Send a message to every publisher; False if none has taken it."""
-        taken = [told.box.offer(message, 1) for told in self._publishers.values()]
-        return any(taken)

@@ -1,0 +1,97 @@
+"""The three devices of ZeroMQ, each in one section: what comes in at `in` leaves at `out`.
+
+They need no routes. It must never give a message a way that no device has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+from ccproxy import Context, Handler, Plan, Problem
+from ccproxy.core.flows import Flow, Target
+from ccproxy.core.typed import Given
+from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.protocols.zmq.codec import FRAMES
+from ccproxy.protocols.zmq.protocol import RECEIVING
+from ccproxy.protocols.zmq.subscriber import Publishers
+
+from .handler import SOCKETS, exposed
+from .options import DeviceOptions
+from .publishing import PublishingSocket
+from .working import WorkingSocket
+
+
+class Device(Handler):
+    """Two sockets that listen."""
+
+    Options = DeviceOptions
+    standalone = True
+
+    takes: ClassVar[str]
+    """The socket at `in`."""
+    gives: ClassVar[str]
+    """The socket at `out`."""
+
+    socket: PublishingSocket | WorkingSocket
+    flow: Flow
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """Peers must not come unseen."""
+        return exposed(self, (*self.options.in_, *self.options.out), plan)
+
+    async def start(self, ctx: Context) -> None:
+        """Listen, at `out` first: what comes in has somewhere to go."""
+        self.ctx = ctx
+        options: DeviceOptions = self.options
+        self.socket = socket = SOCKETS[self.gives](self.name, options.sending(self.gives), ctx)
+        self.flow = Flow(Target((socket.sink,)))
+        for address in options.out:
+            ctx.bind(address, socket.listener_options(), socket.listener_role())
+        role = self.receiving()
+        for address in options.in_:
+            ctx.bind(address, options.listener, role)
+
+    def receiving(self) -> ListenerRole:
+        """The role of `in`."""
+        kind, replies = RECEIVING[self.takes]
+        given = Given(self.gives.encode(), FRAMES, lambda type: self.flow)
+        ingress = partial(kind, given=given)
+        socket = self.takes.upper().encode()
+        return ListenerRole(socket, ingress, replies=replies, own_identities=True)
+
+    def status(self) -> dict[str, Any]:
+        """Facts of the socket at `out`, and what came in."""
+        return {"messages": self.flow.count, "bytes": self.flow.bytes, **self.socket.status()}
+
+    async def stop(self) -> None:
+        """Let peers take what waits for them."""
+        await self.socket.stop()
+
+
+class Forwarder(Device):
+    """Publishers at `in`, subscribers at `out`, as zmq.proxy(XSUB, XPUB)."""
+
+    takes, gives = "pull", "xpub"
+
+    def receiving(self) -> ListenerRole:
+        """Publishers hear what is subscribed to."""
+        publishers = Publishers()
+        publishers.demand.follow((self.flow.target,))
+        return replace(
+            super().receiving(), socket=b"XSUB", joined=publishers.joined, left=publishers.left
+        )
+
+
+class Streamer(Device):
+    """Sources at `in`, workers at `out`, as zmq.proxy(PULL, PUSH)."""
+
+    takes, gives = "pull", "push"
+
+
+class QueueDevice(Device):
+    """Clients at `in`, services at `out`, as zmq.proxy(ROUTER, DEALER)."""
+
+    takes, gives = "router", "dealer"
