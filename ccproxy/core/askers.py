@@ -52,6 +52,17 @@ class Askers:
             return enveloped(run)
         return _prefixed(frame(name, more=True) + run.stack, run.payloads)
 
+    def meet(self, source: MessageSource) -> None:
+        """A peer is connected: a service may speak to it first, as to a client of `zmq.proxy`.
+
+        Of several connections of one name at one listener this is the one that holds it.
+        """
+        held = self._named.get(source.routing_id)
+        if held is not None and held.listener == source.listener:
+            self.forget(held.identity)
+        if source.box is not None:
+            self._take_name(source)
+
     def forget(self, identity: bytes) -> None:
         """A peer of this server is gone: its name is free."""
         if name := self._names.pop(identity, b""):

@@ -100,6 +100,14 @@ class Stepwise(Protocol):
         """Messages to give to it at a time, so that others get their turn; 0 = any number."""
 
 
+@runtime_checkable
+class Acquainted(Protocol):
+    """A sink that knows senders before they have sent anything, so that it can lead to them."""
+
+    def meet(self, source: MessageSource) -> None:
+        """A peer is connected whose messages come here."""
+
+
 def offered(messages: int, taken: int) -> Fates:
     """The fates of messages of which an outbox has taken the first ones."""
     if taken == messages:

@@ -22,13 +22,25 @@ from .options import ZmqOptions
 from .working import WorkingSocket
 
 
+class ServicePool(WorkerPool):
+    """The services of a DEALER socket, which may also speak first."""
+
+    def __init__(self, backlog: Outbox, askers: Askers) -> None:
+        super().__init__(backlog, askers.named)
+        self._askers = askers
+
+    def meet(self, source: MessageSource) -> None:
+        """A client is connected."""
+        self._askers.meet(source)
+
+
 class DealerSocket(WorkingSocket):
     """The services of one section that uses DEALER."""
 
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         super().__init__(name, options, ctx)
         self.askers = Askers()
-        self.sink = WorkerPool(self.sink.backlog, self.askers.named)
+        self.sink = ServicePool(self.sink.backlog, self.askers)
         self.ctx = ctx
         ctx.on_departure(self.askers.forget)
 

@@ -42,6 +42,19 @@ def test_what_a_rep_client_put_in_front_stays():
     assert frames(chunk) == [[b"me", b"x", b"", b"a"]]
 
 
+def test_a_client_that_has_asked_nothing_is_known():
+    askers, me, again = Askers(), source(), source(b"\0\0\0\0\2")
+    askers.meet(source(answers=False))
+    assert askers.way_back(b"me", {}) is None
+    askers.meet(me)
+    assert askers.way_back(b"me", {}) == (me.box, b"")
+    askers.meet(again)  # the same name at the same listener: the old connection is about to go
+    askers.forget(me.identity)
+    assert askers.way_back(b"me", {}) == (again.box, b"")
+    askers.meet(me._replace(listener="other"))
+    assert askers.way_back(b"me", {}) == (again.box, b"")
+
+
 def test_a_name_has_one_asker_at_a_time():
     askers, me, other = Askers(), source(), source(b"\0\0\0\0\2")
     askers.named(run(me, [b"a"]))

@@ -7,20 +7,40 @@ with the message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ccproxy.core.message import Message
-from ccproxy.core.runs import Run
+from ccproxy.core.runs import Acquainted, MessageSource, Run
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
-from ccproxy.core.typed import TypedIngress
+from ccproxy.core.switch import Switch
+from ccproxy.core.typed import Given, TypedIngress
 from ccproxy.protocols.zmq.codec import DELIMITED
 from ccproxy.wire.zmtp.frames import MORE as MORE_FRAMES
 from ccproxy.wire.zmtp.frames import frame, span, unpack
 
 
-class RouterIngress(TypedIngress):
+class AskingIngress(TypedIngress):
+    """The input of a peer that gets answers: where its messages go to, it is known from now on."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Callable[[], bool],
+        given: Given,
+    ) -> None:
+        super().__init__(switch, source, limits, tired, given)
+        for sink in self._flow_of(self._type).target.distributors:
+            if isinstance(sink, Acquainted):
+                sink.meet(source)
+
+
+class RouterIngress(AskingIngress):
     """The input of a peer of a ROUTER socket."""
 
     __slots__ = ()
@@ -33,7 +53,7 @@ class RouterIngress(TypedIngress):
         return Message(type.decode(), (source.identity,), payload, codec, source.listener)
 
 
-class RepIngress(TypedIngress):
+class RepIngress(AskingIngress):
     """The input of a peer of a REP socket."""
 
     __slots__ = ("_stack",)

@@ -83,6 +83,23 @@ def test_sinks_get_the_route_of_a_rep_client_and_what_is_none_is_refused():
     assert ingress.feed(data) == (0, BLOCKED, [sink])
 
 
+class Meeting(Outbox):
+    """A sink that takes runs, and wants to know its senders."""
+
+    def take(self, run):
+        return [("forwarded", run.messages)]
+
+    def meet(self, source):
+        self.met = source
+
+
+@pytest.mark.parametrize(("kind", "replies"), [(RouterIngress, PayloadReplies), (RepIngress, RepReplies)])
+def test_a_peer_is_known_where_its_messages_go_before_it_sends_any(kind, replies):
+    sink = Meeting("out", Limits())
+    _, _, box = make(kind, Forward(sink), replies)
+    assert (sink.met.identity, sink.met.box) == (b"me", box)
+
+
 def test_it_ends_a_read_when_handlers_took_long():
     ingress, *_ = make(RepIngress, Deliver(), RepReplies, tired=lambda: True)
     one = pack([b"", b'{"a":1}'])
