@@ -33,9 +33,9 @@ def wants(module):
 class Script:
     """A running script of this folder: JSON lines out, lines in."""
 
-    def __init__(self, name, *words):
+    def __init__(self, *words):
         self.process = subprocess.Popen(
-            [PYTHON, str(HERE / name), *map(str, words)],
+            [PYTHON, *map(str, words)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,8 +71,8 @@ class Script:
 def script():
     scripts = []
 
-    def script(name, *words):
-        scripts.append(Script(name, *words))
+    def script(*words):
+        scripts.append(Script(*words))
         return scripts[-1]
 
     yield script
@@ -119,7 +119,7 @@ def test_documents_of_bluesky_with_prefixes_and_curve(start, script, fill, tmp_p
     for name in ("server", "publisher", "subscriber"):
         assert certificates(keys / name) == 0
     start(BLUESKY)
-    name = "bluesky_documents.py"
+    name = HERE / "bluesky_documents.py"
     dispatch = script(
         name, "dispatch", fill("tcp://127.0.0.1:PORT4"), fill("tcp://127.0.0.1:PORT5"), keys
     )
@@ -134,3 +134,114 @@ def test_documents_of_bluesky_with_prefixes_and_curve(start, script, fill, tmp_p
         assert found[run] == documents
         assert [one for one in found["both"] if one in documents] == documents
     assert len(found["both"]) == 206
+
+
+QUEUE = """
+[listen:NAME]
+protocol = zmq
+socket = router
+address = tcp://127.0.0.1:IN
+type = NAME
+[h:NAME]
+handler = zmq
+socket = dealer
+connect = tcp://127.0.0.1:OUT
+identity = device
+"""
+JUPYTER = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT11
+cc-role = local
+[listen:iopub]
+protocol = zmq
+socket = xsub
+connect = tcp://127.0.0.1:PORT5
+type = iopub
+[h:iopub]
+handler = zmq
+socket = xpub
+bind = tcp://127.0.0.1:PORT10
+[routes]
+shell = h:shell
+control = h:control
+stdin = h:stdin
+hb = h:hb
+iopub = h:iopub
+"""
+CHANNELS = ("shell", "control", "stdin", "hb", "iopub")
+
+
+@wants("ipykernel")
+@wants("jupyter_client")
+def test_two_clients_of_a_jupyter_kernel(start, script, ports, tmp_path):
+    """Five devices between them; the kernel asks on stdin clients that have sent nothing there."""
+    files = [tmp_path / "kernel.json", tmp_path / "clients.json"]
+    text = JUPYTER
+    for first, file in zip((1, 6), files, strict=True):
+        found = {f"{name}_port": ports[f"PORT{first + n}"] for n, name in enumerate(CHANNELS)}
+        connection = {"ip": "127.0.0.1", "transport": "tcp", "key": "a secret"}
+        file.write_text(json.dumps({**connection, **found}))
+    for number, name in enumerate(CHANNELS[:4], 1):
+        queue = QUEUE.replace("NAME", name)
+        text += queue.replace("IN", f"PORT{number + 5}").replace("OUT", f"PORT{number}")
+    kernel = script("-m", "ipykernel_launcher", "-f", files[0])
+    server = start(text)
+    clients = script(HERE / "jupyter_clients.py", files[1])
+    assert clients.said() == {
+        "run": ["ok", "42\n", []],
+        "asked one": ["ok", "hello Ada\n", ["who? "]],
+        "asked two": ["ok", "Ada Grace\n", ["and? "]],
+        "large": 3_000_001,
+        "error": "error",
+        "interrupted": ["interrupt_reply", "ok", "KeyboardInterrupt"],
+        "after": ["ok", "Ada\n", []],
+        "heartbeats": [True, True],
+        "shutdown": ["shutdown_reply", "ok"],
+    }
+    assert kernel.process.wait(SECONDS) == 0
+    server.stop()
+    assert server.ledger().get("gone", 0) == 0
+
+
+SERVICE = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+[listen:calls]
+protocol = zmq
+socket = router
+address = tcp://127.0.0.1:PORT2
+type = call
+[routes]
+call = h:service
+[h:service]
+handler = zmq
+socket = dealer
+bind = tcp://127.0.0.1:PORT3
+"""
+OTHER_SITE = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT4
+cc-role = local
+[listen:calls]
+protocol = zmq
+socket = router
+address = tcp://127.0.0.1:PORT5
+type = call
+[routes]
+call = h:service
+[h:service]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT1
+"""
+
+
+@wants("zerorpc")
+def test_calls_and_streams_of_zerorpc_from_two_sites(start, script, fill):
+    start(SERVICE, "service")
+    start(OTHER_SITE, "other")
+    program = HERE / "zerorpc_calls.py"
+    script(program, "serve", fill("tcp://127.0.0.1:PORT3"))
+    clients = [script(program, "call", fill(f"tcp://127.0.0.1:PORT{port}")) for port in (2, 5)]
+    expected = {"add": 42, "echo": 1_000_000, "count": True, "fail": ["ValueError", "as asked"]}
+    assert [one.said() for one in clients] == [expected] * 2

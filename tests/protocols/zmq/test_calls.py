@@ -93,7 +93,9 @@ class Meeting(Outbox):
         self.met = source
 
 
-@pytest.mark.parametrize(("kind", "replies"), [(RouterIngress, PayloadReplies), (RepIngress, RepReplies)])
+@pytest.mark.parametrize(
+    ("kind", "replies"), [(RouterIngress, PayloadReplies), (RepIngress, RepReplies)]
+)
 def test_a_peer_is_known_where_its_messages_go_before_it_sends_any(kind, replies):
     sink = Meeting("out", Limits())
     _, _, box = make(kind, Forward(sink), replies)
