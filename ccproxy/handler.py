@@ -90,11 +90,16 @@ class Context:
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
         role: LinkRole | None = None,
+        apart: str = "",
     ) -> Link:
         """Open a link. Replies that carry a route go back to their askers by themselves;
         `on_message` gets what comes without one (pongs, answers to messages sent by `Send`).
-        A `role` makes it another socket than a DEALER, with another use of what comes."""
+        A `role` makes it another socket than a DEALER, with another use of what comes. Links of one
+        address are one, unless they have different words `apart`."""
         raise _missing("links")
+
+    def release(self, link: Link) -> None:
+        """Close a link, once what waits in it is sent, or after its `linger`."""
 
     def outbox(self, name: str, limits: Limits) -> Outbox:
         """A queue of the handler's own; what it holds counts for the option `memory`."""

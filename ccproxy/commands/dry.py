@@ -47,6 +47,7 @@ class DryContext(Context):
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
         role: LinkRole | None = None,
+        apart: str = "",
     ) -> DryLink:
         """Record the link."""
         self.links.append(DryLink(address, Outbox(address, options.limits)))

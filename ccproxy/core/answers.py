@@ -153,13 +153,19 @@ class RequestIngress:
 def answer(switch: Switch, askers: Askers, name: bytes, found: tuple[bytes, int, int]) -> None:
     """Pass on answers with one name: their frames, how many, and their bytes; count the fates."""
     frames, messages, size = found
-    ledger = switch.ledger
-    ledger.receive(messages, size)
     back = askers.way_back(name, switch.peers) if frames else None
     if back is None:
-        ledger.end(GONE if frames else MALFORMED, messages, size)
+        switch.ledger.receive(messages, size)
+        switch.ledger.end(GONE if frames else MALFORMED, messages, size)
         return
-    taken = back.sink.offer(answers(back.head, frames), messages)
+    give(switch, back.sink, answers(back.head, frames), messages, size)
+
+
+def give(switch: Switch, sink: Sink, chunk: bytes, messages: int, size: int) -> None:
+    """Give answers to their asker; count the fates. `size` is their bytes as they came in."""
+    ledger = switch.ledger
+    ledger.receive(messages, size)
+    taken = sink.offer(chunk, messages)
     if taken == messages:
         ledger.end("replied", messages, size)
         return

@@ -19,7 +19,7 @@ from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Actions, Message
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.handler import Context, Handler, Wire, WireOwner
+from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit, PluginFlush
@@ -49,9 +49,12 @@ class HandlerServices(Protocol):
         """A started handler."""
 
     def link(
-        self, section: str, address: Address, options: LinkOptions, role: LinkRole
+        self, section: str, address: Address, options: LinkOptions, role: LinkRole, apart: str
     ) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
+
+    def release(self, link: Link) -> None:
+        """Close a link that its handler does not use any more."""
 
     def routes(self, section: str) -> tuple[str, ...]:
         """The prefixes that name a section."""
@@ -89,14 +92,20 @@ class HandlerContext(Context):
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
         role: LinkRole | None = None,
+        apart: str = "",
     ) -> OutgoingLink:
         """Open a link, or take over the one a reload left open."""
         where = Address.remote(str(address))
-        link = self._handler_set.link(self.name, where, options, role or DEALER)
+        link = self._handler_set.link(self.name, where, options, role or DEALER, apart)
         link.on_message = on_message
         link.on_state(unheard)
         self.links.append(link)
         return link
+
+    def release(self, link: Link) -> None:
+        """Close a link, once what waits in it is sent."""
+        self.links = [one for one in self.links if one is not link]
+        self._handler_set.release(link)
 
     def outbox(self, name: str, limits: Limits) -> Outbox:
         """An outbox that counts for the memory of this server."""
@@ -123,13 +132,12 @@ class HandlerContext(Context):
         """Accept connections of a protocol of the handler's own."""
         where = Address.parse(str(address))
         sock = bind(where, BACKLOG)
-        found = bound(sock, where)
         if where.scheme == "ipc":
             server = await self._loop.create_unix_server(factory, sock=sock)
         else:
             server = await self._loop.create_server(factory, sock=sock)
         self._servers.append(server)
-        return found
+        return bound(sock, where)
 
     def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
         """Accept ZMTP peers until the handler stops."""
@@ -194,9 +202,7 @@ class HandlerContext(Context):
     def dispatch(self, handler: Handler, message: Message) -> str:
         """Give a message that was held back to another handler, unless it has to wait."""
         switch = self._kit.switch
-        if switch.waits(handler, message.type):
-            return "waits"
-        return switch.inject(handler, message)
+        return "waits" if switch.waits(handler, message.type) else switch.inject(handler, message)
 
     def act(self, actions: Actions, message: Message | None = None) -> None:
         """Carry out actions."""

@@ -19,7 +19,7 @@ from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Receiver
-from ccproxy.handler import Handler
+from ccproxy.handler import Handler, Link
 from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
 from ccproxy.net.zmtp.link import DEALER, OutgoingLink
@@ -78,13 +78,23 @@ class HandlerSet:
         return (self._starting.get(section) or self.members[section]).handler
 
     def link(
-        self, section: str, address: Address, options: LinkOptions, role: LinkRole = DEALER
+        self,
+        section: str,
+        address: Address,
+        options: LinkOptions,
+        role: LinkRole = DEALER,
+        apart: str = "",
     ) -> OutgoingLink:
         """A link of a section, the open one if there is one to this address."""
         sections = {one.section for one in self._plan.handlers} if self._plan is not None else ()
-        link = self.links.get((section, str(address)), address, options, sections)
+        key = (section, f"{address} {apart}".rstrip())
+        link = self.links.get(key, address, options, sections)
         link.assume(role)
         return link
+
+    def release(self, link: Link) -> None:
+        """Close a link that its handler does not use any more."""
+        self.links.release(link)
 
     def routes(self, section: str) -> tuple[str, ...]:
         """The prefixes that name a section, in the plan that is being started or runs."""

@@ -13,6 +13,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.handler import Link
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import OutgoingLink
 
@@ -74,7 +75,12 @@ class Links:
             if link not in used:
                 del self.open[key]
                 link.outbox.name += " (replaced)"
-                self._retired[link] = asyncio.create_task(self._retire(link))
+                self._begin_retirement(link)
+
+    def release(self, link: Link) -> None:
+        """Close one link, once what waits in it is sent."""
+        [key] = [key for key, one in self.open.items() if one is link]
+        self._begin_retirement(self.open.pop(key))
 
     async def stop(self, linger: float) -> None:
         """Close all links, after at most `linger` seconds for what waits."""
@@ -95,6 +101,9 @@ class Links:
                 link.rename(key[0])
                 return link
         return None
+
+    def _begin_retirement(self, link: OutgoingLink) -> None:
+        self._retired[link] = asyncio.create_task(self._retire(link))
 
     async def _retire(self, link: OutgoingLink) -> None:
         await link.close(link.options.linger)

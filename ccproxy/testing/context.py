@@ -18,7 +18,7 @@ from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Deliver, Forward, Queued
-from ccproxy.handler import Context, Handler, WireOwner
+from ccproxy.handler import Context, Handler, Link, WireOwner
 from ccproxy.net.flush import Flushable
 from ccproxy.net.work import Steps, result
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
@@ -118,6 +118,7 @@ class FakeContext(Context):
         options: LinkOptions,
         on_message: Callable[[Message], None] | None = None,
         role: LinkRole | None = None,
+        apart: str = "",
     ) -> FakeLink:
         """See `Context`; the link is up at once, and its role is not used."""
         self.links.append(FakeLink(address, options, on_message))
@@ -126,6 +127,12 @@ class FakeContext(Context):
     def outbox(self, name: str, limits: Limits) -> Outbox:
         """See `Context`; there is no limit of memory."""
         return Outbox(name, limits)
+
+    def release(self, link: Link) -> None:
+        """See `Context`; the link is gone at once."""
+        [found] = [one for one in self.links if one is link]
+        self.links.remove(found)
+        found.become("gone")
 
     @property
     def routes(self) -> tuple[str, ...]:

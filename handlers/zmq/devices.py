@@ -19,8 +19,9 @@ from ccproxy.protocols.zmq.protocol import RECEIVING
 from ccproxy.protocols.zmq.subscriber import Publishers
 
 from .handler import SOCKETS, exposed
-from .options import DeviceOptions
+from .options import DeviceOptions, QueueOptions
 from .publishing import PublishingSocket
+from .relays import Relays
 from .working import WorkingSocket
 
 
@@ -95,3 +96,39 @@ class QueueDevice(Device):
     """Clients at `in`, services at `out`, as zmq.proxy(ROUTER, DEALER)."""
 
     takes, gives = "router", "dealer"
+
+    Options = QueueOptions
+
+    relays: Relays | None = None
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """With `per-peer` there is one service."""
+        options: QueueOptions = self.options
+        if not options.per_peer:
+            yield from super().check(plan)
+            return
+        yield from exposed(self, options.in_, plan)
+        if len(options.out) > 1:
+            mine = plan.handler(self.name)
+            what = f"[{self.name}] has per-peer and {len(options.out)} addresses at out"
+            yield Problem(plan.file, mine.line if mine else 0, what, "take one service")
+
+    async def start(self, ctx: Context) -> None:
+        """Listen at `in` alone with `per-peer`: connections to `out` come with the clients."""
+        options: QueueOptions = self.options
+        if not options.per_peer:
+            await super().start(ctx)
+            return
+        self.ctx = ctx
+        self.relays = Relays(options, ctx)
+        for address in options.in_:
+            ctx.bind(address, options.listener, self.relays.role())
+
+    def status(self) -> dict[str, Any]:
+        """Facts of the connections with `per-peer`, else as all devices."""
+        return self.relays.status() if self.relays else super().status()
+
+    async def stop(self) -> None:
+        """Let services take what waits for them; links do that by themselves."""
+        if self.relays is None:
+            await super().stop()

@@ -142,7 +142,7 @@ class DeviceOptions(SendingOptions):
     )
 
     @property
-    def keyed(self) -> tuple[ZmtpListenerOptions, ...]:
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
         """Both sockets listen."""
         return (self.listener,)
 
@@ -150,3 +150,19 @@ class DeviceOptions(SendingOptions):
         """The options of the socket that sends."""
         same = {one.name: getattr(self, one.name) for one in fields(SendingOptions)}
         return ZmqOptions(socket=socket, bind=self.out, **same)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions(DeviceOptions):
+    """Those of a queue, which can have a connection for each client."""
+
+    per_peer: bool = option(
+        kinds.flag, default=False,
+        help="yes: connect to out once for each client, with the routing id of that client, for "
+        "services whose ROUTER reads it",
+    )  # fmt: skip
+
+    @property
+    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
+        """Both sockets listen, or one connects."""
+        return (self, self.listener) if self.per_peer else (self.listener,)

@@ -50,3 +50,13 @@ async def test_what_waited_is_counted(kit, until):
     await until(lambda: not links.outboxes())
     assert links.past.queued == 1 and links.past.dropped == {"stop": 1}
     await links.stop(0)
+
+
+async def test_one_link_can_be_released(kit, until):
+    links = Links(kit())
+    one, other = get(links, "h:a"), get(links, "h:b", ["h:a", "h:b"])
+    links.release(one)
+    assert list(links) == [other]
+    await until(lambda: links.outboxes() == [other.outbox])
+    assert one.state == "gone"
+    await links.stop(0)

@@ -9,6 +9,7 @@ import os
 import queue
 import subprocess
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,10 @@ class Script:
         line = self._lines.get(timeout=SECONDS)
         assert line is not None, f"{self.process.args} ended with {self.process.wait(SECONDS)}"
         return json.loads(line)
+
+    def rest(self):
+        """All that it says until it ends."""
+        return "".join(iter(partial(self._lines.get, timeout=SECONDS), None))
 
     def tell(self, text=""):
         self.process.stdin.write(f"{text}\n")
@@ -245,3 +250,40 @@ def test_calls_and_streams_of_zerorpc_from_two_sites(start, script, fill):
     clients = [script(program, "call", fill(f"tcp://127.0.0.1:PORT{port}")) for port in (2, 5)]
     expected = {"add": 42, "echo": 1_000_000, "count": True, "fail": ["ValueError", "as asked"]}
     assert [one.said() for one in clients] == [expected] * 2
+
+
+LOCUST = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = local
+[h:workers]
+handler = queue
+in = tcp://127.0.0.1:PORT2
+out = tcp://127.0.0.1:PORT3
+per-peer = yes
+reconnect = 20 ms
+[routes]
+"""
+
+
+@wants("locust")
+def test_workers_of_locust_report_to_their_master(start, script, ports):
+    """The master knows workers by their routing ids, and counts what all of them have done."""
+    server = start(LOCUST)
+    program = ("-m", "locust", "-f", HERE / "locustfile.py", "--skip-log-setup")
+    workers = [
+        script(*program, "--worker", "--master-host", "127.0.0.1", "--master-port", ports["PORT2"])
+        for _ in range(2)
+    ]
+    many = "--headless --expect-workers 2 --users 4 --spawn-rate 100 --run-time 1s --json"
+    master = script(
+        *program, "--master", "--master-bind-host", "127.0.0.1", "--only-summary",
+        "--master-bind-port", ports["PORT3"], *many.split(),
+    )  # fmt: skip
+    done = [worker.said()["done"] for worker in workers]
+    assert all(done)
+    [counter] = json.loads(master.rest())
+    assert (counter["name"], counter["num_requests"]) == ("one", sum(done))
+    assert [one.process.wait(SECONDS) for one in (master, *workers)] == [0, 0, 0]
+    server.stop()
+    assert server.ledger().get("gone", 0) == 0
