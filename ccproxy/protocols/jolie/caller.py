@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 from ccproxy.core.flows import Flow
@@ -41,8 +42,9 @@ from ccproxy.protocols.jolie.values import (
 from ccproxy.wire.cc import split
 from ccproxy.wire.zmtp import boundaries, unpack
 
-CALLS_AT_ONCE = 64
-"""Calls of one read that are taken at once; the rest is taken in steps, before more is read."""
+AT_ONCE = 0.002
+"""Seconds in which calls that came together are taken at once, unless other callers have work in
+steps; the rest becomes such steps, and is taken before more is read."""
 SLOW_READER = "does not read its answers"
 NO_MORE_CALLS = "no more calls are taken here"
 UNANSWERED = {
@@ -119,10 +121,7 @@ class Caller:
         if not data:
             side.eof()
         asked = side.feed(data)
-        if asked:
-            self._take(asked[:CALLS_AT_ONCE])
-        if len(asked) > CALLS_AT_ONCE:
-            self._take_later(asked[CALLS_AT_ONCE:], len(data))
+        self._take_some(asked)
         if not data or side.broken:
             self._write()
         if self._pacing.needed:
@@ -209,8 +208,8 @@ class Caller:
         The flush queue calls it at the end of a turn of the loop.
         """
         self._due = False
-        if not (self.stream.closed or self._pacing.unread) and (asked := self.side.feed(b"")):
-            self._take(asked)
+        if not (self.stream.closed or self._pacing.unread or self._pacing.taking):
+            self._take_some(self.side.feed(b""))
         self._write()
 
     def expire(self, now: float) -> None:
@@ -258,33 +257,39 @@ class Caller:
         yield from self._take_each((yield from reading.steps))
         self._write()
 
-    def _take_later(self, calls: list[Asked], size: int) -> None:
-        """Take many calls that came at once; nothing is read before the last of them is taken."""
-        self._pacing.taking = True
-        self._pacing.apply()
-        self._work(self._take_rest(calls), size, lambda: not self.stream.closed)
+    def _take_some(self, calls: list[Asked]) -> None:
+        """Take calls that came together: the first ones now, and the rest in steps if others have
+        work in steps as well or it takes long; nothing is read before the last of them is taken."""
+        end = perf_counter() + AT_ONCE
+        for number, one in enumerate(calls, 1):
+            self._take(one)
+            if number < len(calls) and (self._kit.computations or perf_counter() >= end):
+                self._pacing.taking = True
+                self._pacing.apply()
+                self._work(self._take_rest(calls[number:]), 0, lambda: not self.stream.closed)
+                return
 
     def _take_rest(self, calls: list[Asked]) -> Steps[None]:
         yield from self._take_each(calls)
         self._pacing.taking = False
         self._pacing.apply()
-        self._write()
+        self.flush()
 
     def _take_each(self, calls: list[Asked]) -> Steps[None]:
         for one in calls:
-            self._take([one])
+            self._take(one)
             yield
 
-    def _take(self, calls: list[Asked]) -> None:
-        for token, call in calls:
-            if isinstance(call, Reading):
-                self._work(self._read(call), call.size, lambda: not self.stream.closed)
-            elif isinstance(call, Fault):
-                self.ledger.receive(1, 0)
-                self.ledger.end("malformed", 1, 0)
-                self.side.answer(token, call)
-            else:
-                self._ask(token, call)
+    def _take(self, asked: Asked) -> None:
+        token, call = asked
+        if isinstance(call, Reading):
+            self._work(self._read(call), call.size, lambda: not self.stream.closed)
+        elif isinstance(call, Fault):
+            self.ledger.receive(1, 0)
+            self.ledger.end("malformed", 1, 0)
+            self.side.answer(token, call)
+        else:
+            self._ask(token, call)
 
     def _ask(self, token: Any, call: Call) -> None:
         listener = self._listener

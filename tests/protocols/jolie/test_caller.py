@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 import struct
+import time
 
 import pytest
 
@@ -628,3 +629,24 @@ async def test_many_calls_of_one_read_are_taken_in_steps_and_in_order(make, monk
     names = [one.payload[0].operation for one in service.messages]
     assert [one for one in names if one != "other"] == [f"n{number}" for number in range(total)]
     await end(listener, one, other)
+
+
+async def test_batches_of_many_callers_share_the_turns_of_the_loop(make):
+    def slow(message):
+        time.sleep(0.001)
+        return NativeAnswer(Result(Tree(1)))
+
+    listener, service, _ = make(slow, "jsonrpc")
+    clients = [await Client(listener).connect() for _ in range(5)]
+    for client in clients:
+        client.ask([{"jsonrpc": "2.0", "id": id, "method": "add"} for id in range(40)], "/!/Sum")
+    most = before = 0
+    while len(service.messages) < 200:
+        await asyncio.sleep(0)
+        most = max(most, len(service.messages) - before)
+        before = len(service.messages)
+    assert most <= 20
+    for client in clients:
+        _, answers = await client.answer()
+        assert [one["id"] for one in answers] == list(range(40))
+    await end(listener, *clients)
