@@ -15,7 +15,7 @@ from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.handler import Link
 from ccproxy.net.shared import Kit
-from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.net.zmtp.link import UNUSED, OutgoingLink
 
 Key = tuple[str, str]
 """A section and an address."""
@@ -106,6 +106,6 @@ class Links:
         self._retired[link] = asyncio.create_task(self._retire(link))
 
     async def _retire(self, link: OutgoingLink) -> None:
-        await link.close(link.options.linger)
+        await link.close(link.options.linger, UNUSED)
         self.past.absorb(link.outbox)
         del self._retired[link]

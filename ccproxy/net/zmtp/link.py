@@ -31,6 +31,7 @@ from ccproxy.wire.zmtp.mechanism import Mechanism
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
 WRONG_KEY = "wrong-key"
 STOPS = "the server stops"
+UNUSED = "it is not used any more"
 STEADY_AFTER = 1.0
 """A connection that lasted this many seconds resets the growing pauses between attempts."""
 ANSWERING = (b"ROUTER", b"REP")
@@ -108,14 +109,14 @@ class OutgoingLink:
         if options.proof != before.proof and self._connection is not None:
             self._connection.close("the link has other keys now")
 
-    async def close(self, linger: float) -> None:
+    async def close(self, linger: float, reason: str = STOPS) -> None:
         """Send for at most `linger` seconds what waits, then close and drop the rest."""
         if linger > 0 and self.outbox.waiting:
             await drained(self.outbox, linger)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None:
-            await self._half_close(self._connection, linger)
+            await self._half_close(self._connection, linger, reason)
         self._become(GONE, "")
         self._kit.descriptors.links -= 1
         if self.outbox.waiting:
@@ -153,20 +154,19 @@ class OutgoingLink:
         self._connection = None
         self._over.set()
         if was_up:
-            self._kit.log.warning(
-                "link down link=%s remote=%s: %s", self.name, self.address, reason
-            )
+            tell = self._kit.log.info if reason == UNUSED else self._kit.log.warning
+            tell("link down link=%s remote=%s: %s", self.name, self.address, reason)
         if connection.refused:
             self._kit.log.warning(
                 "message refused link=%s remote=%s bytes=%d: %s", self.name, self.address,
                 connection.refused, reason,
             )  # fmt: skip
 
-    async def _half_close(self, connection: Connection, linger: float) -> None:
+    async def _half_close(self, connection: Connection, linger: float, reason: str) -> None:
         if self.state != UP or self.outbox.waiting:
-            connection.close(STOPS)
+            connection.close(reason)
             return
-        await close_gracefully(connection.release(STOPS), linger)
+        await close_gracefully(connection.release(reason), linger)
 
     def _become(self, state: str, reason: str) -> None:
         """Change the state; its handler is told, and a fault of the handler harms no link."""

@@ -285,5 +285,6 @@ def test_workers_of_locust_report_to_their_master(start, script, ports):
     [counter] = json.loads(master.rest())
     assert (counter["name"], counter["num_requests"]) == ("one", sum(done))
     assert [one.process.wait(SECONDS) for one in (master, *workers)] == [0, 0, 0]
+    server.wait_for_count(": it is not used any more", 2)
     server.stop()
     assert server.ledger().get("gone", 0) == 0
