@@ -13,11 +13,13 @@ OPERATOR_LIMIT = 64 * 1024
 
 _CONTROLS = [*range(0x20), 0x7F, *range(0x80, 0xA0)]
 _INVISIBLE = [
-    0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070),
-    0xFEFF, *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080),
+    0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0x2800, 0x3164,
+    *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000),
 ]  # fmt: skip
-"""Line separators, marks and overrides of the direction of writing, characters of no width, and
-tags, which Unicode made to be invisible."""
+"""What Unicode lists as ignorable when a text is shown (marks and overrides of the direction of
+writing, characters of no width, fillers, variation selectors, tags), line separators and blanks."""
 _SURROGATES = range(0xD800, 0xE000)
 """Half characters, which no encoding can write."""
 

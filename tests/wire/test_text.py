@@ -17,12 +17,15 @@ def test_no_text_begins_a_line_or_commands_a_terminal():
     assert escaped("caf\u00e9\tC:\\new") == "caf\u00e9\tC:\\new"
 
 
-RANGES = [(0x202A, 0x202E), (0x2066, 0x2069), (0x200B, 0x200F), (0xFEFF, 0xFEFF), (0x80, 0x9F)]
+RANGES = [
+    (0x202A, 0x202E), (0x2066, 0x2069), (0x200B, 0x200F), (0xFEFF, 0xFEFF), (0x80, 0x9F),
+    (0x115F, 0x1160), (0x3164, 0xFFA0), (0xFE00, 0xFE0F), (0x34F, 0x2800), (0xE0000, 0xE0FFF),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("code", [code for first, last in RANGES for code in (first, last)])
 def test_invisible_controls_are_escaped(code):
-    assert re.fullmatch(r"a\\[xu][0-9a-f]+b", escaped(f"a{chr(code)}b"))
+    assert re.fullmatch(r"a\\[xuU][0-9a-f]+b", escaped(f"a{chr(code)}b"))
 
 
 @given(st.text(), st.integers(60, 300))
