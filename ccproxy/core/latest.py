@@ -3,7 +3,8 @@
 A `LatestBox` stands in front of an outbox with a small limit. While the outbox has room, messages
 pass. While it has none, each message waits here under its first frame, and a newer one of the same
 topic takes its place. So the peer gets the newest of everything, however slowly it reads. Every
-message that is replaced is counted as dropped by the outbox. It must never hold more than `limit`.
+message that is replaced is counted as dropped by the outbox. It must never hold more than `limit`,
+nor more than its share of the memory of all queues.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.core.spans import cut
-from ccproxy.core.topics import topic
+from ccproxy.core.topics import ENTRY_COST, topic
 
 WINDOW = 64 * 1024
 """Bytes of the outbox: what waits there is not replaced any more."""
@@ -28,7 +29,8 @@ class LatestBox:
     may_block = blocked = False
 
     def __init__(self, box: Outbox, limit: int) -> None:
-        """`limit`: bytes that may wait here; then what has waited longest is dropped as full."""
+        """`limit`: bytes that may wait here, with what each topic costs; then what has waited
+        longest is dropped as full."""
         self.name = box.name
         self.limit = limit
         self._box = box
@@ -63,39 +65,56 @@ class LatestBox:
         """Drop what waits here."""
         self._count(reason, len(self._held))
         self._held.clear()
-        self._bytes = 0
+        self._change(-self._bytes)
 
     def _hold(self, message: bytes) -> None:
         key = topic(message)
         older = self._held.get(key)
+        change = _cost(key, message)
         if older is not None:
             # The place in the order stays: a topic that is often new must not wait for ever.
-            self._bytes -= len(older)
+            change -= _cost(key, older)
             self._count(REPLACED, 1)
         self._held[key] = message
-        self._bytes += len(message)
-        while self._bytes > self.limit and len(self._held) > 1:
-            oldest = next(iter(self._held))
-            self._bytes -= len(self._held.pop(oldest))
-            self._count("full", 1)
+        room = self._change(change)
+        while self._bytes > min(self.limit, room) and len(self._held) > 1:
+            word = "full" if self._bytes > self.limit else "memory"
+            room = self._take_first()[1]
+            self._count(word, 1)
 
     def _flush(self) -> None:
         """Pass on what waits, as far as there is room."""
         self._waits = False
         held, box = self._held, self._box
         while held and not box.blocked:
-            oldest = next(iter(held))
-            message = held.pop(oldest)
-            self._bytes -= len(message)
-            box.offer(message, 1)
+            box.offer(self._take_first()[0], 1)
         if held:
             self._waits = True
             box.wait(self._flush)
+
+    def _take_first(self) -> tuple[bytes, int]:
+        """Take out what has waited longest; the message, and how many bytes may wait then."""
+        oldest = next(iter(self._held))
+        message = self._held.pop(oldest)
+        return message, self._change(-_cost(oldest, message))
+
+    def _change(self, size: int) -> int:
+        """Count bytes that wait here, or less of them; the most that may wait here now."""
+        self._bytes += size
+        memory = self._box.memory
+        memory.used += size
+        if memory.used > memory.alarm:
+            memory.press(self._box)
+        return memory.share if memory.used > memory.limit else memory.most
 
     def _count(self, reason: str, messages: int) -> None:
         if messages:
             self._box.queued += messages
             self._box.dropped[reason] += messages
+
+
+def _cost(key: bytes, message: bytes) -> int:
+    return len(key) + len(message) + ENTRY_COST
 
 
 def window(limits: Limits) -> Limits:

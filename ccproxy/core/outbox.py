@@ -41,8 +41,8 @@ class Outbox:
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_begun", "_chunks", "_memory", "_offset", "_refusals", "_small", "_waiters", "_whole",
-        "bytes", "dropped", "held", "limits", "name", "owner", "queued", "sent", "waiting", "wake",
+        "_begun", "_chunks", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
+        "dropped", "held", "limits", "memory", "name", "owner", "queued", "sent", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +65,7 @@ class Outbox:
         self.held = False
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
-        self._memory = memory or Memory()
+        self.memory = memory or Memory()
         self._offset = self._begun = self._refusals = self._small = 0
         self._whole = whole
         self._waiters: list[Callable[[], None]] = []
@@ -84,7 +84,7 @@ class Outbox:
     @property
     def blocked(self) -> bool:
         """True if the policy is `block` and senders have to wait."""
-        memory = self._memory
+        memory = self.memory
         return self.limits.policy == "block" and (
             self._full or (memory.tight and self.bytes >= memory.share)
         )
@@ -101,7 +101,7 @@ class Outbox:
         caller that cannot wait offers.
         """
         self.queued += messages
-        limits, memory, size = self.limits, self._memory, self.bytes + len(chunk)
+        limits, memory, size = self.limits, self.memory, self.bytes + len(chunk)
         if memory.used > memory.alarm:
             memory.press(self)
         fits = (
@@ -131,7 +131,7 @@ class Outbox:
     def advance(self, count: int) -> None:
         """Record that the operating system has taken `count` bytes of what `peek` gave."""
         self.bytes -= count
-        memory = self._memory
+        memory = self.memory
         memory.used -= count
         count += self._offset
         chunks = self._chunks
@@ -158,7 +158,7 @@ class Outbox:
         begun = self._chunks[0][1] if self.held and self.waiting else int(self._offset > 0)
         self._begun = begun or self._begun
         self.bytes += self._offset
-        self._memory.used += self._offset
+        self.memory.used += self._offset
         self._offset = 0
 
     def refuse(self, resets: int = RESETS_PER_REFUSAL) -> int:
@@ -186,7 +186,7 @@ class Outbox:
         """Drop everything that waits."""
         self._settle()
         self.dropped[reason] += self.waiting
-        self._memory.used -= self.bytes + CHUNK_COST * len(self._chunks)
+        self.memory.used -= self.bytes + CHUNK_COST * len(self._chunks)
         self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
         self._chunks.clear()
         self._release()
@@ -208,7 +208,7 @@ class Outbox:
         for _ in range(begun):
             self._drop_first("gone")
         chunks, self._chunks, self._waiters = list(self._chunks), deque(), []
-        self._memory.used -= self.bytes + CHUNK_COST * len(chunks)
+        self.memory.used -= self.bytes + CHUNK_COST * len(chunks)
         self.queued -= self.waiting
         self.waiting = self.bytes = self._small = self._refusals = 0
         return chunks
@@ -219,7 +219,7 @@ class Outbox:
         for chunk, messages in reversed(chunks):
             self._chunks.appendleft((chunk, messages))
             self.bytes += len(chunk)
-            self._memory.used += len(chunk) + CHUNK_COST
+            self.memory.used += len(chunk) + CHUNK_COST
             self.waiting += messages
             self.sent -= messages
 
@@ -243,8 +243,8 @@ class Outbox:
     def wait(self, call: Callable[[], None]) -> None:
         """Call `call` once, when this outbox has drained to half its limit."""
         self._waiters.append(call)
-        if self._memory.tight:
-            self._memory.waited.add(self)
+        if self.memory.tight:
+            self.memory.waited.add(self)
 
     def relieve(self) -> None:
         """There may be memory again: let those that wait go on, unless it has no room itself."""
@@ -252,7 +252,7 @@ class Outbox:
 
     @property
     def _full(self) -> bool:
-        limits, memory = self.limits, self._memory
+        limits, memory = self.limits, self.memory
         return (
             self.bytes >= limits.bytes
             or 0 < limits.messages <= self.waiting
@@ -263,7 +263,7 @@ class Outbox:
         idle = not self.waiting
         self._chunks.append((chunk, messages))
         self.bytes += len(chunk)
-        self._memory.used += len(chunk) + CHUNK_COST
+        self.memory.used += len(chunk) + CHUNK_COST
         self.waiting += messages
         self._small = self._small + 1 if len(chunk) < SMALL_CHUNK_SIZE else 0
         if self._small == MERGE_COUNT:
@@ -279,7 +279,7 @@ class Outbox:
         last = [self._chunks.pop() for _ in range(MERGE_COUNT)]
         last.reverse()
         joined = b"".join([chunk for chunk, _ in last])
-        self._memory.used -= (MERGE_COUNT - 1) * CHUNK_COST
+        self.memory.used -= (MERGE_COUNT - 1) * CHUNK_COST
         self._chunks.append((joined, sum(messages for _, messages in last)))
 
     def _squeeze(self, chunk: bytes, messages: int) -> int:
@@ -302,7 +302,7 @@ class Outbox:
 
     def _most(self) -> int:
         """Bytes that may wait here now."""
-        return min(self.limits.bytes, self._memory.most)
+        return min(self.limits.bytes, self.memory.most)
 
     def _replace(self, chunk: bytes) -> int:
         """Take new messages one by one, dropping the oldest that are not half sent."""
@@ -354,7 +354,7 @@ class Outbox:
         self._open_first()
         size = len(self._chunks.popleft()[0])
         self.bytes -= size
-        self._memory.used -= size + CHUNK_COST
+        self.memory.used -= size + CHUNK_COST
         self.waiting -= 1
         self.dropped[reason] += 1
         return size
@@ -369,7 +369,7 @@ class Outbox:
         starts = [0, *ends[:-1]]
         singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
         self._chunks.extendleft(reversed(singles))
-        self._memory.used += (len(singles) - 1) * CHUNK_COST
+        self.memory.used += (len(singles) - 1) * CHUNK_COST
 
     def _settle(self) -> None:
         """Count the messages of a half sent chunk that are sent as a whole, and cut them off."""
@@ -389,7 +389,7 @@ class Outbox:
         self._chunks.appendleft((chunk[cut:], messages - whole))
 
     def _release(self) -> None:
-        limits, memory, most = self.limits, self._memory, self.limits.bytes
+        limits, memory, most = self.limits, self.memory, self.limits.bytes
         block = limits.policy == "block"
         if memory.tight and (block or memory.patient):
             block, most = True, min(most, memory.share)

@@ -11,6 +11,11 @@ import asyncio
 from time import perf_counter
 from typing import Protocol
 
+PART = 32
+"""Flushes between two looks at the clock."""
+TURN = 0.003
+"""Seconds after which the other flushes wait for the next turn of the loop."""
+
 
 class Flushable(Protocol):
     """An object that can be told to write the bytes it holds."""
@@ -40,8 +45,14 @@ class FlushQueue:
 
     def _end(self) -> None:
         due, self._due = self._due, []
-        for one in due:
+        end = perf_counter() + TURN if len(due) > PART else 0.0
+        for number, one in enumerate(due, 1):
             one.flush()
+            if number % PART == 0 and number < len(due) and perf_counter() > end:
+                if not self._due:
+                    self._loop.call_soon(self._end)
+                self._due = due[number:] + self._due
+                break
         if self.busy_poll:
             self._until = perf_counter() + self.busy_poll
             if not self._polling:

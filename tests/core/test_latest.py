@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.latest import LatestBox, window
+from ccproxy.core.memory import LEAST_SHARE, Memory
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut
+from ccproxy.core.topics import ENTRY_COST
 from ccproxy.wire.zmtp.frames import pack, unpack
 
 
@@ -53,7 +55,7 @@ def test_a_quick_peer_gets_everything():
 
 
 def test_it_is_bounded_and_makes_nobody_wait():
-    latest, box = made(limit=50)
+    latest, box = made(limit=3 * (1 + 15 + ENTRY_COST))
     assert isinstance(latest, Sink) and not latest.may_block and not latest.blocked
     latest.offer(b"".join(pack([b"%d" % number, b"x" * 10]) for number in range(10)), 10)
     latest.offer(b"".join(pack([b"%d" % number, b"x" * 10]) for number in range(10)), 10)
@@ -68,3 +70,18 @@ def test_it_is_bounded_and_makes_nobody_wait():
 def test_the_outbox_behind_it_is_small():
     assert window(Limits(bytes=1 << 30, messages=3)) == Limits(65536, 3, "block")
     assert window(Limits(bytes=2048)).bytes == 2048
+
+
+def test_what_waits_here_is_part_of_the_memory_of_all():
+    memory = Memory(64 * 1024)
+    boxes = [Outbox("peer", Limits(20, 0, "block"), memory=memory) for _ in range(8)]
+    several = [LatestBox(box, 1 << 20) for box in boxes]
+    for number in range(300):
+        for one in several:
+            one.offer(pack([b"%d" % number, b"x" * 1000]), 1)
+            assert memory.used <= len(several) * (LEAST_SHARE + 2000)
+    for one, box in zip(several, boxes, strict=True):
+        assert box.dropped["memory"] and balanced(one, box) >= 1
+        one.clear("gone")
+        box.clear("gone")
+    assert memory.used == 0

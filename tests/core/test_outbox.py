@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
         assert content(self.box) == b"".join(self.model.waiting)[self.model.offset :]
         assert self.box.bytes == self.model.size
         chunks = len(self.box._chunks)
-        assert self.box._memory.used == self.box.bytes + CHUNK_COST * chunks
+        assert self.box.memory.used == self.box.bytes + CHUNK_COST * chunks
         assert self.box.half_sent or not self.model.offset
 
     @invariant()

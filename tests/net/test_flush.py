@@ -1,5 +1,6 @@
 import asyncio
 
+from ccproxy.net import flush as module
 from ccproxy.net.flush import FlushQueue
 
 
@@ -54,3 +55,19 @@ async def test_a_busy_loop_stays_awake_for_a_moment_and_no_longer():
     flush_queue.busy_poll = 0.0
     while flush_queue._polling:
         await asyncio.sleep(0)
+
+
+async def test_a_crowd_is_flushed_in_several_turns_and_in_order(monkeypatch):
+    log, clock = [], iter(range(1000))
+    monkeypatch.setattr(module, "perf_counter", lambda: next(clock))
+    flush_queue = FlushQueue(asyncio.get_running_loop())
+    for number in range(100):
+        again = Flushed(log, "again")
+        then = (lambda again=again: flush_queue.flush_later(again)) if number == 0 else None
+        flush_queue.flush_later(Flushed(log, number, then))
+    sizes = []
+    while len(log) < 101:
+        await asyncio.sleep(0)
+        sizes.append(len(log))
+    assert sizes == [module.PART, 2 * module.PART, 3 * module.PART, 101]
+    assert log == [*range(100), "again"]
