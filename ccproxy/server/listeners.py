@@ -59,6 +59,7 @@ class Listeners:
         for key, listener in prepared.items():
             if self.open.get(key) is not listener:
                 listener.acceptor.close()
+                listener.stop_reading()
         shut, self._shut = self._shut, []
         for listener in shut:
             try:
@@ -151,6 +152,7 @@ class Listeners:
         try:
             listener.acceptor.open(plan.options)
         except OSError as error:
+            listener.stop_reading()
             why = error.strerror or error
             raise OSError(f"[{plan.section}] cannot listen on {plan.address}: {why}") from error
         return listener

@@ -86,6 +86,24 @@ async def test_all_of_a_plan_or_none(open_ones):
     listeners.stop_reading()
 
 
+async def test_listeners_that_were_never_used_follow_no_routes(kit):
+    first, taken = (LOOPBACK.format(port) for port in free_ports(2))
+    made = kit()
+    listeners, watchers = Listeners(made), made.switch.table.watchers
+    one, bad = (
+        replace(found, options=replace(found.options, socket="xsub"))
+        for found in (listen(first, "listen:x", "zmq"), listen(taken, "listen:y", "zmq"))
+    )
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", int(taken.split(":")[2]))
+    with pytest.raises(OSError, match="cannot listen"):
+        listeners.prepare(plan(one, bad))
+    other.close()
+    await other.wait_closed()
+    assert watchers == []
+    listeners.abandon(listeners.prepare(plan(one, bad)))
+    assert watchers == []
+
+
 WIDER = [("tcp://127.0.0.1:{}", "cc", "tcp://*:{}", "cc"),
          ("tcp://*:{}", "cc", "tcp://127.0.0.1:{}", "cc"),
          ("tcp://127.0.0.1:{}", "cc", "tcp://127.0.0.1:{}", "http")]  # fmt: skip
