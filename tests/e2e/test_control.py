@@ -230,7 +230,7 @@ def other_user(number, *words):
     program = (
         "import ccproxy.cli, ccproxy.commands.run, ccproxy.commands.status, ccproxy.server.server\n"
         "import ccproxy.plugins, ccproxy_handlers.echo, ccproxy_handlers.proxy, uvloop, os\n"
-        "import encodings.idna\n"
+        "import encodings.ascii, encodings.idna\n"
         f"os.setgroups([]); os.setresuid({number}, {number}, {number})\n"
         f"raise SystemExit(ccproxy.cli.main({[str(word) for word in words]!r}))"
     )

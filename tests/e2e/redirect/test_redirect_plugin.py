@@ -101,6 +101,9 @@ class ToyForm:
     def upstreams(self, timeout, clock):
         return None
 
+    def prepare(self, value):
+        return None
+
     def caller(self):
         return ToyCaller()
 
