@@ -10,10 +10,11 @@ TOOLS  := .venv-wheel
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo mesh-demo redirect-demo test check bench wheel clean
+.PHONY: help demo zmq-demo mesh-demo redirect-demo test check bench wheel clean
 
 help:
 	@echo 'make demo            a source and two destination servers at work, about ten seconds'
+	@echo 'make zmq-demo        ZeroMQ publishers, subscribers, workers and services around one server'
 	@echo 'make redirect-demo   one endpoint for two services that speak sodep'
 	@echo 'make mesh-demo       a shop under a Manager and two agents while things go wrong, two minutes'
 	@echo 'make test            every test'
@@ -40,6 +41,9 @@ $(READY): pyproject.toml setup.py $(COMPILED) $(TYPES)
 
 demo: $(READY)
 	$(BIN)/python contrib/demo/demo.py $(ARGS)
+
+zmq-demo: $(READY)
+	$(BIN)/python contrib/zmq/demo.py
 
 redirect-demo: $(READY)
 	$(BIN)/python contrib/redirect/demo.py
