@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -229,13 +229,13 @@ def _listening(text: str) -> str:
     return Address.listening(_one(text)).text
 
 
-def choice(*words: str) -> Kind:
-    """Exactly one of these words."""
+def choice(*words: str, elsewhere: Mapping[str, str] | None = None) -> Kind:
+    """Exactly one of these words; `elsewhere` are hints for words that are right elsewhere."""
 
     def parse(text: str) -> str:
         if text in words:
             return text
-        hint = did_you_mean(text.lower(), words)
+        hint = (elsewhere or {}).get(text.lower()) or did_you_mean(text.lower(), words)
         raise wrong(text, " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
                     + (f"; {hint}" if hint else ""))  # fmt: skip
 

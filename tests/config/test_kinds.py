@@ -157,6 +157,9 @@ def test_kinds_that_name_sections_say_so():
 def test_a_choice_hints():
     with pytest.raises(ValueError, match='expected local or remote; did you mean "local"'):
         kinds.choice("local", "remote").parse("LOCAL")
+    kind = kinds.choice("sub", elsewhere={"pub": "pub sends"})
+    with pytest.raises(ValueError, match='found "PUB", expected sub; pub sends'):
+        kind.parse("PUB")
 
 
 def test_what_is_not_supported_can_be_off():

@@ -10,6 +10,10 @@ from ccproxy.config.options import option
 
 SUBSCRIBING = ("xsub", "sub")
 SOCKETS = (*SUBSCRIBING, "pull", "router", "rep")
+SENDING = {
+    word: f"{word} sends: it is for a section with handler = zmq"
+    for word in ("xpub", "pub", "push", "dealer", "req")
+}
 
 SAME = (
     *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
@@ -24,7 +28,8 @@ class ZmqListenerOptions(ZmtpListenerOptions):
     """The socket, and the type of its messages."""
 
     socket: str = option(
-        kinds.choice(*SOCKETS), help="which ZeroMQ socket this is; the peers are its opposites"
+        kinds.choice(*SOCKETS, elsewhere=SENDING),
+        help="which ZeroMQ socket this is; the peers are its opposites",
     )
     type: str = option(kinds.message_type, help="the type of its messages, or its first part")
     topics: bool = option(

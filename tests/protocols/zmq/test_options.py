@@ -1,5 +1,7 @@
 """The options of `protocol = zmq`."""
 
+import pytest
+
 from ccproxy.config.options import options_of
 from ccproxy.protocols.zmq.options import SOCKETS, ZmqListenerOptions
 
@@ -10,6 +12,12 @@ def test_the_socket_and_the_type_are_needed():
     kinds = {one.name: one.kind for one in options_of(ZmqListenerOptions)}
     assert [kinds["socket"].parse(word) for word in SOCKETS] == list(SOCKETS)
     assert kinds["subscribe"].parse("a, b:c") == ("a", "b:c")
+
+
+def test_a_socket_that_sends_has_another_place():
+    [kind] = [one.kind for one in options_of(ZmqListenerOptions) if one.name == "socket"]
+    with pytest.raises(ValueError, match="pub sends: it is for a section with handler = zmq"):
+        kind.parse("pub")
 
 
 def test_links_have_the_limits_of_the_section():
