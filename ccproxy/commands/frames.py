@@ -16,6 +16,10 @@ from ccproxy.wire.text import shortened
 from ccproxy.wire.zmtp.sockets import COMPATIBLE
 from ccproxy.zeromq import Frames
 
+DEVICES = {
+    "forwarder": ("xsub", "xpub"), "streamer": ("pull", "push"), "queue": ("router", "dealer"),
+}  # fmt: skip
+"""The sockets at `in` and `out` of handlers that are devices."""
 SHOWN_FRAMES = 20
 """Frames of a message that a line shows."""
 
@@ -51,6 +55,11 @@ def addresses(plan: Plan, kind: str) -> Iterator[str]:
     for handler in plan.handlers:
         if handler.word == "zmq" and handler.options.socket in opposites:
             yield from handler.options.bind
+        takes, gives = DEVICES.get(handler.word, ("", ""))
+        if takes in opposites:
+            yield from handler.options.in_
+        if gives in opposites:
+            yield from handler.options.out
 
 
 def line_of(frames: Frames) -> str:

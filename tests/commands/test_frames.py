@@ -62,3 +62,17 @@ def test_addresses_for_each_socket(ini):
         "pull": [],
         "pub": [],
     }
+
+
+def test_addresses_of_devices(ini):
+    words = {"forwarder": 1, "streamer": 3, "queue": 5}
+    sections = [
+        f"[h:{word}]\nhandler = {word}\nin = tcp://127.0.0.1:{n}\nout = tcp://127.0.0.1:{n + 1}\n"
+        for word, n in words.items()
+    ]
+    head = "[ccserver]\ncc-socket = tcp://127.0.0.1:9\ncc-role = local\n[routes]\n"
+    plan, problems = common.load(ini(head + "".join(sections)))
+    assert plan is not None and problems == []
+    kinds = ("pub", "sub", "push", "pull", "req", "rep")
+    found = [list(addresses(plan, kind)) for kind in kinds]
+    assert found == [[f"tcp://127.0.0.1:{n}"] for n in range(1, 7)]
