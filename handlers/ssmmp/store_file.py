@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -35,14 +36,18 @@ class StateFile:
     both name the file and the reason. `restored` counts how often the file had vanished and was
     written anew."""
 
-    def __init__(self, path: str, full: bool = True) -> None:
+    def __init__(self, path: str, full: bool = True, whole: bool = True) -> None:
+        """`whole`: a file that is new appears in its place with its tables."""
         self.path = path
+        self._whole = whole
         self.restored = 0
         self._full = full
         self._connect()
 
     def _connect(self) -> None:
         _refuse_emptied(Path(self.path))
+        if self._whole and not Path(self.path).exists():
+            self._create()
         try:
             self._db = sqlite3.connect(
                 self.path, timeout=0.0, isolation_level=None, check_same_thread=False
@@ -58,6 +63,19 @@ class StateFile:
         except BaseException:
             self._db.close()
             raise
+
+    def _create(self) -> None:
+        """Make the file beside its place and put it there whole: so no start ever leaves an empty
+        one behind, and an empty one that is found has lost what it held."""
+        copy = Path(f"{self.path}.new")
+        copy.unlink(missing_ok=True)
+        try:
+            StateFile(str(copy), self._full, whole=False).close()
+        except sqlite3.Error as error:
+            raise _named(error, self.path) from error
+        with suppress(FileExistsError):  # another process was quicker: who has it is decided next
+            os.link(copy, self.path)
+        copy.unlink()
 
     def _open(self) -> None:
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -83,10 +101,10 @@ class StateFile:
 
     def write(self, texts: Iterable[Text]) -> None:
         """All of these or none; the last one of a key wins."""
-        self._restore_vanished()
+        self.restore_vanished()
         self._write(texts)
 
-    def _restore_vanished(self) -> None:
+    def restore_vanished(self) -> None:
         """Write the file anew if it was removed: its rows can still be read as long as it is open.
         OSError if there is another file in its place, which may be that of somebody else."""
         found = _identity(Path(self.path))
@@ -96,7 +114,7 @@ class StateFile:
             raise OSError(f"{self.path} was replaced by another file while it was in use")
         copy = Path(f"{self.path}.new")
         copy.unlink(missing_ok=True)
-        fresh = StateFile(str(copy), self._full)
+        fresh = StateFile(str(copy), self._full, whole=False)
         fresh.write(self.read())
         fresh.close()
         self._db.close()
@@ -124,8 +142,13 @@ class StateFile:
             raise
 
     def close(self) -> None:
-        """Let go of the file; the write-ahead log is copied into it."""
-        self._db.close()
+        """Let go of the file, which is there again if it had vanished; the write-ahead log is
+        copied into it."""
+        try:
+            if _identity(Path(self.path)) is None:
+                self.restore_vanished()
+        finally:
+            self._db.close()
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of the file and of its write-ahead log."""
@@ -135,11 +158,16 @@ class StateFile:
 
 
 def _refuse_emptied(path: Path) -> None:
-    """ValueError if there is a log with changes, but nothing in the file that they belong to.
+    """ValueError for a file that has lost what it held: it is empty, or missing beside its log.
 
-    SQLite would remove the log and begin with an empty file, and numbers would be used again.
+    SQLite would begin with an empty file, and numbers would be used again.
     """
     log = Path(f"{path}-wal")
+    if path.is_file() and not path.stat().st_size and not log.exists():
+        raise ValueError(
+            f"{path} is empty, which a state file never is: put the file back; to begin with "
+            "nothing and use numbers again, remove it"
+        )
     if log.is_file() and log.stat().st_size and not (path.is_file() and path.stat().st_size):
         what = "is empty" if path.is_file() else "is missing"
         raise ValueError(

@@ -25,6 +25,8 @@ RETRY_INTERVAL = 0.5
 """Seconds between two attempts to write what could not be written."""
 GATHER_TIME = 0.002
 """Seconds that changes which came during a transaction wait for more of their kind."""
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks at whether the state file is still there."""
 CALLS_AT_ONCE = 200
 """Messages that leave in one turn of the loop; thousands may have waited for one transaction."""
 CLOSE_TIMEOUT = 1.5
@@ -56,6 +58,7 @@ class DurableWriter:
         self._waiting = 0
         self._busy = False
         self._ended = False
+        ctx.every(LOOK_INTERVAL, self.look)
 
     @property
     def full(self) -> bool:
@@ -85,7 +88,16 @@ class DurableWriter:
             await asyncio.sleep(POLL_INTERVAL)
         self._ended = True
         if not self._busy:
-            await self._ctx.run_blocking(self._file.close)
+            try:
+                await self._ctx.run_blocking(self._file.close)
+            except (sqlite3.Error, OSError) as error:
+                self._failed(error)
+
+    def look(self) -> None:
+        """Have the file written anew if it has vanished while there was nothing to write."""
+        if not self._busy and not self._ended:
+            self._busy = True
+            self._ctx.task(self._look())
 
     def _begin(self) -> None:
         self._waiting += 1
@@ -93,6 +105,16 @@ class DurableWriter:
             self._busy = True
             # The task begins in the next turn of the loop: this one is gathered as a whole.
             self._ctx.task(self._write_batches())
+
+    async def _look(self) -> None:
+        try:
+            await self._ctx.run_blocking(self._file.restore_vanished)
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+        else:
+            self._succeeded()
+        # What came in the meantime is written now; without anything this ends at once.
+        await self._write_batches()
 
     async def _write_batches(self) -> None:
         try:
@@ -118,21 +140,29 @@ class DurableWriter:
             # One message that cannot be written must not hold up all others.
             self._ctx.log.exception("message not written")
 
+    def _failed(self, error: Exception) -> None:
+        """Say once that the file cannot be written."""
+        if not self.fault:
+            what = f"cannot be written, nothing leaves: {error}"
+            self._notice(Notice("state file", self._file.path, what, alarm=True))
+        self.fault = str(error)
+
+    def _succeeded(self) -> None:
+        """Say that the file can be written, if it could not."""
+        if self.fault:
+            self._notice(Notice("state file", self._file.path, "can be written again"))
+            self.fault = ""
+
     async def _write(self, records: list[Record]) -> None:
         while not self._ended:
             try:
                 self.written += await self._ctx.run_blocking(_write_rows, self._file, records)
                 self.commits += 1
             except (sqlite3.Error, OSError) as error:
-                if not self.fault:
-                    what = f"cannot be written, nothing leaves: {error}"
-                    self._notice(Notice("state file", self._file.path, what, alarm=True))
-                self.fault = str(error)
+                self._failed(error)
                 await asyncio.sleep(RETRY_INTERVAL)
                 continue
-            if self.fault:
-                self._notice(Notice("state file", self._file.path, "can be written again"))
-                self.fault = ""
+            self._succeeded()
             return
         raise ConnectionError("the state file is closed")
 

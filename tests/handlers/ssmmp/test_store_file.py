@@ -131,6 +131,25 @@ def test_an_emptied_file_is_no_fresh_start(path, what):
     assert Path(f"{path}-wal").read_bytes() == b"changes"
 
 
+def test_an_empty_file_is_no_fresh_start(path):
+    Path(path).touch()
+    with pytest.raises(ValueError, match="is empty, which a state file never is"):
+        StateFile(path)
+    Path(path).unlink()
+    StateFile(path).close()
+    assert Path(path).stat().st_size and not Path(f"{path}.new").exists()
+
+
+def test_one_that_vanished_is_there_again_after_the_end(path):
+    file = StateFile(path)
+    file.write([("a", "1", "x")])
+    Path(path).unlink()
+    file.close()
+    again = StateFile(path)
+    assert again.read() == [("a", "1", "x")]
+    again.close()
+
+
 def test_one_that_vanishes_is_written_anew(path):
     file = StateFile(path)
     file.write([("a", "1", "x"), ("a", "2", "y")])

@@ -19,11 +19,17 @@ class File:
         self.transactions = []
         self.errors = []
         self.closed = False
+        self.looks = 0
 
     def write(self, rows):
         if self.errors:
             raise self.errors.pop(0)
         self.transactions.append(list(rows))
+
+    def restore_vanished(self):
+        self.looks += 1
+        if self.errors:
+            raise self.errors.pop(0)
 
     def close(self):
         self.closed = True
@@ -134,3 +140,16 @@ def test_the_end_waits_for_what_is_on_its_way(ctx, writer, file):
     writer.add(number(1))
     ctx.run(writer.end())
     assert len(file.transactions) == 1 and file.closed
+
+
+def test_a_file_that_vanishes_is_found_without_a_record(ctx, writer, file):
+    file.errors = [OSError("the folder is gone")]
+    writer.look()
+    writer.add(number(1))  # comes during the look, and is written after it
+    ctx.settle()
+    assert file.looks == 1 and len(file.transactions) == 1
+    says = [one.detail for one in ctx.notices]
+    assert says == ["cannot be written, nothing leaves: the folder is gone", "can be written again"]
+    writer.look()
+    ctx.settle()
+    assert file.looks == 2 and writer.fault == "" and writer.waiting == 0
