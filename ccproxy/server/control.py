@@ -36,6 +36,8 @@ MAX_BODY_SIZE = 64 * 1024
 """Bytes of a request; no request needs a body."""
 CLIENT_TIMEOUT = 10.0
 """Seconds a client has to send its request, and to take the answer."""
+TRANSPORT_TURNS = 4
+"""Turns of the loop from an accepted socket to its protocol, and from the end to a closed one."""
 LAST_ANSWERS_TIMEOUT = 0.5
 """Seconds that answers under way have when the server stops."""
 MAX_PAGE = 1000
@@ -185,12 +187,17 @@ class ControlServer:
         """Answer no more, and remove the socket's file if it is still ours."""
         self._socket.remove()
         if self._server is not None:
+            # asyncio loses a connection that is accepted and has no transport yet when its server
+            # closes. So accepting stops first (uvloop has no reader here, and no such fault).
+            asyncio.get_running_loop().remove_reader(self._socket.socket.fileno())
+            await _turns()
             self._server.close()
         if self._connections:
             await asyncio.wait(self._connections, timeout=LAST_ANSWERS_TIMEOUT)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await _turns()  # a transport lets go of its socket after its end
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -228,6 +235,12 @@ class ControlServer:
         except Exception as error:
             self._log.logger.error("control socket: a request failed", exc_info=error)
             return ControlAnswer(500, Refusal("the log of the server says why"))
+
+
+async def _turns() -> None:
+    """Give the loop the turns in which asyncio makes and ends the transport of a connection."""
+    for _ in range(TRANSPORT_TURNS):
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)

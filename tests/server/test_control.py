@@ -1,9 +1,12 @@
 """The control socket as clients meet it: answers, refusals, limits, the end."""
 
 import asyncio
+import gc
 import json
 import os
 import re
+import socket
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -296,3 +299,19 @@ async def test_a_long_answer_is_made_in_pieces():
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert turns >= 1000 // module.ITEMS_AT_ONCE
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_of_the_last_moment_is_closed(control, turns, monkeypatch):
+    monkeypatch.setattr(module, "LAST_ANSWERS_TIMEOUT", 0.01)
+    server = await control()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.path))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.close()
+        server._server = None
+        gc.collect()  # a transport that is still open would warn now
+        client.settimeout(10)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
