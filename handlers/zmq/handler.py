@@ -13,7 +13,7 @@ from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.config.security import EXPOSED, protection
 
 from .calling import DealerSocket, ReqSocket
-from .options import CALLING, ZmqOptions
+from .options import CALLING, LATEST, PUBLISHING, ZmqOptions
 from .publishing import PublishingSocket
 from .working import WorkingSocket
 
@@ -43,6 +43,10 @@ class Zmq(Handler):
         if not options.bind and not options.connect:
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
             yield Problem(plan.file, line, what, "add bind = tcp://HOST:PORT")
+        if options.socket not in PUBLISHING:
+            for name in set_for_publishers(options):
+                what = f'"{name}" of [{self.name}] has no meaning with socket = {options.socket}'
+                yield Problem(plan.file, line, what, "it is for xpub and pub")
         if options.identity and not (options.connect and options.socket in CALLING):
             what = f'"identity" of [{self.name}] has no meaning'
             yield Problem(plan.file, line, what, "it is for dealer and req with connect")
@@ -68,6 +72,14 @@ class Zmq(Handler):
     async def stop(self) -> None:
         """Let peers take what waits for them."""
         await self.socket.stop()
+
+
+def set_for_publishers(options: ZmqOptions) -> list[str]:
+    """The options of publishers that differ from their defaults."""
+    found = ["on-full = latest"] if options.on_full == LATEST else []
+    found += ["last-value"] if options.last_value else []
+    found += ["welcome"] if options.welcome else []
+    return found + (["verbose"] if options.verbose != "no" else [])
 
 
 def exposed(handler: Handler, addresses: Iterable[str], plan: Plan) -> Iterator[Problem]:

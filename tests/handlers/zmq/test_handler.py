@@ -39,3 +39,18 @@ def test_a_routing_id_is_not_empty_and_not_long():
     for name in ("", "x" * 256):
         with pytest.raises(ValueError, match="a name of 1 to 255 bytes"):
             options_for(Zmq, f"socket = req\nconnect = tcp://h:1\nidentity = {name}")
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("on-full = latest", "on-full = latest"), ("last-value = 1 MiB", "last-value"),
+        ("welcome = hello", "welcome"), ("verbose = all", "verbose"),
+    ],
+)  # fmt: skip
+def test_what_only_publishers_have_is_a_mistake_elsewhere(line, named):
+    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=9))
+    text = f"bind = tcp://127.0.0.1:1\n{line}\nsocket ="
+    [problem] = Zmq("h:out", options_for(Zmq, f"{text} push")).check(plan)
+    assert f'"{named}" of [h:out] has no meaning with socket = push' in problem.what
+    assert not list(Zmq("h:out", options_for(Zmq, f"{text} xpub")).check(plan))
