@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy import __version__, cli
-from ccproxy.testing import running_server
+from ccproxy.testing import free_ports, running_server
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 60
@@ -31,9 +31,7 @@ handler = cc.handler.echo
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 @pytest.fixture

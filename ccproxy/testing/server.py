@@ -5,16 +5,20 @@ It must never wait longer than it is told, and it ends the process whatever the 
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+PORTS = range(11_000, 20_000)
+"""Where `free_ports` looks; Linux gives clients those from 32,768 on."""
 READY = "ready"
 """A log line with this word says that the server accepts messages."""
 
@@ -105,9 +109,21 @@ def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServ
 
 
 def free_ports(count: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that no process used a moment ago."""
+    """Different TCP ports that no process used a moment ago, on any address of this machine.
+
+    They are outside of the range that Linux takes the ports of clients from, so that no connection
+    of another program gets one of them before it is listened on. Each worker of pytest-xdist looks
+    at ports of its own. OSError if there are not enough.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    mine = PORTS[int(worker) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for port in random.SystemRandom().sample(mine, len(mine)):
+            one = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind(("", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError(f"fewer than {count} of the ports {mine[0]} to {mine[-1]} are free")

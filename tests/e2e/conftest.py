@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import zmq
 
-from ccproxy.testing.server import RunningServer
+from ccproxy.testing.server import RunningServer, free_ports
 from ccproxy.wire.zmtp import (
     CommandReceived,
     Handshake,
@@ -140,11 +140,12 @@ def ports() -> Iterator[dict[str, int]]:
     """PORT1, PORT2 ... are the same for all servers and clients of a test, and free: sockets that
     are bound but do not listen keep the kernel from giving these ports to other programs."""
     with ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(12)]
-        for one in held:
+        found = free_ports(12)
+        for port in found:
+            one = stack.enter_context(socket.socket())
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("127.0.0.1", 0))
-        yield {f"PORT{number}": one.getsockname()[1] for number, one in enumerate(held, 1)}
+            one.bind(("127.0.0.1", port))
+        yield {f"PORT{number}": port for number, port in enumerate(found, 1)}
 
 
 @pytest.fixture

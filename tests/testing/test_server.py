@@ -2,10 +2,21 @@ import pytest
 
 from ccproxy.client import Client
 from ccproxy.testing import free_ports, running_server
+from ccproxy.testing.server import PORTS
 
 
 def test_ports_are_different():
     assert len(set(free_ports(5))) == 5
+
+
+def test_workers_look_at_ports_of_their_own(monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
+    for worker, rest in (("gw0", 0), ("gw1", 1)):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        assert {(port - PORTS[0]) % 2 for port in free_ports(20)} == {rest}
+    monkeypatch.setattr("ccproxy.testing.server.PORTS", PORTS[:4])
+    with pytest.raises(OSError, match="fewer than 9"):
+        free_ports(9)
 
 
 SERVER = """
