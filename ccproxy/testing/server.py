@@ -120,10 +120,12 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     with ExitStack() as stack:
         for port in random.SystemRandom().sample(mine, len(mine)):
+            if len(found) == count:
+                break
             one = stack.enter_context(socket.socket())
             with suppress(OSError):
                 one.bind(("", port))
                 found.append(port)
-            if len(found) == count:
-                return found
-    raise OSError(f"fewer than {count} of the ports {mine[0]} to {mine[-1]} are free")
+    if len(found) < count:
+        raise OSError(f"fewer than {count} of the ports {mine[0]} to {mine[-1]} are free")
+    return found
