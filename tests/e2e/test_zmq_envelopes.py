@@ -2,11 +2,13 @@
 socket, on this server and behind a link to another one, and back; beside a real `zmq.proxy`."""
 
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
 import zmq
 
+from ccproxy.server.control_client import request
 from ccproxy.testing import running_server
 
 SINKS = """
@@ -31,6 +33,7 @@ FAR = f"""
 [ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
 cc-role = remote
+control = sock
 [routes]
 * = h:xpub, h:push, h:dealer, h:req
 {SINKS}
@@ -46,6 +49,7 @@ NEAR = f"""
 [ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
 cc-role = local
+control = sock
 [routes]
 * = h:xpub, h:push, h:dealer, h:req, h:far, h:link
 {SINKS}
@@ -105,7 +109,22 @@ def table():
             for place, server in (("near", near), ("far", far))
             for name, port in HANDLERS.items()
         }
+        for server in (near, far):
+            wait_for_peers(server)
         yield Table(sockets, near, link, outs)
+
+
+def wait_for_peers(server):
+    """Until every handler socket has its peer, and the SUB has said what it wants: a message that
+    comes before is for nobody."""
+    for _ in range(2000):
+        value = request("GET", "/v1/status", [server.directory / "sock"], 30).value
+        facts = {one["section"]: one["facts"] for one in value["handlers"]}
+        peers = [facts[f"h:{name}"] for name in HANDLERS]
+        if peers[0]["subscriptions"] and all(one.get("workers", 1) for one in peers):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(facts)
 
 
 class Table:
