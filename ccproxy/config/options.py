@@ -90,6 +90,13 @@ def names_of(*tables: type) -> set[str]:
     }
 
 
+def shared(options: Any, table: type) -> dict[str, Any]:
+    """The values, by field, of those options that another table has as well: what is needed to make
+    the options of a listener of those of a link, and the like."""
+    names = [one.name for one in fields(table)]
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """The options of a handler that has none."""

@@ -8,11 +8,11 @@ protection that the user asked for. This module declares options; it must never 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccproxy.config import kinds
 from ccproxy.config.links import MIB, ZmtpListenerOptions
-from ccproxy.config.options import Kind, option
+from ccproxy.config.options import Kind, option, shared
 
 ROLES = ("local", "remote", "insecure")
 
@@ -188,8 +188,7 @@ class ServerOptions(ZmtpListenerOptions):
     def listener(self) -> ZmtpListenerOptions:
         """The options of the listener `cc-socket`, without those of the server, so that two
         listeners compare by them."""
-        names = [one.name for one in fields(ZmtpListenerOptions)]
-        return ZmtpListenerOptions(**{name: getattr(self, name) for name in names})
+        return ZmtpListenerOptions(**shared(self, ZmtpListenerOptions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.core.spans import cut
-from ccproxy.core.topics import ENTRY_COST, topic
+from ccproxy.core.topics import cost_of, topic
 
 WINDOW = 64 * 1024
 """Bytes of the outbox: what waits there is not replaced any more."""
@@ -70,10 +70,10 @@ class LatestBox:
     def _hold(self, message: bytes) -> None:
         key = topic(message)
         older = self._held.get(key)
-        change = _cost(key, message)
+        change = cost_of(key, message)
         if older is not None:
             # The place in the order stays: a topic that is often new must not wait for ever.
-            change -= _cost(key, older)
+            change -= cost_of(key, older)
             self._count(REPLACED, 1)
         self._held[key] = message
         room = self._change(change)
@@ -96,7 +96,7 @@ class LatestBox:
         """Take out what has waited longest; the message, and how many bytes may wait then."""
         oldest = next(iter(self._held))
         message = self._held.pop(oldest)
-        return message, self._change(-_cost(oldest, message))
+        return message, self._change(-cost_of(oldest, message))
 
     def _change(self, size: int) -> int:
         """Count bytes that wait here, or less of them; the most that may wait here now."""
@@ -111,10 +111,6 @@ class LatestBox:
         if messages:
             self._box.queued += messages
             self._box.dropped[reason] += messages
-
-
-def _cost(key: bytes, message: bytes) -> int:
-    return len(key) + len(message) + ENTRY_COST
 
 
 def window(limits: Limits) -> Limits:

@@ -19,6 +19,11 @@ def topic(message: bytes) -> bytes:
     return message[2 : 2 + message[1]]
 
 
+def cost_of(topic: bytes, message: bytes) -> int:
+    """Bytes of memory that a message costs that is kept under its topic."""
+    return len(topic) + len(message) + ENTRY_COST
+
+
 class LastValues:
     """The newest message of each topic; beyond `size` bytes the one that is oldest is forgotten."""
 
@@ -39,13 +44,13 @@ class LastValues:
             key = topic(message)
             before = last.pop(key, None)
             if before is not None:
-                self.bytes -= _cost(key, before[1])
+                self.bytes -= cost_of(key, before[1])
             self.number += 1
             last[key] = self.number, message
-            self.bytes += _cost(key, message)
+            self.bytes += cost_of(key, message)
         while self.bytes > self.size and last:
             oldest = next(iter(last))
-            self.bytes -= _cost(oldest, last.pop(oldest)[1])
+            self.bytes -= cost_of(oldest, last.pop(oldest)[1])
 
     def topics(self) -> Iterator[bytes]:
         """All topics of this moment, the newest last."""
@@ -106,7 +111,3 @@ class CatchUp:
             if self._wanted.get(topic[:size], -1) >= number:
                 return message
         return None
-
-
-def _cost(topic: bytes, message: bytes) -> int:
-    return len(topic) + len(message) + ENTRY_COST

@@ -19,7 +19,7 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_topic, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
-from ccproxy.wire.zmtp.frames import pack, unpack
+from ccproxy.wire.zmtp.frames import frame, unpack
 
 TOPIC_SIZE = 200
 """Bytes of a first frame that become parts of the type."""
@@ -51,6 +51,7 @@ class TypedIngress:
     __slots__ = (
         "_access",
         "_flow_of",
+        "_front",
         "_limits",
         "_source",
         "_switch",
@@ -75,6 +76,7 @@ class TypedIngress:
         self._access = source.access or switch.access.access(None)
         self._type = given.type
         self._flow_of = given.flow_of or self._routed
+        self._front = frame(source.identity, more=True) + frame(b"", more=True)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
@@ -88,20 +90,19 @@ class TypedIngress:
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
         """Pass on whole messages; the bytes done, MORE or why it stopped, what to wait for."""
         flow = self._flow_of(self._type)
-        if waiting := [sink for sink in flow.target.blocking if sink.blocked]:
+        target = flow.target
+        if waiting := [sink for sink in target.blocking if sink.blocked]:
             return 0, BLOCKED, waiting
-        if flow.target.handlers:
-            return self._deliver(flow, chunk)
-        step = flow.target.step
-        if step and messages > step:
+        step = 1 if target.handlers else target.step  # handlers see the messages one by one
+        if target.handlers or (step and messages > step):
             return self._in_steps(flow, chunk, step)
         flow.count += messages
         flow.bytes += len(chunk)
-        self._pass(flow.target, chunk, messages, self._type)
+        self._pass(target, chunk, messages, self._type)
         return len(chunk), MORE, ()
 
     def _in_steps(self, flow: Flow, chunk: bytes, step: int) -> tuple[int, int, Sequence[Sink]]:
-        """Pass on a few messages at a time, to sinks that may take long for each."""
+        """Pass on a few messages at a time, to what may take long for each."""
         done, target = 0, flow.target
         while done < len(chunk):
             end, messages = skip(chunk, done, step)
@@ -109,20 +110,6 @@ class TypedIngress:
             flow.bytes += end - done
             self._pass(target, chunk[done:end], messages, self._type)
             done = end
-            if waiting := [sink for sink in target.blocking if sink.blocked]:
-                return done, BLOCKED, waiting
-            if self._tired() and done < len(chunk):
-                return done, TIRED, ()
-        return done, MORE, ()
-
-    def _deliver(self, flow: Flow, chunk: bytes) -> tuple[int, int, Sequence[Sink]]:
-        """Pass on messages one by one, as handlers want to see them."""
-        done, target = 0, flow.target
-        for message in cut(chunk):
-            flow.count += 1
-            flow.bytes += len(message)
-            self._pass(target, message, 1, self._type)
-            done += len(message)
             if waiting := [sink for sink in target.blocking if sink.blocked]:
                 return done, BLOCKED, waiting
             if self._tired() and done < len(chunk):
@@ -165,7 +152,7 @@ class TypedIngress:
 
     def _head(self, type: bytes) -> bytes:
         """The frames in front of a payload when it leaves for another server."""
-        return pack([self._source.identity, b"", type, b""])[:-2]
+        return self._front + frame(type, more=True)
 
     def _drop(self, target: Target, chunk: bytes, messages: int) -> None:
         """Count messages that have neither a sink nor a handler."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccproxy import Limits, LinkOptions, kinds, option
 from ccproxy.config import security
-from ccproxy.config.links import SocketOptions, ZmtpListenerOptions
+from ccproxy.config.links import ZmtpListenerOptions
+from ccproxy.config.options import shared
 from ccproxy.core.latest import window
 
 LATEST = "latest"
@@ -14,12 +15,6 @@ PUBLISHING = ("xpub", "pub")
 WORKING = ("push", "dealer", "req")
 CALLING = ("dealer", "req")
 SOCKETS = (*PUBLISHING, *WORKING)
-SAME = (
-    *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
-    "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "curve_secret",
-    "curve_allow", "plain_users", "refuse", "addresses", "open",
-)  # fmt: skip
-"""Options that mean the same for accepted peers and for dialled ones."""
 MAX_ROUTING_ID = 255
 """Bytes of the longest routing id (ZMTP)."""
 
@@ -101,13 +96,11 @@ class SendingOptions(LinkOptions):
     @property
     def listener(self) -> ZmtpListenerOptions:
         """The options of a listener for accepted peers."""
-        same = {name: getattr(self, name) for name in SAME}
         return ZmtpListenerOptions(
             peer_queue=self.limits.bytes,
             peer_queue_messages=self.queue_messages,
             peer_on_full=self.limits.policy,
-            max_peers=self.max_peers,
-            **same,
+            **shared(self, ZmtpListenerOptions),
         )
 
 
@@ -148,8 +141,7 @@ class DeviceOptions(SendingOptions):
 
     def sending(self, socket: str) -> ZmqOptions:
         """The options of the socket that sends."""
-        same = {one.name: getattr(self, one.name) for one in fields(SendingOptions)}
-        return ZmqOptions(socket=socket, bind=self.out, **same)
+        return ZmqOptions(socket=socket, bind=self.out, **shared(self, SendingOptions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ccproxy import Context, Link, Outbox
 from ccproxy.core.answers import GONE, give
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.runs import Fates, MessageSource, Run, offered
-from ccproxy.core.sinks import Receipt, Sink
+from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import whole
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given
@@ -77,31 +77,10 @@ class Relays:
         return {"connections": len(self._links)}
 
 
-class PayloadSink:
+class PayloadSink(PayloadReplies):
     """A Distributor with one peer, which gets the frames of all messages."""
 
-    def __init__(self, box: Outbox) -> None:
-        self.name = box.name
-        self.box = box
-
-    @property
-    def may_block(self) -> bool:
-        """True with the policy `block`."""
-        return self.box.may_block
-
-    @property
-    def blocked(self) -> bool:
-        """True while senders have to wait."""
-        return self.box.blocked
-
-    def wait(self, call: Callable[[], None]) -> None:
-        """Call `call` once, when there is room again."""
-        self.box.wait(call)
-
-    def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
-        """Take messages with envelopes."""
-        payloads = Run(None, messages, envelopes=chunk).payloads
-        return self.box.offer(payloads, messages, receipt)
+    __slots__ = ()
 
     def take(self, run: Run) -> Fates:
         """Take the messages of a run."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from ccproxy.config import kinds
-from ccproxy.config.options import NoOptions, option, options_of
+from ccproxy.config.options import NoOptions, option, options_of, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +40,13 @@ def test_options_are_given_by_name_and_required_ones_must_be():
 
 def test_a_handler_without_options():
     assert list(options_of(NoOptions)) == []
+
+
+def test_tables_share_the_options_of_the_same_fields():
+    @dataclass(frozen=True)
+    class Other:
+        linger: float = option(kinds.duration("ms"), default=1.0, help="wait")
+        own: int = option(kinds.natural, default=7, help="of this table only")
+
+    given = shared(Options(remote_cc="tcp://h:1", linger=0.25), Other)
+    assert given == {"linger": 0.25} and Other(**given).own == 7

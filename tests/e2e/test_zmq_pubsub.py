@@ -1,8 +1,5 @@
 """PUB and SUB sockets of libzmq through a server, as through `zmq.proxy(XSUB, XPUB)`."""
 
-from contextlib import ExitStack
-
-import pytest
 import zmq
 
 from ccproxy.testing import running_server
@@ -25,28 +22,11 @@ bind = tcp://127.0.0.1:PORT3
 """
 
 
-@pytest.fixture
-def sockets():
-    with ExitStack() as stack:
-        context = zmq.Context()
-        stack.callback(context.term)
-
-        def make(kind, address, bind=False):
-            made = context.socket(kind)
-            stack.callback(made.close, 0)
-            made.setsockopt(zmq.RCVTIMEO, 20_000)
-            made.setsockopt(zmq.SNDTIMEO, 20_000)
-            (made.bind if bind else made.connect)(address)
-            return made
-
-        yield make
-
-
-def test_publishers_hear_of_subscriptions_and_subscribers_get_their_topics(sockets):
+def test_publishers_hear_of_subscriptions_and_subscribers_get_their_topics(make):
     with running_server(INI) as server:
         up, down = server.address("PORT2"), server.address("PORT3")
-        publisher = sockets(zmq.XPUB, up)
-        quick, other = sockets(zmq.SUB, down), sockets(zmq.XSUB, down)
+        publisher = make(zmq.XPUB, up)
+        quick, other = make(zmq.SUB, down), make(zmq.XSUB, down)
         quick.subscribe(b"a")
         assert publisher.recv() == b"\1a"
         other.send(b"\1a")
@@ -61,7 +41,7 @@ def test_publishers_hear_of_subscriptions_and_subscribers_get_their_topics(socke
         assert [other.recv_multipart()[0] for _ in range(3)] == [b"a1", b"b1", b"a2"]
         other.send(b"to the publishers")
         assert publisher.recv() == b"to the publishers"
-        late = sockets(zmq.XPUB, up)
+        late = make(zmq.XPUB, up)
         assert {late.recv(), late.recv()} == {b"\1a", b"\1b"}
         quick.unsubscribe(b"a")
         quick.close(0)
@@ -71,13 +51,13 @@ def test_publishers_hear_of_subscriptions_and_subscribers_get_their_topics(socke
         assert "received=4 forwarded=4" in server.wait_for("ledger")  # c1 stayed with its sender
 
 
-def test_a_plain_pub_and_a_subscriber_of_everything(sockets):
+def test_a_plain_pub_and_a_subscriber_of_everything(make):
     with running_server(INI) as server:
-        listening = sockets(zmq.SUB, server.address("PORT3"))
+        listening = make(zmq.SUB, server.address("PORT3"))
         listening.subscribe(b"")
-        publisher = sockets(zmq.XPUB, server.address("PORT2"))
+        publisher = make(zmq.XPUB, server.address("PORT2"))
         assert publisher.recv() == b"\1"
-        plain = sockets(zmq.PUB, server.address("PORT2"))
+        plain = make(zmq.PUB, server.address("PORT2"))
         poller = zmq.Poller()
         poller.register(listening, zmq.POLLIN)
         for _ in range(400):  # until the PUB has heard that somebody listens
@@ -119,10 +99,8 @@ def until_heard(publisher, listening):
     return False
 
 
-def test_a_server_that_connects_to_publishers_and_subscribers(sockets):
-    bound = [
-        sockets(kind, "tcp://127.0.0.1:0", bind=True) for kind in (zmq.XPUB, zmq.XPUB, zmq.SUB)
-    ]
+def test_a_server_that_connects_to_publishers_and_subscribers(make):
+    bound = [make(kind, bind="tcp://127.0.0.1:0") for kind in (zmq.XPUB, zmq.XPUB, zmq.SUB)]
     text = HUB
     for number, one in enumerate(bound, 1):
         text = text.replace(f"ADDRESS{number}", one.getsockopt_string(zmq.LAST_ENDPOINT))

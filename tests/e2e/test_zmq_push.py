@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 import zmq
@@ -61,20 +60,8 @@ def server():
 
 
 @pytest.fixture
-def sockets(server):
-    with ExitStack() as stack:
-        context = zmq.Context()
-        stack.callback(context.term)
-
-        def make(kind, port):
-            made = context.socket(kind)
-            stack.callback(made.close, 0)
-            made.setsockopt(zmq.RCVTIMEO, 20_000)
-            made.setsockopt(zmq.SNDTIMEO, 20_000)
-            made.connect(server.address(port))
-            return made
-
-        yield make
+def sockets(server, make):
+    return lambda kind, port: make(kind, connect=server.address(port))
 
 
 def joined(source, *workers):

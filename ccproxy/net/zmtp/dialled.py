@@ -16,7 +16,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.shared import Kit
-from ccproxy.net.zmtp.link import UP, OutgoingLink
+from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.net.zmtp.role import LinkRole
 
 
@@ -101,11 +101,6 @@ class DialledListener:
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all links, and one that sums up those that are gone."""
         return [self.past, *(link.outbox for link in self.links.values())]
-
-    @property
-    def up(self) -> int:
-        """Links that are connected."""
-        return sum(link.state == UP for link in self.links.values())
 
     def _open(self) -> None:
         options = self._options_of(self.options)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccproxy.config import kinds, security
-from ccproxy.config.links import LinkOptions, SocketOptions, ZmtpListenerOptions
-from ccproxy.config.options import option
+from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
+from ccproxy.config.options import option, shared
 
 SUBSCRIBING = ("xsub", "sub")
 SOCKETS = (*SUBSCRIBING, "pull", "router", "rep")
@@ -14,13 +14,6 @@ SENDING = {
     word: f"{word} sends: it is for a section with handler = zmq"
     for word in ("xpub", "pub", "push", "dealer", "req")
 }
-
-SAME = (
-    *(one.name for one in fields(SocketOptions)), "handshake_timeout", "max_message", "max_frames",
-    "zmq_hwm", "linger", "heartbeat", "heartbeat_timeout", "heartbeat_ttl", "reconnect",
-    "reconnect_max", "curve_server", "curve_secret", "plain_user", "plain_password_file",
-)  # fmt: skip
-"""Options that mean the same for accepted peers and for dialled ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +61,5 @@ class ZmqListenerOptions(ZmtpListenerOptions):
             queue=self.peer_queue,
             queue_messages=self.peer_queue_messages,
             on_full=self.peer_on_full,
-            **{name: getattr(self, name) for name in SAME},
+            **shared(self, LinkOptions),
         )
