@@ -16,7 +16,7 @@ from ccproxy.commands import common
 from ccproxy.commands.control import control_places
 from ccproxy.config.problems import Problem
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal
-from ccproxy.server.control_client import ControlReply, NoServer, request
+from ccproxy.server.control_client import ControlReply, NoAnswer, NoServer, request
 
 RELOAD_TIMEOUT = 600.0
 """Seconds a reload may take; each handler has `start-timeout`."""
@@ -32,6 +32,8 @@ def reload_server(file: Path, overrides: Mapping[str, str]) -> int:
     if places.paths:
         try:
             return told(request("POST", "/v1/reload", places.paths, RELOAD_TIMEOUT))
+        except NoAnswer as error:
+            return common.fail(str(error))
         except NoServer as error:
             no_answer = str(error)
     return by_signal(file, overrides, no_answer)

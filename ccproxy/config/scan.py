@@ -25,6 +25,7 @@ _COLON = re.compile(r"([\w.*-]+)\s*:\s*(.*)")
 _COLON_FIRST = re.compile(r"[\w.*-]+\s*:(\s|$)")
 _ORIGINAL_OPTION = re.compile(r"([^:=\s][^:=]*?)\s*([:=])\s*(.*)")
 _COMPAT = re.compile(r"(?i:compat)\s*[:=]\s*cc")
+_REMARK = re.compile(r"(?i:rem)(\s|$)")
 _COMMENT = "#"
 
 
@@ -43,7 +44,8 @@ class Grammar:
     """A header, for the hint that there is none."""
     original: bool = False
     """True: names are in lower case, a colon separates as well, and what is given twice is merged,
-    the last one counting. So the original server read its files; each is a warning."""
+    the last one counting. So the original server read its files; each is a warning. A line whose
+    first word is `rem` is a comment."""
 
 
 SERVER_FILE = Grammar()
@@ -63,7 +65,7 @@ class Scan:
 
 def bare(line: str, grammar: Grammar = SERVER_FILE) -> str:
     """A line without its comment: empty if it begins with `#` or `;`, else up to e.g. ` ;`."""
-    if line.lstrip().startswith(("#", ";")):
+    if line.lstrip().startswith(("#", ";")) or (grammar.original and _REMARK.match(line)):
         return ""
     return re.split(rf"\s[{''.join(grammar.comments)}]", line, maxsplit=1)[0].rstrip()
 

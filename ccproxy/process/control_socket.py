@@ -133,11 +133,31 @@ def open_at(path: Path) -> ControlSocket:
 
 def peer_user(sock: socket.socket) -> int | None:
     """The user of the process at the other end; None where the system does not say."""
+    found = _credentials(sock)
+    return found[1] if found else None
+
+
+def stopped_process(sock: socket.socket) -> int | None:
+    """The process at the other end if a signal has stopped it (SIGSTOP, ^Z); None if it runs, or
+    where the system does not say."""
+    if not (found := _credentials(sock)):
+        return None
+    try:
+        state = Path(f"/proc/{found[0]}/stat").read_text("utf-8", "replace").rpartition(")")[2]
+    except OSError:
+        return None
+    return found[0] if state.split()[:1] == ["T"] else None
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int, int] | None:
+    """Process, user and group at the other end; None where the system does not say."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     size = struct.calcsize("3i")
-    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return int(user)
+    process, user, group = struct.unpack(
+        "3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return process, user, group
 
 
 def _make_directory(directory: Path, user: int) -> str:

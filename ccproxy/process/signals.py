@@ -33,6 +33,13 @@ class ProcessSignals:
         for number in self.NUMBERS:
             signal.signal(number, self._received)
 
+    def take_back(self) -> list[str]:
+        """Install our handlers again; the names of the signals that a plugin had taken."""
+        taken = [one for one in self.NUMBERS if signal.getsignal(one) != self._received]
+        for number in taken:
+            signal.signal(number, self._received)
+        return [signal.Signals(number).name for number in taken]
+
     def release(self) -> None:
         """The server obeys signals now: send it those that were kept."""
         held, self._held = self._held, []

@@ -5,17 +5,26 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ccproxy.process.control_socket import peer_user
+from ccproxy.process.control_socket import peer_user, stopped_process
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks whether a signal has stopped the server that is being waited for."""
 
 
 class NoServer(Exception):
     """No server answers; the text names the sockets that were tried, and why each failed."""
+
+
+class NoAnswer(NoServer):
+    """A server has taken the request and not answered it: asking it again would ask it twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,17 @@ class ControlReply:
 
 
 def request(method: str, target: str, where: Sequence[Path], timeout: float) -> ControlReply:
-    """Ask the first server that answers at one of these sockets, for at most `timeout` seconds."""
+    """Ask the first server that answers at one of these sockets, for at most `timeout` seconds.
+
+    NoServer if none answers, NoAnswer if one has taken the request and does not answer it.
+    """
     faults: list[str] = []
     missing: list[str] = []
     for path in where:
         try:
             return _ask(path, method, target, timeout)
+        except TimeoutError as error:
+            raise NoAnswer(f"{path}: {error}") from error
         except FileNotFoundError:
             missing.append(str(path))
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -70,10 +84,23 @@ def _ask(path: Path, method: str, target: str, timeout: float) -> ControlReply:
     connection = _UnixConnection(path, timeout)
     try:
         connection.request(method, target)
+        _await_answer(connection.sock, timeout)
         response = connection.getresponse()
         return ControlReply(path, response.status, json.loads(response.read()))
     finally:
         connection.close()
+
+
+def _await_answer(sock: socket.socket, timeout: float) -> None:
+    """Wait for the first byte; TimeoutError if it does not come, or cannot come."""
+    until = time.monotonic() + timeout
+    while (left := until - time.monotonic()) > 0:
+        if select.select([sock], [], [], min(LOOK_INTERVAL, left))[0]:
+            return
+        if process := stopped_process(sock):
+            what = f"a signal has stopped the server; `kill -CONT {process}` lets it go on"
+            raise TimeoutError(what)
+    raise TimeoutError(f"the server does not answer within {timeout:g} s")
 
 
 def _reason(error: Exception) -> str:

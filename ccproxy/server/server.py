@@ -264,8 +264,15 @@ class Server:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_INTERVAL)
+            self._take_signals_back()
             self.log.drops(self.observer.outboxes())
             self.log.summarise()
+
+    def _take_signals_back(self) -> None:
+        """A plugin that handles SIGTERM itself must not make the stop impossible."""
+        if taken := self.owner.signals.take_back():
+            names = " ".join(taken)
+            self.log.warning("a plugin has changed signal handlers, ours are back: %s", names)
 
     async def _write_statistics(self) -> None:
         while True:

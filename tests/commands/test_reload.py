@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy.commands import reload as module
 from ccproxy.process.pidfile import PidFile
-from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.control_client import ControlReply, NoAnswer, NoServer
 
 INI = """\
 [ccserver]
@@ -75,6 +75,18 @@ def test_a_refusal(ini, call, answer):
     answer({"error": "too many"}, 503)
     status, out, err = call("-r", ini(INI))
     assert (status, out, "answered 503 too many" in err) == (1, "", True)
+
+
+def test_a_server_that_has_taken_the_request_is_not_sent_a_signal_as_well(
+    call, monkeypatch, running
+):
+    def request(method, target, where, timeout):
+        raise NoAnswer("x.sock: the server does not answer within 600 s")
+
+    monkeypatch.setattr(module, "request", request)
+    said = "ccserver: x.sock: the server does not answer within 600 s\n"
+    assert call("-r", "x.ini") == (1, "", said)
+    assert running == []
 
 
 def test_a_server_without_a_control_socket_is_sent_a_signal(call, answer, running):

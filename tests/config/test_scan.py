@@ -27,6 +27,14 @@ def test_comments(line, text):
     assert bare(line) == text
 
 
+@pytest.mark.parametrize("line", ["rem", "Rem a = b", "REM\tremote = x"])
+def test_a_remark_is_a_comment_in_the_files_of_the_original(line):
+    assert bare(line, ORIGINAL_FILE) == ""
+    assert bare(line) == line
+    assert bare("remote = x", ORIGINAL_FILE) == "remote = x"
+    assert bare(" rem x", ORIGINAL_FILE) == " rem x"
+
+
 def test_every_option_knows_the_lines_of_its_value():
     scanned = scan("x.ini", ["[a]", "b = 1,", "  2,", "", "  # note", "  3", "c = 4"])
     assert scanned.options["a", "b"] == (2, 3, 6)

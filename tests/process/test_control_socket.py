@@ -23,6 +23,7 @@ from ccproxy.process.control_socket import (
     places,
     places_to_look,
     socket_name,
+    stopped_process,
 )
 
 USER = os.geteuid()
@@ -301,4 +302,5 @@ def test_the_user_of_the_other_end_is_known(opened):
             accepted, _ = listening.accept()
             with accepted:
                 assert peer_user(accepted) == 65534
+                assert stopped_process(accepted) is None
             process.wait(30)

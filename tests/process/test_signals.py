@@ -62,6 +62,17 @@ async def test_a_signal_is_a_call_on_the_loop(until):
     assert [signal.getsignal(number) for number in NUMBERS] == [signal.SIG_IGN] * 3
 
 
+async def test_signals_that_a_plugin_has_taken_are_taken_back(until):
+    signals, calls = ProcessSignals(), []
+    with signals.obeyed({number: partial(calls.append, number) for number in NUMBERS}):
+        assert signals.take_back() == []
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signals.take_back() == ["SIGTERM"]
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: calls)
+    assert calls == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize("factory", LOOPS)
 def test_a_loop_that_sleeps_wakes_up_for_a_signal_of_another_thread(factory):
     """The first thread does not take the signal, so that the system gives it to the other one."""

@@ -1,6 +1,7 @@
 """Requests to a control socket: which one is asked, and what is said when none answers."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from ccproxy.process.control_socket import open_at
 from ccproxy.server import control_client as module
-from ccproxy.server.control_client import NoServer, request
+from ccproxy.server.control_client import NoAnswer, NoServer, request
 
 ANSWER = b'{"fine": true}'
 
@@ -76,8 +77,30 @@ def test_each_socket_without_an_answer_is_named_with_the_reason(serve, tmp_path)
 
 def test_a_server_that_does_not_answer_in_time(tmp_path):
     made = open_at(tmp_path / "x.sock")
-    with made.socket, pytest.raises(NoServer, match="timed out"):
+    with made.socket, pytest.raises(NoAnswer, match=r"x.sock: the server does not answer within"):
         request("GET", "/", [made.path], 0.01)
+
+
+LISTENS = """
+import sys, time
+from pathlib import Path
+from ccproxy.process.control_socket import open_at
+made = open_at(Path(sys.argv[1]))
+print(flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_server_that_a_signal_has_stopped_is_named(tmp_path):
+    command = [sys.executable, "-c", LISTENS, tmp_path / "x.sock"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        try:
+            server.stdout.readline()
+            server.send_signal(signal.SIGSTOP)
+            with pytest.raises(NoAnswer, match=f"`kill -CONT {server.pid}` lets it go on"):
+                request("GET", "/", [tmp_path / "x.sock"], 600)
+        finally:
+            server.kill()
 
 
 def test_a_refusal_is_told_with_its_reason(serve):

@@ -221,6 +221,16 @@ async def test_a_fault_in_the_background_is_said(plan_of, until, caplog, monkeyp
     await server.stop()
 
 
+async def test_a_plugin_that_ignores_sigterm_cannot_prevent_the_stop(plan_of, until, caplog):
+    owner = Owner()
+    running = asyncio.ensure_future(serve(plan_of(*free_ports(1)), owner, Plugins()))
+    await until(lambda: owner.is_ready)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    await until(lambda: "ours are back: SIGTERM" in caplog.text)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+
+
 @pytest.mark.parametrize("wrong", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 async def test_a_plugin_that_exits_costs_one_reload(plan_of, until, caplog, wrong):
     """`check` of a plugin is called while the configuration is read."""
