@@ -10,6 +10,7 @@ from ccproxy.config.links import (
 from ccproxy.config.options import NoOptions, option
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.config.problems import Problem
+from ccproxy.core.flows import Target
 from ccproxy.core.message import Action, Actions, Message, NativeAnswer, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.sinks import TAKEN, Receipt, Sink
@@ -27,6 +28,6 @@ __all__ = [
     "Fault", "Forward", "Full", "Handler", "Limits", "Link", "LinkOptions", "Listener",
     "ListenerOptions", "ListenerPlan", "Message", "MessageProtocol", "NativeAnswer", "NoOptions",
     "Outbox", "Plan", "Problem", "Receipt", "Receiver", "Refuse", "Reply", "Result", "Send", "Sink",
-    "Steps", "Tree", "TypedListenerOptions", "Value", "Verb", "Verdict", "Wire", "WireOwner",
-    "ZmtpListenerOptions", "__version__", "kinds", "option",
+    "Steps", "Target", "Tree", "TypedListenerOptions", "Value", "Verb", "Verdict", "Wire",
+    "WireOwner", "ZmtpListenerOptions", "__version__", "kinds", "option",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
     from ccproxy.config.plan import Plan
+    from ccproxy.core.flows import Target
     from ccproxy.net.flush import Flushable
     from ccproxy.net.zmtp.role import LinkRole, ListenerRole
     from ccproxy.protocol import MessageProtocol
@@ -154,6 +155,17 @@ class Context:
 
     def on_departure(self, call: Callable[[bytes], None]) -> None:
         """Call with the identity (`Message.route[0]`) of each peer that is gone."""
+
+    def targets(self, type: str, below: bool) -> Sequence[Target]:
+        """Where the routes lead messages of a type to, and with `below` those of longer types that
+        have routes of their own; for what comes in at listeners of the handler's own."""
+        return ()
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call whenever `targets` may answer otherwise: routes hold after all handlers started."""
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """Call no more."""
 
     def flows_changed(self) -> None:
         """Every `decide` is asked again; call it when an earlier answer is no longer right."""

@@ -7,7 +7,7 @@ protocols through `take`. What goes out is put into outboxes, what belongs in a 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Protocol
 
 from ccproxy.core.access import AccessTable
@@ -101,6 +101,15 @@ class Switch:
         types = [type, *(self._routes.below(type) if below else ())]
         names = [one.encode() for one in types]
         return [(self.table.flows.get(name) or self.miss(name)).target for name in names]
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call whenever `targets` may answer otherwise than before."""
+        self.table.watchers.append(call)
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """Call no more; nothing is done if it was not called."""
+        if call in self.table.watchers:
+            self.table.watchers.remove(call)
 
     def take(self, message: Message) -> str:
         """Deal with a message of a protocol that is not ZMTP; return its fate."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.flows import Target
 from ccproxy.core.message import Actions, Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
@@ -34,7 +35,7 @@ from ccproxy.server.coroutines import awaited
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
 BACKLOG = 1024
-TIMER, DEPARTURE = "(timer)", "(departure)"
+TIMER, DEPARTURE, FLOWS = "(timer)", "(departure)", "(flows)"
 """Logged in the place of a message type for such calls of a handler."""
 PROCESS_GRACE = 2.0
 """Seconds a process has between SIGTERM and SIGKILL."""
@@ -82,6 +83,7 @@ class HandlerContext(Context):
         self._servers: list[asyncio.Server] = []
         self._wires: list[Dial] = []
         self._departures: list[Callable[[bytes], None]] = []
+        self._watches: dict[Callable[[], None], Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopped = False
@@ -191,6 +193,20 @@ class HandlerContext(Context):
         self._departures.append(guarded)
         self._kit.departures.append(guarded)
 
+    def targets(self, type: str, below: bool) -> list[Target]:
+        """Where the routes lead messages of a type to."""
+        return self._kit.switch.targets(type, below)
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call whenever `targets` may answer otherwise."""
+        guarded = self._watches[call] = partial(self._timed, FLOWS, call)
+        self._kit.switch.watch(guarded)
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """Call no more."""
+        if guarded := self._watches.pop(call, None):
+            self._kit.switch.unwatch(guarded)
+
     def flows_changed(self) -> None:
         """Forget all flows, so that every handler is asked again."""
         self._handler_set.refresh()
@@ -246,6 +262,8 @@ class HandlerContext(Context):
             server.close()
         for wire in self._wires:
             wire.close()
+        for watch in list(self._watches):
+            self.unwatch(watch)
         for departure in self._departures:
             self._kit.departures.remove(departure)
         self._departures.clear()

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
+from ccproxy.core.flows import Target
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.verdict import Deliver, Forward, Queued
@@ -63,6 +64,8 @@ class FakeContext(Context):
         self._routes: tuple[str, ...] = ()
         self.wires: list[FakeWire] = []
         self.departures: list[Callable[[bytes], None]] = []
+        self.destinations: dict[str, Target] = {}
+        self.watches: list[Callable[[], None]] = []
         self.flow_changes = 0
         self.lines: list[str] = []
         self.log = _recorder(name, self.lines)
@@ -198,6 +201,20 @@ class FakeContext(Context):
     def on_departure(self, call: Callable[[bytes], None]) -> None:
         """See `Context`; the test makes the calls in `departures`."""
         self.departures.append(call)
+
+    def targets(self, type: str, below: bool) -> list[Target]:
+        """See `Context`; the test puts them into `destinations`, by their types."""
+        types = [one for one in self.destinations if f"{one}.".startswith(f"{type}.")]
+        return [self.destinations[one] for one in types if below or one == type]
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """See `Context`; the test makes the calls in `watches`."""
+        self.watches.append(call)
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """See `Context`."""
+        if call in self.watches:
+            self.watches.remove(call)
 
     def flows_changed(self) -> None:
         """See `Context`; counted in `flow_changes`."""

@@ -6,21 +6,20 @@ They need no routes. It must never give a message a way that no device has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
-from ccproxy import Context, Handler, Plan, Problem
+from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.typed import Given
 from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.protocol import RECEIVING
-from ccproxy.protocols.zmq.subscriber import Publishers
 
-from .handler import SOCKETS, exposed
-from .options import DeviceOptions, QueueOptions
-from .publishing import PublishingSocket
+from .bus import Bus, routed
+from .calling import DealerSocket
+from .handler import exposed
+from .options import DeviceOptions, ForwarderOptions, QueueOptions, ZmqOptions
 from .relays import Relays
 from .working import WorkingSocket
 
@@ -34,9 +33,10 @@ class Device(Handler):
     takes: ClassVar[str]
     """The socket at `in`."""
     gives: ClassVar[str]
-    """The socket at `out`."""
+    """The socket at `out`, "push" or "dealer"."""
+    kind: ClassVar[type[WorkingSocket]] = WorkingSocket
 
-    socket: PublishingSocket | WorkingSocket
+    socket: WorkingSocket
     flow: Flow
 
     def check(self, plan: Plan) -> Iterator[Problem]:
@@ -47,7 +47,8 @@ class Device(Handler):
         """Listen, at `out` first: what comes in has somewhere to go."""
         self.ctx = ctx
         options: DeviceOptions = self.options
-        self.socket = socket = SOCKETS[self.gives](self.name, options.sending(self.gives), ctx)
+        sending = ZmqOptions.of(self.gives, options, options.out)
+        self.socket = socket = self.kind(self.name, sending, ctx)
         self.flow = Flow(Target((socket.sink,)))
         for address in options.out:
             ctx.bind(address, socket.listener_options(), socket.listener_role())
@@ -72,18 +73,34 @@ class Device(Handler):
         await self.socket.stop()
 
 
-class Forwarder(Device):
+class Forwarder(Handler):
     """Publishers at `in`, subscribers at `out`, as zmq.proxy(XSUB, XPUB)."""
 
-    takes, gives = "pull", "xpub"
+    Options = ForwarderOptions
+    standalone = True
 
-    def receiving(self) -> ListenerRole:
-        """Publishers hear what is subscribed to."""
-        publishers = Publishers()
-        publishers.demand.follow((self.flow.target,))
-        return replace(
-            super().receiving(), socket=b"XSUB", joined=publishers.joined, left=publishers.left
-        )
+    bus: Bus
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """Peers must not come unseen, and topics need a type."""
+        options: ForwarderOptions = self.options
+        yield from exposed(self, (*options.in_, *options.out), plan)
+        yield from routed(self, plan)
+
+    async def start(self, ctx: Context) -> None:
+        """Listen."""
+        self.ctx = ctx
+        options: ForwarderOptions = self.options
+        self.bus = Bus(self.name, options, ctx, options.type, options.topics)
+        self.bus.listen(options.in_, options.out)
+
+    def decide(self, type: str) -> Forward:
+        """What routes lead here is published."""
+        return self.bus.decide()
+
+    def status(self) -> dict[str, Any]:
+        """Facts of the socket at `out`, and what came in."""
+        return self.bus.status()
 
 
 class Streamer(Device):
@@ -96,6 +113,7 @@ class QueueDevice(Device):
     """Clients at `in`, services at `out`, as zmq.proxy(ROUTER, DEALER)."""
 
     takes, gives = "router", "dealer"
+    kind = DealerSocket
 
     Options = QueueOptions
 

@@ -29,6 +29,23 @@ ROUTING_ID = kinds.checked("routing id", _routing_id)
 ADDRESSES = kinds.list_of(kinds.listen_address)
 
 
+def bus_type() -> str:
+    """The option `type` of a section that publishers and subscribers connect to."""
+    return option(  # type: ignore[no-any-return]
+        kinds.message_type, default="",
+        help="the type of what publishers send, or its first part: it goes where [routes] lead it "
+        "then, and what they lead here is published; without it, all goes to the subscribers",
+    )  # fmt: skip
+
+
+def bus_topics() -> bool:
+    """The option `topics` beside it."""
+    return option(  # type: ignore[no-any-return]
+        kinds.flag, default=False,
+        help="with type: the topic stands behind it: bus.weather.oslo for weather:oslo",
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class SendingOptions(LinkOptions):
     """Options of any sending socket; `queue` and `on-full` hold for each peer, or for the messages
@@ -116,6 +133,11 @@ class ZmqOptions(SendingOptions):
         kinds.addresses, default=(), help="addresses of peers to connect to"
     )
 
+    @classmethod
+    def of(cls, socket: str, options: SendingOptions, bind: tuple[str, ...] = ()) -> ZmqOptions:
+        """The options of one socket of a section that has several."""
+        return cls(socket=socket, bind=bind, **shared(options, SendingOptions))
+
     @property
     def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
         """Links of `connect`, listeners of `bind`, or both."""
@@ -139,9 +161,13 @@ class DeviceOptions(SendingOptions):
         """Both sockets listen."""
         return (self.listener,)
 
-    def sending(self, socket: str) -> ZmqOptions:
-        """The options of the socket that sends."""
-        return ZmqOptions(socket=socket, bind=self.out, **shared(self, SendingOptions))
+
+@dataclass(frozen=True, slots=True)
+class ForwarderOptions(DeviceOptions):
+    """Those of a forwarder, whose messages can have routes."""
+
+    type: str = bus_type()
+    topics: bool = bus_topics()
 
 
 @dataclass(frozen=True, slots=True)

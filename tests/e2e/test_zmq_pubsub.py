@@ -1,5 +1,7 @@
 """PUB and SUB sockets of libzmq through a server, as through `zmq.proxy(XSUB, XPUB)`."""
 
+import signal
+
 import zmq
 
 from ccproxy.testing import running_server
@@ -116,3 +118,39 @@ def test_a_server_that_connects_to_publishers_and_subscribers(make):
         assert until_heard(publishers[0], listening)
         publishers[0].send_multipart([b"a:1", b"after a restart"])
         assert listening.recv_multipart() == [b"a:1", b"after a restart"]
+
+
+ROUTED = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = local
+[routes]
+bus = h:bus
+bus.a = h:copies
+[h:bus]
+handler = forwarder
+in = tcp://127.0.0.1:PORT2
+out = tcp://127.0.0.1:PORT3
+type = bus
+topics = yes
+[h:copies]
+handler = zmq
+socket = push
+bind = tcp://127.0.0.1:PORT4
+"""
+
+
+def test_a_forwarder_with_a_type_follows_routes_over_a_reload(make):
+    with running_server(ROUTED) as server:
+        up, down, copies = (server.address(f"PORT{number}") for number in (2, 3, 4))
+        publisher, worker, listening = make(zmq.XPUB, up), make(zmq.PULL, copies), make(zmq.SUB)
+        assert publisher.recv() == b"\1"  # a route leads to h:copies, which wants everything
+        listening.connect(down)
+        listening.subscribe(b"a:")
+        while not listening.poll(50):
+            publisher.send_multipart([b"a:b", b"x"])
+        assert listening.recv_multipart() == worker.recv_multipart() == [b"a:b", b"x"]
+        file = server.directory / "server.ini"
+        file.write_text(file.read_text().replace("bus.a = h:copies", ""))
+        server.process.send_signal(signal.SIGHUP)
+        assert publisher.recv() == b"\1a:" and publisher.recv() == b"\0"

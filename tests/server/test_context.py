@@ -162,6 +162,21 @@ async def test_who_left_is_told_until_the_end(make, caplog):
     assert heard == [b"a"]
 
 
+async def test_changes_of_routes_are_told_until_the_end(make, caplog):
+    ctx, _ = make()
+    heard = []
+    ctx.watch(sys.exit)
+    ctx.watch(lambda: heard.append([one.fate for one in ctx.targets("a", below=True)]))
+    ctx.watch(heard.clear)
+    ctx.unwatch(heard.clear)
+    ctx.unwatch(heard.clear)
+    ctx._kit.switch.table.clear()
+    assert "type=(flows) messages=1: PluginExit" in caplog.text
+    await ctx.close()
+    ctx._kit.switch.table.clear()
+    assert heard == [["unrouted"]] and not ctx._kit.switch.table.watchers
+
+
 async def test_a_flush_that_exits_keeps_no_other_from_its_flush(make, until, caplog):
     ctx, _ = make()
     flushed = []

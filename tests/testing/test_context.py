@@ -32,6 +32,17 @@ def test_log_and_counters_are_recorded(ctx):
     assert (ctx.lines, ctx.counters, ctx.flow_changes) == (["DEBUG a b"], {"x": 5}, 1)
 
 
+def test_the_test_says_where_routes_lead(ctx):
+    ctx.destinations = {"a": "there", "a.b": "elsewhere", "ab": "nowhere"}
+    assert ctx.targets("a", below=False) == ["there"]
+    assert ctx.targets("a", below=True) == ["there", "elsewhere"]
+    ctx.watch(list)
+    assert ctx.watches == [list]
+    ctx.unwatch(list)
+    ctx.unwatch(list)
+    assert not ctx.watches
+
+
 def test_tasks_run_when_the_clock_moves(ctx):
     seen = []
 

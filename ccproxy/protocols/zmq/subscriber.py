@@ -6,12 +6,13 @@ when it comes, and each change after that. It must never ask for less than a des
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ccproxy.core.demand import Demand
+from ccproxy.core.flows import Target
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
@@ -46,14 +47,32 @@ class Publishers:
         return any(taken)
 
 
-class Subscriptor(Publishers):
-    """What one SUB or XSUB socket of a listener asks of its publishers."""
+class Routing(Protocol):
+    """Where messages go: the switch, or the Context of a handler."""
 
-    def __init__(self, options: ZmqListenerOptions, switch: Switch) -> None:
+    def targets(self, type: str, below: bool) -> Sequence[Target]:
+        """The targets of a type, and with `below` those of longer types with routes."""
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call whenever `targets` may answer otherwise."""
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """Call no more."""
+
+
+class Subscriptor(Publishers):
+    """What one SUB or XSUB socket whose messages have routes asks of its publishers."""
+
+    def __init__(
+        self, options: ZmqListenerOptions, routing: Routing, own: Sequence[Target] = ()
+    ) -> None:
+        """`own` are targets whose demand counts whatever the routes are."""
         super().__init__()
         self.options = options
-        self._switch = switch
-        switch.table.watchers.append(self._follow)
+        self._routing = routing
+        self._own = own
+        self._stopped = False
+        routing.watch(self._follow)
         self._follow()
 
     def listener_role(self) -> ListenerRole:
@@ -77,9 +96,9 @@ class Subscriptor(Publishers):
 
     def stop(self) -> None:
         """Follow no destination any more; what was wanted stays so until the publishers go."""
-        watchers = self._switch.table.watchers
-        if self._follow in watchers:
-            watchers.remove(self._follow)
+        if not self._stopped:
+            self._stopped = True
+            self._routing.unwatch(self._follow)
             self.demand.follow((), tuple(self.demand.prefixes))
 
     @property
@@ -94,5 +113,7 @@ class Subscriptor(Publishers):
         """Look again where the messages go."""
         options = self.options
         fixed = options.subscribe
-        targets = self._switch.targets(options.type, options.topics)
-        self.demand.follow(targets, None if fixed is None else [one.encode() for one in fixed])
+        targets = self._routing.targets(options.type, options.topics)
+        self.demand.follow(
+            [*targets, *self._own], None if fixed is None else [one.encode() for one in fixed]
+        )

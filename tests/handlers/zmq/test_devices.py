@@ -27,7 +27,8 @@ def test_the_sockets_of_a_device(device, takes, gives):
     with run_handler(device, TEXT) as running:
         sockets = [role.socket for role in running.ctx.bound.values()]
         assert sockets == [gives, takes, takes]
-        assert running.handler.socket.options.worker_window == 2048
+        made = running.handler.bus if device is Forwarder else running.handler
+        assert made.socket.options.worker_window == 2048
         running.ctx.run(running.handler.stop())
 
 
@@ -47,7 +48,7 @@ def test_publishers_of_a_forwarder_hear_of_subscriptions():
         role = running.ctx.bound["tcp://127.0.0.1:1"]
         box = Outbox("publisher", Limits())
         role.joined(b"1", box)
-        subscriptions = running.handler.socket.sink.subscriptions
+        subscriptions = running.handler.bus.socket.sink.subscriptions
         subscriptions.subscribe(Subscriber(Outbox("subscriber", Limits())), b"a")
         assert b"".join(box.peek(9)) == frame(b"\1a")
         role.left(b"1", box)

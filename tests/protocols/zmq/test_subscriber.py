@@ -47,7 +47,7 @@ def said(box):
 
 def test_a_publisher_is_told_what_is_wanted(make):
     listener = make()
-    switch, publisher, peer = listener._switch, Publisher("h:bus"), Subscriber(None)
+    switch, publisher, peer = listener._routing, Publisher("h:bus"), Subscriber(None)
     route(switch, bus=publisher)
     publisher.subscriptions.subscribe(peer, b"a")
     box = Outbox("pub", Limits())
@@ -66,7 +66,7 @@ def test_a_publisher_is_told_what_is_wanted(make):
 
 def test_fixed_prefixes_are_all_it_asks_for(make):
     listener = make(subscribe=("x", "y"))
-    route(listener._switch, bus=Publisher("h:bus"))
+    route(listener._routing, bus=Publisher("h:bus"))
     box = Outbox("pub", Limits())
     listener.listener_role().joined(b"1", box)
     assert said(box) == pack([b"\1x"]) + pack([b"\1y"])
@@ -77,9 +77,9 @@ def test_fixed_prefixes_are_all_it_asks_for(make):
 def test_a_listener_that_stops_follows_nobody(make):
     listener = make()
     publisher = Publisher("h:bus")
-    route(listener._switch, bus=publisher)
+    route(listener._routing, bus=publisher)
     assert publisher.upstream == [listener.demand]
     listener.stop()
     assert publisher.upstream == []
-    route(listener._switch, bus=publisher)
+    route(listener._routing, bus=publisher)
     assert publisher.upstream == []
