@@ -53,6 +53,10 @@ ALLOWED = {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
         "ccproxy.wire", "ccproxy_handlers.zmq",
     },
+    "xmsg": {
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
+        "ccproxy.wire", "ccproxy_handlers.xmsg", "google",
+    },
     "engine": {"ccproxy", "ccproxy.config", "ccproxy.protocols", "ccproxy_handlers"},
 }  # fmt: skip
 """Layer -> what it may import besides the standard library."""

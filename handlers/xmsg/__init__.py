@@ -1,0 +1,1 @@
+"""xMsg and CLARA: the proxy, the registrar and what belongs to them."""
