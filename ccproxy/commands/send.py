@@ -101,10 +101,10 @@ def send_message(options: argparse.Namespace) -> int:
     """Send a message of CC; the exit status."""
     if options.more:
         return common.fail("frames are for --socket", common.WRONG_USAGE)
-    address = address_of(options.to)
-    if not address:
-        return common.BAD_CONFIGURATION
     try:
+        address = address_of(options.to)
+        if not address:
+            return common.BAD_CONFIGURATION
         cc.frames((), options.type, ())
         value = body_of(options.body or "{}")
         blob = Path(options.blob).read_bytes() if options.blob else None
@@ -159,14 +159,20 @@ def print_answers(socket: zeromq.ZmqSocket, most: int, timeout: float) -> int:
 
 
 def address_of(to: str) -> str:
-    """The address to connect to; empty for a bad configuration, whose problems are printed."""
+    """The address to connect to; empty for a bad configuration, whose problems are printed.
+
+    ValueError if the configuration has no such address.
+    """
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
     common.print_problems(problems)
     if plan is None:
         return ""
-    return common.reachable(plan.listeners[0].address)
+    for one in plan.listeners:
+        if one.protocol == "cc" and one.address:
+            return common.reachable(one.address)
+    raise ValueError(f"{to} has no address for messages of CC; --socket is for those of ZeroMQ")
 
 
 def body_of(text: str) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class _Builder:
         find_protocol = partial(self.finder.protocol, folders=folders)
         handlers = Handlers(self.ini, find, find_protocol, self.role(server))
         handlers.collect(routes.uses)
+        self.problems += self.needed(listeners, handlers)
         allow = AllowSections(self.ini)
         self.problems += [*handlers.problems, *allow.problems, *self.other_sections(routes)]
         self.problems += self.leaks(handlers.option_names | listeners.option_names)
@@ -117,12 +118,24 @@ class _Builder:
             return Resolved(None, {}, ())
         resolved = resolve(section, ServerOptions)
         self.problems += resolved.problems
-        if section.entry("cc-role") is None:
+        if section.entry("cc-role") is None and section.entry("cc-socket") is not None:
             what = 'no "cc-role" in [ccserver]: any handler may run here'
             hint = "set cc-role = local or cc-role = remote"
             self.problems.append(section.problem(what, hint, warning=True))
         self.problems += missing_folders(section, self.folders(resolved))
         return resolved
+
+    def needed(self, listeners: ListenerSections, handlers: Handlers) -> Iterator[Problem]:
+        """What is missing: messages have to come in somewhere, and those of listeners need routes,
+        which handlers with addresses of their own do not."""
+        section = self.ini.section(SERVER)
+        listens = listeners.any or section is None or section.entry("cc-socket") is not None
+        if section is not None and not listens and not handlers.standalone:
+            hint = "set cc-socket = tcp://HOST:PORT, or add a section [listen:NAME]"
+            yield section.problem(f'[{SERVER}] lacks "cc-socket"', hint)
+        if self.ini.section(ROUTES) is None and (listens or not handlers.standalone):
+            what, hint = "no section [routes]", "add one; it may be empty"
+            yield Problem(self.ini.file, 0, what, hint)
 
     def folders(self, server: Resolved) -> tuple[str, ...]:
         """The plugin folders; a relative path starts at the folder of the INI file."""
@@ -132,8 +145,6 @@ class _Builder:
     def routes(self) -> RoutesSection:
         section = self.ini.section(ROUTES)
         if section is None:
-            what, hint = "no section [routes]", "add one; it may be empty"
-            self.problems.append(Problem(self.ini.file, 0, what, hint))
             return RoutesSection((), (), ())
         routes = read_routes(section)
         self.problems += routes.problems

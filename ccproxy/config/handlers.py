@@ -62,6 +62,8 @@ class Handlers:
         self.plans: dict[str, HandlerPlan] = {}
         self.problems: list[Problem] = []
         self.option_names: set[str] = set(BUILT_IN) | set(WORDS)
+        self.standalone = False
+        """True if one of them works without routes, or may: its class cannot be loaded."""
         self.begun: set[str] = set()
         self.path: list[str] = []
         """Sections whose references are being followed, outermost first."""
@@ -97,8 +99,11 @@ class Handlers:
         section = self.ini.section(name)
         assert section is not None
         word = self.word(section)
-        factory = self.factory(section, word) if word else None
-        if factory is not None and word is not None:
+        if word is None:
+            return
+        factory = self.factory(section, word)
+        self.standalone = self.standalone or factory is None or factory.standalone
+        if factory is not None:
             self.place(section, word, factory)
 
     def place(self, section: Section, word: Entry, factory: type[Any]) -> None:

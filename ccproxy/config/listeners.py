@@ -52,6 +52,11 @@ class ListenerSections:
         self.problems: list[Problem] = []
         self.option_names: set[str] = set()
 
+    @property
+    def any(self) -> bool:
+        """True if the file has such a section, even one with mistakes."""
+        return any(section.name.startswith(LISTEN) for section in self.ini.sections)
+
     def collect(self, server: Resolved, words: Callable[[], Sequence[str]]) -> None:
         """Take `cc-socket` and every listener section; `words` gives the words of all protocols."""
         self.default(server)

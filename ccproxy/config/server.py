@@ -67,7 +67,11 @@ def _refused(name: str) -> str:
 class ServerOptions(ZmtpListenerOptions):
     """`[ccserver]`: the default listener, the role, statistics, files and plugins of a server."""
 
-    cc_socket: str = option(kinds.listen_address, help="address the server listens on")
+    cc_socket: str | None = option(
+        kinds.listen_address, default=None,
+        help="address for clients and links of CC; not needed where a [listen:NAME] section or a "
+        "handler with addresses of its own takes messages",
+    )  # fmt: skip
     cc_role: str = option(
         kinds.choice(*ROLES), default="insecure",
         help="guards against handlers in the wrong place; insecure allows all",

@@ -215,3 +215,12 @@ def test_a_frame_from_stdin_and_a_far_side_that_is_missing(call, bound, monkeypa
     words = ("--socket", "dealer", "--timeout", "0.1", "tcp://127.0.0.1:1", "x")
     status, _, err = call("send", *words)
     assert status == 1 and "connection refused, nothing sent" in err
+
+
+def test_a_hub_without_cc_takes_no_messages_of_cc(tmp_path, capsys):
+    file = tmp_path / "hub.ini"
+    file.write_text(
+        "[ccserver]\n[h:jobs]\nhandler = streamer\nin = tcp://127.0.0.1:1\nout = tcp://127.0.0.1:2\n"
+    )
+    assert cli.main(["send", str(file), "a.b"]) == 2
+    assert "has no address for messages of CC; --socket" in capsys.readouterr().err

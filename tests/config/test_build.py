@@ -144,6 +144,35 @@ def test_without_a_role_there_is_a_warning_and_everything_may_run(build_ini):
     assert problem.startswith("x.ini:1: warning: no")
 
 
+BUS = "[h:bus]\nhandler = forwarder\nin = tcp://127.0.0.1:1\nout = tcp://127.0.0.1:2\n"
+LISTENER = "[listen:a]\nprotocol = zmq\nsocket = pull\naddress = tcp://127.0.0.1:3\ntype = a\n"
+ECHO = "[routes]\na = h:echo\n[h:echo]\nhandler = echo\n"
+
+
+@pytest.mark.parametrize("text", [BUS, LISTENER + ECHO, LISTENER + BUS + "[routes]\na = h:bus\n"])
+def test_a_server_that_listens_elsewhere_needs_no_cc_socket(build_ini, text):
+    plan, problems = build_ini("[ccserver]\n" + text)
+    assert plan is not None and problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("", ['[ccserver] lacks "cc-socket"', "no section [routes]"]),
+        (ECHO, ['[ccserver] lacks "cc-socket"']),
+        (LISTENER, ["no section [routes]"]),
+        (LISTENER + BUS, ["no section [routes]"]),
+        ("cc-socket = tcp://127.0.0.1:4\ncc-role = local\n", ["no section [routes]"]),
+    ],
+)
+def test_messages_must_come_in_and_go_somewhere(build_ini, text, missing):
+    plan, problems = build_ini("[ccserver]\n" + text)
+    assert plan is None
+    for what in missing:
+        assert sum(what in problem for problem in problems) == 1
+    assert len(problems) == len(missing)
+
+
 def test_warnings_alone_do_not_keep_a_server_from_starting(build_ini):
     plan, problems = build_ini(INI + "[h:spare]\nhandler = disposer\n")
     assert plan is not None

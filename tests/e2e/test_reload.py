@@ -354,3 +354,25 @@ def test_many_signals_at_once(serve, dial, fill):
     ask(wire)
     wire.send(b"", b"last")
     server.wait_for("unknown msg: last")
+
+
+def test_a_hub_gets_and_loses_its_cc_socket(start, make, fill, dial):
+    hub = """
+[h:jobs]
+handler = streamer
+in = tcp://127.0.0.1:PORT2
+out = tcp://127.0.0.1:PORT3
+"""
+    bare, listening = ("[ccserver]\n" + hub), SERVER.split("plugins =")[0] + "[routes]\n" + hub
+    server = start(bare)
+    source = make(zmq.PUSH, connect=fill("tcp://127.0.0.1:PORT2"))
+    worker = make(zmq.PULL, connect=fill("tcp://127.0.0.1:PORT3"))
+    for text in (bare, listening, bare):
+        server.reload(fill(text))
+        source.send(b"job")
+        assert worker.recv() == b"job"
+        if text is listening:
+            dial().greet()
+        else:
+            with pytest.raises(ConnectionRefusedError):
+                dial()
