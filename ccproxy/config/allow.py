@@ -36,9 +36,6 @@ class AllowOptions:
         kinds.list_of(Kind("prefix", str)), default=None,
         help="prefixes that it may subscribe to; empty = none",
     )  # fmt: skip
-    operate: bool = option(
-        kinds.flag, default=False, help="yes: it may give commands to the server"
-    )
 
 
 class AllowSections:
@@ -62,7 +59,7 @@ class AllowSections:
         found = list(self.mistakes(section, name, options))
         self.problems += found
         if not found:
-            rights = Rights(name, options.send, options.subscribe, options.operate)
+            rights = Rights(name, options.send, options.subscribe)
             kind = "curve" if options.curve else "plain"
             value = options.curve or options.plain
             self.plans.append(AllowPlan(section.name, kind, value, rights, section.line))

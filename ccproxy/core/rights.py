@@ -18,7 +18,6 @@ class Rights:
     name: str
     send: tuple[str, ...] | None = None
     subscribe: tuple[str, ...] | None = None
-    operate: bool = False
 
     def may_send(self, type: str) -> bool:
         """True if messages of this type are taken."""
@@ -45,13 +44,18 @@ class PeerAccess:
     `flows` and `miss` are for `hot.scan`, in the place of those of the whole switch.
     """
 
-    __slots__ = ("__weakref__", "flows", "miss", "rights")
+    __slots__ = ("__weakref__", "changed", "flows", "miss", "rights")
 
     def __init__(self, flows: dict[bytes, Any], miss: Miss, rights: Rights = ALL_RIGHTS) -> None:
+        self.changed: Callable[[], None] | None = None
+        """Called after a change of the rights, for what has been allowed by earlier ones."""
         self.flows = flows
         self.miss = miss
         self.rights = rights
 
     def become(self, other: PeerAccess) -> None:
         """Take over what another one may do; that one is used no more."""
+        before = self.rights
         self.flows, self.miss, self.rights = other.flows, other.miss, other.rights
+        if self.changed is not None and self.rights != before:
+            self.changed()

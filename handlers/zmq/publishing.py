@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ccproxy import Context, LinkOptions, Outbox, ZmtpListenerOptions
+from ccproxy import Context, LinkOptions, Outbox, Steps, ZmtpListenerOptions
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.rights import PeerAccess
@@ -112,6 +112,8 @@ class PublishingSocket:
             self.sink.subscriptions.subscribe(peer, b"")
         ingress = SubscriberIngress(self, switch, peer, limits, tired)
         ingress.access = source.access
+        if source.access is not None:
+            source.access.changed = ingress.rights_changed
         return ingress
 
     def repeat(self, prefix: bytes, subscribe: bool) -> None:
@@ -208,6 +210,21 @@ class SubscriberIngress:
         if subscriptions.subscribe(peer, prefix):
             self._socket.repeat(prefix, subscribe)
             self._catch_up(prefix)
+
+    def rights_changed(self) -> None:
+        """A reload has given the peer other rights: take away what it may not have any more."""
+        peer = self._peer
+        self._socket.ctx.work(self._refuse(), 0, lambda: not peer.gone)
+
+    def _refuse(self) -> Steps[None]:
+        """Cancel the subscriptions that are not allowed, some of them in each step."""
+        for number, prefix in enumerate(list(self._peer.prefixes), 1):
+            access = self.access
+            if access is not None and not access.rights.may_subscribe(prefix):
+                self._socket.ctx.count("subscriptions.refused")
+                self.change(False, prefix)
+            if not number % PART:
+                yield
 
     def _catch_up(self, prefix: bytes) -> None:
         """Give the peer the newest messages of the topics that it has just subscribed to."""

@@ -17,3 +17,11 @@ def test_access_can_become_another():
     one, other = PeerAccess({}, len), PeerAccess({b"a": 1}, bool, SENSOR)
     one.become(other)
     assert (one.flows, one.miss, one.rights) == (other.flows, bool, SENSOR)
+
+
+def test_a_change_of_rights_is_told_once():
+    access, told = PeerAccess({}, len), []
+    access.changed = lambda: told.append(access.rights)
+    access.become(PeerAccess({}, len, SENSOR))
+    access.become(PeerAccess({1: 2}, len, SENSOR))
+    assert told == [SENSOR]

@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 import zmq
 
 from ccproxy.testing import running_server
@@ -154,3 +155,16 @@ def test_a_forwarder_with_a_type_follows_routes_over_a_reload(make):
         file.write_text(file.read_text().replace("bus.a = h:copies", ""))
         server.process.send_signal(signal.SIGHUP)
         assert publisher.recv() == b"\1a:" and publisher.recv() == b"\0"
+
+
+@pytest.mark.parametrize("topics", ["no", "yes"])
+def test_a_handler_sees_the_frames(make, topics):
+    text = INI.replace("type = bus", f"type = bus\ntopics = {topics}")
+    text = text.replace("bus = h:subscribers", "bus = h:log").partition("[h:subscribers]")[0]
+    with running_server(text + "[h:log]\nhandler = locallogger\n") as server:
+        publisher = make(zmq.XPUB, server.address("PORT2"))
+        assert publisher.recv() == b"\1"
+        publisher.send_multipart([b"a", b"", b"\xff"])
+        publisher.send(b'{"job_name": 1}')
+        server.wait_for(r"non-log msg: {'frames': [b'a', b'', b'\xff']}", 60)
+        server.wait_for("non-log msg: {'job_name': 1}", 60)

@@ -15,6 +15,7 @@ from ccproxy.core.flows import Target
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import nothing
 from ccproxy.protocols.zmq.wishes import Wishes
@@ -107,7 +108,7 @@ class Subscriptor(Publishers):
 
     def _ingress(self) -> Any:
         kind = TopicIngress if self.options.topics else TypedIngress
-        return partial(kind, given=Given(self.options.type.encode()))
+        return partial(kind, given=Given(self.options.type.encode(), FRAMES))
 
     def _follow(self) -> None:
         """Look again where the messages go."""

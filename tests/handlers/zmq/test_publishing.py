@@ -34,6 +34,9 @@ class FakeContext:
     def now(self):
         return 0.0
 
+    def work(self, steps, size, wanted):
+        self.steps = [one for one in steps if wanted()]
+
 
 @pytest.fixture
 def socket():
@@ -78,6 +81,20 @@ def test_a_peer_subscribes_to_what_its_section_allows(socket):
     access.become(PeerAccess({}, bool))
     ingress.change(True, b"a")
     assert b"a" in prefixes(socket)
+
+
+def test_a_peer_loses_what_a_reload_does_not_allow_any_more(socket, monkeypatch):
+    monkeypatch.setattr(publishing, "PART", 2)
+    ingress, _ = join(socket)
+    ingress.access = access = PeerAccess({}, len, Rights("", None, ("a", "b")))
+    access.changed = ingress.rights_changed
+    ingress.feed(pack([b"\1a"]) + pack([b"\1b"]) + pack([b"\1bb"]))
+    access.become(PeerAccess({}, len, Rights("", (), ("a", "b"))))
+    assert prefixes(socket) == {b"a", b"b", b"bb"} and len(socket.ctx.steps) == 1
+    socket.ctx.counted.clear()
+    access.become(PeerAccess({}, len, Rights("", None, ("a", "bb"))))
+    assert prefixes(socket) == {b"a", b"bb"}
+    assert socket.ctx.counted == ["subscriptions.refused"]
 
 
 def test_a_peer_of_zmtp_1_gets_everything(socket):
