@@ -55,7 +55,7 @@ ALLOWED = {
     },
     "xmsg": {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
-        "ccproxy.wire", "ccproxy_handlers.xmsg", "google",
+        "ccproxy.wire", "ccproxy_handlers.xmsg", "ccproxy_handlers.zmq", "google",
     },
     "engine": {"ccproxy", "ccproxy.config", "ccproxy.protocols", "ccproxy_handlers"},
 }  # fmt: skip

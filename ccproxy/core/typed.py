@@ -214,9 +214,13 @@ class TopicIngress(TypedIngress):
     def _resolve(self, key: bytes) -> Topic:
         if len(self._topics) >= TOPICS:
             self._topics.clear()
-        type = typed(self._type, key)
-        found = self._topics[key] = Topic(type, self._routed(type), self._access)
+        found = self._topics[key] = self._topic(key)
         return found
+
+    def _topic(self, key: bytes) -> Topic:
+        """The type and the flow of the messages of a topic."""
+        type = typed(self._type, key)
+        return Topic(type, self._routed(type), self._access)
 
 
 class Topic:
