@@ -3,8 +3,8 @@ cimport cython
 
 
 @cython.locals(
-    size=Py_ssize_t, last=Py_ssize_t, start=Py_ssize_t, run=Py_ssize_t, begun=Py_ssize_t,
-    stop=int, head_size=Py_ssize_t, head_more=int, head=bytes, name=bytes, at=Py_ssize_t,
+    size=Py_ssize_t, text=cython.p_uchar, last=Py_ssize_t, start=Py_ssize_t, run=Py_ssize_t,
+    begun=Py_ssize_t, stop=int, head_size=Py_ssize_t, head_more=int, head=bytes, name=bytes, at=Py_ssize_t,
     body=Py_ssize_t, flags=int, named=bint, seen=bint, counted=Py_ssize_t, length=cython.ulonglong, parts=list,
     limit=cython.ulonglong, most=Py_ssize_t, small=Py_ssize_t,
 )
@@ -12,8 +12,8 @@ cpdef tuple scan(bytes data, dict flows, object miss, object emit, tuple limits)
 
 
 @cython.locals(
-    size=Py_ssize_t, last=Py_ssize_t, start=Py_ssize_t, run=Py_ssize_t, stop=int,
-    head_size=Py_ssize_t, head=bytes, identity=bytes, at=Py_ssize_t, body=Py_ssize_t,
+    size=Py_ssize_t, text=cython.p_uchar, last=Py_ssize_t, start=Py_ssize_t, run=Py_ssize_t,
+    stop=int, head_size=Py_ssize_t, head=bytes, identity=bytes, at=Py_ssize_t, body=Py_ssize_t,
     behind=Py_ssize_t, flags=int, length=cython.ulonglong, parts=list,
     limit=cython.ulonglong, most=Py_ssize_t, small=Py_ssize_t,
 )

@@ -58,10 +58,9 @@ class Target:
             several.append(offered(messages, taken))
         return best(several)
 
-    @property
-    def step(self) -> int:
-        """Messages to give to all sinks at a time; 0 = any number."""
-        return min([one.step or sys.maxsize for one in self.stepwise], default=0)
+    def reach(self, chunk: bytes, start: int) -> int:
+        """How many messages of a chunk to give to all sinks at a time, see `Stepwise`."""
+        return min([one.reach(chunk, start) for one in self.stepwise], default=sys.maxsize)
 
     @property
     def word(self) -> str:

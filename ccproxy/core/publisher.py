@@ -7,6 +7,7 @@ its policy is `block`. It must never touch a socket.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,11 +16,12 @@ from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import FORWARDED, Fates, Run, offered
 from ccproxy.core.sinks import TAKEN, Receipt
 from ccproxy.core.spans import by_topic, shares
-from ccproxy.core.subscriptions import Audience, Subscriptions
+from ccproxy.core.subscriptions import BUDGET, Audience, Subscriptions
 from ccproxy.core.topics import LastValues
 from ccproxy.core.walk import Span
 
 UNSUBSCRIBED = "unsubscribed"
+NOTHING: tuple[bytes, list[Span]] = (b"", [])
 LONG_SPAN = 4
 """Average messages of a span from which on each span is given to its peers by itself."""
 
@@ -50,6 +52,8 @@ class Publisher:
         self.last: LastValues | None = None
         """The newest message of each topic, if new subscribers get it."""
         self._full: dict[Outbox | LatestBox, None] = {}
+        self._sorted: tuple[bytes, list[Span]] = NOTHING
+        """The chunk that `reach` has looked at, until `take` gets it: nothing changes meanwhile."""
 
     @property
     def may_block(self) -> bool:
@@ -65,10 +69,14 @@ class Publisher:
             del self._full[box]
         return False
 
-    @property
-    def step(self) -> int:
+    def reach(self, chunk: bytes, start: int) -> int:
         """Messages to give to it at a time, see `runs.Stepwise`."""
-        return self.subscriptions.step
+        if not self.subscriptions.longest:  # nobody looks at the topic
+            return sys.maxsize
+        spans = by_topic(chunk, start, self.subscriptions, BUDGET)
+        if not start and spans[-1][2] == len(chunk):
+            self._sorted = chunk, spans
+        return sum([messages for _, _, _, messages in spans])
 
     def wait(self, call: Callable[[], None]) -> None:
         """Call `call` once, when a subscriber that is full now has room."""
@@ -92,9 +100,12 @@ class Publisher:
         chunk = run.payloads
         if self.last is not None:
             self.last.note(chunk)
-        if not wanted.longest:  # nobody looks at the topic
-            return self._give(wanted.audience(b"").place, chunk, run.messages)
-        spans = by_topic(chunk, wanted.longest, wanted.version, wanted.entries, wanted.audience)
+        if not wanted.longest:
+            return self._give(wanted.resolve(b"").place, chunk, run.messages)
+        sorted, spans = self._sorted
+        self._sorted = NOTHING
+        if sorted is not chunk:
+            spans = by_topic(chunk, 0, wanted, sys.maxsize)
         if len(spans) == 1:
             return self._give(spans[0][0], chunk, run.messages)
         if len(spans) * LONG_SPAN > run.messages:

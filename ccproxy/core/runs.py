@@ -95,9 +95,9 @@ class Distributor(Sink, Protocol):
 class Stepwise(Protocol):
     """A sink that may take long for many messages at a time."""
 
-    @property
-    def step(self) -> int:
-        """Messages to give to it at a time, so that others get their turn; 0 = any number."""
+    def reach(self, chunk: bytes, start: int) -> int:
+        """How many messages of a chunk of payloads, from `start` on, to give to it at a time, so
+        that others get their turn; at least one, and any number beyond the chunk for all."""
 
 
 @runtime_checkable

@@ -22,9 +22,8 @@ RECENT = 32
 """Changes that are looked at one by one when an answer is of an earlier version."""
 PLACES = 1_000_000
 """Peers of all remembered audiences together: each change makes new ones."""
-STEPS = 16_384
-"""What is looked up for `step` messages at a time, peers of the audiences included."""
-MOST_STEP = 256
+BUDGET = 16_384
+"""Peers of the audiences that are looked up at a time, see `walk.by_topic`: about a millisecond."""
 
 
 class Subscriber:
@@ -43,10 +42,12 @@ class Subscriber:
 class Audience:
     """The peers that want a topic; some may have left since."""
 
-    __slots__ = ("__weakref__", "peers")
+    __slots__ = ("__weakref__", "peers", "weight")
 
     def __init__(self, peers: tuple[Subscriber, ...]) -> None:
         self.peers = peers
+        self.weight = 1 + len(peers)
+        """What messages for it cost, see `walk.by_topic`."""
 
 
 class Wanted:
@@ -90,7 +91,6 @@ class Subscriptions:
         self._older: dict[bytes, Remembered] = {}
         self._bytes = 0
         self._places = 0
-        self._peers = 0
         self._by_stamps: dict[tuple[int, ...], Audience] = {}
         self._by_peers: dict[frozenset[Subscriber], Audience] = {}
 
@@ -98,12 +98,6 @@ class Subscriptions:
     def prefixes(self) -> Iterable[bytes]:
         """Every prefix that somebody wants, once."""
         return self._wanted.keys()
-
-    @property
-    def step(self) -> int:
-        """Messages whose audiences may be looked up at a time without a long turn of the loop; 0 if
-        all messages have the same one."""
-        return max(1, min(MOST_STEP, STEPS // (self._peers or 1))) if self.longest else 0
 
     def remembers(self, key: bytes) -> bool:
         """True if the audience of a key is remembered."""
@@ -118,7 +112,6 @@ class Subscriptions:
         """Add a prefix; False if the peer has it already."""
         if prefix in peer.prefixes:
             return False
-        self._peers += not peer.prefixes
         peer.prefixes.add(prefix)
         peer.size += len(prefix)
         self.count += 1
@@ -148,7 +141,7 @@ class Subscriptions:
             self._end(peer, peer.prefixes.pop())
         return not peer.prefixes
 
-    def audience(self, key: bytes) -> Remembered:
+    def resolve(self, key: bytes) -> Remembered:
         """Who wants the topics of a key: remembered, and right for this version."""
         entry = self.entries.get(key) or self._older.pop(key, None)
         if entry is None:
@@ -162,7 +155,6 @@ class Subscriptions:
 
     def _end(self, peer: Subscriber, prefix: bytes) -> None:
         """A prefix has gone from the set of a peer: count it, and tell if it was the last."""
-        self._peers -= not peer.prefixes
         peer.size -= len(prefix)
         self.count -= 1
         wanted = self._wanted[prefix]

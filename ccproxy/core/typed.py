@@ -7,6 +7,7 @@ by the hot functions. An ingress must never keep bytes between two reads.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,13 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_topic, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
+from ccproxy.core.walk import MISS
 from ccproxy.wire.zmtp.frames import frame, unpack
 
 TOPIC_SIZE = 200
 """Bytes of a first frame that become parts of the type."""
-TOPIC_STEP = 64
-"""Messages whose topics are looked up at a time: handlers and routes may be asked for each."""
+TOPIC_STEP = 64 * MISS
+"""64 series of messages of one topic are passed on at a time, or fewer if they are asked for."""
 TOPICS = 1024
 """Topics of one peer whose flows are remembered."""
 SEPARATORS = bytes.maketrans(b":/", b"..")
@@ -93,18 +95,24 @@ class TypedIngress:
         target = flow.target
         if waiting := [sink for sink in target.blocking if sink.blocked]:
             return 0, BLOCKED, waiting
-        step = 1 if target.handlers else target.step  # handlers see the messages one by one
-        if target.handlers or (step and messages > step):
+        step = self._step(target, chunk, 0)
+        if target.handlers or step < messages:
             return self._in_steps(flow, chunk, step)
         flow.count += messages
         flow.bytes += len(chunk)
         self._pass(target, chunk, messages, self._type)
         return len(chunk), MORE, ()
 
+    def _step(self, target: Target, chunk: bytes, done: int) -> int:
+        """How many messages to pass on at a time: handlers see them one by one."""
+        if target.handlers:
+            return 1
+        return target.reach(chunk, done) if target.stepwise else sys.maxsize
+
     def _in_steps(self, flow: Flow, chunk: bytes, step: int) -> tuple[int, int, Sequence[Sink]]:
         """Pass on a few messages at a time, to what may take long for each."""
         done, target = 0, flow.target
-        while done < len(chunk):
+        while True:
             end, messages = skip(chunk, done, step)
             flow.count += messages
             flow.bytes += end - done
@@ -112,9 +120,11 @@ class TypedIngress:
             done = end
             if waiting := [sink for sink in target.blocking if sink.blocked]:
                 return done, BLOCKED, waiting
-            if self._tired() and done < len(chunk):
+            if done == len(chunk):
+                return done, MORE, ()
+            if self._tired():
                 return done, TIRED, ()
-        return done, MORE, ()
+            step = self._step(target, chunk, done)
 
     def _routed(self, type: bytes) -> Flow:
         access = self._access
@@ -178,24 +188,21 @@ class TopicIngress(TypedIngress):
         given: Given,
     ) -> None:
         super().__init__(switch, source, limits, tired, given)
-        self._topics: dict[bytes, Topic] = {}
+        self._topics = Topics(self._topic)
 
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
         done = 0
         while done < len(chunk):
-            end, _ = skip(chunk, done, TOPIC_STEP)
-            part, halted, wait = self._sorted(chunk[done:end])
-            done += part
+            done, halted, wait = self._some(chunk, done)
             if halted != MORE:
                 return done, halted, wait
             if self._tired() and done < len(chunk):
                 return done, TIRED, ()
         return done, MORE, ()
 
-    def _sorted(self, chunk: bytes) -> tuple[int, int, Sequence[Sink]]:
-        """Pass on a few messages, each to where its topic goes."""
-        spans = by_topic(chunk, TOPIC_SIZE, 0, self._topics, self._resolve)
-        for topic, start, end, count in spans:
+    def _some(self, chunk: bytes, done: int) -> tuple[int, int, Sequence[Sink]]:
+        """Pass on a few messages from `done` on, each to where its topic goes."""
+        for topic, start, end, count in by_topic(chunk, done, self._topics, TOPIC_STEP):
             target = topic.flow.target
             if waiting := [sink for sink in target.blocking if sink.blocked]:
                 return start, BLOCKED, waiting
@@ -209,13 +216,8 @@ class TopicIngress(TypedIngress):
             topic.flow.bytes += len(part)
             if target.handlers and self._tired() and end < len(chunk):
                 return end, TIRED, ()
-        return len(chunk), MORE, ()
-
-    def _resolve(self, key: bytes) -> Topic:
-        if len(self._topics) >= TOPICS:
-            self._topics.clear()
-        found = self._topics[key] = self._topic(key)
-        return found
+            done = end
+        return done, MORE, ()
 
     def _topic(self, key: bytes) -> Topic:
         """The type and the flow of the messages of a topic."""
@@ -223,10 +225,29 @@ class TopicIngress(TypedIngress):
         return Topic(type, self._routed(type), self._access)
 
 
+class Topics:
+    """The topics of one peer, for `by_topic`; if there are too many, it begins anew."""
+
+    longest, version = TOPIC_SIZE, 0
+
+    def __init__(self, new: Callable[[bytes], Topic]) -> None:
+        """`new` makes the Topic of a first frame."""
+        self.entries: dict[bytes, Topic] = {}
+        self._new = new
+
+    def resolve(self, key: bytes) -> Topic:
+        """A new Topic for a first frame."""
+        if len(self.entries) >= TOPICS:
+            self.entries.clear()
+        found = self.entries[key] = self._new(key)
+        return found
+
+
 class Topic:
     """One first frame: its type and flow; `version` is 0 while the flow is the right one."""
 
     __slots__ = ("_access", "_rights", "flow", "type")
+    weight = MISS
 
     def __init__(self, type: bytes, flow: Flow, access: PeerAccess) -> None:
         self.type = type

@@ -4,12 +4,12 @@
 Here a message is any number of frames, and nothing is known of their meaning. As in `hot.py` each
 function is one straight line, which Cython compiles as `_walk`; `_walk.pxd` holds the types. All
 but `whole` take chunks of whole messages only. They must never keep state between calls.
+`text` is the same as `data`: compiled it is a pointer, see `hot.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ccproxy.core.stops import BROKEN, COMMAND, MORE, TOO_BIG
 
@@ -17,6 +17,22 @@ Span = tuple[Any, int, int, int]
 """Something that holds for a series of messages of a chunk; where they start and end; how many."""
 Share = tuple[bytes, int, list[int]]
 """Messages of a chunk one behind the other; how many; the numbers of their spans."""
+MISS = 64
+"""What it costs to ask for a key, in the unit of weights: a peer of an audience."""
+
+
+class KeyTable(Protocol):
+    """What `by_topic` looks up: entries by the keys of messages.
+
+    An entry has a `version`, and a `place` with a `weight`: what a span for it costs.
+    """
+
+    longest: int
+    version: int
+    entries: dict[bytes, Any]
+
+    def resolve(self, key: bytes) -> Any:
+        """The entry of a key that has none, or one of another version."""
 
 
 def whole(data: bytes, limits: tuple[int, int]) -> tuple[int, int, int]:
@@ -133,6 +149,7 @@ def deal(
     are changed. Returns where it ended, because of the end or because no place had room, the place
     whose turn is next, and the messages of each place.
     """
+    text = data
     size = len(data)
     places = len(slots)
     shares: list[list[bytes]] = [[] for _ in slots]
@@ -152,7 +169,7 @@ def deal(
                     at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
                 else:
                     at += 2 + data[at + 1]
-            shares[turn].append(data[start:at])
+            shares[turn].append(text[start:at])
             slots[turn] = slot - 1
             rooms[turn] = room - (at - start)
         turn += 1
@@ -239,49 +256,65 @@ def by_name(data: bytes) -> list[tuple[bytes, bytes, int, int]]:
     return found
 
 
-def by_topic(
-    data: bytes,
-    longest: int,
-    version: int,
-    entries: dict[bytes, Any],
-    resolve: Callable[[bytes], Any],
-) -> list[Span]:
-    """Cut a chunk into spans of messages with the same entry; the spans in order.
+def by_topic(data: bytes, start: int, table: KeyTable, budget: int) -> list[Span]:
+    """Cut a chunk from `start` on into spans of messages with the same entry; the spans in order.
 
-    The key of a message is its first frame, cut to `longest` bytes. `entries` maps keys to objects
-    with a `version` and a `place`; one that is missing, or whose version is not this one, is asked
-    from `resolve`. Messages are in one span as long as the `place` is the same.
+    The key of a message is its first frame, cut to `table.longest` bytes. A key that is not among
+    `table.entries`, or whose version is not the table's, is asked from `table.resolve`. Messages
+    are in one span as long as the `place` is the same. A span costs the weight of its place, and a
+    key that is asked for this and `MISS` more; the spans end early once the budget is used up.
     """
     size = len(data)
+    text = data
+    longest = table.longest
+    version = table.version
+    entries = table.entries
     spans: list[Span] = []
-    at = start = messages = 0
+    at = start
+    messages = head_size = head_more = 0
+    head = b""
     place: Any = None
     while at < size:
         begun = at
-        flags = data[at]
-        if flags & 2:
-            body = at + 9
-            at = body + int.from_bytes(data[at + 1 : body], "big")
+        if head_size and data.startswith(head, at):
+            flags = head_more
+            at += head_size
         else:
-            body = at + 2
-            at = body + data[at + 1]
-        end = body + longest
-        key = data[body : end if end < at else at]
-        entry = entries.get(key)
-        if entry is None or entry.version != version:
-            entry = resolve(key)
+            flags = head_more = data[at]
+            if flags & 2:
+                body = at + 9
+                at = body + int.from_bytes(data[at + 1 : body], "big")
+            else:
+                body = at + 2
+                at = body + data[at + 1]
+            end = body + longest
+            if end > at:
+                end = at
+            key = text[body:end]
+            entry = entries.get(key)
+            if entry is None or entry.version != version:
+                if budget <= 0 and messages:
+                    at = begun
+                    break
+                entry = table.resolve(key)
+                budget -= MISS + entry.place.weight
+            if entry.place is not place:
+                if messages:
+                    spans.append((place, start, begun, messages))
+                    if budget <= 0:
+                        return spans
+                place = entry.place
+                budget -= place.weight
+                start = begun
+                messages = 0
+            head = text[begun:end]
+            head_size = at - begun
         while flags & 1:
             flags = data[at]
             if flags & 2:
                 at += 9 + int.from_bytes(data[at + 1 : at + 9], "big")
             else:
                 at += 2 + data[at + 1]
-        if entry.place is not place:
-            if messages:
-                spans.append((place, start, begun, messages))
-            place = entry.place
-            start = begun
-            messages = 0
         messages += 1
     if messages:
         spans.append((place, start, at, messages))
@@ -295,6 +328,7 @@ def shares(data: bytes, spans: list[Span]) -> tuple[dict[Any, Share], list[tuple
     An audience has `peers`; each has a `box`, and gets nothing once it is `gone`. The messages of a
     box keep their order.
     """
+    text = data
     wanted: list[tuple[bool, int]] = []
     is_wanted = True
     count = 0
@@ -312,7 +346,7 @@ def shares(data: bytes, spans: list[Span]) -> tuple[dict[Any, Share], list[tuple
                         share = boxes[peer.box] = ([], [])
                     found.append(share)
         if found:
-            part = data[start:end]
+            part = text[start:end]
             for pieces, numbers in found:
                 pieces.append(part)
                 numbers.append(number)

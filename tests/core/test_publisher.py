@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.runs import Distributor, Run, singles
-from ccproxy.core.subscriptions import Subscriber
+from ccproxy.core.subscriptions import BUDGET, Subscriber
+from ccproxy.core.walk import skip
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -116,3 +117,30 @@ def test_nobody_waits_for_a_peer_that_is_gone():
     woken = []
     publisher.wait(lambda: woken.append(1))
     assert woken == [1]
+
+
+def test_it_takes_as_many_messages_at_a_time_as_can_be_looked_up():
+    publisher = Publisher("h:out")
+    chunk = run(*(b"%05d" % number for number in range(1000))).payloads
+    assert publisher.reach(chunk, 0) >= 1000
+    peers = [add(publisher, b"") for _ in range(1000)]
+    assert publisher.reach(chunk, 0) >= 1000  # nobody looks at the topic
+    publisher.subscriptions.subscribe(peers[0], b"topic")
+    some = publisher.reach(chunk, 0)
+    assert 1 <= some <= BUDGET // 1000
+    done = 0
+    while done < len(chunk):  # each is looked up once
+        done, _ = skip(chunk, done, publisher.reach(chunk, done))
+    assert publisher.reach(chunk, 0) == 1000  # all are for the same peers, and remembered
+
+
+def test_what_reach_has_looked_up_is_for_that_chunk_only():
+    publisher = Publisher("h:out")
+    one, other = add(publisher, b"a"), add(publisher, b"b")
+    first, second = run(b"a", b"b"), run(b"b", b"b")
+    assert publisher.reach(first.payloads, 0) == 2
+    publisher.take(second)
+    assert (one.box.waiting, other.box.waiting) == (0, 2)
+    assert publisher.reach(first.payloads, len(pack([b"a", b"body"]))) == 1
+    publisher.take(first)
+    assert (one.box.waiting, other.box.waiting) == (1, 3)

@@ -169,7 +169,7 @@ def test_a_flood_of_topics_lets_others_have_their_turn_and_is_counted():
         data = data[done:]
         rounds += 1
     assert rounds > 50 and balanced(switch) == {"forwarded": 5000}
-    assert len(ingress._topics) <= 1024
+    assert len(ingress._topics.entries) <= 1024
     totals = switch.table.totals
     counted = [count.messages.get("ok", 0) for count in [*totals.types.values(), totals.other]]
     assert sum(counted) + sum(flow.count for flow in switch.table.flows.values()) == 5000

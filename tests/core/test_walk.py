@@ -130,32 +130,74 @@ def test_messages_are_dealt_in_turn(hot, messages, skip, windows):
     assert left or following == turn
 
 
+class Table:
+    """A place for each first byte of a key; what is known at first is of an old version."""
+
+    version = 1
+
+    def __init__(self, longest):
+        self.longest = longest
+        self.places = {}
+        self.asked = []
+        self.entries = {b"": SimpleNamespace(place="old", version=0)}
+
+    def resolve(self, key):
+        self.asked.append(key)
+        place = self.places.setdefault(key[:1], SimpleNamespace(weight=10))
+        entry = self.entries[key] = SimpleNamespace(place=place, version=1)
+        return entry
+
+
+MESSAGES = st.lists(st.lists(FRAME, min_size=1, max_size=3), max_size=8)
+
+
 @both
-@given(st.lists(st.lists(FRAME, min_size=1, max_size=3), max_size=8), st.integers(0, 3))
+@given(MESSAGES, st.integers(0, 3))
 def test_messages_are_sorted_by_their_topics(hot, messages, longest):
-    places = {}
-    asked = []
-
-    def resolve(key):
-        asked.append(key)
-        place = places.setdefault(key[:1], object())
-        known[key] = SimpleNamespace(place=place, version=1)
-        return known[key]
-
-    known = {b"": SimpleNamespace(place="old", version=0)}
+    table = Table(longest)
     chunk = b"".join(map(pack, messages))
-    spans = hot.by_topic(chunk, longest, 1, known, resolve)
+    spans = hot.by_topic(chunk, 0, table, 1_000_000)
     keys = [frames[0][:longest] for frames in messages]
     assert [place for place, _, _, count in spans for _ in range(count)] == [
-        places[key[:1]] for key in keys
+        table.places[key[:1]] for key in keys
     ]
     assert b"".join(chunk[start:end] for _, start, end, _ in spans) == chunk
     assert [
         unpack(part) for _, start, end, _ in spans for part in hot.cut(chunk[start:end])
     ] == messages
-    assert len(asked) == len(set(keys))
+    assert len(table.asked) == len(set(keys))
     neighbours = [spans[number : number + 2] for number in range(len(spans) - 1)]
     assert all(one[0] is not other[0] for one, other in neighbours)
+
+
+@both
+@given(MESSAGES, st.integers(0, 3), st.integers(0, 300))
+def test_what_is_sorted_at_a_time_costs_no_more_than_the_budget(hot, messages, longest, budget):
+    chunk = b"".join(map(pack, messages))
+    whole = hot.by_topic(chunk, 0, Table(longest), 1_000_000)
+    table, done, found = Table(longest), 0, []
+    while done < len(chunk):
+        before = len(table.asked)
+        spans = hot.by_topic(chunk, done, table, budget)
+        asked = len(table.asked) - before
+        # The budget ends the step in front of the first span, or key, for which nothing is left.
+        assert (asked - 1) * (walk.MISS + 10) + 10 * (len(spans) - 1) <= max(budget, 0) or (
+            asked + len(spans) == 2
+        )
+        assert spans[0][1] == done < spans[-1][2]
+        done = spans[-1][2]
+        found += [table.places[key] for key in _first_bytes(chunk, spans, longest)]
+    firsts = _first_bytes(chunk, whole, longest)
+    assert found == [table.places[key] for key in firsts]
+
+
+def _first_bytes(chunk, spans, longest):
+    """The first byte of the key of each message of some spans."""
+    return [
+        unpack(one)[0][:longest][:1]
+        for _, start, end, _ in spans
+        for one in walk.cut(chunk[start:end])
+    ]
 
 
 @both
