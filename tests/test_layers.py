@@ -33,7 +33,7 @@ ALLOWED = {
     },
     "server": {
         *CONTRACTS, "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.plugins",
-        "ccproxy.process", "ccproxy.server", "ccproxy.wire", "h11",
+        "ccproxy.process", "ccproxy.server", "ccproxy.wire", "h11", "prometheus_client",
     },
     "client": {"ccproxy.wire", "zmq"},
     "zeromq": {"zmq"},

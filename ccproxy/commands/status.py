@@ -188,6 +188,8 @@ def handler_lines(handlers: tuple[HandlerStatus, ...]) -> Iterator[str]:
         said = [f"its status failed: {cell(one.error)}" if one.error else facts(one.facts)]
         if one.counters:
             said.append(f"counted {facts(one.counters)}")
+        if one.faults:
+            said.append(f"calls that went wrong {facts(one.faults)}")
         if any(said):
             yield f"{cell(one.section)} ({cell(one.handler)}): {'; '.join(filter(None, said))}"
 

@@ -16,6 +16,7 @@ from ccproxy.config.handlers import WORDS, Handlers, Role, is_handler
 from ccproxy.config.ini import SERVER, Ini, Section, read
 from ccproxy.config.limits import memory_problems
 from ccproxy.config.listeners import LISTEN, ListenerSections
+from ccproxy.config.monitor import http_problems
 from ccproxy.config.options import names_of, options_of
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
@@ -103,6 +104,8 @@ class _Builder:
         sound = all(problem.warning for problem in self.problems)
         self.problems += [*listeners.check(plan, sound), *handlers.check(plan, sound)]
         section = self.ini.section(SERVER)
+        if section is not None and plan.server is not None:
+            self.problems += http_problems(plan, section)
         if sound and section and (entry := section.entry("memory")):
             self.problems += memory_problems(plan, entry)
         return plan

@@ -1,4 +1,5 @@
-"""The files of security options, read: certificates of CURVE, users and passwords of PLAIN.
+"""The files of security options, read: certificates of CURVE, users and passwords of PLAIN,
+the token of the HTTP port.
 
 Certificates have the format of CZMQ and of pyzmq's `zmq.auth`. A file with a secret is refused if
 others than its owner can read it. A mistake is a `KeyFault`, which names the option. It must never
@@ -23,6 +24,9 @@ SUFFIX = ".key"
 MOST_KEYS = 100_000
 LONGEST_FILE = 1 << 24
 USER = re.compile(r"([^:\s]+):(scrypt\$\d+\$\d+\$\d+\$[0-9a-f]+\$[0-9a-f]+)")
+LEAST_TOKEN = 16
+TOKEN = re.compile(rf"[A-Za-z0-9._~+/-]{{{LEAST_TOKEN},}}=*")
+"""As RFC 6750 writes it."""
 _FIELD = re.compile(r"\s*([\w-]+)\s*=\s*(.*?)\s*")
 
 Found = TypeVar("Found")
@@ -109,6 +113,20 @@ def link_keys(options: LinkOptions) -> LinkKeys:
         return LinkKeys()
     ours = _pair(options.curve_secret) if options.curve_secret else None
     return LinkKeys(_server_key(options.curve_server), ours)
+
+
+def http_token(file: str) -> bytes:
+    """The token of the option `http-token`; KeyFault if it cannot be read, or can be guessed."""
+    return _read("http-token", file, token_of, True)
+
+
+def token_of(text: str) -> bytes:
+    """The first line of a token's file; ValueError if it is none that HTTP carries."""
+    token = text.partition("\n")[0].strip()
+    if not TOKEN.fullmatch(token):
+        expected = f"{LEAST_TOKEN} or more letters, digits and -._~+/"
+        raise ValueError(f"the first line is no token: {expected} (openssl rand -hex 16)")
+    return token.encode()
 
 
 def key_faults(options: Any) -> Iterator[KeyFault]:

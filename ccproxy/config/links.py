@@ -145,6 +145,10 @@ class LinkOptions(SocketOptions):
         _POLICY, default="drop-new",
         help="what happens when the queue is full; block stops reading from the senders",
     )  # fmt: skip
+    required: bool = option(
+        kinds.flag, default=False,
+        help="yes: the server is ready, as /readyz says it, only while this link is up",
+    )  # fmt: skip
     linger: float = option(
         kinds.duration("ms"), default=0.5, aliases=("zmq_linger",),
         help="time at stop to send what still waits",

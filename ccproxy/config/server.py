@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ccproxy.config import kinds
 from ccproxy.config.links import MIB, ZmtpListenerOptions
+from ccproxy.config.monitor import HTTP_ADDRESS
 from ccproxy.config.options import Kind, option, shared
 
 ROLES = ("local", "remote", "insecure")
@@ -109,6 +110,16 @@ class ServerOptions(ZmtpListenerOptions):
         CONTROL, default="", reloadable=False,
         help="file of the Unix socket for `status` and reloads, seen from this file; empty = "
         "a place that follows from the name of this file, no = none",
+    )  # fmt: skip
+    http: str = option(
+        HTTP_ADDRESS, default="", reloadable=False,
+        help="address for /metrics, /healthz, /readyz and /status.json, such as 127.0.0.1:9464; "
+        "empty = none",
+    )  # fmt: skip
+    http_token: str = option(
+        kinds.file, default="",
+        help="file whose first line is the token that requests to `http` carry; needed where other "
+        "machines reach it; with it, /status.json shows peers and types",
     )  # fmt: skip
     logfile: str = option(
         kinds.written_file, default="", help="log file, rotated by size; empty = none"

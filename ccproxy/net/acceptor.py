@@ -54,6 +54,10 @@ class Accepting(Protocol):
     def silent(self) -> int:
         """Connections that have said nothing yet."""
 
+    @property
+    def listening(self) -> bool:
+        """False while the address is not bound."""
+
     def open(self, options: Any) -> None:
         """Bind the address; OSError if that fails."""
 
@@ -100,6 +104,11 @@ class Acceptor:
     def silent(self) -> int:
         """Connections that have said nothing yet."""
         return self._admission.silent
+
+    @property
+    def listening(self) -> bool:
+        """False before `open` and after `close`."""
+        return self._socket is not None
 
     def accept(self) -> None:
         """Begin to accept connections, or go on after a pause."""

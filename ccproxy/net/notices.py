@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from ccproxy.core.hot import Buffer
@@ -39,6 +40,8 @@ class ServerLog:
         self._limit = RateLimit(LOG_INTERVAL)
         self._peers_limit = RateLimit(LOG_INTERVAL, PEER_LINES)
         self._dropped: dict[tuple[str, str], int] = {}
+        self.faults: dict[str, Counter[str]] = {}
+        """By section, the calls that `failed` (failed, refused) and `slow` were told of."""
 
     def debug(self, text: str, *facts: object) -> None:
         """One fact for who looks closely."""
@@ -97,13 +100,14 @@ class ServerLog:
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written unless the message is at fault."""
+        expected = isinstance(error, SENDERS_FAULTS)
+        self._count(handler, "refused" if expected else "failed")
         # A peer can make up types, but not the names of other calls, such as (timer).
         what = f" type={type}" if type.startswith("(") else ""
         key = f"handler failed handler={handler}{what}: {error.__class__.__name__}"
         total = self._ask(self._limit, key, 1)
         if total is None:
             return
-        expected = isinstance(error, SENDERS_FAULTS)
         self.logger.error(
             "handler failed handler=%s type=%s messages=%d: %s: %s", handler, type, total,
             error.__class__.__name__, error, exc_info=None if expected else error, stacklevel=2,
@@ -120,6 +124,7 @@ class ServerLog:
     def slow(self, handler: str, type: str, seconds: float) -> None:
         """A handler took too long on the loop. Its author and its operator can do something else
         about it, and the author of a built-in one is not at hand."""
+        self._count(handler, "slow")
         self.often(
             f"slow handler handler={handler}",
             "slow handler handler=%s type=%s took=%.0f ms; everybody waited; if this is often, "
@@ -156,6 +161,9 @@ class ServerLog:
             overflow, limit.overflow = limit.overflow, 0
             if overflow:
                 self.logger.warning("further warnings of many kinds, not written: %d", overflow)
+
+    def _count(self, section: str, fault: str) -> None:
+        self.faults.setdefault(section, Counter())[fault] += 1
 
     def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:
         self._say(self._ask(self._peers_limit, key, amount), amount, text, facts)

@@ -128,7 +128,9 @@ class Observer:
         took = perf_counter() - begun
         if took > SLOW_HANDLER_AFTER:
             self._kit.log.slow(name, "(status)", took)
-        return HandlerStatus(name, member.plan.word, facts, dict(member.context.counters), problem)
+        faults = dict(self._kit.log.faults.get(name, ()))
+        counters = dict(member.context.counters)
+        return HandlerStatus(name, member.plan.word, facts, counters, problem, faults)
 
 
 def process_status(plan: Plan, file: Path, started: float) -> ProcessStatus:
@@ -168,13 +170,17 @@ def listener_status(listener: Listener, plan: Plan) -> ListenerStatus:
         counts=dict(listener.acceptor.counts),
         silent=listener.acceptor.silent,
         security=protection(str(where), listener.options) if where is not None else "",
+        listening=listener.acceptor.listening,
     )
 
 
 def link_status(link: OutgoingLink) -> LinkStatus:
     """One link."""
     sink = sink_status(link.outbox)
-    return LinkStatus(link.name, link.address, link.state, link.reason, link.reconnects, sink)
+    return LinkStatus(
+        link.name, link.address, link.state, link.reason, link.reconnects, sink,
+        link.options.required,
+    )  # fmt: skip
 
 
 def sinks_status(boxes: Sequence[Outbox]) -> SinksStatus:

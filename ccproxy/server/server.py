@@ -27,11 +27,11 @@ from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities, new_mark
 from ccproxy.plugins import Plugins
-from ccproxy.process.control_socket import ControlSocketError, open_control
 from ccproxy.process.memory import keep_some, memory_limit
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
-from ccproxy.server.control import ControlActions, ControlServer
+from ccproxy.server.administration import Administration
+from ccproxy.server.control import ControlActions
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer, sinks_status
@@ -104,7 +104,8 @@ class Server:
         self.observer = Observer(self.kit, self.handlers, self.listeners, Path(plan.file))
         self.statistics = Statistics(self.log)
         self.reloads = Reloads(self._reload)
-        self.control: ControlServer | None = None
+        actions = ControlActions(self.status, self.observer, self.reloads)
+        self.administration = Administration(self.status, actions, self.log)
         self._loop = loop
         self._stopping = asyncio.Event()
 
@@ -126,23 +127,10 @@ class Server:
         for route in self.plan.routes:
             sections = OperatorText(", ".join(route.sections))
             self.log.info("New route: %s = %s", route.prefix, sections)
-        await self._open_control()
+        await self.administration.open(self.plan)
         for one in self.listeners.open.values():
             self.log.info("listening name=%s address=%s", one.acceptor.name, one.acceptor.bound)
         self.log.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
-
-    async def _open_control(self) -> None:
-        """Without a control socket the server runs as well."""
-        try:
-            socket = open_control(Path(self.plan.file), self.plan.server.control)
-            if socket is None:
-                return
-            actions = ControlActions(self.status, self.observer, self.reloads)
-            self.control = ControlServer(socket, actions, self.log)
-            await self.control.open()
-            self.log.info("control socket=%s", self.control.path)
-        except (ControlSocketError, OSError) as error:
-            self.log.warning("no control socket, `ccserver status` will not work: %s", error)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
         """A handler whose start hangs must not make the process immune to signals."""
@@ -176,8 +164,7 @@ class Server:
         """Stop accepting, let calls be answered and handlers stop, flush up to linger, say the
         ledger."""
         notify("STOPPING=1")
-        if self.control is not None:
-            await self.control.close()
+        await self.administration.close()
         linger = self.plan.server.linger
         self.listeners.stop_reading()
         await self.listeners.settle()
@@ -254,6 +241,7 @@ class Server:
                 listener.reconfigure(listener.options)  # it reads its keys again
         self.kit.flush_queue.busy_poll = plan.server.busy_poll
         self.kit.memory.configure(plan.server.memory or memory_limit())
+        self.administration.reconfigure(plan)
         self.plan = plan
         return change, said
 

@@ -71,7 +71,7 @@ class ListenerStatus:
 
     `silent` peers have said nothing yet. `security` is what protects it: curve, plain, addresses,
     local (only this machine reaches it), open (the configuration says so), or exposed (it says
-    nothing).
+    nothing). One that is not `listening` has lost its address.
     """
 
     section: str
@@ -82,11 +82,15 @@ class ListenerStatus:
     counts: Counts
     silent: int = 0
     security: str = ""
+    listening: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """One outgoing link; `reason` says why it is not up."""
+    """One outgoing link; `reason` says why it is not up.
+
+    Without one that is `required` the server is not ready.
+    """
 
     section: str
     address: str
@@ -94,17 +98,23 @@ class LinkStatus:
     reason: str
     reconnects: int
     sink: SinkStatus
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerStatus:
-    """One handler: its own `status()` as plain values, or the error that this raised."""
+    """One handler: its own `status()` as plain values, or the error that this raised.
+
+    `faults` are its calls that went wrong: failed (an exception), refused (an exception because of
+    the message), slow (everybody waited). Calls are those of messages, timers and the like.
+    """
 
     section: str
     handler: str
     facts: Mapping[str, Any]
     counters: Counts
     error: str = ""
+    faults: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

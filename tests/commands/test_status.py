@@ -33,7 +33,7 @@ STATUS = Status(
     (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "Connection refused", 1, SINK),),
     (
         HandlerStatus("h:next", "proxy", {"state": "refused", "n": [1, 2]}, {"ping.sent": 3}),
-        HandlerStatus("h:odd", "plugin", {}, {}, "KeyError: 'x'"),
+        HandlerStatus("h:odd", "plugin", {}, {}, "KeyError: 'x'", {"failed": 4, "slow": 1}),
         HandlerStatus("h:echo", "echo", {}, {}),
     ),
     (RouteStatus("a", ("h:next",)),),
@@ -66,7 +66,7 @@ limits:
 
 handlers:
   h:next (proxy): state=refused n=1,2; counted ping.sent=3
-  h:odd (plugin): its status failed: KeyError: 'x'
+  h:odd (plugin): its status failed: KeyError: 'x'; calls that went wrong failed=4 slow=1
 
 messages:
   received 5 (50 bytes)

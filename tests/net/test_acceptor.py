@@ -122,9 +122,12 @@ async def test_the_file_of_somebody_else_stays(kit, tmp_path):
 
 async def test_a_door_without_a_file_closes(kit):
     acceptor = Acceptor("cc", Address.parse("ipc://@ccproxy-test"), kit(), Owner())
+    assert not acceptor.listening
     acceptor.open(ListenerOptions())
     acceptor.close()
+    assert not acceptor.listening
     acceptor.reopen()
+    assert acceptor.listening
     acceptor.close()
 
 

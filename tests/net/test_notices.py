@@ -204,3 +204,12 @@ def test_a_message_that_is_none_is_looked_at_only_for_a_line(log, monkeypatch, c
     for _ in range(5):
         log.malformed("10.0.0.1:5", b"raw", 1)
     assert len(looked) == 1 and len(lines(caplog)) == 1
+
+
+def test_calls_that_went_wrong_are_counted_by_section(log):
+    """Also those that the log no longer names."""
+    for _ in range(100):
+        log.failed("h:x", "a.b", ValueError("on purpose"))
+    log.failed("h:x", "a.b", Full("no room"))
+    log.slow("h:y", "a.b", 0.5)
+    assert log.faults == {"h:x": {"failed": 100, "refused": 1}, "h:y": {"slow": 1}}

@@ -29,6 +29,8 @@ class NoAddress:
         self.bound = ""
         self.counts: Counter[str] = Counter()
         self.silent = 0
+        self.listening = True
+        """Nothing has to be bound."""
         self._begin = begin
 
     def open(self, options: Any) -> None:

@@ -65,7 +65,7 @@ class ZmtpListener:
             self._holders = {}
         self._reading: asyncio.Task[None] | None = None
         self._sweep = Sweep(lambda: self.connections, self._look)
-        self._security = ListenerSecurity(self.options, kit.switch.access)
+        self._security = ListenerSecurity(self.options, kit.switch.access, self.counts)
         self._proven: dict[Connection, tuple[Credential | None, PeerAccess]] = {}
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from functools import partial
 
@@ -32,8 +32,15 @@ VERIFIED = 1024
 class ListenerSecurity:
     """The keys of one listener; KeyFault if they cannot be read."""
 
-    def __init__(self, options: ZmtpListenerOptions, access: AccessTable) -> None:
+    def __init__(
+        self,
+        options: ZmtpListenerOptions,
+        access: AccessTable,
+        counts: Counter[str] | None = None,
+    ) -> None:
+        """`counts` are those of the listener: refused peers are counted there."""
         self._access = access
+        self._counts = Counter() if counts is None else counts
         self._known = VerifiedPasswords()
         self._options = options
         self._keys = listener_keys(options)
@@ -53,10 +60,24 @@ class ListenerSecurity:
         keys, silent = self._keys, self._options.refuse == "close"
         if keys.ours is not None:
             longest = self._options.max_message
-            return CurveServer(CurveServerConfig(keys.ours, self.admit, silent, longest))
+            return CurveServer(CurveServerConfig(keys.ours, self._admit_key, silent, longest))
         if keys.users is not None:
-            return PlainServer(partial(self._known.check, keys.users), silent)
+            return PlainServer(partial(self._check_password, keys.users), silent)
         return None
+
+    def _admit_key(self, credential: Credential | None) -> str:
+        """As `admit`, for a handshake: it counts the key that is refused."""
+        if refusal := self.admit(credential):
+            self._counts["key-refused"] += 1
+        return refusal
+
+    def _check_password(self, users: Mapping[str, str], user: str, password: bytes) -> Credential:
+        """The credential of a user, in the one thread for passwords; it counts what is refused."""
+        try:
+            return self._known.check(users, user, password)
+        except ZmtpError:
+            self._counts["password-refused"] += 1
+            raise
 
     def admit(self, credential: Credential | None) -> str:
         """Why a peer may not connect, or stay, with what it has proven; "" if it may."""

@@ -1,8 +1,10 @@
 """The keys of a listener: who is admitted, under which name, and who may stay after a reload."""
 
+from collections import Counter
+
 import pytest
 
-from ccproxy.config.keys import KeyFault
+from ccproxy.config.keys import KeyFault, listener_keys
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.access import AccessTable
 from ccproxy.core.flows import FlowTable, Target
@@ -123,3 +125,17 @@ def test_the_mechanism_of_a_link(folder):
     assert (curve.name, curve.as_server) == (b"CURVE", False)
     plain = LinkOptions(plain_user="joe", plain_password_file=str(folder / "password"))
     assert link_mechanism(plain).name == b"PLAIN"
+
+
+def test_peers_that_are_refused_are_counted(folder):
+    table = FlowTable(9, lambda type: Target())
+    access = AccessTable(table, table.miss)
+    counts = Counter()
+    paths = {"curve_secret": str(folder / "server.key_secret"),
+             "curve_allow": str(folder / "first.key")}  # fmt: skip
+    curve = ListenerSecurity(ZmtpListenerOptions(**paths), access, counts)
+    assert not curve._admit_key(KEY) and curve._admit_key(STRANGE)
+    plain = ListenerSecurity(ZmtpListenerOptions(plain_users=str(folder / "users")), access, counts)
+    with pytest.raises(ZmtpError):
+        plain._check_password(listener_keys(plain._options).users, "joe", b"wrong")
+    assert counts == {"key-refused": 1, "password-refused": 1}

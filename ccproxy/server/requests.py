@@ -1,0 +1,251 @@
+"""HTTP for few clients that want to know something of this server, on a Unix socket or a TCP port.
+
+The control socket and the port of the option `http` are both made of it. Each connection carries
+one request; sizes, times and connections are bounded. It must never know what is asked for, hold up
+messages, or stop the server by a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, fields
+from http import HTTPStatus
+from typing import Any
+
+import h11
+
+from ccproxy.net.notices import ServerLog
+from ccproxy.process.control_socket import BACKLOG
+
+MAX_CONNECTIONS = 16
+MAX_HEAD_SIZE = 16 * 1024
+MAX_BODY_SIZE = 64 * 1024
+"""Bytes of a request; no request needs a body."""
+CLIENT_TIMEOUT = 10.0
+"""Seconds a client has to send its request, and to take the answer or a part of a long one."""
+TRANSPORT_TURNS = 4
+"""Turns of the loop from an accepted socket to its protocol, and from the end to a closed one."""
+LAST_ANSWERS_TIMEOUT = 0.5
+"""Seconds that answers under way have when the server stops."""
+ITEMS_AT_ONCE = 200
+"""Items of a list that become JSON in one turn of the loop."""
+JSON = "application/json"
+
+
+class RequestError(Exception):
+    """A request that is not obeyed: a status code of HTTP, why, and headers of the answer."""
+
+    def __init__(self, code: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class WebRequest:
+    """Method and target of a request, and its headers by their names in small letters."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WebAnswer:
+    """A status code of HTTP and a body of the content type `kind`.
+
+    A body that comes in parts has no length: it ends with the connection.
+    """
+
+    code: int
+    body: bytes | AsyncGenerator[bytes, None] = b""
+    kind: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answering = Callable[[WebRequest], Awaitable[WebAnswer]]
+Admitting = Callable[[socket.socket], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request was not obeyed."""
+
+    error: str
+
+
+class RequestServer:
+    """Answers on one listening socket, until it is closed."""
+
+    def __init__(
+        self,
+        name: str,
+        sock: socket.socket,
+        answer: Answering,
+        log: ServerLog,
+        admit: Admitting | None = None,
+    ) -> None:
+        """`answer` and `admit`, which sees a connection first, raise RequestError to refuse."""
+        self._name = name
+        self._socket = sock
+        self._answering = answer
+        self._admit = admit
+        self._log = log
+        self._server: asyncio.Server | None = None
+        self.connections: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Begin to answer."""
+        unix = self._socket.family == socket.AF_UNIX
+        start: Any = asyncio.start_unix_server if unix else asyncio.start_server
+        self._server = await start(
+            self._connected, sock=self._socket, limit=MAX_HEAD_SIZE, backlog=BACKLOG
+        )
+
+    async def close(self) -> None:
+        """Answer no more; answers under way have a moment."""
+        if self._server is not None:
+            # asyncio loses a connection that is accepted and has no transport yet when its server
+            # closes. So accepting stops first (uvloop has no reader here, and no such fault).
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            await _turns()
+            self._server.close()
+            self._server = None
+        if self.connections:
+            await asyncio.wait(self.connections, timeout=LAST_ANSWERS_TIMEOUT)
+        for task in self.connections:
+            task.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
+        await _turns()  # a transport lets go of its socket after its end
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self.connections.add(task)
+        task.add_done_callback(self.connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, from its request to the end of its answer."""
+        try:
+            answer = await self._answer(reader, writer.get_extra_info("socket"))
+            await _send(writer, answer)
+        except (OSError, TimeoutError) as error:
+            self._log.debug("%s: the client has gone or does not read: %r", self._name, error)
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, sock: Any) -> WebAnswer:
+        """What a client gets; a request that cannot be obeyed gets the reason."""
+        try:
+            if self._admit is not None:
+                self._admit(sock)
+            if len(self.connections) > MAX_CONNECTIONS:
+                raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
+            async with asyncio.timeout(CLIENT_TIMEOUT):
+                request = await _request(reader)
+        except RequestError as error:
+            return await _refused(error)
+        try:
+            return await self._answering(request)
+        except RequestError as error:
+            return await _refused(error)
+        except Exception as error:
+            self._log.logger.error("%s: a request failed", self._name, exc_info=error)
+            return await _refused(RequestError(500, "the log of the server says why"))
+
+
+async def _refused(error: RequestError) -> WebAnswer:
+    return WebAnswer(error.code, await as_json(Refusal(str(error))), headers=error.headers)
+
+
+async def _turns() -> None:
+    """Give the loop the turns in which asyncio makes and ends the transport of a connection."""
+    for _ in range(TRANSPORT_TURNS):
+        await asyncio.sleep(0)
+
+
+async def as_json(value: Any) -> bytes:
+    """A value of this server as JSON, in pieces, so that a long one does not hold the loop."""
+    parts = []
+    for one in fields(value):
+        content = getattr(value, one.name)
+        if isinstance(content, tuple):
+            text = f"[{','.join([piece async for piece in _pieces(content)])}]"
+        else:
+            text = _text(content)
+        parts.append(f"{_text(one.name)}: {text}")
+    return f"{{{', '.join(parts)}}}\n".encode()
+
+
+async def _pieces(items: tuple[Any, ...]) -> AsyncIterator[str]:
+    for start in range(0, len(items), ITEMS_AT_ONCE):
+        yield ",".join(map(_text, items[start : start + ITEMS_AT_ONCE]))
+        await asyncio.sleep(0)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, default=asdict, separators=(",", ":"))
+
+
+async def _request(reader: asyncio.StreamReader) -> WebRequest:
+    """A request, when it is there as a whole."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_SIZE)
+    request: h11.Request | None = None
+    size = 0
+    while True:
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError as error:
+            raise RequestError(error.error_status_hint, str(error)) from None
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(MAX_HEAD_SIZE))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            size += len(event.data)
+            if size > MAX_BODY_SIZE:
+                raise RequestError(413, f"the body has more than {MAX_BODY_SIZE} bytes")
+        elif request is None:
+            raise ConnectionError("closed before a request came")
+        else:
+            return _plain(request)
+
+
+def _plain(request: h11.Request) -> WebRequest:
+    """A request as texts; of a header that is repeated, the values are joined as HTTP says."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return WebRequest(request.method.decode(), request.target.decode("ascii", "replace"), headers)
+
+
+async def _send(writer: asyncio.StreamWriter, answer: WebAnswer) -> None:
+    """The whole response; the connection ends with it."""
+    headers = {"Content-Type": answer.kind, **answer.headers, "Connection": "close"}
+    body = answer.body
+    if isinstance(body, bytes):
+        headers["Content-Length"] = str(len(body))
+    lines = [f"HTTP/1.1 {answer.code} {HTTPStatus(answer.code).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    if isinstance(body, bytes):
+        await _write(writer, head + body)
+    else:
+        await _write(writer, head)
+        async with aclosing(body):
+            async for part in body:
+                await _write(writer, part)
+    writer.close()
+    async with asyncio.timeout(CLIENT_TIMEOUT):
+        await writer.wait_closed()
+
+
+async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Send a part; TimeoutError if the client takes nothing for `CLIENT_TIMEOUT`."""
+    writer.write(data)
+    async with asyncio.timeout(CLIENT_TIMEOUT):
+        await writer.drain()

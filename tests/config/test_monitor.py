@@ -1,0 +1,86 @@
+"""The options `http` and `http-token`: addresses, tokens, and what `check` says of them."""
+
+import pytest
+
+from ccproxy.commands import common
+from ccproxy.config.monitor import HTTP_ADDRESS, http_address
+
+INI = """\
+[ccserver]
+cc-socket = tcp://127.0.0.1:5000
+cc-role = remote
+{}
+[routes]
+"""
+
+
+@pytest.fixture
+def problems(ini, tmp_path):
+    """What is said of these options, with a token in the file `token`."""
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    (tmp_path / "token").chmod(0o600)
+
+    def problems(options):
+        return list(map(str, common.load(ini(INI.format(options)))[1]))
+
+    return problems
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:9464", "localhost:1", "*:9464", "[::1]:9464", "h:0"])
+def test_addresses(text):
+    assert HTTP_ADDRESS.parse(text) == text
+    assert str(http_address(text)) == f"tcp://{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "9464", "http://127.0.0.1:9464", "a:b", "::1:9464", "a:1,b:2"]
+)
+def test_what_is_no_address(text):
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        HTTP_ADDRESS.parse(text)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["http = 127.0.0.1:9464", "http = localhost:9464\nhttp-token = token", "http = [::1]:9464",
+     "http = *:9464\nhttp-token = token"],
+)  # fmt: skip
+def test_what_is_right(problems, options):
+    assert problems(options) == []
+
+
+@pytest.mark.parametrize("place", ["*:9464", "0.0.0.0:9464", "10.0.0.1:9464", "me.local:9464"])
+def test_a_port_that_others_reach_needs_a_token(problems, place):
+    assert problems(f"http = {place}") == [
+        f"x.ini:4: other machines reach http = {place}, so it needs a token; "
+        "write http-token = FILE, or http = 127.0.0.1:PORT"
+    ]
+
+
+def test_a_token_alone_has_no_effect(problems):
+    [found] = problems("http-token = token")
+    assert found == "x.ini:4: warning: http-token has no effect without http"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("0123456789abcdef", 0o644, "other can be read by others (mode 644); chmod 600"),
+        ("short", 0o600, "the first line is no token: 16 or more letters"),
+        ("0123456789 abcdef", 0o600, "the first line is no token"),
+        (None, 0o600, "cannot be read: No such file"),
+    ],
+)
+def test_a_token_that_cannot_be_used(problems, tmp_path, text, mode, said):
+    (tmp_path / "other").write_text(text or "")
+    (tmp_path / "other").chmod(mode)
+    if text is None:
+        (tmp_path / "other").unlink()
+    [found] = problems("http = 127.0.0.1:9464\nhttp-token = other")
+    assert found.startswith("x.ini:5: ") and said in found
+    assert not text or text not in found
+
+
+def test_an_address_that_a_listener_has(problems):
+    [found] = problems("http = 127.0.0.1:5000")
+    assert "http = 127.0.0.1:5000 is the address of [ccserver]" in found
