@@ -94,5 +94,11 @@ class MessageProtocol:
         asks: `redirect` needs a `ccproxy.protocols.jolie.form.Form`."""
         return None
 
+    def styled_service(self, location: Any, longest: int, style: Any) -> object | None:
+        """As `service`, in the style that the handler's section asks for; without an own method a
+        protocol has one style. What a style is depends on the handler: `redirect` gives a
+        `ccproxy.protocols.jolie.style.CallStyle`."""
+        return self.service(location, longest)
+
 
 __all__ = ["Listener", "ListenerOptions", "MessageProtocol", "TypedListenerOptions"]

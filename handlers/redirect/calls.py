@@ -5,8 +5,8 @@
 
 Every call that `ask` takes ends in exactly one `Respond`, or comes back from `retire`. Each call
 gets a new id, so answers to several callers cannot be mixed up; an answer that matches no call,
-such as a second one or one after its timeout, is counted and dropped. A call is never sent twice:
-it may have been executed. Times are seconds of a clock that never goes back.
+such as a second one or one after its timeout, is counted and dropped. A call is never sent twice
+if it may have been executed. Times are seconds of a clock that never goes back.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, Unportable
+from ccproxy.protocols.jolie import values
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unexecuted, Unportable
 
 from . import faults
 from .actions import PortAction, Respond, WriteRequest
-from .pending import ConnectionState, PendingCall
+from .pending import MAX_RETRIES, ConnectionState, PendingCall
 from .pool import ConnectionPool
 from .target import ServiceTarget
 
@@ -103,18 +104,26 @@ class TargetCalls:
             return []
         found.hear(now)
         actions: list[PortAction] = []
+        matched = False
         for id, answer in answers:
-            assert not isinstance(answer, Reading), "an answer is read before it is passed on"
+            assert not isinstance(answer, values.Reading), (
+                "an answer is read before it is passed on"
+            )
             waiting = found.open.get(id)
+            matched = matched or waiting is not None
             if waiting is not None:
                 self._load.time(now - waiting.sent)
-                actions.append(self._end(waiting, answer))
-            elif not id and found.busy == 1:
+                if isinstance(answer, Unexecuted):
+                    actions += self._again(waiting, answer, now)
+                else:
+                    actions.append(self._end(waiting, answer))
+            elif not id and found.busy == 1 and not isinstance(answer, Unexecuted):
                 # Id 0 answers the waiting call; it is certain which one only if there is one.
+                matched = True
                 actions += self._end_all(found, answer)
             else:
                 self.unmatched += 1
-        if not found.busy and (actions or self.pool.shared):
+        if not found.busy and (matched or self.pool.shared):
             actions += self._released(found, now)
         return actions
 
@@ -204,6 +213,15 @@ class TargetCalls:
         connection.open[waiting.id] = waiting
         return WriteRequest(connection.id, request, waiting.id)
 
+    def _again(self, waiting: PendingCall, refused: Unexecuted, now: float) -> list[PortAction]:
+        """Send a call that was not executed once more, if the target still takes calls."""
+        if self._retired or waiting.tries >= MAX_RETRIES or now >= waiting.deadline:
+            return [self._end(waiting, refused.fault)]
+        self._load.bytes -= waiting.size
+        waiting.again(refused.request)
+        self._load.bytes += waiting.size
+        return self._place(waiting, now)
+
     def _drain(self, now: float) -> list[PortAction]:
         """Send what waits on what is free; open more for the rest."""
         actions = self.pool.retire_old(now) if self._queue else []
@@ -217,7 +235,7 @@ class TargetCalls:
         """A connection has no call left, or room for the next."""
         connection.since = now
         single = self.target.limits.mode == "single"
-        if connection.last or single or self.pool.is_old(connection, now):
+        if connection.last or single or self.pool.surplus or self.pool.is_old(connection, now):
             return [self.pool.close(connection), *self._drain(now)]
         if not self.pool.shared:
             self.pool.free(connection)

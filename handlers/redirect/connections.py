@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ccproxy import Context, LinkOptions, Steps, Wire
-from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide, Unexecuted
 
 from .actions import OpenConnection, PortAction, Respond, WriteRequest
 from .location import Location
@@ -186,7 +186,7 @@ class ServiceConnection:
         owner.forget(self.number)
         wire.close()
 
-    def _read(self, wire: Wire, id: int, steps: Steps[Answer | None]) -> Steps[None]:
+    def _read(self, wire: Wire, id: int, steps: Steps[Answer | Unexecuted | None]) -> Steps[None]:
         """Take a large answer once it is read, and what happened to the connection meanwhile."""
         answer = yield from steps
         self._reading = False

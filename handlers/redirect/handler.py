@@ -194,7 +194,9 @@ class Redirect(Handler):
         known = self._protocols
         if protocol not in known:
             known[protocol] = self.ctx.protocol(protocol)
-        target = ServiceTarget(location, known[protocol], self.options.limits())
+        target = ServiceTarget(
+            location, known[protocol], self.options.limits(), self.options.style()
+        )
         target.form()
         return target
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ccproxy import LinkOptions, kinds, option
+from ccproxy.protocols.jolie.style import FORMATS, CallStyle, numbers, raw, types_file
+from ccproxy.protocols.jolie.xml.types import Types, TypesFile
 from ccproxy.wire.cc import valid_type
 
 from .location import Location
@@ -66,8 +68,18 @@ class Options:
     )  # fmt: skip
     protocol: str = option(
         kinds.protocol, default="sodep",
-        help="what the service speaks there: sodep, http, jsonrpc or a plugin",
+        help="what the service speaks there: sodep, http, jsonrpc, soap or a plugin",
     )  # fmt: skip
+    format: str = option(
+        kinds.choice(*FORMATS), default="auto",
+        help="bodies of protocol http: JSON until the service refuses it, always JSON, always XML",
+    )  # fmt: skip
+    types: TypesFile | None = types_file()
+    numbers: str = numbers()
+    raw: str = raw()
+    namespace: str = option(
+        kinds.text, default="", help="namespace of the service's operations, in protocol soap"
+    )
     redirects: SectionTable = option(
         SECTION_TABLE,
         default=SectionTable(),
@@ -88,8 +100,8 @@ class Options:
     )  # fmt: skip
     connections: int = option(
         kinds.between(0, 10_000), default=0,
-        help="connections to the service at most; 0 = 64, but for pipelined sodep 1, up to 8 to a "
-        "slow service",
+        help="connections to the service at most; 0 = 64, but for XML over http 1, for pipelined "
+        "sodep 1, up to 8 to a slow service",
     )  # fmt: skip
     timeout: float = option(
         kinds.duration("s", least=0.001), default=30.0,
@@ -102,7 +114,7 @@ class Options:
     lifetime: float | None = option(
         kinds.duration("s"), default=None,
         help="time from its opening in which a connection is given calls; 0 = no limit; without "
-        "it 4.5 s for http and jsonrpc, whose Jolie services close older ones behind an answer",
+        "it 4.5 s for http, jsonrpc and soap, whose Jolie services close older ones behind answers",
     )  # fmt: skip
     keepalive: bool = option(kinds.flag, default=True, help="TCP keep-alive to the service")
     calls: int = option(kinds.positive, default=10_000, help="calls without answer, at most")
@@ -143,6 +155,11 @@ class Options:
             bytes=self.queue,
             answer=self.max_message,
         )
+
+    def style(self) -> CallStyle:
+        """How bodies are written and read."""
+        types = Types(self.types, self.numbers == "infer", self.raw == "base64")
+        return CallStyle(self.format, types, self.namespace)
 
     def wire(self) -> LinkOptions:
         """How connections to the service are dialled."""

@@ -71,10 +71,16 @@ class ConnectionState:
         return next((one.deadline for one in self.fast_calls.values()), float("inf"))
 
 
+MAX_RETRIES = 5
+"""Times that a call is sent again because the service refused it before it executed it."""
+
+
 class PendingCall:
     """One call without answer. It holds the call and its request until the request is sent."""
 
-    __slots__ = ("caller", "call", "id", "request", "size", "deadline", "sent", "connection")
+    __slots__ = (
+        "caller", "call", "connection", "deadline", "id", "request", "sent", "size", "tries",
+    )  # fmt: skip
 
     def __init__(self, caller: Any, call: Call | None, deadline: float) -> None:
         self.caller = caller
@@ -84,9 +90,18 @@ class PendingCall:
         self.request: Any = None
         self.size = 0
         self.sent = 0.0
+        self.tries = 0
         self.connection: ConnectionState | None = None
 
     def write(self, request: Any) -> None:
         """Store the request for this call, as a form made it."""
         self.request = request
         self.size = len(request) if type(request) is bytes else len(request.body)
+
+    def again(self, request: Any) -> None:
+        """Take it back from its connection, to be sent once more, as this request."""
+        assert self.connection is not None
+        del self.connection.open[self.id]
+        self.connection = None
+        self.tries += 1
+        self.write(request)

@@ -51,7 +51,6 @@ class ConnectionPool:
         if clock is not None and self.shared and self._lifetime == INFINITY:
             self.upstreams = self.form.upstreams(limits.timeout, clock)
         self._target = target
-        self._most = limits.connections or (1 if self.shared else MAX_POOLED_CONNECTIONS)
         self._numbers = numbers
         self._all: dict[int, ConnectionState] = {}
         self._free: deque[ConnectionState] = deque()
@@ -69,6 +68,18 @@ class ConnectionPool:
     def find(self, number: int) -> ConnectionState | None:
         """The connection of a number."""
         return self._all.get(number)
+
+    @property
+    def _most(self) -> int:
+        """Connections at the same time; a service may turn out to take one call at a time."""
+        if most := self._target.limits.connections:
+            return most
+        return 1 if self.shared or self.form.serial else MAX_POOLED_CONNECTIONS
+
+    @property
+    def surplus(self) -> bool:
+        """True if there are more connections than a service takes that turned out to be serial."""
+        return self.form.serial and len(self._all) > self._most
 
     def side(self, number: int) -> ServiceSide:
         """The side of the protocol that reads and writes a connection, by its number."""

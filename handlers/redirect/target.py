@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie.form import Form
+from ccproxy.protocols.jolie.style import CallStyle
 
 from .location import Location
 
@@ -18,7 +19,7 @@ MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
 
 
-LIFETIMES: Mapping[str, float] = {"http": 4.5, "jsonrpc": 4.5}
+LIFETIMES: Mapping[str, float] = {"http": 4.5, "jsonrpc": 4.5, "soap": 4.5}
 """Protocol -> seconds from its opening in which a connection is given calls, if the INI is silent.
 
 A Jolie service closes a connection behind the first answer that it gives later than 5 s after the
@@ -53,11 +54,12 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTarget:
-    """One place that a port may point to; equal if location, protocol and limits are."""
+    """One place that a port may point to; equal if all they have is."""
 
     location: Location
     protocol: MessageProtocol
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    style: CallStyle = field(default_factory=CallStyle)
 
     @property
     def lifetime(self) -> float:
@@ -68,7 +70,7 @@ class ServiceTarget:
 
     def form(self) -> Form:
         """The form of calls to this place; ValueError if its protocol calls no services."""
-        made: Any = self.protocol.service(self.location, self.limits.answer)
+        made: Any = self.protocol.styled_service(self.location, self.limits.answer, self.style)
         if made is None:
             raise ValueError(f"no service can be called in protocol {self.protocol.word}")
         form: Form = made

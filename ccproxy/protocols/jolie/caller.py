@@ -172,7 +172,8 @@ class Caller:
         """Answer the call of this number."""
         if number in self._converting or number not in self._waiting:
             return "gone"
-        steps = self._listener.form.prepare(answer.value)
+        token = self._waiting[number].token
+        steps = self._listener.form.prepare(answer.value, token)
         if steps is None:
             return self._give(number, answer)
         self._converting.add(number)

@@ -41,12 +41,17 @@ class Form(Protocol):
     def pipelines(self) -> bool:
         """True if a connection may have several calls outstanding."""
 
+    @property
+    def serial(self) -> bool:
+        """True if the service takes one call at a time, on all its connections together."""
+
     def limit(self, size: int) -> None:
         """The most bytes of a message, or of its body, on connections to come."""
 
-    def prepare(self, value: Value) -> Steps[Value] | None:
-        """Give a large value the form that this protocol writes, before `request` or an answer;
-        Unportable if it cannot carry it. None if it needs no preparation."""
+    def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
+        """Give a large value the form that this protocol writes, before `request` or, to a caller
+        whose call had this token, before an answer; Unportable if it cannot carry it. None if it
+        needs no preparation."""
 
     def caller(self) -> CallerSide:
         """For one accepted connection."""

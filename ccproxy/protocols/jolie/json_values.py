@@ -12,10 +12,20 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ccproxy.protocols.jolie.values import MAX_NODES, Fault, Long, Payload, Tree, Unportable, Value
+from ccproxy.protocols.jolie.values import (
+    MAX_NODES,
+    Fault,
+    Long,
+    Payload,
+    Tree,
+    Unportable,
+    Value,
+    walk,
+)
 
 DEPTH = 256
 """Values inside each other; more is Unportable."""
@@ -93,6 +103,16 @@ def json_of(value: Value) -> Any:
     if isinstance(value, JsonText):
         return value.parsed()
     return value.value if isinstance(value, Json) else from_tree(value.tree())
+
+
+def without_raw(value: Value) -> Value:
+    """A value with base64 in the place of raw payloads; `Json` has none."""
+    if isinstance(value, Json | JsonText):
+        return value
+    tree = value.tree()
+    if not any(isinstance(node.payload, bytes) for _, node in walk(tree)):
+        return tree
+    return _texts(tree)
 
 
 def to_tree(value: Any) -> Tree:
@@ -178,6 +198,19 @@ def fault_of(error: Any) -> Fault | None:
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
     return Fault(error["message"] or "IOException", Json(error.get("data")))
+
+
+def _texts(tree: Tree) -> Tree:
+    root = Tree()
+    rest = [(tree, root)]
+    while rest:
+        node, made = rest.pop()
+        payload = node.payload
+        made.payload = b64encode(payload).decode() if isinstance(payload, bytes) else payload
+        for name, vector in node.children.items():
+            made.children[name] = [Tree() for _ in vector]
+            rest += zip(vector, made.children[name], strict=True)
+    return root
 
 
 def _composed(value: Any) -> bytes | memoryview:

@@ -109,11 +109,22 @@ class Asked(NamedTuple):
     call: Call | Fault | Reading
 
 
+class Unexecuted(NamedTuple):
+    """In the place of an answer: the service refused the request before it executed the call.
+
+    `request` may be sent in its place, in the form of `ServiceSide.send`; `fault` answers the call
+    if it is sent no more.
+    """
+
+    fault: Fault
+    request: Any
+
+
 class Answered(NamedTuple):
     """An answer of a service to the call of this id."""
 
     id: int
-    answer: Answer | Reading
+    answer: Answer | Reading | Unexecuted
 
 
 class CallerSide(Protocol):

@@ -20,10 +20,13 @@ from ccproxy.net.work import result
 from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.http import Http
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+from ccproxy.protocols.jolie.soap.form import Soap
 from ccproxy.protocols.jolie.sodep import Sodep
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Reading, Result, Tree
 
-FORMS: dict[str, Callable[[], Form]] = {"sodep": Sodep, "http": Http, "jsonrpc": JsonRpc}
+FORMS: dict[str, Callable[[], Form]] = {
+    "sodep": Sodep, "http": Http, "jsonrpc": JsonRpc, "soap": Soap,
+}  # fmt: skip
 PATIENCE = 60.0
 """Seconds a client waits."""
 
@@ -155,7 +158,7 @@ def caller(ports: dict[str, int]) -> Iterator[Callable[..., Caller]]:
         one.sock.close()
 
 
-PORTS = {"cc": "PORT1", "sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4"}
+PORTS = {"cc": "PORT1", "sodep": "PORT2", "http": "PORT3", "jsonrpc": "PORT4", "soap": "PORT8"}
 """Where the server of `INI` takes calls of each protocol."""
 
 INI = """
@@ -176,6 +179,11 @@ type = calc
 [listen:jsonrpc]
 protocol = jsonrpc
 address = tcp://127.0.0.1:PORT4
+type = calc
+
+[listen:soap]
+protocol = soap
+address = tcp://127.0.0.1:PORT8
 type = calc
 
 [routes]

@@ -12,8 +12,8 @@ from ccproxy.protocols.jolie.sodep import SodepLimits, SodepReader
 from ccproxy.protocols.jolie.values import Call, Result, Tree
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "jolie"
-CALLERS = ("sodep", "http", "jsonrpc")
-SERVICES = ("sodep", "http", "jsonrpc")
+CALLERS = ("sodep", "http", "jsonrpc", "soap")
+SERVICES = ("sodep", "http", "jsonrpc", "soap")
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ class ToyService(Lines):
 class ToyForm:
     name = "toy"
     pipelines = True
+    serial = False
 
     def limit(self, size):
         pass
@@ -101,7 +102,7 @@ class ToyForm:
     def upstreams(self, timeout, clock):
         return None
 
-    def prepare(self, value):
+    def prepare(self, value, token=None):
         return None
 
     def caller(self):

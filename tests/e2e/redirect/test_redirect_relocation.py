@@ -90,7 +90,7 @@ def test_a_call_under_way_is_answered_by_the_old_place(start, ini, service, call
     [
         ({"location": "nowhere"}, "expected socket://HOST:PORT"),
         ({"location": 7}, "expected text"),
-        ({"location": "socket://h:1", "protocol": "soap"}, 'no protocol "soap"'),
+        ({"location": "socket://h:1", "protocol": "soup"}, 'no protocol "soup"'),
         ({"location": "socket://h:1", "save": True}, 'no file "state"'),
         ({"save": "yes"}, "expected true or false"),
     ],

@@ -4,10 +4,12 @@ import pytest
 
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import Sodep
-from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.style import CallStyle
+from ccproxy.protocols.jolie.values import Answered, Call, Fault, Result, Tree, Unexecuted, io_fault
 from ccproxy_handlers.redirect.actions import CloseConnection, OpenConnection, Respond, WriteRequest
 from ccproxy_handlers.redirect.calls import TargetCalls
 from ccproxy_handlers.redirect.location import Location
+from ccproxy_handlers.redirect.pending import MAX_RETRIES
 from ccproxy_handlers.redirect.target import ConnectionLimits, ServiceTarget
 
 PROTOCOLS = {word: Plugins().protocol(word)(word) for word in ("sodep", "http", "jsonrpc")}
@@ -292,3 +294,73 @@ def test_retired_calls_end_where_they_were_sent():
     assert not one.done
     assert said(one.lost(2, "", 2)[0])[0] == "b"
     assert one.done
+
+
+BUSY = io_fault("busy")
+
+
+def refused(action: WriteRequest) -> Answered:
+    """The service says that it has not executed this request."""
+    return Answered(action.id, Unexecuted(BUSY, action.request))
+
+
+def xml_calls() -> TargetCalls:
+    style = CallStyle("xml")
+    return TargetCalls(
+        ServiceTarget(HERE, PROTOCOLS["http"], ConnectionLimits(timeout=10, connections=0), style),
+        count(1),
+    )
+
+
+def test_a_call_that_was_not_executed_is_sent_again_on_a_connection_that_is_open():
+    one = xml_calls()
+    one.ask("a", call(), 0)
+    [sent] = one.opened(1, 0)
+    for _ in range(MAX_RETRIES):
+        assert one.answered(1, [refused(sent)], 1) == [sent]
+    assert one.answered(1, [refused(sent)], 1) == [Respond("a", BUSY)]
+    assert len(one) == 0
+    [again] = one.ask("b", call(), 1)
+    assert again.connection == 1
+
+
+def test_it_waits_for_a_connection_that_the_service_has_not_closed():
+    one = xml_calls()
+    one.ask("a", call(), 0)
+    one.ask("b", call(), 0)
+    [sent] = one.opened(1, 0)
+    one.ending(1)
+    actions = one.answered(1, [refused(sent)], 1)
+    assert CloseConnection(1) in actions and OpenConnection(2, HERE) in actions
+    [other] = one.opened(2, 2)
+    assert isinstance(other, WriteRequest) and other.id != sent.id
+    first, second = one.answered(2, [ok(other.id, 1)], 3)
+    assert first == Respond("b", Result(Tree(1)))
+    assert second == WriteRequest(2, sent.request, sent.id)
+    assert one.tick(11) == [Respond("a", io_fault("No answer from the service within 10 s")),
+                            CloseConnection(2)]  # fmt: skip
+
+
+def test_a_call_whose_port_has_moved_is_not_sent_again():
+    one = xml_calls()
+    one.ask("a", call(), 0)
+    [sent] = one.opened(1, 0)
+    one.retire(1)
+    assert one.answered(1, [refused(sent)], 1) == [Respond("a", BUSY), CloseConnection(1)]
+    assert one.done
+
+
+def test_a_service_that_takes_one_call_at_a_time_gets_one_connection():
+    one = xml_calls()
+    assert one.ask("a", call(), 0) == [OpenConnection(1, HERE)]
+    assert one.ask("b", call(), 0) == []
+    [sent] = one.opened(1, 0)
+    assert [type(action) for action in one.answered(1, [ok(sent.id)], 1)] == [Respond, WriteRequest]
+    auto = calls("http", connections=0)
+    opened = [*auto.ask("a", call(), 0), *auto.ask("b", call(), 0)]
+    assert [type(action) for action in opened] == [OpenConnection] * 2
+    [first], [second] = auto.opened(1, 0), auto.opened(2, 0)
+    # It turns out to take no JSON: the connection that is free first is one too many.
+    auto.pool.form.refuses_json = True
+    assert CloseConnection(1) in auto.answered(1, [ok(first.id)], 1)
+    assert auto.answered(2, [ok(second.id)], 1) == [Respond("b", Result(Tree()))]

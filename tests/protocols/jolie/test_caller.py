@@ -594,7 +594,7 @@ async def test_no_more_is_read_while_too_many_bytes_are_unanswered(make, until, 
 
 
 async def test_a_mistake_in_a_conversion_ends_its_connection_only(make, until, monkeypatch):
-    def broken(value):
+    def broken(value, token):
         yield
         raise LookupError("a mistake")
 

@@ -13,7 +13,16 @@ from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
 from ccproxy.protocols.jolie.http.access import FORM
-from ccproxy.protocols.jolie.http.messages import media_type, text, unpack, utf8_text
+from ccproxy.protocols.jolie.http.messages import (
+    JSON,
+    HttpRequest,
+    HttpResponse,
+    is_xml,
+    media_type,
+    text,
+    unpack,
+    utf8_text,
+)
 from ccproxy.protocols.jolie.json_check import LARGE, Part, check
 from ccproxy.protocols.jolie.json_values import (
     ARRAY,
@@ -26,6 +35,11 @@ from ccproxy.protocols.jolie.json_values import (
     json_of,
 )
 from ccproxy.protocols.jolie.values import Fault, Tree, Unportable, Value
+from ccproxy.protocols.jolie.xml import reading
+from ccproxy.protocols.jolie.xml.characters import is_name
+from ccproxy.protocols.jolie.xml.content import XmlContent
+from ccproxy.protocols.jolie.xml.payloads import TextKind
+from ccproxy.protocols.jolie.xml.types import FieldType, Types
 
 
 def root_of(value: Value) -> Any:
@@ -56,7 +70,7 @@ def read_body(
     """The value of a body by its content type, JSON unless it says otherwise; if it is a
     `JsonText`, where its members of these names are.
 
-    Unportable for types that need declared types to be read (XML), and for what is broken.
+    Unportable for other types, and for what is broken; XML is read by `read_xml`.
     """
     body = yield from unpack(headers, body, limit)
     if len(body) <= LARGE or not _is_json(headers, body):
@@ -72,6 +86,52 @@ def read_body(
     if found.count == 1 and bare and data[bare[0]] not in _BRACKETS:
         return value_at(data, bare), {}
     return JsonText(data, *root), {name: found.found[name] for name in names if name in found.found}
+
+
+def read_xml(
+    message: HttpRequest | HttpResponse, limit: int, type: FieldType | None, other: TextKind
+) -> Steps[Value]:
+    """The value of a body in XML; fields that its type does not name are of the kind `other`."""
+    body = yield from unpack(message.headers, message.body, limit)
+    data = yield from utf8_text(message.headers, body)
+    return (yield from reading.read_value(data, type, other))
+
+
+def fault_of_body(
+    response: HttpResponse, limit: int, types: Types, operation: str
+) -> Steps[Fault | None]:
+    """The fault in the body of a response; None if it has none."""
+    headers = response.headers
+    if is_xml(headers):
+        body = yield from unpack(headers, response.body, limit)
+        data = yield from utf8_text(headers, body)
+        return (yield from reading.read_fault(data, types, operation)) if data else None
+    value, members = yield from read_body(headers, response.body, limit, ("error",))
+    if isinstance(value, JsonText):
+        return (yield from fault_at(value.data, members["error"])) if members else None
+    found = value.value if isinstance(value, Json) else None
+    return joliejson.fault_of(found.get("error")) if isinstance(found, dict) else None
+
+
+def xml_body(operation: str, content: XmlContent, answer: bool = False, fault: str = "") -> bytes:
+    """The body of a call, or of an answer; that of a fault has its name."""
+    if fault and not is_name(fault):
+        raise Unportable(f"the fault {fault!r:.60} has no name that an XML element can have")
+    if is_name(operation):
+        root = f"{operation}Response" if answer else operation
+    else:
+        root = "Response" if answer else "Request"
+    if not fault:
+        return content.element(root)
+    return b"<%b>%b</%b>" % (root.encode(), content.element(fault), root.encode())
+
+
+def answered_in_xml(headers: Mapping[str, str], body: bytes) -> bool:
+    """True if the answer to a request is to be XML: the request is, or it asks for nothing else."""
+    accepted = headers.get("accept", "").lower()
+    if is_xml(headers):
+        return JSON not in accepted
+    return not body and "/xml" in accepted and JSON not in accepted and "html" not in accepted
 
 
 def value_at(data: bytes | bytearray, part: Part) -> Value:

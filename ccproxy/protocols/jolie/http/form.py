@@ -1,35 +1,44 @@
-"""Jolie's `http` protocol with format json as one form.
+"""Jolie's `http` protocol as one form, with bodies of JSON or XML.
 
-The operation stands in the target, the value is the JSON body, whose root is always an object; a
-fault is status 500 with an error object. It must never take a fault for a value, as the original
-redirector does, or the error page of an HTTP proxy for an answer.
+The operation stands in the target, the value is the body, whose root is always an object or an
+element; a fault is status 500 with an error object, or with an element in the root. A caller gets
+the format in which it asks, unless it accepts only the other one. It must never take a fault for a
+value, as the original redirector does, or the error page of an HTTP proxy for an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
-from ccproxy.net.work import Steps
+from ccproxy.net.work import Steps, result
 from ccproxy.protocols.jolie.http import targets
 from ccproxy.protocols.jolie.http.bodies import (
+    answered_in_xml,
     body_of,
     error_body,
-    fault_at,
+    fault_of_body,
     read_body,
+    read_xml,
     with_fields,
+    xml_body,
 )
 from ccproxy.protocols.jolie.http.messages import (
+    JSON,
     TYPE,
+    XML_TYPE,
     BodyTooBig,
     HttpRequest,
     HttpResponse,
     RefusedRequest,
     Sending,
+    header,
+    is_xml,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
-from ccproxy.protocols.jolie.json_check import Part
-from ccproxy.protocols.jolie.json_values import Json, JsonText, fault_of
+from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.json_values import JsonText, without_raw
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
     Answer,
@@ -38,13 +47,19 @@ from ccproxy.protocols.jolie.values import (
     Fault,
     Result,
     Tree,
+    Unexecuted,
     Unportable,
     Value,
     io_fault,
 )
+from ccproxy.protocols.jolie.xml.content import XmlContent, to_xml
 
 _READ = frozenset({"GET", "HEAD"})
 _METHODS = _READ | {"POST", "PUT", "PATCH", "DELETE"}
+_NO_JSON = 415
+"""Unsupported Media Type: the body was not read."""
+_PARSER_BUSY, _WARNING = b"FWK005 parse may not be called while parsing", 1024
+"""What a Jolie service says in front of a body that it did not read, and where."""
 _EXPECTED = "expected /OPERATION or /!/RESOURCE!/OPERATION"
 
 
@@ -53,34 +68,72 @@ class HttpToken(NamedTuple):
 
     operation: str
     message: str
+    xml: bool = False
+    """True if the answer is to be XML."""
+    jolie: bool = False
+    """True if the caller is a Jolie program, which knows a fault by its exact content type."""
 
 
 class Http(WebForm):
     """The form; see `WebForm`."""
 
     name = "http"
+    refuses_json = False
+    """True once the service has refused JSON."""
+
+    @property
+    def xml(self) -> bool:
+        """True if requests are written in XML."""
+        return self.style.format == "xml" or self.refuses_json
+
+    @property
+    def serial(self) -> bool:
+        """One XML parser serves a whole Jolie process, and fails at the second call."""
+        return self.xml
+
+    def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
+        """Large values become XML where XML is written, else JSON text."""
+        xml = self.xml if token is None else token.xml
+        if not xml:
+            return super().prepare(value, token)
+        if value.size <= LARGE or isinstance(value, XmlContent):
+            return None
+        return to_xml(value, self.style.xml())
 
     def request(self, call: Call, id: int) -> Sending:
-        """The request; Unportable if JSON, a header or a target cannot carry it."""
-        if not call.operation:
+        """The request; Unportable if its body, a header or a target cannot carry it."""
+        operation = call.operation
+        if not operation:
             raise Unportable("a request without operation has no target")
-        target = targets.write(self.path, call.path, call.operation)
+        body, *types = self._body(call)
         headers = (
             ("Host", self.host or "localhost"),
             ("Accept-Encoding", "identity"),
-            ("X-Jolie-Operation", _header(call.operation)),
-            ("X-Jolie-ServicePath", _header(call.path)),
-            ("Content-Type", TYPE),
+            ("X-Jolie-Operation", header(operation)),
+            ("X-Jolie-ServicePath", header(call.path)),
+            *types,
         )
-        return Sending(headers, body_of(call.value), target=target, id=id)
+        again: Callable[[], Sending] | None = None
+        if self.style.format == "auto" and not self.refuses_json and call.value.size <= LARGE:
+            again = partial(self.request, call, id)
+        target = targets.write(self.path, call.path, operation)
+        return Sending(headers, body, target=target, id=id, operation=operation, again=again)
+
+    def _body(self, call: Call) -> tuple[Any, ...]:
+        """The body of a request, and the headers that say what it is."""
+        value = call.value
+        if isinstance(value, XmlContent) or self.xml and not isinstance(value, JsonText):
+            content = result(to_xml(value, self.style.xml()))
+            return xml_body(call.operation, content), ("Content-Type", XML_TYPE)
+        return body_of(self.portable(value)), ("Accept", JSON), ("Content-Type", TYPE)
 
     def caller(self) -> HttpCaller:
         """For one accepted connection."""
-        return HttpCaller(self.limits, self.access)
+        return HttpCaller(self.limits, self.access, self.style)
 
     def service(self, upstream: Upstream | None = None) -> HttpService:
         """For one connection to a service."""
-        return HttpService(self.limits)
+        return HttpService(self)
 
 
 class HttpCaller(WebCaller):
@@ -88,15 +141,17 @@ class HttpCaller(WebCaller):
 
     def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The one call of a request, or the fault with which it is answered."""
-        token = HttpToken("", request.headers.get("x-jolie-messageid", ""))
+        headers = request.headers
+        xml, jolie = answered_in_xml(headers, request.body), "x-jolie-operation" in headers
+        token = HttpToken("", headers.get("x-jolie-messageid", ""), xml, jolie)
         try:
-            target = targets.read(request.target, request.headers)
-            token = HttpToken(target.operation, token.message)
+            target = targets.read(request.target, headers)
+            token = token._replace(operation=target.operation)
             if request.method not in _METHODS:
                 raise Unportable(f"method {request.method:.20}; expected POST")
             if not target.operation:
                 raise Unportable(f"no operation in the target {request.target:.60}; {_EXPECTED}")
-            value = yield from _value(request, target, self._limits.body)
+            value = yield from self._value(request, target)
         except BodyTooBig:
             raise
         except Unportable as reason:
@@ -105,72 +160,115 @@ class HttpCaller(WebCaller):
 
     def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end."""
-        self._respond(refused.status, error_body(io_fault(refused.reason)), ())
+        body = error_body(io_fault(refused.reason))
+        self._server.respond(Sending((("Content-Type", TYPE),), body, refused.status))
 
     def write(self, token: HttpToken, answer: Answer) -> None:
-        """Respond; a value that JSON cannot carry is answered with a fault."""
-        headers = [("X-Jolie-Operation", _header(token.operation)), ("X-Jolie-ServicePath", "/")]
+        """Respond; a value that the body cannot carry is answered with a fault."""
+        try:
+            self._respond(token, answer)
+        except Unportable as reason:
+            self._respond(token, io_fault(f"http cannot carry the answer: {reason}"))
+
+    def _respond(self, token: HttpToken, answer: Answer) -> None:
+        fault = isinstance(answer, Fault)
+        if token.xml:
+            type, body = XML_TYPE, self._xml(token.operation, answer)
+        else:
+            # A Jolie client reads the data of a fault only under this very type.
+            type, body = JSON if fault and token.jolie else TYPE, self._json(answer)
+        headers = [("X-Jolie-Operation", header(token.operation)), ("X-Jolie-ServicePath", "/")]
         if token.message:
             headers.append(("X-Jolie-MessageID", token.message))
-        try:
-            status, body = _answered(answer)
-            self._respond(status, body, tuple(headers))
-        except Unportable as reason:
-            refusal = io_fault(f"http cannot carry the answer: {reason}")
-            self._respond(*_answered(refusal), tuple(headers))
+        headers.append(("Content-Type", type))
+        self._server.respond(Sending(tuple(headers), body, 500 if fault else 200))
 
-    def _respond(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-        self._server.respond(Sending((*headers, ("Content-Type", TYPE)), body, status))
+    def _json(self, answer: Answer) -> bytes:
+        value = without_raw(answer.value) if self.style.base64 else answer.value
+        return (
+            error_body(Fault(answer.name, value)) if isinstance(answer, Fault) else body_of(value)
+        )
+
+    def _xml(self, operation: str, answer: Answer) -> bytes:
+        content = result(to_xml(answer.value, self.style.xml()))
+        name = answer.name if isinstance(answer, Fault) else ""
+        return xml_body(operation, content, answer=True, fault=name)
+
+    def _value(self, request: HttpRequest, target: targets.RequestTarget) -> Steps[Value]:
+        if request.method in _READ:
+            return targets.fields(target.query)
+        limit = self._limits.body
+        if is_xml(request.headers):
+            types = self.style.types
+            type = types.request(target.operation)
+            value: Value = yield from read_xml(request, limit, type, types.other)
+            return _joined(value, target) if target.query else value
+        return (yield from _value(request, target, limit))
 
 
 class HttpService(WebService):
     """One connection to a service; see `WebService`."""
 
-    def read(self, response: HttpResponse) -> Steps[Answer | None]:
+    def __init__(self, form: Http) -> None:
+        super().__init__(form.limits)
+        self._form = form
+        self._types = form.style.types
+
+    def read(self, response: HttpResponse) -> Steps[Answer | Unexecuted | None]:
         """The answer in a response; a status of 300 or more is a fault whatever its body says."""
-        body, limit = response.body, self._limits.body
+        status = response.status
+        if refused := self._refused(response):
+            return refused
+        operation, limit = self.sent.operation, self._limits.body
         try:
-            value, members = yield from read_body(response.headers, body, limit, ("error",))
-            if response.status < 300:
-                return Result(value)
-            fault = yield from _fault(value, members)
+            if status < 300:
+                return Result((yield from self._result(response)))
+            fault = yield from fault_of_body(response, limit, self._types, operation)
         except Unportable as reason:
-            return io_fault(f"HTTP status {response.status}: {reason}")
-        return fault or io_fault(f"HTTP status {response.status}")
+            return io_fault(f"HTTP status {status}: {reason}")
+        return fault or io_fault(f"HTTP status {status}")
 
+    def _result(self, response: HttpResponse) -> Steps[Value]:
+        limit = self._limits.body
+        if is_xml(response.headers):
+            type = self._types.answer(self.sent.operation)
+            return (yield from read_xml(response, limit, type, self._types.other))
+        return (yield from read_body(response.headers, response.body, limit))[0]
 
-def _fault(value: Value, members: Mapping[str, Part]) -> Steps[Fault | None]:
-    """The fault of a body, which is its member `error`."""
-    if isinstance(value, JsonText):
-        return (yield from fault_at(value.data, members["error"])) if members else None
-    body = value.value if isinstance(value, Json) else None
-    return fault_of(body.get("error")) if isinstance(body, dict) else None
-
-
-def _answered(answer: Answer) -> tuple[int, bytes]:
-    if isinstance(answer, Fault):
-        return 500, error_body(answer)
-    return 200, body_of(answer.value)
+    def _refused(self, response: HttpResponse) -> Unexecuted | None:
+        """What says that the request was refused before the call was executed."""
+        sent = self.sent
+        if response.status == _NO_JSON and sent.again is not None:
+            self._form.refuses_json = True
+            return Unexecuted(io_fault("HTTP status 415: the service refuses JSON"), sent.again())
+        if response.status == 500 and _PARSER_BUSY in response.body[:_WARNING]:
+            self._last = True
+            return Unexecuted(io_fault("the XML parser of the service was busy"), sent)
+        return None
 
 
 def _value(request: HttpRequest, target: targets.RequestTarget, limit: int) -> Steps[Value]:
-    if request.method in _READ:
-        return targets.fields(target.query)
     names = {name for name, _ in target.query}
     value, members = yield from read_body(request.headers, request.body, limit, names)
     if not names:
         return value
-    fields = targets.fields(target.query)
     if isinstance(value, JsonText):
+        fields = targets.fields(target.query).children
         return with_fields(
-            value, {name: vector for name, vector in fields.children.items() if name not in members}
+            value, {name: vector for name, vector in fields.items() if name not in members}
         )
+    return _beside(value, target)
+
+
+def _joined(value: Value, target: targets.RequestTarget) -> Tree:
+    """A value of XML with the fields of the query, which come first in a vector of one name."""
+    tree, fields = value.tree(), targets.fields(target.query)
+    for name, vector in tree.children.items():
+        fields.children.setdefault(name, []).extend(vector)
+    return Tree(tree.payload, fields.children)
+
+
+def _beside(value: Value, target: targets.RequestTarget) -> Tree:
+    """A value with the fields of the query, unless it has children of their names."""
     tree = value.tree()
-    return Tree(tree.payload, {**fields.children, **tree.children})
-
-
-def _header(text: str) -> str:
-    """Text as a header can carry it, or "": then the target alone has it."""
-    if not text.isprintable() or text != text.strip():
-        return ""
-    return text.encode().decode("latin-1")
+    return Tree(tree.payload, {**targets.fields(target.query).children, **tree.children})

@@ -29,6 +29,7 @@ class WebListener(CallListener):
         self._access = access_at(Address.parse(str(plan.address)))
         self._web = form
         form.access = self._access.changed(plan.options)
+        form.style = plan.options.style()
 
     @property
     def pace(self) -> PaceLimits:
@@ -39,6 +40,7 @@ class WebListener(CallListener):
         """New options."""
         super().reconfigure(options)
         self._web.access = self._access.changed(options)
+        self._web.style = options.style()
 
 
 def access_at(address: Address) -> WebAccess:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,10 @@ from ccproxy.protocols.jolie.json_check import utf8
 from ccproxy.protocols.jolie.values import Unportable
 
 TYPE = "application/json; charset=utf-8"
-"""The content type of every body that is written here."""
+"""The content type of JSON."""
+JSON = "application/json"
+XML_TYPE = "text/xml; charset=utf-8"
+"""That of XML, as the original has it."""
 
 CHARSETS = frozenset(
     {"utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"}
@@ -82,6 +85,10 @@ class Sending:
     target: str = "/"
     id: int = field(default=0, kw_only=True)
     """The id of the call that a request carries."""
+    operation: str = field(default="", kw_only=True)
+    """Its operation, by which the answer is read."""
+    again: Callable[[], Sending] | None = field(default=None, kw_only=True, compare=False)
+    """Makes the request that is sent if this one was refused before the call was executed."""
 
 
 def header_map(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -94,6 +101,13 @@ def header_list(sending: Sending) -> list[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in sending.headers]
 
 
+def header(text: str) -> str:
+    """Text as a header can carry it, or "": then only another place of the request has it."""
+    if not text.isprintable() or text != text.strip():
+        return ""
+    return text.encode().decode("latin-1")
+
+
 def plain(reason: Exception) -> str:
     """The text of an h11 error without the bytes of the peer in it, which must not be repeated."""
     return str(reason).partition(": bytearray(")[0].partition(" (received ")[0]
@@ -102,6 +116,12 @@ def plain(reason: Exception) -> str:
 def media_type(headers: Mapping[str, str]) -> str:
     """The content type without its parameters, in lower case; "" if there is none."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_xml(headers: Mapping[str, str]) -> bool:
+    """True if a body is XML by its content type."""
+    media = media_type(headers)
+    return media.endswith(("/xml", "+xml"))
 
 
 def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""`protocol = http`: calls as HTTP with JSON bodies.
+"""`protocol = http`: calls as HTTP with bodies of JSON or XML.
 
 It must never touch a connection.
 """
@@ -14,15 +14,16 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import Http, HttpLimits
-from ccproxy.protocols.jolie.http.access import WebListenerOptions
+from ccproxy.protocols.jolie.http.access import StyledListenerOptions
 from ccproxy.protocols.jolie.http.listener import WebListener
+from ccproxy.protocols.jolie.style import CallStyle
 
 
 class HttpProtocol(MessageProtocol):
-    """Calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep."""
+    """Calls as HTTP with bodies of JSON or XML; the type as for sodep."""
 
-    Options = WebListenerOptions
-    about = "calls as HTTP with JSON bodies, as Jolie has them; the type as for sodep"
+    Options = StyledListenerOptions
+    about = "calls as HTTP with bodies of JSON or XML, as Jolie has them; the type as for sodep"
     calls_services = True
 
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
@@ -36,4 +37,10 @@ class HttpProtocol(MessageProtocol):
 
     def service(self, location: Any, longest: int) -> Http:
         """The form of calls to a service."""
-        return Http(location.authority, location.path, HttpLimits(body=longest))
+        return self.styled_service(location, longest, CallStyle())
+
+    def styled_service(self, location: Any, longest: int, style: CallStyle) -> Http:
+        """The form of calls to a service, as the section asks for it."""
+        form = Http(location.authority, location.path, HttpLimits(body=longest))
+        form.style = style
+        return form

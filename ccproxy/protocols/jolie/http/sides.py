@@ -23,8 +23,11 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 from ccproxy.protocols.jolie.http.server import HttpServer
 from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.json_values import without_raw
 from ccproxy.protocols.jolie.sodep import Packed, Upstream
+from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.sodep.to_json import to_json
+from ccproxy.protocols.jolie.style import CallStyle
 from ccproxy.protocols.jolie.values import (
     Answer,
     Answered,
@@ -33,6 +36,7 @@ from ccproxy.protocols.jolie.values import (
     CallerSide,
     Fault,
     Reading,
+    Unexecuted,
     Value,
 )
 
@@ -47,8 +51,15 @@ class WebForm:
         self.host = host
         self.path = path
         self.limits = limits or HttpLimits()
+        self.style = CallStyle()
+        """How bodies are written and read on connections to come."""
         self.access: WebAccess | None = None
         """Which requests are obeyed on connections to come; None: every one."""
+
+    @property
+    def serial(self) -> bool:
+        """True if the service takes one call at a time."""
+        return False
 
     def limit(self, size: int) -> None:
         """The most bytes of a body on connections to come."""
@@ -58,11 +69,20 @@ class WebForm:
         """The request of a call; Unportable if the form cannot carry it."""
         raise NotImplementedError
 
-    def prepare(self, value: Value) -> Steps[Value] | None:
-        """Large values of sodep become JSON text."""
-        if isinstance(value, Packed) and value.size > LARGE:
-            return to_json(value.frame.tail, value.frame.value, value.charset)
+    def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
+        """Large values of sodep, and of XML, become JSON text."""
+        if value.size <= LARGE:
+            return None
+        base64 = self.style.base64
+        if isinstance(value, Packed):
+            return to_json(value.frame.tail, value.frame.value, value.charset, base64)
+        if isinstance(value, Encoded):
+            return to_json(bytes(value.data), 0, value.charset, base64)
         return None
+
+    def portable(self, value: Value) -> Value:
+        """A small value without what JSON cannot carry, if the style has another form for it."""
+        return without_raw(value) if self.style.base64 else value
 
     def caller(self) -> WebCaller:
         """For one accepted connection."""
@@ -83,7 +103,11 @@ class WebForm:
 class WebCaller:
     """One connection of a caller; see `CallerSide` of `jolie.values`."""
 
-    def __init__(self, limits: HttpLimits, access: WebAccess | None = None) -> None:
+    def __init__(
+        self, limits: HttpLimits, access: WebAccess | None = None, style: CallStyle | None = None
+    ) -> None:
+        self.style = style or CallStyle()
+        """How answers are written and calls are read."""
         self.calls = 0
         """Calls without answer."""
         self.wake: Callable[[], None] = _no_wake
@@ -151,7 +175,7 @@ class WebCaller:
             self.refuse(refused)
 
     def answer(self, token: Any, answer: Answer) -> None:
-        """Answer one call; what JSON cannot carry is answered with a fault."""
+        """Answer one call; what the form cannot carry is answered with a fault."""
         self.calls -= 1
         self.write(token, answer)
         self.wake()
@@ -202,7 +226,9 @@ class WebService:
     def __init__(self, limits: HttpLimits) -> None:
         self._client = HttpClient(limits)
         self._limits = limits
-        self._id = 0
+        self.sent = Sending()
+        """The request that was written last."""
+        self._last = False
         self._unmatched = ""
         """Why a response belongs to another request than the one it should answer."""
 
@@ -214,11 +240,11 @@ class WebService:
     @property
     def closing(self) -> bool:
         """No further request."""
-        return self._client.closing
+        return self._client.closing or self._last
 
     def send(self, request: Sending) -> bytes:
         """The bytes of a request."""
-        self._id = request.id
+        self.sent = request
         return self._client.send(request)
 
     def feed(self, data: bytes) -> list[Answered]:
@@ -229,7 +255,7 @@ class WebService:
         """The answer that ends with the connection."""
         return self._answered(self._client.eof())
 
-    def read(self, response: HttpResponse) -> Steps[Answer | None]:
+    def read(self, response: HttpResponse) -> Steps[Answer | Unexecuted | None]:
         """The answer of a response; None if it belongs to another request."""
         raise NotImplementedError
 
@@ -239,8 +265,8 @@ class WebService:
         steps = self.read(response)
         done = quick(steps)
         if done is None:
-            return [Answered(self._id, Reading(steps, len(response.body)))]
-        return [] if done[0] is None else [Answered(self._id, done[0])]
+            return [Answered(self.sent.id, Reading(steps, len(response.body)))]
+        return [] if done[0] is None else [Answered(self.sent.id, done[0])]
 
 
 def _no_wake() -> None:

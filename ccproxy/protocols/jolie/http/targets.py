@@ -57,6 +57,11 @@ def resource(target: str, headers: Mapping[str, str]) -> str:
     return f"/{path}" if token else _utf8(headers.get("x-jolie-servicepath", "")) or "/"
 
 
+def read_plain(target: str) -> str:
+    """The path of a target, without its query; Unportable if it is not UTF-8."""
+    return _split(target.partition("?")[0])[0]
+
+
 def write(base: str, path: str, operation: str) -> str:
     """The target of a call to a service at the path `base` of its location."""
     token = "" if path == "/" else TOKEN
@@ -67,6 +72,13 @@ def place(base: str, path: str) -> str:
     """The target of a resource of a service, without operation."""
     base = base if base.endswith("/") else f"{base}/"
     return base if path == "/" else f"{base}{TOKEN}{_quoted(path[1:], '/')}"
+
+
+def plain_place(base: str, path: str) -> str:
+    """The target of a resource whose names stand in the path like any others."""
+    if path == "/":
+        return base
+    return f"{base.rstrip('/')}{_quoted(path, '/')}"
 
 
 def fields(pairs: tuple[tuple[str, str], ...]) -> Tree:

@@ -35,6 +35,7 @@ from ccproxy.protocols.jolie.json_values import (
     error_around,
     error_of,
     json_of,
+    without_raw,
 )
 from ccproxy.protocols.jolie.jsonrpc.values import (
     PROTOCOL,
@@ -131,6 +132,8 @@ class JsonRpcCaller(WebCaller):
         if token is None:
             return
         post, limit = token.post, self._limits.body
+        if self.style.base64:
+            answer = answer._replace(value=without_raw(answer.value))
         body = _body(token, answer)
         if not post.fits(body, limit):
             body = _body(token, io_fault(f"the answers of the batch have more than {limit} bytes"))

@@ -55,11 +55,11 @@ class JsonRpc(WebForm):
             ("Accept-Encoding", "identity"),
             ("Content-Type", TYPE),
         )
-        return Sending(headers, _body(members, call.value), target=target, id=id)
+        return Sending(headers, _body(members, self.portable(call.value)), target=target, id=id)
 
     def caller(self) -> JsonRpcCaller:
         """For one accepted connection."""
-        return JsonRpcCaller(self.limits, self.access)
+        return JsonRpcCaller(self.limits, self.access, self.style)
 
     def service(self, upstream: Upstream | None = None) -> JsonRpcService:
         """For one connection to a service."""
@@ -82,7 +82,7 @@ class JsonRpcService(WebService):
         if not isinstance(found, dict) or not found.keys() & {"result", "error"}:
             return io_fault(f"{status}: neither result nor error")
         # Jolie 1.12 answers with the id as a string where the request had a number.
-        if str(found.get("id")) != str(self._id) and found.get("id") is not None:
+        if str(found.get("id")) != str(self.sent.id) and found.get("id") is not None:
             self._unmatched = f"an answer to another request, id {found['id']!r:.40}"
             return None
         return _read(found)

@@ -17,6 +17,7 @@ from ccproxy.protocols.jolie.http import HttpLimits
 from ccproxy.protocols.jolie.http.access import WebListenerOptions
 from ccproxy.protocols.jolie.http.listener import WebListener
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
+from ccproxy.protocols.jolie.style import CallStyle
 
 
 class JsonRpcProtocol(MessageProtocol):
@@ -37,4 +38,10 @@ class JsonRpcProtocol(MessageProtocol):
 
     def service(self, location: Any, longest: int) -> JsonRpc:
         """The form of calls to a service."""
-        return JsonRpc(location.authority, location.path, HttpLimits(body=longest))
+        return self.styled_service(location, longest, CallStyle())
+
+    def styled_service(self, location: Any, longest: int, style: CallStyle) -> JsonRpc:
+        """The form of calls to a service, as the section asks for it."""
+        form = JsonRpc(location.authority, location.path, HttpLimits(body=longest))
+        form.style = style
+        return form

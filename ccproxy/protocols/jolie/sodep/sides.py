@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from struct import Struct
+from typing import Any
 
 from ccproxy.core.pace import Pending
 from ccproxy.net.work import Steps
@@ -69,6 +70,7 @@ class Sodep:
 
     name = "sodep"
     pipelines = True
+    serial = False
 
     def __init__(self, limits: SodepLimits | None = None, charset: str = "utf-8") -> None:
         self.limits = limits or SodepLimits()
@@ -119,7 +121,7 @@ class Sodep:
             return message(id, where, value.frame.tail)
         return message(id, where, request_tail(operation, value, self.charset))
 
-    def prepare(self, value: Value) -> Steps[Value] | None:
+    def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
         """Large JSON becomes the bytes of a sodep value."""
         if isinstance(value, JsonText) and value.size > LARGE:
             return self._encoded(value)

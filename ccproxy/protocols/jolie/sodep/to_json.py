@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from array import array
+from base64 import b64encode
 from struct import Struct
 
 from ccproxy.net.work import Steps
@@ -22,6 +23,8 @@ from ccproxy.protocols.jolie.values import Unportable
 
 LONG_STRING = 16 * 1024
 """Bytes of a string that are written in one step."""
+BASE64_STEP = 12 * 1024
+"""Bytes of raw that are written in one step; a whole number of groups of three."""
 VALUES_PER_STEP = 64
 MIN_RUN, MAX_RUN = 4, 1024
 """Integers in a row that are written at once."""
@@ -47,8 +50,9 @@ _BESIDE = f"JSON has no form for {ARRAY!r} beside a payload or other children"
 class JsonWriter:
     """Writes one value. A comma follows every value and member until the next byte is known."""
 
-    def __init__(self, data: bytes, charset: str) -> None:
+    def __init__(self, data: bytes, charset: str, base64: bool = False) -> None:
         self.out = bytearray()
+        self._base64 = base64
         self._data = data
         self._charset = charset
         self._array = ARRAY.encode(charset)
@@ -195,6 +199,12 @@ class JsonWriter:
             self.out += b"true" if data[at + 1] else b"false"
         elif tag == VOID:
             self.out += b"null"
+        elif self._base64:
+            self.out += b'"'
+            for start in range(at + 5, end, BASE64_STEP):
+                self.out += b64encode(data[start : min(start + BASE64_STEP, end)])
+                yield
+            self.out += b'"'
         else:
             raise Unportable("JSON has no form for raw")
 
@@ -226,9 +236,12 @@ class JsonWriter:
         return Unportable(f"a string is not {self._charset}: byte {place}")
 
 
-def to_json(data: bytes, at: int = 0, charset: str = "utf-8") -> Steps[JsonText]:
-    """The value at an offset as JSON; Unportable if JSON cannot carry it."""
-    writer = JsonWriter(data, charset)
+def to_json(
+    data: bytes, at: int = 0, charset: str = "utf-8", base64: bool = False
+) -> Steps[JsonText]:
+    """The value at an offset as JSON, raw as `base64` if that is asked for; Unportable if JSON
+    cannot carry it."""
+    writer = JsonWriter(data, charset, base64)
     yield from writer.write(at)
     return JsonText(writer.out, 0, len(writer.out))
 

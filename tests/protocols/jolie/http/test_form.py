@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.http import Http, HttpLimits
 from ccproxy.protocols.jolie.json_values import to_tree
-from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
+from ccproxy.protocols.jolie.style import CallStyle
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, Unexecuted, io_fault
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "jolie"
 
@@ -104,7 +105,6 @@ def test_values_of_requests(data, tree):
 @pytest.mark.parametrize(
     "data",
     [
-        post(b"<a/>", "Content-Type: text/xml"),
         post(b"{}\n{}", "Content-Type: application/x-ndjson"),
         post(b"{"),
         post(b"\xff", "Content-Type: application/json"),
@@ -208,3 +208,123 @@ def test_a_body_too_large_packed_or_unpacked(data):
     error = json.loads(body)["error"]
     assert error["message"] == "IOException"
     assert "more than 100 bytes" in error["data"]
+
+
+XML = "Content-Type: text/xml; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "body, header, text",
+    [
+        (b"<!DOCTYPE a><a/>", XML, b"DOCTYPE"),
+        (b"<a>", XML, b"no XML"),
+        (b"\xe9", "Content-Type: text/xml; charset=x-y", b"charset"),
+        (b"<a>\xe9</a>", XML, b"is not utf-8: byte 3"),
+        (b"<a>\xff\xff</a>", "Content-Type: text/xml; charset=utf-16", b"is not utf-16"),
+    ],
+)
+def test_xml_that_cannot_be_read_is_answered_in_xml(body, header, text):
+    caller, asked = asked_by(post(body, header))
+    assert isinstance(asked.call, Fault)
+    caller.answer(asked.token, asked.call)
+    out = b"".join(caller.take())
+    assert out.startswith(b"HTTP/1.1 500 ") and b"<sumResponse><IOException>" in out
+    assert text in out
+    [again] = caller.feed(post(b"<a><x>1</x></a>", XML))
+    assert again.call.value.tree() == Tree(None, {"x": [Tree("1")]})
+
+
+@pytest.mark.parametrize(
+    "headers, answer",
+    [
+        ((XML,), b"<sumResponse>5</sumResponse>"),
+        ((XML, "Accept: application/json"), b'{"$":5}'),
+        (("Content-Type: application/soap+xml",), b"<sumResponse>5</sumResponse>"),
+        (("Content-Type: application/json", "Accept: text/xml"), b'{"$":5}'),
+    ],
+)
+def test_the_answer_has_the_format_of_the_call_or_the_one_that_is_accepted(headers, answer):
+    body = b"<sum/>" if b"xml" in headers[0].encode() else b"{}"
+    caller, asked = asked_by(post(body, *headers))
+    caller.answer(asked.token, Result(Tree(5)))
+    assert b"".join(caller.take()).endswith(b"\r\n\r\n" + answer)
+
+
+def test_a_call_without_body_is_answered_in_xml_if_it_accepts_nothing_else():
+    for accept, xml in (("text/xml", True), ("application/xml", True), ("*/*", False),
+                        ("text/html,application/xml;q=0.9", False)):  # fmt: skip
+        data = post(b"", f"Accept: {accept}", target="/sum?x=5", method="GET")
+        caller, asked = asked_by(data)
+        caller.answer(asked.token, Result(Tree(5)))
+        assert (b"<sumResponse>" in b"".join(caller.take())) == xml
+
+
+def test_a_fault_for_a_jolie_client_has_the_type_by_which_it_reads_its_data():
+    caller, asked = asked_by(post(b"{}", "X-Jolie-Operation: sum"))
+    caller.answer(asked.token, Fault("F", Tree("x")))
+    assert b"\r\nContent-Type: application/json\r\n" in b"".join(caller.take())
+
+
+def xml_form(**style) -> Http:
+    form = Http()
+    form.style = CallStyle(**style)
+    return form
+
+
+def sent_and_answered(form: Http, status: str, body: bytes, type: str = "text/xml"):
+    side = form.service()
+    request = form.request(Call("/", "sum", Tree(None, {"x": [Tree(5)]})), 7)
+    side.send(request)
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    [answered] = side.feed(head.encode() + body)
+    return request, answered.answer, side
+
+
+def test_xml_towards_a_service_and_its_answers():
+    form = xml_form(format="xml")
+    assert form.serial
+    request, answer, _ = sent_and_answered(form, "200 OK", b"<sumResponse>8</sumResponse>")
+    assert request.body == b"<sum><x>5</x></sum>"
+    assert answer.value.tree() == Tree("8")
+    _, answer, _ = sent_and_answered(form, "500 No", b"<sumResponse><F><a>1</a></F></sumResponse>")
+    assert (answer.name, answer.value.tree()) == ("F", Tree(None, {"a": [Tree("1")]}))
+    for body in (b"<html><a/><b/></html>", b"<p>text</p>", b""):
+        _, answer, _ = sent_and_answered(form, "500 No", body)
+        assert answer == io_fault("HTTP status 500")
+    sent = form.request(Call("/", "a/b", Tree()), 1)
+    assert (sent.target, sent.body) == ("/a/b".replace("/b", "%2Fb"), b"<Request/>")
+
+
+def test_json_until_the_service_refuses_it():
+    form = xml_form()
+    request, answer, side = sent_and_answered(form, "415 No", b"", "text/plain")
+    assert dict(request.headers)["Accept"] == "application/json"
+    assert isinstance(answer, Unexecuted) and not side.closing
+    assert answer.request.body == b"<sum><x>5</x></sum>" and answer.request.id == 7
+    assert form.serial and form.request(Call("/", "sum", Tree()), 8).body == b"<sum/>"
+    _, answer, _ = sent_and_answered(form, "415 No", b"", "text/plain")
+    assert isinstance(answer, Fault)
+    _, answer, _ = sent_and_answered(xml_form(format="json"), "415 No", b"", "text/plain")
+    assert isinstance(answer, Fault)
+
+
+def test_a_busy_parser_is_no_answer_and_ends_the_connection():
+    text = b"org.xml.sax.SAXException: FWK005 parse may not be called while parsing."
+    form = xml_form(format="xml")
+    request, answer, side = sent_and_answered(form, "500 No", text, "text/plain; charset=utf-8")
+    assert isinstance(answer, Unexecuted) and answer.request is request
+    assert side.closing
+
+
+def test_xml_without_a_form_is_answered_with_a_fault():
+    caller, asked = asked_by(post(b"<a/>", XML))
+    caller.answer(asked.token, Result(Tree(None, {"a b": [Tree(1)]})))
+    assert b"http cannot carry the answer: .a b: " in b"".join(caller.take())
+    caller, asked = asked_by(post(b"<a/>", XML))
+    caller.answer(asked.token, Fault("no name", Tree()))
+    assert b"http cannot carry the answer: the fault 'no name'" in b"".join(caller.take())
+
+
+def test_the_query_stands_in_front_of_a_body_in_xml():
+    _, asked = asked_by(post(b"<op><a>3</a></op>", XML, target="/sum?a=1&a=b%20c"))
+    assert asked.call.value.tree() == Tree(None, {"a": [Tree("1"), Tree("b c"), Tree("3")]})

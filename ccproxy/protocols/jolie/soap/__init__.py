@@ -1,0 +1,1 @@
+"""Calls as SOAP 1.1 over HTTP, without WSDL."""

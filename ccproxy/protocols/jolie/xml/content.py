@@ -1,0 +1,60 @@
+"""A value as XML without the element around it, which has the name of an operation or of a fault.
+
+It must never be made of a value whose bytes nothing has checked.
+"""
+
+from __future__ import annotations
+
+from ccproxy.net.work import Steps
+from ccproxy.protocols.jolie.json_values import JsonText
+from ccproxy.protocols.jolie.sodep.from_json import from_json
+from ccproxy.protocols.jolie.sodep.messages import Encoded, Packed
+from ccproxy.protocols.jolie.sodep.tree import encode
+from ccproxy.protocols.jolie.values import Tree, Value
+from ccproxy.protocols.jolie.xml.writing import XmlStyle, XmlWriter
+
+
+class XmlContent(Value):
+    """A value as XML, still without the element around it: its attributes and what is inside."""
+
+    __slots__ = ("attributes", "pieces", "source")
+
+    def __init__(self, source: Value, attributes: bytes, pieces: list[bytearray]) -> None:
+        self.source = source
+        self.attributes = attributes
+        self.pieces = pieces
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content."""
+        return len(self.attributes) + sum(map(len, self.pieces))
+
+    def tree(self) -> Tree:
+        """The value that it was made of."""
+        return self.source.tree()
+
+    def element(self, name: str, attributes: str = "") -> bytes:
+        """The element of this name, with more attributes in front of its own."""
+        tag = name.encode()
+        head = b"<%b%b%b" % (tag, attributes.encode(), self.attributes)
+        if not any(self.pieces):
+            return head + b"/>"
+        return b"".join((head, b">", *self.pieces, b"</", tag, b">"))
+
+
+def to_xml(value: Value, style: XmlStyle) -> Steps[XmlContent]:
+    """A value as XML; Unportable names what XML cannot carry."""
+    source = value
+    if isinstance(value, XmlContent):
+        return value
+    if isinstance(value, JsonText):
+        value = Encoded((yield from from_json(value)), "utf-8")
+    if isinstance(value, Packed):
+        writer = XmlWriter(value.frame.tail, value.charset, style)
+        at = value.frame.value
+    else:
+        if not isinstance(value, Encoded):
+            value = Encoded(encode(value.tree()), "utf-8")
+        writer, at = XmlWriter(bytes(value.data), value.charset, style), 0
+    yield from writer.write(at)
+    return XmlContent(source, bytes(writer.attributes), writer.pieces)

@@ -1,0 +1,32 @@
+"""Values of every form as XML, with and without the element around it."""
+
+from ccproxy.net.work import result
+from ccproxy.protocols.jolie.json_values import Json, JsonText
+from ccproxy.protocols.jolie.sodep.messages import Encoded
+from ccproxy.protocols.jolie.sodep.tree import encode
+from ccproxy.protocols.jolie.values import Tree
+from ccproxy.protocols.jolie.xml.content import XmlContent, to_xml
+from ccproxy.protocols.jolie.xml.writing import XmlStyle
+
+
+def written(value) -> str:
+    return result(to_xml(value, XmlStyle())).element("op").decode()
+
+
+def test_other_forms_of_values():
+    assert written(Json({"a": [1, 2]})) == "<op><a>1</a><a>2</a></op>"
+    text = b'{"a":[1,2],"b":"\\u00e9"}'
+    content = result(to_xml(JsonText(text, 0, len(text)), XmlStyle()))
+    assert content.element("op") == "<op><a>1</a><a>2</a><b>é</b></op>".encode()
+    assert isinstance(content, XmlContent) and content.tree().children["a"][1].payload == 2
+    latin = Encoded(encode(Tree("é"), "iso-8859-1"), "iso-8859-1")
+    assert written(latin) == "<op>é</op>"
+    wide = Encoded(encode(Tree(None, {"x": [Tree("é")]}), "utf-16-be"), "utf-16-be")
+    assert written(wide) == "<op><x>é</x></op>"
+
+
+def test_the_element_around_it():
+    content = result(to_xml(Tree(5), XmlStyle(typed=True)))
+    assert content.element("a", ' k="v"') == b'<a k="v" xsi:type="xsd:int">5</a>'
+    assert result(to_xml(content, XmlStyle())) is content
+    assert result(to_xml(Tree(), XmlStyle())).element("a") == b"<a/>"
