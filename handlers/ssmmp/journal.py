@@ -15,9 +15,9 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import EnumType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from ..state_file import Text
+
 Key = str | int
-Text = tuple[str, str, str | None]
-"""Table, key and row as texts; the row is None if it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..journal import Record, Text
-from ..store_file import StateFile
+from ...state_file import StateFile, Text
+from ..journal import Record
 from .engine.rows import JOURNAL
 
 _CHILD = "child"

@@ -27,11 +27,11 @@ from ccproxy import (
 )
 from ccproxy.protocols import ssmmp
 
+from ...state_file import StateFile
 from .. import graphfile
 from ..journal import Record
 from ..notices import Count, Notice
 from ..sections import has_sections_of
-from ..store_file import StateFile
 from ..watched_file import WatchedFile
 from . import config_check, view
 from .engine.actions import Action, ClosePeer

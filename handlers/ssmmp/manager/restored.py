@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 
+from ...state_file import StateFile
 from ..graph import Graph
 from ..journal import Record
-from ..store_file import StateFile
 from .engine.actions import Action
 from .engine.engine import Manager
 from .engine.rows import JOURNAL

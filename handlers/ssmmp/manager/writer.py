@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from ccproxy import Context
 
+from ...state_file import StateFile
 from ..journal import Record, last
 from ..notices import Notice
-from ..store_file import StateFile
 from .engine.rows import JOURNAL
 
 MAX_WAITING = 200_000

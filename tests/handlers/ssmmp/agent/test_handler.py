@@ -9,7 +9,7 @@ from ccproxy import NativeAnswer
 from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, run_handler
 from ccproxy_handlers.ssmmp.agent.handler import SsmmpAgent
-from ccproxy_handlers.ssmmp.store_file import StateFile
+from ccproxy_handlers.state_file import StateFile
 
 
 def test_registration_in_plain_text(node):

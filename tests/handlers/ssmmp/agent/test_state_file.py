@@ -4,7 +4,7 @@ from ccproxy_handlers.ssmmp.agent.engine import Record
 from ccproxy_handlers.ssmmp.agent.engine.rows import OpenSession, ProcessRow
 from ccproxy_handlers.ssmmp.agent.engine.tables import ProcessState
 from ccproxy_handlers.ssmmp.agent.state_file import AgentStateFile, ProcessMark
-from ccproxy_handlers.ssmmp.store_file import StateFile
+from ccproxy_handlers.state_file import StateFile
 
 PROCESS = ProcessRow(7, "job", ProcessState.READY, 4711, (("api", 54001),), "secret")
 CONNECTION = OpenSession("7 1 ::1 2", 7, "plug", 1, "::1", 2, 2)

@@ -10,7 +10,7 @@ from ccproxy.protocols import ssmmp
 from ccproxy.testing import message, run_handler
 from ccproxy_handlers.ssmmp.manager import view, writer
 from ccproxy_handlers.ssmmp.manager.handler import SsmmpManager
-from ccproxy_handlers.ssmmp.store_file import StateFile
+from ccproxy_handlers.state_file import StateFile
 
 GRAPH = """
 [service web]

@@ -4,7 +4,7 @@ from ccproxy_handlers.ssmmp.commands import Scale
 from ccproxy_handlers.ssmmp.manager import ManagerSettings, Record, Tell
 from ccproxy_handlers.ssmmp.manager.engine.rows import JOURNAL
 from ccproxy_handlers.ssmmp.manager.restored import restored
-from ccproxy_handlers.ssmmp.store_file import StateFile
+from ccproxy_handlers.state_file import StateFile
 
 
 def test_an_empty_file_is_a_start_and_a_full_one_goes_on(talk, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy_handlers.ssmmp import store_file
-from ccproxy_handlers.ssmmp.store_file import StateFile
+from ccproxy_handlers import state_file
+from ccproxy_handlers.state_file import StateFile
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_one_that_cannot_be_opened_is_named_with_the_reason(tmp_path, kind):
 def test_a_missing_right_is_the_reason(tmp_path, monkeypatch):
     (tmp_path / "x.db").touch()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    named = store_file._named(sqlite3.OperationalError("no"), str(tmp_path / "x.db"))
+    named = state_file._named(sqlite3.OperationalError("no"), str(tmp_path / "x.db"))
     assert str(named).endswith("cannot be opened: no right to read and write it")
-    named = store_file._named(sqlite3.OperationalError("no"), str(tmp_path / "y.db"))
+    named = state_file._named(sqlite3.OperationalError("no"), str(tmp_path / "y.db"))
     assert str(named).endswith(f"cannot be opened: no right to make files in {tmp_path}")
 
 

@@ -16,7 +16,8 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from .journal import Text
+Text = tuple[str, str, str | None]
+"""Table, key and row as texts; the row is None if it is forgotten."""
 
 VERSION = 1
 """The version of the tables in the file; SQLite keeps it in the header of the file."""
