@@ -231,6 +231,10 @@ class Handler:
     standalone: ClassVar[bool] = False
     """True if it opens listeners of its own, so that it starts without a route."""
 
+    commands: ClassVar[str] = ""
+    """The beginning of the types that are commands of operators, such as "mesh."; a peer with an
+    `[allow:NAME]` section needs `operate = yes` for them."""
+
     def __init__(self, name: str, options: Any) -> None:
         self.name = name
         self.options = options

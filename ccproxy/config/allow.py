@@ -24,7 +24,7 @@ ALLOW = "allow:"
 
 @dataclass(frozen=True, slots=True)
 class AllowOptions:
-    """Whose section it is, and what is allowed; an option that is not given allows everything."""
+    """Whose section it is, and what is allowed; without `send` and `subscribe`, all of them are."""
 
     curve: str = option(KEY, default="", help="public key of the peer")
     plain: str = option(kinds.text, default="", help="name of the user, as in plain-users")
@@ -35,6 +35,11 @@ class AllowOptions:
     subscribe: tuple[str, ...] | None = option(
         kinds.list_of(Kind("prefix", str)), default=None,
         help="prefixes that it may subscribe to; empty = none",
+    )  # fmt: skip
+    operate: bool = option(
+        kinds.flag, default=False,
+        help="yes: it may send commands of operators as well, which are messages such as "
+        "relocate.NAME and mesh.VERB; without it they are refused, whatever send says",
     )  # fmt: skip
 
 
@@ -59,7 +64,7 @@ class AllowSections:
         found = list(self.mistakes(section, name, options))
         self.problems += found
         if not found:
-            rights = Rights(name, options.send, options.subscribe)
+            rights = Rights(name, options.send, options.subscribe, options.operate)
             kind = "curve" if options.curve else "plain"
             value = options.curve or options.plain
             self.plans.append(AllowPlan(section.name, kind, value, rights, section.line))

@@ -27,7 +27,7 @@ class HandlerPlan:
 
     section: str
     word: str = field(compare=False)
-    factory: type
+    factory: type[Any]
     options: Any
     line: int = field(compare=False)
     refers: tuple[str, ...] = ()

@@ -21,13 +21,23 @@ class AccessTable:
         self._table = table
         self._miss = miss
         self._rights: Mapping[tuple[str, str], Rights] = {}
+        self._commands: tuple[str, ...] = ()
         self._views: dict[Rights, PeerAccess] = {}
         self._given: WeakSet[PeerAccess] = WeakSet()
         """The restricted ones in use; the views of a removed section stay as long as these."""
 
-    def configure(self, rights: Mapping[tuple[str, str], Rights]) -> None:
-        """Apply new rights, by the kind and value of what proves a peer; listeners ask again."""
+    def configure(
+        self, rights: Mapping[tuple[str, str], Rights], commands: tuple[str, ...] = ()
+    ) -> None:
+        """Apply new rights, by the kind and value of what proves a peer; listeners ask again.
+
+        Types that begin with one of `commands` are for those who may operate.
+        """
         self._rights = rights
+        if commands != self._commands:
+            self._commands = commands
+            for view in self._views.values():
+                view.flows.clear()
         used = {*rights.values(), *(one.rights for one in self._given)}
         self._views = {one: view for one, view in self._views.items() if one in used}
         self._table.views = [view.flows for view in self._views.values()]
@@ -38,7 +48,7 @@ class AccessTable:
 
     def access(self, rights: Rights | None) -> PeerAccess:
         """What a peer with these rights may do: a new object, which may be changed alone."""
-        if rights is None or rights.send is None:
+        if rights is None or (rights.send is None and (rights.operate or not self._commands)):
             return PeerAccess(self._table.flows, self._miss, rights or ALL_RIGHTS)
         if rights not in self._views:
             self._views[rights] = self._view(rights)
@@ -54,7 +64,7 @@ class AccessTable:
         table = self._table
 
         def miss(type: bytes) -> Flow:
-            if type and not rights.may_send(type.decode("ascii", "replace")):
+            if type and not rights.may_send(type.decode("ascii", "replace"), self._commands):
                 # Not kept: a peer that makes up types would fill the view.
                 return refused
             flow: Flow = table.flows.get(type) or self._miss(type)

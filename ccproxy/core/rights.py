@@ -18,9 +18,13 @@ class Rights:
     name: str
     send: tuple[str, ...] | None = None
     subscribe: tuple[str, ...] | None = None
+    operate: bool = False
+    """True: commands of operators are taken as well."""
 
-    def may_send(self, type: str) -> bool:
-        """True if messages of this type are taken."""
+    def may_send(self, type: str, commands: tuple[str, ...] = ()) -> bool:
+        """True if messages of this type are taken; types that begin so are `commands`."""
+        if type.startswith(commands) and not self.operate:
+            return False
         return self.send is None or any(fnmatchcase(type, one) for one in self.send)
 
     def may_subscribe(self, prefix: bytes) -> bool:

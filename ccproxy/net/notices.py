@@ -95,7 +95,7 @@ class ServerLog:
         if total is None:
             return
         found = next((one for one in unpack(raw)[1:] if one), b"").decode("ascii", "replace")
-        text = "not allowed peer=%s type=%s: send of [allow:%s]"
+        text = "not allowed peer=%s type=%s: send or operate of [allow:%s]"
         self._say(total, messages, text, (sender, shortened(found), name))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:

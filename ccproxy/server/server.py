@@ -247,7 +247,9 @@ class Server:
 
     def _allow(self, plan: Plan) -> None:
         """Apply the `[allow:NAME]` sections; listeners ask for them when they are reconfigured."""
-        self.switch.access.configure({(one.kind, one.value): one.rights for one in plan.allow})
+        rights = {(one.kind, one.value): one.rights for one in plan.allow}
+        commands = {one.factory.commands for one in plan.handlers} - {""}
+        self.switch.access.configure(rights, tuple(sorted(commands)))
 
     async def _watch(self) -> None:
         while True:

@@ -51,6 +51,7 @@ class Redirect(Handler):
 
     Options = Options
     exclusive = True
+    commands = f"{relocation.RELOCATE}."
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)

@@ -26,7 +26,7 @@ def plan(ini):
 def test_sections_become_rights(plan):
     found, problems = plan(
         f"[allow:sensor]\ncurve = {KEY}\nsend = log.*, job\n"
-        "[allow:joe]\nplain = joe\nsubscribe = a., b\n"
+        "[allow:joe]\nplain = joe\nsubscribe = a., b\noperate = yes\n"
         "[allow:mute]\nplain = mute\nsend =\n"
     )
     assert not problems
@@ -34,7 +34,7 @@ def test_sections_become_rights(plan):
     assert (sensor.kind, sensor.value) == ("curve", KEY)
     assert sensor.rights == Rights("sensor", ("log.*", "job"))
     assert (joe.kind, joe.value) == ("plain", "joe")
-    assert joe.rights == Rights("joe", None, ("a.", "b"))
+    assert joe.rights == Rights("joe", None, ("a.", "b"), operate=True)
     assert mute.rights == Rights("mute", ())
 
 

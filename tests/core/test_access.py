@@ -46,6 +46,22 @@ def test_a_view_shares_the_flows_of_the_table_and_refuses_the_rest():
     assert access.access(SENSOR).flows is given.flows
 
 
+def test_commands_are_for_those_who_may_operate():
+    made, access = table()
+    other, operator = Rights("other"), Rights("operator", operate=True)
+    access.configure({}, ("relocate.", "mesh."))
+    given = access.access(other)
+    assert given.miss(b"relocate.sum").target.fate == "refused"
+    assert given.miss(b"relocated").target.fate != "refused"
+    assert access.access(operator).flows is access.access(None).flows is made.flows
+    limited = access.access(Rights("some", ("mesh.list",), operate=True))
+    assert limited.miss(b"mesh.list").target.fate != "refused"
+    assert limited.miss(b"mesh.stop").target.fate == "refused"
+    access.configure({})
+    assert not given.flows
+    assert given.miss(b"relocate.sum").target.fate != "refused"
+
+
 def test_a_view_forgets_with_the_table():
     made, access = table(limit=2)
     given = access.access(SENSOR)

@@ -162,3 +162,37 @@ def test_a_bus_with_keys_on_both_sides(start, keys, ports, until, fill):
         assert set(came) == {b"a.x1", b"a.x2"}
         for socket in (publisher, reader, stranger):
             socket.close()
+
+
+OPERATED = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = insecure
+curve-secret = ../keys/far.key_secret
+[routes]
+relocate.sum = h:sum
+[h:sum]
+handler = redirect
+location = socket://127.0.0.1:PORT2
+relocate-from = ccserver
+[allow:near]
+curve = KEY
+"""
+
+
+def test_commands_are_refused_without_the_right_to_operate(start, keys, ports, fill):
+    public, secret = zmq.auth.load_certificate(keys / "near.key_secret")
+    text = fill(OPERATED.replace("KEY", public.decode()))
+    server = start(text)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as client:
+        client.linger, client.rcvtimeo = 0, 60_000
+        client.curve_publickey, client.curve_secretkey = public, secret
+        client.curve_serverkey, _ = zmq.auth.load_certificate(keys / "far.key")
+        client.connect(f"tcp://127.0.0.1:{ports['PORT1']}")
+        client.send_multipart([b"", b"relocate.sum", b'{"req": "relocate.sum"}'])
+        server.wait_for("send or operate of [allow:near]")
+        server.reload(f"{text}operate = yes\n")
+        client.send_multipart([b"", b"relocate.sum", b'{"req": "relocate.sum"}'])
+        assert b'"location"' in client.recv_multipart()[-2]
+    server.stop()
+    assert server.ledger()["refused"] == 1

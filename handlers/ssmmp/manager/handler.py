@@ -43,8 +43,6 @@ from .peers import Peers
 from .restored import restored
 from .writer import DurableWriter
 
-MESH = "mesh."
-"""The beginning of the type of an operator's message; its verb follows."""
 RESPONSE = ".response"
 """The end of the type of an answer to an operator."""
 TICK_INTERVAL = 0.05
@@ -57,6 +55,7 @@ class SsmmpManager(Handler):
     """The Manager of one mesh: runs, connects and moves its services through their agents."""
 
     Options = Options
+    commands = "mesh."
     # A successor gets the state file when this one has let go of it.
     standalone = True
 
@@ -113,7 +112,7 @@ class SsmmpManager(Handler):
         """
         if self._writer.full:
             raise Full(f"{self._writer.waiting} changes wait for {self.options.state}")
-        if message.type.startswith(MESH):
+        if message.type.startswith(self.commands):
             self._operate(message)
             return
         now = self._now()
@@ -166,7 +165,7 @@ class SsmmpManager(Handler):
             what = f"[{message.listener}] is not among operate-from of [{self.name}]"
             self.ctx.act(Reply(message.type + RESPONSE, {"error": what}), message)
             return
-        verb = message.type.removeprefix(MESH)
+        verb = message.type.removeprefix(self.commands)
         answer, actions = self._operator_api.answer(self._now(), verb, message.value())
         self._act(actions)
         reply = Reply(message.type + RESPONSE, answer)
@@ -285,9 +284,8 @@ class SsmmpManager(Handler):
             log("%s %s %s", notice.what, notice.subject, notice.detail)
 
 
-_KNOWN = frozenset(
-    [*(ssmmp.PREFIX + row.type for row in ssmmp.ROWS), *(MESH + verb for verb in VERBS)]
-)
+_KNOWN = {ssmmp.PREFIX + row.type for row in ssmmp.ROWS}
+_KNOWN |= {SsmmpManager.commands + verb for verb in VERBS}
 
 
 def _parsed(message: Message) -> ssmmp.SsmmpMessage:
