@@ -55,21 +55,28 @@ class AnswerIngress:
 class Requester:
     """A worker of a REQ socket: it gets one request, and the next one after the answer."""
 
-    __slots__ = ("_resend", "_waiter", "box", "name", "request")
+    __slots__ = ("_given_at", "_now", "_resend", "_waiter", "box", "late", "name", "request")
 
-    def __init__(self, name: bytes, box: Outbox, resend: bool) -> None:
-        """`resend`: a request that may have been sent goes to another worker when this one goes."""
+    def __init__(
+        self, name: bytes, box: Outbox, resend: bool, now: Callable[[], float] = float
+    ) -> None:
+        """`resend`: a request that may have been sent goes to another worker when this one goes, or
+        does not answer in time."""
         self.name = name
         self.box = box
         self.request = b""
         """The request under way, behind the name of its asker."""
+        self.late = False
+        """True while the worker owes an answer that comes too late."""
+        self._given_at = 0.0
+        self._now = now
         self._resend = resend
         self._waiter: Callable[[], None] | None = None
 
     @property
     def slots(self) -> int:
-        """1 while no request is under way."""
-        return int(not self.request)
+        """1 while no request is under way, and no answer is owed."""
+        return int(not self.request and not self.late)
 
     @property
     def room(self) -> int:
@@ -80,6 +87,7 @@ class Requester:
         """Send a request, without the name of its asker."""
         [(_, frames, _, _)] = by_name(chunk)
         self.request = chunk
+        self._given_at = self._now()
         self.box.put(DELIMITER + frames, 1)
 
     def wait(self, call: Callable[[], None]) -> None:
@@ -90,6 +98,20 @@ class Requester:
         """The request that no byte was sent of; with `resend` any request under way."""
         unsent, request, self.request = self.box.withdraw(), self.request, b""
         return [(request, 1)] if request and (unsent or self._resend) else []
+
+    def overdue(self, seconds: float) -> bool:
+        """True if a request was given so long ago. One of which no byte was sent is not: its worker
+        does not read, and would never answer it."""
+        begun = bool(self.request) and (self.box.half_sent or not self.box.waiting)
+        return begun and self._now() - self._given_at >= seconds
+
+    def give_up(self) -> list[tuple[bytes, int]]:
+        """Wait no longer for the answer to a request; with `resend` the request.
+
+        The worker gets no other request before it has answered: what it says next is that answer.
+        """
+        request, self.request, self.late = self.request, b"", True
+        return [(request, 1)] if self._resend else []
 
     def answered(self) -> bytes:
         """The name of the asker; the next request may come."""
@@ -142,8 +164,11 @@ class RequestIngress:
             switch.notices.malformed(self._source.peer, message, 1)
             answer(switch, self._askers, b"", (b"", 1, size))
             return
-        if not worker.request or worker.box.waiting:  # nothing was asked yet
+        if not worker.request or worker.box.waiting:  # nothing was asked yet, or it is too late
             answer(switch, self._askers, b"", (message, 1, size))
+            if worker.late and not worker.box.waiting:
+                worker.late = False
+                worker.go_on()
             return
         name = worker.answered()
         answer(switch, self._askers, name, (message[len(DELIMITER) :], 1, size))

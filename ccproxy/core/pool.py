@@ -139,7 +139,10 @@ class WorkerPool:
         worker = self.workers.pop(name)
         if worker in self._free:
             self._free.remove(worker)
-        chunks = worker.leave()
+        self.take_back(worker.leave())
+
+    def take_back(self, chunks: list[tuple[bytes, int]]) -> None:
+        """Workers give messages back, as they got them: others get them before what waits."""
         self.returned += sum(messages for _, messages in chunks)
         self.backlog.restore(chunks)
         self._refill()

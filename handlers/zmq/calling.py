@@ -21,6 +21,13 @@ from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from .options import ZmqOptions
 from .working import WorkingSocket
 
+CHECKS = 10
+"""How often in the time for an answer it is looked whether one is overdue."""
+CHECK_INTERVAL = 0.05
+"""Seconds between two such looks at least."""
+STEP = 500
+"""Requests that are given up at a time."""
+
 
 class ServicePool(WorkerPool):
     """The services of a DEALER socket, which may also speak first."""
@@ -61,9 +68,14 @@ class ReqSocket(WorkingSocket):
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         super().__init__(name, options, ctx)
         self.sink = WorkerPool(self.sink.backlog, enveloped)
+        self.ctx = ctx
         self.lost = 0
         """Requests whose service went away before it answered."""
+        self.unanswered = 0
+        """Requests whose service has not answered in time."""
         self._requesters: dict[bytes, Requester] = {}
+        if options.answer_timeout:
+            ctx.every(max(CHECK_INTERVAL, options.answer_timeout / CHECKS), self._give_up)
 
     def listener_role(self) -> ListenerRole:
         """For services that connect to us."""
@@ -86,7 +98,8 @@ class ReqSocket(WorkingSocket):
 
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A service has come."""
-        one = self._requesters[identity] = Requester(identity, box, self.options.resend)
+        one = Requester(identity, box, self.options.resend, self.ctx.now)
+        self._requesters[identity] = one
         self.sink.join(one)
 
     def left(self, identity: bytes, box: Outbox) -> None:
@@ -97,4 +110,13 @@ class ReqSocket(WorkingSocket):
 
     def status(self) -> dict[str, Any]:
         """Facts for the status page."""
-        return {**super().status(), "lost": self.lost}
+        return {**super().status(), "lost": self.lost, "unanswered": self.unanswered}
+
+    def _give_up(self) -> None:
+        """Wait no longer for answers that are overdue."""
+        seconds = self.options.answer_timeout
+        late = [one for one in self._requesters.values() if one.overdue(seconds)][:STEP]
+        if late:
+            self.unanswered += len(late)
+            self.ctx.count("requests.unanswered", len(late))
+            self.sink.take_back([request for one in late for request in one.give_up()])

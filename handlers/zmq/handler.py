@@ -43,10 +43,9 @@ class Zmq(Handler):
         if not options.bind and not options.connect:
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
             yield Problem(plan.file, line, what, "add bind = tcp://HOST:PORT")
-        if options.socket not in PUBLISHING:
-            for name in set_for_publishers(options):
-                what = f'"{name}" of [{self.name}] has no meaning with socket = {options.socket}'
-                yield Problem(plan.file, line, what, "it is for xpub and pub")
+        for name, owners in misplaced(options):
+            what = f'"{name}" of [{self.name}] has no meaning with socket = {options.socket}'
+            yield Problem(plan.file, line, what, f"it is for {owners}")
         if options.identity and not (options.connect and options.socket in CALLING):
             what = f'"identity" of [{self.name}] has no meaning'
             yield Problem(plan.file, line, what, "it is for dealer and req with connect")
@@ -72,6 +71,15 @@ class Zmq(Handler):
     async def stop(self) -> None:
         """Let peers take what waits for them."""
         await self.socket.stop()
+
+
+def misplaced(options: ZmqOptions) -> Iterator[tuple[str, str]]:
+    """The options that are given and say nothing to this socket, and the sockets they are for."""
+    if options.socket not in PUBLISHING:
+        yield from ((name, "xpub and pub") for name in set_for_publishers(options))
+    if options.socket != "req":
+        given = {"answer-timeout": options.answer_timeout, "resend": options.resend}
+        yield from ((name, "req") for name, value in given.items() if value)
 
 
 def set_for_publishers(options: ZmqOptions) -> list[str]:

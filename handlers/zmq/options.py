@@ -132,6 +132,11 @@ class ZmqOptions(SendingOptions):
     connect: tuple[str, ...] = option(
         kinds.addresses, default=(), help="addresses of peers to connect to"
     )
+    answer_timeout: float = option(
+        kinds.duration("s"), default=0.0,
+        help="req: time a service has to answer; then its request is counted as unanswered, or "
+        "goes to another service with resend; 0 = for ever",
+    )  # fmt: skip
 
     @classmethod
     def of(cls, socket: str, options: SendingOptions, bind: tuple[str, ...] = ()) -> ZmqOptions:

@@ -116,3 +116,41 @@ def test_an_idle_service_gives_back_nothing(switch):
     requesting(switch, pool, b"1", True)
     pool.leave(b"1")
     assert (pool.returned, pool.backlog.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_service_that_does_not_answer_in_time_keeps_nothing(switch, resend):
+    pool, clock = WorkerPool(Outbox("h:out", Limits()), enveloped), [0.0]
+    worker = Requester(b"1", Outbox("service", Limits()), resend, lambda: clock[0])
+    pool.join(worker)
+    ingress = RequestIngress(switch, SERVICE, LIMITS, bool, worker)
+    box = switch.peers[b"asker"] = Outbox("asker", Limits())
+    assert not worker.overdue(0)
+    pool.take(question(b"1"))
+    clock[0] = 9.0
+    assert not worker.overdue(9)  # nothing of it was sent
+    worker.box.advance(1)
+    assert worker.overdue(9) and not worker.overdue(9.1)
+    worker.box.advance(worker.box.bytes)
+    assert worker.overdue(9)
+    pool.take_back(worker.give_up())
+    assert (pool.returned, pool.backlog.waiting, worker.overdue(0)) == (resend, resend, False)
+    pool.take(question(b"2"))
+    assert not worker.box.waiting
+    ingress.feed(pack([b"", b"late"]))
+    first = b"1" if resend else b"2"
+    assert content(worker.box) == pack([b"", first])
+    worker.box.advance(worker.box.bytes)
+    ingress.feed(pack([b"", b"in time"]))
+    assert content(box) == pack([b"", b"call", b"in time"])
+    assert fates(switch) == {"gone": 1, "replied": 1}
+
+
+def test_a_late_service_that_goes_has_nothing_to_give_back(switch):
+    pool = WorkerPool(Outbox("h:out", Limits()), enveloped)
+    worker, _ = requesting(switch, pool, b"1", True)
+    pool.take(question(b"1"))
+    worker.box.advance(1)
+    assert worker.give_up()
+    pool.leave(b"1")
+    assert (pool.returned, pool.backlog.waiting) == (0, 0)

@@ -17,6 +17,17 @@ SERVICE = MessageSource(b"1", "peer", "h:out")
 class Calls(Context):
     def __init__(self):
         self.departures = []
+        self.periods = []
+        self.seconds = 0.0
+
+    def now(self):
+        return self.seconds
+
+    def every(self, seconds, call):
+        self.periods.append((seconds, call))
+
+    def count(self, name, amount=1):
+        self.counted = name, amount
 
     def on_departure(self, call):
         self.departures.append(call)
@@ -60,3 +71,28 @@ def test_a_request_whose_service_goes_is_lost_or_sent_again(resend):
     socket.left(b"1", box)
     found = socket.status()
     assert (found["lost"], found["returned"], found["waiting"]) == (not resend, resend, resend)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_request_without_an_answer_in_time_is_given_up_or_sent_again(resend):
+    more = f"answer-timeout = 2 s\nresend = {'yes' if resend else 'no'}"
+    socket = make(ReqSocket, "req", more)
+    [(period, look)] = socket.ctx.periods
+    assert period == 0.2
+    silent, other = (Outbox(name, Limits(99, 9, "block")) for name in ("silent", "other"))
+    socket.joined(b"1", silent)
+    socket.sink.take(Run(None, 1, envelopes=pack([b"asker", b"", b"call", b"?"])))
+    silent.advance(silent.bytes)
+    look()
+    socket.joined(b"2", other)
+    socket.ctx.seconds = 2.0
+    look()
+    assert socket.ctx.counted == ("requests.unanswered", 1)
+    assert (socket.status()["unanswered"], socket.status()["lost"]) == (1, 0)
+    assert other.waiting == silent.waiting + resend
+    socket.left(b"1", silent)
+    assert socket.status()["lost"] == 0
+
+
+def test_without_a_time_for_answers_nothing_is_looked_at():
+    assert not make(ReqSocket, "req").ctx.periods

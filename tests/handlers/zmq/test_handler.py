@@ -54,3 +54,13 @@ def test_what_only_publishers_have_is_a_mistake_elsewhere(line, named):
     [problem] = Zmq("h:out", options_for(Zmq, f"{text} push")).check(plan)
     assert f'"{named}" of [h:out] has no meaning with socket = push' in problem.what
     assert not list(Zmq("h:out", options_for(Zmq, f"{text} xpub")).check(plan))
+
+
+@pytest.mark.parametrize("line", ["answer-timeout = 5 s", "resend = yes"])
+def test_what_only_req_has_is_a_mistake_elsewhere(line):
+    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=9))
+    text = f"bind = tcp://127.0.0.1:1\n{line}\nsocket ="
+    [problem] = Zmq("h:out", options_for(Zmq, f"{text} dealer")).check(plan)
+    named = line.partition(" ")[0]
+    assert f'"{named}" of [h:out] has no meaning with socket = dealer' in problem.what
+    assert not list(Zmq("h:out", options_for(Zmq, f"{text} req")).check(plan))
