@@ -80,6 +80,11 @@ class SendingOptions(LinkOptions):
     max_subscriptions: int = option(
         kinds.positive, default=100_000, help="most prefixes of one subscriber"
     )
+    max_prefix: int = option(
+        kinds.size_between(1, 64 * 1024), default=4096,
+        help="longest prefix that a subscriber may have; each length costs a look-up, and a libzmq "
+        "publisher 100 bytes for each byte",
+    )  # fmt: skip
     worker_window: int = option(
         kinds.size_between(1), default=64 * 1024,
         help="bytes that wait for one worker; the others wait in the queue of the section, for the "

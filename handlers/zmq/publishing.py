@@ -205,6 +205,9 @@ class SubscriberIngress:
         most = self._socket.options.max_subscriptions
         if len(peer.prefixes) >= most and prefix not in peer.prefixes:
             raise ZmtpError(f"more than max-subscriptions = {most} prefixes")
+        longest = self._socket.options.max_prefix
+        if len(prefix) > longest:
+            raise ZmtpError(f"a prefix of {len(prefix)} bytes, max-prefix = {longest}")
         if peer.size + len(prefix) > PREFIX_BYTES:
             raise ZmtpError(f"prefixes of more than {PREFIX_BYTES} bytes")
         if subscriptions.subscribe(peer, prefix):

@@ -223,3 +223,46 @@ def test_a_length_of_nothing_is_named(start, old):
     with pytest.raises(ConnectionError):
         client.receive()
     server.wait_for("a frame with the length 0")
+
+
+BUS = """
+[ccserver]
+[h:bus]
+handler = forwarder
+in = tcp://127.0.0.1:PORT1
+out = tcp://127.0.0.1:PORT2
+heartbeat = 20 ms
+heartbeat-timeout = 10 s
+queue = 1 MiB
+"""
+
+
+def test_old_publishers_and_subscribers_of_a_bus(start, old, make, ports, fill):
+    """An old subscriber sends no subscriptions and gets everything, as much as its queue takes; one
+    of today gets its topics of an old publisher."""
+    server = start(BUS)
+    publisher = old()
+    slow, quick = (
+        OldSocket(socket.create_connection(("127.0.0.1", ports["PORT2"]), SECONDS))
+        for _ in range(2)
+    )
+    new = make(zmq.SUB, connect=fill("tcp://127.0.0.1:PORT2"))
+    new.subscribe(b"a")
+    told = make(zmq.XPUB, connect=fill("tcp://127.0.0.1:PORT1"))
+    assert {told.recv(), told.recv()} == {b"\1", b"\1a"}
+    for size in SIZES[:-1]:
+        for topic in (b"a", b"b"):
+            publisher.send(topic, b"", b"x" * size)
+            assert quick.receive() == [topic, b"", b"x" * size]
+        assert new.recv_multipart() == [b"a", b"", b"x" * size]
+    for _ in range(200):
+        publisher.send(b"b", b"x" * 70_000)
+        assert len(quick.receive()) == 2
+    assert quick.silent(0.3)  # no PING, which libzmq 2 would give to its user
+    slow.sock.close()
+    quick.sock.close()
+    server.stop()
+    sent = 2 * len(SIZES[:-1]) + 200
+    assert server.ledger() == {"received": sent, "forwarded": sent}
+    [drops] = [one["dropped-full"] for one in server.outboxes().values() if "dropped-full" in one]
+    assert 50 < drops < 200

@@ -114,6 +114,14 @@ def test_prefixes_of_one_peer_are_limited(socket, monkeypatch):
         other.change(True, b"12345")
 
 
+def test_a_prefix_has_a_longest_length(socket):
+    ingress, _ = join(socket)
+    ingress.change(True, bytes(4096))
+    ingress.change(False, bytes(4097))
+    with pytest.raises(ZmtpError, match="a prefix of 4097 bytes, max-prefix = 4096"):
+        ingress.change(True, bytes(4097))
+
+
 def test_others_get_their_turn(socket):
     ingress, _ = join(socket, tired=lambda: True)
     one = pack([b"\1a"])
