@@ -24,6 +24,9 @@ PLACES = 1_000_000
 """Peers of all remembered audiences together: each change makes new ones."""
 BUDGET = 16_384
 """Peers of the audiences that are looked up at a time, see `walk.by_topic`: about a millisecond."""
+STEMS = (16, 64, 256, 1024)
+"""Lengths at which a look-up may end early: no longer prefix begins as the key does. Without them
+1,000 lengths of prefixes cost 0.5 ms for each long key, whatever it is; with them 4 us."""
 
 
 class Subscriber:
@@ -87,6 +90,8 @@ class Subscriptions:
         self._wanted: dict[bytes, Wanted] = {}
         self._lengths: Counter[int] = Counter()
         self._sizes: tuple[int, ...] = ()
+        self._stems: Counter[bytes] = Counter()
+        """The beginnings of longer prefixes, at the lengths of `STEMS`."""
         self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._older: dict[bytes, Remembered] = {}
         self._bytes = 0
@@ -176,7 +181,16 @@ class Subscriptions:
                 del self._lengths[size]
             self._sizes = tuple(sorted(self._lengths))
             self.longest = self._sizes[-1] if self._sizes else 0
+        for stem in STEMS:
+            if size <= stem:
+                break
+            self._count_stem(prefix[:stem], step)
         return self.version
+
+    def _count_stem(self, stem: bytes, step: int) -> None:
+        self._stems[stem] += step
+        if not self._stems[stem]:
+            del self._stems[stem]
 
     def _still(self, entry: Remembered, key: bytes) -> bool:
         """True if no change since the entry's version concerns the key."""
@@ -188,8 +202,9 @@ class Subscriptions:
 
     def _match(self, key: bytes) -> Audience:
         nodes = []
+        reach = self._reach(key)
         for size in self._sizes:
-            if size > len(key):
+            if size > reach:
                 break
             if (wanted := self._wanted.get(key[:size])) is not None:
                 nodes.append(wanted)
@@ -201,6 +216,15 @@ class Subscriptions:
                 self._renew()
             found = self._by_stamps[stamps] = self._shared(nodes)
         return found
+
+    def _reach(self, key: bytes) -> int:
+        """The length of the longest prefix that can be one of this key."""
+        for stem in STEMS:
+            if self.longest <= stem or len(key) <= stem:
+                break
+            if key[:stem] not in self._stems:
+                return stem
+        return len(key)
 
     def _shared(self, nodes: list[Wanted]) -> Audience:
         """One Audience for the same peers, so that messages for them stay together."""

@@ -81,7 +81,7 @@ class SendingOptions(LinkOptions):
         kinds.positive, default=100_000, help="most prefixes of one subscriber"
     )
     max_prefix: int = option(
-        kinds.size_between(1, 64 * 1024), default=4096,
+        kinds.size_between(1, 4096), default=1024,
         help="longest prefix that a subscriber may have; each length costs a look-up, and a libzmq "
         "publisher 100 bytes for each byte",
     )  # fmt: skip

@@ -120,3 +120,22 @@ def test_a_peer_that_has_left_goes_step_by_step():
     assert not subscriptions.forget(one, 6) and subscriptions.count == 4
     assert subscriptions.forget(one, 6) and not list(subscriptions.prefixes)
     assert [more for more, _ in told] == [True] * 10 + [False] * 10
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 2))))
+def test_the_stems_of_long_prefixes_make_no_difference(changes):
+    """Prefixes around the lengths of `STEMS`, of texts that differ early, late or not at all."""
+    texts = [b"a" * 300, b"a" * 20 + b"b" * 280, b"a" * 250 + b"c" * 50]
+    lengths = [1, 15, 16, 17, 64, 65, 257]
+    subscriptions, one = Subscriptions(), peer()
+    for add, length, text in changes:
+        prefix = texts[text][: lengths[length]]
+        (subscriptions.subscribe if add else subscriptions.cancel)(one, prefix)
+    for text in texts:
+        for size in (1, 16, 17, 64, 256, 300):
+            key = text[:size]
+            wants = any(key.startswith(prefix) for prefix in one.prefixes)
+            assert bool(subscriptions.resolve(key).place.peers) == wants
+    for prefix in list(one.prefixes):
+        subscriptions.cancel(one, prefix)
+    assert not subscriptions._stems

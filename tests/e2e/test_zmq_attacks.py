@@ -228,7 +228,7 @@ def test_200_subscribers_that_do_not_read(start, make, dial, fill):
     [
         (0, "max-subscriptions = 1000", "more than max-subscriptions = 1000 prefixes"),
         (1000, "max-subscriptions = 1000000", "prefixes of more than"),
-        (MIB, "", "a prefix of 1048585 bytes, max-prefix = 4096"),
+        (MIB, "", "a prefix of 1048585 bytes, max-prefix = 1024"),
     ],
 )
 def test_subscriptions_without_end(start, make, dial, fill, size, options, reason):

@@ -116,10 +116,10 @@ def test_prefixes_of_one_peer_are_limited(socket, monkeypatch):
 
 def test_a_prefix_has_a_longest_length(socket):
     ingress, _ = join(socket)
-    ingress.change(True, bytes(4096))
-    ingress.change(False, bytes(4097))
-    with pytest.raises(ZmtpError, match="a prefix of 4097 bytes, max-prefix = 4096"):
-        ingress.change(True, bytes(4097))
+    ingress.change(True, bytes(1024))
+    ingress.change(False, bytes(1025))
+    with pytest.raises(ZmtpError, match="a prefix of 1025 bytes, max-prefix = 1024"):
+        ingress.change(True, bytes(1025))
 
 
 def test_others_get_their_turn(socket):
