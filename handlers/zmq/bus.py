@@ -27,7 +27,7 @@ from .publishing import PublishingSocket
 
 
 class Bus:
-    """The two sockets of one section, which listen."""
+    """The two sockets of one section."""
 
     def __init__(
         self, name: str, options: SendingOptions, ctx: Context, type: str = "", topics: bool = False
@@ -49,6 +49,13 @@ class Bus:
             self._ctx.bind(address, self.socket.listener_options(), self.socket.listener_role())
         for address in in_:
             self._ctx.bind(address, self._options.listener, self.role)
+
+    def connect(self, in_: Iterable[str], out: Iterable[str]) -> None:
+        """Connect to publishers and subscribers."""
+        for address in out:
+            self._ctx.link(address, self.socket.link_options(), role=self.socket.link_role())
+        for address in in_:
+            self._ctx.link(address, self._options.receiving_link, role=self.role.dialled())
 
     def use(self, ingress: IngressMaker) -> None:
         """Take the messages of publishers by another ingress; before `listen`."""

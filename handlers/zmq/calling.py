@@ -58,8 +58,7 @@ class DealerSocket(WorkingSocket):
 
     def link_role(self) -> LinkRole:
         """For services that we connect to."""
-        ingress = partial(AnswerIngress, askers=self.askers)
-        return replace(super().link_role(), ingress=ingress, identity=self.options.own_identity)
+        return replace(super().link_role(), identity=self.options.own_identity)
 
 
 class ReqSocket(WorkingSocket):
@@ -83,8 +82,7 @@ class ReqSocket(WorkingSocket):
 
     def link_role(self) -> LinkRole:
         """For services that we connect to."""
-        identity = self.options.own_identity
-        return replace(super().link_role(), ingress=self.ingress, identity=identity)
+        return replace(super().link_role(), identity=self.options.own_identity)
 
     def ingress(
         self,

@@ -5,7 +5,7 @@ They need no routes. It must never give a message a way that no device has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from .working import WorkingSocket
 
 
 class Device(Handler):
-    """Two sockets that listen."""
+    """Two sockets that listen or connect."""
 
     Options = DeviceOptions
     standalone = True
@@ -40,11 +40,11 @@ class Device(Handler):
     flow: Flow
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """Peers must not come unseen."""
-        return exposed(self, (*self.options.in_, *self.options.out), plan)
+        """Peers must not come unseen, and both sockets need an address."""
+        return addressed(self, plan)
 
     async def start(self, ctx: Context) -> None:
-        """Listen, at `out` first: what comes in has somewhere to go."""
+        """Listen and connect, at `out` first: what comes in has somewhere to go."""
         self.ctx = ctx
         options: DeviceOptions = self.options
         sending = ZmqOptions.of(self.gives, options, options.out)
@@ -52,9 +52,9 @@ class Device(Handler):
         self.flow = Flow(Target((socket.sink,)))
         for address in options.out:
             ctx.bind(address, socket.listener_options(), socket.listener_role())
-        role = self.receiving()
-        for address in options.in_:
-            ctx.bind(address, options.listener, role)
+        for address in options.out_connect:
+            ctx.link(address, socket.link_options(), role=socket.link_role())
+        receive(ctx, options, self.receiving())
 
     def receiving(self) -> ListenerRole:
         """The role of `in`."""
@@ -73,6 +73,33 @@ class Device(Handler):
         await self.socket.stop()
 
 
+def receive(ctx: Context, options: DeviceOptions, role: ListenerRole) -> None:
+    """Listen and connect at `in`."""
+    for address in options.in_:
+        ctx.bind(address, options.listener, role)
+    for address in options.in_connect:
+        ctx.link(address, options.receiving_link, role=role.dialled())
+
+
+def addressed(
+    handler: Handler, plan: Plan, listening: Sequence[str] | None = None
+) -> Iterator[Problem]:
+    """Both sockets of a device need an address; warn of those that nothing protects, of all that
+    it listens on unless `listening` says which."""
+    options: DeviceOptions = handler.options
+    ours = (*options.in_, *options.out) if listening is None else listening
+    yield from exposed(handler, ours, plan)
+    mine = plan.handler(handler.name)
+    for name, addresses in (
+        ("in", (*options.in_, *options.in_connect)),
+        ("out", (*options.out, *options.out_connect)),
+    ):
+        if not addresses:
+            what = f"[{handler.name}] has neither {name} nor {name}-connect: no peer can come"
+            hint = f"add {name} = tcp://HOST:PORT"
+            yield Problem(plan.file, mine.line if mine else 0, what, hint)
+
+
 class Forwarder(Handler):
     """Publishers at `in`, subscribers at `out`, as zmq.proxy(XSUB, XPUB)."""
 
@@ -82,17 +109,17 @@ class Forwarder(Handler):
     bus: Bus
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """Peers must not come unseen, and topics need a type."""
-        options: ForwarderOptions = self.options
-        yield from exposed(self, (*options.in_, *options.out), plan)
+        """Peers must not come unseen, both sockets need an address, and topics need a type."""
+        yield from addressed(self, plan)
         yield from routed(self, plan)
 
     async def start(self, ctx: Context) -> None:
-        """Listen."""
+        """Listen and connect."""
         self.ctx = ctx
         options: ForwarderOptions = self.options
         self.bus = Bus(self.name, options, ctx, options.type, options.topics)
         self.bus.listen(options.in_, options.out)
+        self.bus.connect(options.in_connect, options.out_connect)
 
     def decide(self, type: str) -> Forward:
         """What routes lead here is published."""
@@ -125,10 +152,10 @@ class QueueDevice(Device):
         if not options.per_peer:
             yield from super().check(plan)
             return
-        yield from exposed(self, options.in_, plan)
-        if len(options.out) > 1:
+        yield from addressed(self, plan, options.in_)
+        if len(options.services) > 1:
             mine = plan.handler(self.name)
-            what = f"[{self.name}] has per-peer and {len(options.out)} addresses at out"
+            what = f"[{self.name}] has per-peer and {len(options.services)} addresses at out"
             yield Problem(plan.file, mine.line if mine else 0, what, "take one service")
 
     async def start(self, ctx: Context) -> None:
@@ -139,8 +166,7 @@ class QueueDevice(Device):
             return
         self.ctx = ctx
         self.relays = Relays(options, ctx)
-        for address in options.in_:
-            ctx.bind(address, options.listener, self.relays.role())
+        receive(ctx, options, self.relays.role())
 
     def status(self) -> dict[str, Any]:
         """Facts of the connections with `per-peer`, else as all devices."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccproxy import Limits, LinkOptions, kinds, option
 from ccproxy.config import security
@@ -125,6 +125,11 @@ class SendingOptions(LinkOptions):
             **shared(self, ZmtpListenerOptions),
         )
 
+    @property
+    def receiving_link(self) -> LinkOptions:
+        """The options of links to peers that send; their outboxes hold what goes back."""
+        return replace(self, on_full=self.limits.policy)
+
 
 @dataclass(frozen=True, slots=True)
 class ZmqOptions(SendingOptions):
@@ -160,16 +165,33 @@ class DeviceOptions(SendingOptions):
     """The addresses of the two sockets of a device."""
 
     in_: tuple[str, ...] = option(
-        ADDRESSES, name="in", help="addresses that publishers, sources or clients connect to"
-    )
+        ADDRESSES, name="in", default=(),
+        help="addresses that publishers, sources or clients connect to",
+    )  # fmt: skip
     out: tuple[str, ...] = option(
-        ADDRESSES, help="addresses that subscribers, workers or services connect to"
+        ADDRESSES, default=(), help="addresses that subscribers, workers or services connect to"
     )
+    in_connect: tuple[str, ...] = option(
+        kinds.addresses, default=(),
+        help="addresses of publishers, sources or clients to connect to, such as another device's "
+        "out",
+    )  # fmt: skip
+    out_connect: tuple[str, ...] = option(
+        kinds.addresses, default=(),
+        help="addresses of subscribers, workers or services to connect to, such as another "
+        "device's in",
+    )  # fmt: skip
 
     @property
     def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
-        """Both sockets listen."""
-        return (self.listener,)
+        """Sockets that connect, that listen, or both."""
+        links = (self,) if self.connects else ()
+        return (*links, self.listener) if self.in_ or self.out or not links else links
+
+    @property
+    def connects(self) -> bool:
+        """True if one of the sockets connects to peers."""
+        return bool(self.in_connect or self.out_connect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +213,11 @@ class QueueOptions(DeviceOptions):
     )  # fmt: skip
 
     @property
-    def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:
-        """Both sockets listen, or one connects."""
-        return (self, self.listener) if self.per_peer else (self.listener,)
+    def services(self) -> tuple[str, ...]:
+        """With `per-peer`: the addresses that are connected to."""
+        return (*self.out, *self.out_connect)
+
+    @property
+    def connects(self) -> bool:
+        """True also with `per-peer`."""
+        return self.per_peer or bool(self.in_connect or self.out_connect)

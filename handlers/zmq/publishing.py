@@ -64,10 +64,7 @@ class PublishingSocket:
 
     def link_role(self) -> LinkRole:
         """For peers that we connect to."""
-        return LinkRole(
-            self.options.socket.upper().encode(), ingress=self.ingress, joined=self.joined,
-            left=self.left,
-        )  # fmt: skip
+        return self.listener_role().dialled()
 
     def listener_options(self) -> ZmtpListenerOptions:
         """The options of `bind`."""

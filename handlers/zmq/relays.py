@@ -56,7 +56,7 @@ class Relays:
             ingress=partial(RelayedAnswers, box_of=partial(self._box_of, source)),
             identity=b"" if name.startswith(RESERVED) else name,
         )
-        [address] = self._options.out
+        [address] = self._options.services
         link = self._ctx.link(address, self._options, role=role, apart=source.identity.hex())
         self._links[source.identity] = link
         flow = Flow(Target((PayloadSink(link.outbox),)))

@@ -32,10 +32,7 @@ class WorkingSocket:
 
     def link_role(self) -> LinkRole:
         """For workers that we connect to."""
-        return LinkRole(
-            self.options.socket.upper().encode(), ingress=NoMessages, joined=self.joined,
-            left=self.left,
-        )  # fmt: skip
+        return self.listener_role().dialled()
 
     def listener_options(self) -> ZmtpListenerOptions:
         """The options of `bind`: the queue of a worker is its window."""

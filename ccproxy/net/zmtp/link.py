@@ -34,8 +34,6 @@ STOPS = "the server stops"
 UNUSED = "it is not used any more"
 STEADY_AFTER = 1.0
 """A connection that lasted this many seconds resets the growing pauses between attempts."""
-ANSWERING = (b"ROUTER", b"REP")
-"""Sockets of ours whose peers get answers."""
 DEALER = LinkRole()
 """The role of links to other servers."""
 
@@ -123,6 +121,7 @@ class OutgoingLink:
             lost = self.outbox.waiting
             self._kit.log.warning("dropped at stop link=%s messages=%d", self.name, lost)
         self.outbox.clear("stop")
+        self._forget_asker()
 
     # Owner of its connection
 
@@ -134,7 +133,10 @@ class OutgoingLink:
         if self.role.ingress is None:
             ingress = ReplyIngress(switch, self.name, limits, self._message)
         else:
-            answers = self.outbox if self.role.socket in ANSWERING else None
+            replies = self.role.replies(self.outbox)
+            if replies is not None:
+                switch.peers[self._identity] = replies
+            answers = None if replies is None else self.outbox
             source = MessageSource(
                 self._identity, self.address, self.name, peer.identity, peer.version, box=answers
             )
@@ -150,6 +152,7 @@ class OutgoingLink:
         failed = WRONG_KEY if self._handshake and self._handshake.proving else REFUSED
         if was_up:
             self._tell(self.role.left)
+            self._forget_asker()
         self._become(CONNECTING if was_up else failed, reason)
         self._connection = None
         self._over.set()
@@ -161,6 +164,12 @@ class OutgoingLink:
                 "message refused link=%s remote=%s bytes=%d: %s", self.name, self.address,
                 connection.refused, reason,
             )  # fmt: skip
+
+    def _forget_asker(self) -> None:
+        """The far side may have asked: answers that wait are not for whoever connects next."""
+        if self._kit.switch.peers.pop(self._identity, None) is not None:
+            self.outbox.clear("gone")
+            self._kit.departed(self._identity)
 
     async def _half_close(self, connection: Connection, linger: float, reason: str) -> None:
         if self.state != UP or self.outbox.waiting:

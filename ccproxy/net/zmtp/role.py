@@ -53,6 +53,10 @@ def _itself(box: Outbox) -> Sink:
     return box
 
 
+def _no_answers(box: Outbox) -> None:
+    """The peer gets no answers."""
+
+
 def _nothing(identity: bytes, box: Outbox) -> None:
     """Does nothing: no handler asked to be told of peers."""
 
@@ -88,12 +92,20 @@ class ListenerRole:
     stopped: Callable[[], None] = _done
     """Called when the listener stops: its peers are read to their end, and no more come."""
 
+    def dialled(self) -> LinkRole:
+        """The same role where we connect to the peers."""
+        return LinkRole(
+            self.socket, self.mechanism, self.ingress, joined=self.joined, left=self.left,
+            replies=self.replies, reconfigured=self.reconfigured, stopped=self.stopped,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class LinkRole:
     """What distinguishes one kind of link from another. Without an `ingress` it takes replies for
     peers; `identity` is the name that we give ourselves there. `joined` and `left` are called as
-    those of a listener, for each connection; the outbox is the same for all of them."""
+    those of a listener, for each connection; the outbox is the same for all of them. `replies` are
+    those of a listener: a peer that we connect to may be one that asks."""
 
     socket: bytes = b"DEALER"
     mechanism: Callable[[], Mechanism] = Null
@@ -101,6 +113,7 @@ class LinkRole:
     identity: bytes = b""
     joined: Callable[[bytes, Outbox], None] = _nothing
     left: Callable[[bytes, Outbox], None] = _nothing
+    replies: Callable[[Outbox], Sink | None] = _no_answers
     reconfigured: Callable[[Any], None] = _unheard
     stopped: Callable[[], None] = _done
 

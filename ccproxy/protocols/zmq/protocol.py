@@ -75,4 +75,4 @@ class Receiving:
 
     def link_role(self) -> LinkRole:
         """For peers that we connect to."""
-        return LinkRole(self._socket, ingress=self._ingress)
+        return self.listener_role().dialled()

@@ -85,10 +85,7 @@ class Subscriptor(Publishers):
 
     def link_role(self) -> LinkRole:
         """For publishers that we connect to."""
-        return LinkRole(
-            self._socket, ingress=self._ingress(), joined=self.joined, left=self.left,
-            reconfigured=self.reconfigure, stopped=self.stop,
-        )  # fmt: skip
+        return self.listener_role().dialled()
 
     def reconfigure(self, options: ZmqListenerOptions) -> None:
         """Use new options; `subscribe` holds at once."""

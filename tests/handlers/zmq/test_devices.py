@@ -59,3 +59,34 @@ def test_addresses_that_nothing_protects_are_named():
     options = options_for(QueueDevice, "in = tcp://*:1\nout = tcp://127.0.0.1:2")
     [problem] = QueueDevice("h:out", options).check(plan)
     assert "tcp://*:1" in problem.what and problem.warning
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("out = tcp://127.0.0.1:2", ["neither in nor in-connect"]),
+        ("in-connect = tcp://127.0.0.1:2", ["neither out nor out-connect"]),
+        ("", ["neither in nor in-connect", "neither out nor out-connect"]),
+        ("in-connect = tcp://127.0.0.1:1\nout-connect = tcp://127.0.0.1:2", []),
+    ],
+)
+@pytest.mark.parametrize("device", [Forwarder, Streamer, QueueDevice])
+def test_both_sockets_need_an_address(device, text, missing):
+    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=3), routes=())
+    problems = list(device("h:x", options_for(device, text)).check(plan))
+    assert len(problems) == len(missing)
+    for problem, what in zip(problems, missing, strict=True):
+        assert what in problem.what
+
+
+@pytest.mark.parametrize("device", [Forwarder, Streamer, QueueDevice])
+def test_a_device_that_connects(device):
+    text = "in-connect = tcp://127.0.0.1:1\nout-connect = tcp://127.0.0.1:2\non-full = latest"
+    options = options_for(device, text)
+    assert options.keyed == (options,)
+    assert options.receiving_link.limits.policy != "latest"
+    with run_handler(device, text) as running:
+        assert not running.ctx.bound
+        addresses = [link.address for link in running.ctx.links]
+        assert addresses == ["tcp://127.0.0.1:2", "tcp://127.0.0.1:1"]
+        running.ctx.run(running.handler.stop())

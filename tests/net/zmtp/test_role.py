@@ -6,6 +6,7 @@ import pytest
 
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.stops import COMMAND
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages
@@ -115,3 +116,13 @@ def test_commands_pass_where_no_messages_may():
 
 def test_links_are_dealers_unless_they_are_told():
     assert LinkRole().socket == b"DEALER" and isinstance(LinkRole().mechanism(), Null)
+
+
+def test_a_role_is_the_same_where_we_connect():
+    calls = [lambda identity, box: None for _ in range(2)]
+    role = ListenerRole(b"PULL", NoMessages, joined=calls[0], left=calls[1], stopped=print)
+    same = role.dialled()
+    assert (same.socket, same.ingress) == (b"PULL", NoMessages)
+    assert [same.joined, same.left] == calls and same.stopped is print
+    box = Outbox("peer", Limits())
+    assert same.replies(box) is box and LinkRole().replies(box) is None
