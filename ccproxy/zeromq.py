@@ -6,7 +6,7 @@ Programs and daemons use `ccproxy.client`. No call waits longer than it is told.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import zmq
@@ -18,10 +18,14 @@ SUBSCRIBE = b"\1"
 
 Frames = Sequence[bytes]
 ZmqSocket = zmq.Socket[bytes]
+Prepare = Callable[[ZmqSocket], None]
+"""Gives a socket what it proves who we are with, before it connects."""
 
 
 @contextmanager
-def opened(kind: str, address: str, bind: bool = False) -> Iterator[ZmqSocket]:
+def opened(
+    kind: str, address: str, bind: bool = False, prepare: Prepare | None = None
+) -> Iterator[ZmqSocket]:
     """A socket of this type at an address; ValueError if that is impossible.
 
     What it has sent and the far side has not taken is lost at the end, unless `linger` is set.
@@ -36,6 +40,8 @@ def opened(kind: str, address: str, bind: bool = False) -> Iterator[ZmqSocket]:
         }  # fmt: skip
         for name, setting in options.items():
             made.setsockopt(name, setting)
+        if prepare is not None:
+            prepare(made)
         try:
             if bind:
                 made.bind(address)
@@ -48,6 +54,19 @@ def opened(kind: str, address: str, bind: bool = False) -> Iterator[ZmqSocket]:
     finally:
         made.close()
         context.term()
+
+
+def speak_plain(user: bytes, password: bytes, socket: ZmqSocket) -> None:
+    """Prove a user by a password."""
+    socket.setsockopt(zmq.PLAIN_USERNAME, user)
+    socket.setsockopt(zmq.PLAIN_PASSWORD, password)
+
+
+def speak_curve(server: bytes, public: bytes, secret: bytes, socket: ZmqSocket) -> None:
+    """Prove a key to the server that has this key; all are texts in Z85."""
+    socket.setsockopt(zmq.CURVE_SERVERKEY, server)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
 
 
 def send(socket: ZmqSocket, frames: Frames, deadline: float) -> None:

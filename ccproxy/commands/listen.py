@@ -6,7 +6,7 @@ import argparse
 from contextlib import suppress
 
 from ccproxy import zeromq
-from ccproxy.commands import common, frames
+from ccproxy.commands import common, frames, proof
 from ccproxy.verb import Verb
 
 EXAMPLES = """\
@@ -44,6 +44,7 @@ class ListenVerb(Verb):
             "--topic", metavar="PREFIX", action="append", default=[],
             help="what a sub subscribes to (default: everything); may be repeated",
         )  # fmt: skip
+        proof.arguments(parser)
         parser.add_argument("--bind", action="store_true", help="listen there, connect to nothing")
         parser.add_argument(
             "--limit", metavar="N", type=int, default=0, help="end after N messages"
@@ -57,11 +58,15 @@ class ListenVerb(Verb):
         """Print until the end; 1 if messages stay away."""
         if options.topic and options.socket != "sub":
             return common.fail("--topic is for --socket sub", common.WRONG_USAGE)
+        if options.bind and proof.wanted(options):
+            what = "with --bind there is no far side to prove anything to: leave out the keys"
+            return common.fail(what, common.WRONG_USAGE)
         try:
             address = frames.address_for(options.socket, options.to)
             if not address:
                 return common.BAD_CONFIGURATION
-            with zeromq.opened(options.socket, address, options.bind) as socket:
+            prepare = proof.preparation(options)
+            with zeromq.opened(options.socket, address, options.bind, prepare) as socket:
                 return listen(socket, options)
         except ValueError as error:
             return common.fail(str(error))

@@ -17,7 +17,7 @@ from typing import Any
 
 from ccproxy import zeromq
 from ccproxy.client import Answer, Client, ClientLimits
-from ccproxy.commands import common, frames
+from ccproxy.commands import common, frames, proof
 from ccproxy.reach import reach
 from ccproxy.verb import Verb
 from ccproxy.wire import cc
@@ -74,6 +74,7 @@ class SendVerb(Verb):
         parser.add_argument(
             "--socket", choices=SOCKETS, help="send the words as frames, from such a socket"
         )
+        proof.arguments(parser)
         parser.add_argument(
             "--wait", metavar="N", type=int,
             help="print up to N replies (default: 0; with --socket req or dealer: 1)",
@@ -101,6 +102,11 @@ def send_message(options: argparse.Namespace) -> int:
     """Send a message of CC; the exit status."""
     if options.more:
         return common.fail("frames are for --socket", common.WRONG_USAGE)
+    if proof.wanted(options):
+        what = (
+            "keys and passwords are for --socket; a message of CC is --socket dealer '' TYPE JSON"
+        )
+        return common.fail(what, common.WRONG_USAGE)
     try:
         address = address_of(options.to)
         if not address:
@@ -133,10 +139,10 @@ def send_frames(options: argparse.Namespace) -> int:
             return common.BAD_CONFIGURATION
         words = (options.type, options.body, options.blob, *options.more)
         message = [frame_of(word) for word in words if word is not None]
+        prepare = proof.preparation(options)
         reach(address, options.timeout)
-        with zeromq.opened(
-            "xpub" if options.socket == "pub" else options.socket, address
-        ) as socket:
+        kind = "xpub" if options.socket == "pub" else options.socket
+        with zeromq.opened(kind, address, prepare=prepare) as socket:
             deadline = time.monotonic() + options.timeout
             zeromq.send(socket, message, deadline)
             return print_answers(socket, answers, options.timeout)
