@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 
 from ccproxy.core.runs import Distributor, Fates, Run, Stepwise, best, offered
 from ccproxy.core.sinks import Sink
+from ccproxy.core.taps import Passing, Places, Tap, no_frames
 from ccproxy.core.type_totals import WORDS, TypeTotals
 from ccproxy.core.verdict import Receiver
 
@@ -24,8 +26,8 @@ class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
     __slots__ = (
-        "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "reason",
-        "sinks", "stepwise",
+        "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "indirect",
+        "reason", "sinks", "stepwise", "taps", "untapped",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +50,11 @@ class Target:
         self.counters = counters
         self.crashes: dict[int, tuple[str, ...]] = {}
         """By the `id` of a handler, what is counted if it raises: see `Deliver.crashes`."""
+        self.taps: tuple[Tap, ...] = ()
+        self.untapped: Target | None = None
+        """The target without taps, of one that has some."""
+        self.indirect = bool(self.distributors)
+        """True if a run needs more than to be joined and appended: distributors or taps."""
 
     def take(self, run: Run) -> Fates:
         """Put a run into all sinks, of which there is one at least; what became of each message."""
@@ -57,6 +64,27 @@ class Target:
             taken = max([sink.offer(chunk, messages) for sink in self.boxes])
             several.append(offered(messages, taken))
         return best(several)
+
+    @property
+    def places(self) -> Places:
+        """Where messages go, for people."""
+        names = [sink.name.partition(" ")[0] for sink in self.sinks]
+        return Places((*names, *(one.name for one in self.handlers)), self.fate)
+
+    def tapped(self, taps: tuple[Tap, ...]) -> Target:
+        """A target that does the same, and names these taps."""
+        made = copy(self)
+        made.taps, made.untapped, made.indirect = taps, self, True
+        return made
+
+    def show(self, passing: Passing) -> None:
+        """Let the taps look at messages, before anything becomes of them."""
+        for tap in self.taps:
+            tap.see(passing)
+
+    def show_value(self, listener: str, type: str, size: int) -> None:
+        """The same for one message whose frames are not known, because it came as a value."""
+        self.show(Passing(listener, "", self.places, 1, no_frames, type, size))
 
     def reach(self, chunk: bytes, start: int) -> int:
         """How many messages of a chunk to give to all sinks at a time, see `Stepwise`."""
@@ -102,11 +130,13 @@ class FlowTable:
         self.other = Flow(Target())
         self.watchers: list[Callable[[], None]] = []
         """Called after all flows have been forgotten, because handlers may answer otherwise now."""
+        self.taps: tuple[Tap, ...] = ()
         self._compile = compile
         # The types in order of age: a dict would have to step over every removed key to find its
         # oldest one.
         self._order: deque[bytes] = deque()
         self._targets: dict[tuple[object, ...], Target] = {}
+        self._tapped: dict[tuple[object, ...], Target] = {}
 
     def miss(self, type: bytes) -> Flow | None:
         """Make the flow of a type that is not in the table; None if the type is invalid."""
@@ -120,7 +150,7 @@ class FlowTable:
         self.bytes += len(type)
         while self.flows and (len(self.flows) >= self.limit or self.bytes > TYPE_SIZE * self.limit):
             self._forget()
-        flow = self.flows[type] = Flow(target)
+        flow = self.flows[type] = Flow(self._with_taps(type, target) if self.taps else target)
         self._order.append(type)
         self.totals.admit(type)
         return flow
@@ -130,8 +160,40 @@ class FlowTable:
         while self.flows:
             self._forget()
         self._targets.clear()
+        self._tapped.clear()
         for call in list(self.watchers):
             call()
+
+    def tap(self, taps: tuple[Tap, ...]) -> None:
+        """Have these taps, for flows that are made from now on; see `retarget` for the others."""
+        self.taps = taps
+        self._tapped.clear()
+
+    def retarget(self, types: Iterable[bytes]) -> None:
+        """Give the flows of these types the taps that want them now."""
+        for type in types:
+            old = self.flows.get(type)
+            if old is None:
+                continue
+            target = self._with_taps(type, old.target.untapped or old.target)
+            if target is not old.target:
+                self._replace(type, old, target)
+
+    def _with_taps(self, type: bytes, target: Target) -> Target:
+        """The target of a flow with the taps that want its type; types share such targets, too."""
+        name, places = type.decode("ascii", "replace"), target.places
+        taps = tuple(tap for tap in self.taps if tap.wants(name, places))
+        if not taps:
+            return target
+        return self._tapped.setdefault((target, *taps), target.tapped(taps))
+
+    def _replace(self, type: bytes, old: Flow, target: Target) -> None:
+        """A flow with the same counts: what remembers the old one, as fast paths do, asks again."""
+        flow = self.flows[type] = Flow(target)
+        flow.count, flow.bytes, old.gone = old.count, old.bytes, True
+        for view in self.views:
+            if type in view:
+                view[type] = flow
 
     def _forget(self) -> None:
         type = self._order.popleft()

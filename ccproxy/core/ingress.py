@@ -15,6 +15,7 @@ from ccproxy.core.message import Message
 from ccproxy.core.runs import MessageSource, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
+from ccproxy.core.taps import Passing
 from ccproxy.wire.zmtp.frames import frame, unpack
 
 try:
@@ -53,11 +54,11 @@ class Ingress:
         return scan(data, access.flows, access.miss, self._emit, self._limits)
 
     def _emit(self, target: Target, parts: list[Buffer], size: int) -> bool:
+        if target.indirect:
+            return self._emit_indirect(target, parts, size)
         ledger = self._switch.ledger
         messages = len(parts) - 1
         ledger.receive(messages, size)
-        if target.distributors:
-            return self._distribute(target, parts, size)
         taken = 0
         if target.sinks:
             chunk = self.prefix.join(parts)
@@ -77,6 +78,16 @@ class Ingress:
             ledger.end("forwarded", taken, sum(sizes[: taken + 1]))
             ledger.end(rest, messages - taken, sum(sizes[taken + 1 :]))
         return False
+
+    def _emit_indirect(self, target: Target, parts: list[Buffer], size: int) -> bool:
+        """Pass on a run that taps see, or that is for distributors."""
+        if target.untapped is not None:
+            source, messages = self._source, parts[1:]
+            place = source.listener, source.peer, target.places
+            target.show(Passing(*place, len(messages), lambda: messages))
+            return self._emit(target.untapped, parts, size)
+        self._switch.ledger.receive(len(parts) - 1, size)
+        return self._distribute(target, parts, size)
 
     def _distribute(self, target: Target, parts: list[Buffer], size: int) -> bool:
         """Put a run into sinks of which some choose among peers; then the handlers see it."""

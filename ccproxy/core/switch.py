@@ -116,6 +116,8 @@ class Switch:
         name = message.type.encode("utf-8", "replace")
         flow = self.table.flows.get(name) or self.miss(name)
         target, size = flow.target, message.size
+        if target.taps:
+            target.show_value(message.listener, message.type, size)
         flow.count += 1
         flow.bytes += size
         self.ledger.receive(1, size)

@@ -20,6 +20,7 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_topic, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
+from ccproxy.core.taps import Passing
 from ccproxy.core.walk import MISS
 from ccproxy.wire.zmtp.frames import frame, unpack
 
@@ -133,6 +134,8 @@ class TypedIngress:
 
     def _pass(self, target: Target, chunk: bytes, messages: int, type: bytes) -> None:
         """Give messages to their target and count their fates."""
+        if target.taps:
+            self._show(target, chunk, messages, type)
         ledger = self._switch.ledger
         size = len(chunk)
         ledger.receive(messages, size)
@@ -150,6 +153,12 @@ class TypedIngress:
             return
         for one, fate in zip(cut(chunk), singles(fates), strict=True):
             ledger.end(fate, 1, len(one))
+
+    def _show(self, target: Target, chunk: bytes, messages: int, type: bytes) -> None:
+        """Let taps look at messages that pass."""
+        source = self._source
+        place = source.listener, source.peer, target.places
+        target.show(Passing(*place, messages, lambda: cut(chunk), type.decode()))
 
     def _run(self, chunk: bytes, messages: int, type: bytes) -> Run:
         """Messages as sinks want them."""

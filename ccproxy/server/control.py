@@ -4,6 +4,7 @@
     GET  /v1/status/peers?after=&most=    pages: `next` of one is `after` of the next one
     GET  /v1/status/flows?after=&most=
     GET  /v1/status/types?most=           the message types with the most messages
+    GET  /v1/tap?prefix=&from=&to=&body=  messages as they pass, see `tapping`
     POST /v1/reload                       200 adopted, 422 mistakes in the files, 409 impossible
 
 Only the server's user and root are answered. It must never hold up messages, and never stop the
@@ -25,6 +26,7 @@ from ccproxy.server.pages import CursorError
 from ccproxy.server.reload import Reloads
 from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, WebRequest, as_json
 from ccproxy.server.status import Status
+from ccproxy.server.tapping import Tapping
 
 MAX_PAGE = 1000
 """Items of the largest page."""
@@ -37,8 +39,15 @@ Action = Callable[[Query], Awaitable[WebAnswer]]
 class ControlActions:
     """What can be asked for, by method and path."""
 
-    def __init__(self, status: Callable[[], Status], observer: Observer, reloads: Reloads) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        observer: Observer,
+        reloads: Reloads,
+        tapping: Tapping,
+    ) -> None:
         self._status = status
+        self._tapping = tapping
         self._observer = observer
         self._reloads = reloads
         self.table: Mapping[tuple[str, str], Action] = {
@@ -46,6 +55,7 @@ class ControlActions:
             ("GET", "/v1/status/peers"): self._get_peers,
             ("GET", "/v1/status/flows"): self._get_flows,
             ("GET", "/v1/status/types"): self._get_types,
+            ("GET", "/v1/tap"): self._tap,
             ("POST", "/v1/reload"): self._reload,
         }
 
@@ -84,6 +94,10 @@ class ControlActions:
     async def _get_types(self, query: Query) -> WebAnswer:
         _only(query, "most")
         return await _json(200, await self._observer.types(_most(query)))
+
+    async def _tap(self, query: Query) -> WebAnswer:
+        _only(query, "prefix", "from", "to", "body")
+        return await self._tapping.answer(query)
 
     async def _reload(self, query: Query) -> WebAnswer:
         _only(query)

@@ -8,19 +8,26 @@ import os
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ccproxy.process.control_socket import peer_user, stopped_process
 
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of an answer that goes on."""
 LOOK_INTERVAL = 1.0
 """Seconds between two looks whether a signal has stopped the server that is being waited for."""
 
 
 class NoServer(Exception):
     """No server answers; the text names the sockets that were tried, and why each failed."""
+
+
+class Refused(Exception):
+    """A server does not obey; the text says which, and why."""
 
 
 class NoAnswer(NoServer):
@@ -42,16 +49,68 @@ class ControlReply:
         return f"{self.path}: the server answered {self.code} {reason}".rstrip()
 
 
+Begun = tuple["_UnixConnection", http.client.HTTPResponse, Path]
+Found = TypeVar("Found")
+
+
 def request(method: str, target: str, where: Sequence[Path], timeout: float) -> ControlReply:
     """Ask the first server that answers at one of these sockets, for at most `timeout` seconds.
 
     NoServer if none answers, NoAnswer if one has taken the request and does not answer it.
     """
+    return _first(where, lambda path: _ask(path, method, target, timeout))
+
+
+@contextmanager
+def stream(target: str, where: Sequence[Path], timeout: float) -> Iterator[Iterator[Any]]:
+    """The values of an answer that goes on, one of each line, and None for an empty line.
+
+    NoServer and NoAnswer as `request`, also when the server ends or says nothing for `timeout`
+    seconds; Refused if it does not obey.
+    """
+    connection, response, path = _first(where, lambda path: _begin(path, target, timeout))
+    try:
+        yield _values(response, path)
+    finally:
+        connection.close()
+
+
+def _begin(path: Path, target: str, timeout: float) -> Begun:
+    """An answer whose lines follow."""
+    connection = _UnixConnection(path, timeout)
+    try:
+        connection.request("GET", target)
+        _await_answer(connection.sock, timeout)
+        response = connection.getresponse()
+        if response.status != 200:
+            reply = ControlReply(path, response.status, json.loads(response.read()))
+            raise Refused(reply.error)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, response, path
+
+
+def _values(response: http.client.HTTPResponse, path: Path) -> Iterator[Any]:
+    try:
+        while line := response.readline(LONGEST_LINE):
+            yield json.loads(line) if line.strip() else None
+    except TimeoutError:
+        raise NoAnswer(f"{path}: the server says nothing any more") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NoServer(f"{path}: {_reason(error)}") from error
+    raise NoServer(f"{path}: the server has ended")
+
+
+def _first(where: Sequence[Path], ask: Callable[[Path], Found]) -> Found:
+    """What the first server answers that does; NoServer or NoAnswer."""
     faults: list[str] = []
     missing: list[str] = []
     for path in where:
         try:
-            return _ask(path, method, target, timeout)
+            return ask(path)
+        except Refused:
+            raise
         except TimeoutError as error:
             raise NoAnswer(f"{path}: {error}") from error
         except FileNotFoundError:

@@ -38,6 +38,7 @@ from ccproxy.server.observer import Observer, sinks_status
 from ccproxy.server.reload import ReloadOutcome, Reloads, text_of
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
+from ccproxy.server.tapping import Tapping
 from ccproxy.wire.cc import CcCodec
 from ccproxy.wire.text import OperatorText
 
@@ -104,7 +105,8 @@ class Server:
         self.observer = Observer(self.kit, self.handlers, self.listeners, Path(plan.file))
         self.statistics = Statistics(self.log)
         self.reloads = Reloads(self._reload)
-        actions = ControlActions(self.status, self.observer, self.reloads)
+        tapping = Tapping(self.switch.table)
+        actions = ControlActions(self.status, self.observer, self.reloads, tapping)
         self.administration = Administration(self.status, actions, self.log)
         self._loop = loop
         self._stopping = asyncio.Event()

@@ -23,7 +23,7 @@ def plan(tmp_path, **options):
 @pytest.fixture
 def administration(kit):
     def administration():
-        return Administration(None, ControlActions(None, None, None), kit().log)
+        return Administration(None, ControlActions(None, None, None, None), kit().log)
 
     return administration
 

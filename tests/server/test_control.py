@@ -8,6 +8,7 @@ import pytest
 
 from ccproxy.config.diff import Change, Delta
 from ccproxy.config.problems import Problem
+from ccproxy.core.flows import FlowTable
 from ccproxy.process.control_socket import open_at
 from ccproxy.server import control as module
 from ccproxy.server.control import ControlActions, ControlServer
@@ -23,6 +24,7 @@ from ccproxy.server.status import (
     TypeStatus,
     from_json,
 )
+from ccproxy.server.tapping import Tapping
 
 STATUS = Status(
     ProcessStatus("x", "/x.ini", "1", 7, 0, 1.5, 2.5, (0.1,), "Linux", "3.11", "compiled"),
@@ -30,6 +32,10 @@ STATUS = Status(
     LedgerStatus(5, 50, {"forwarded": 5}, {"forwarded": 50}),
 )  # fmt: skip
 FLOW = FlowStatus("a.b", (), ("h:a",), "failed", 3, 30)
+
+
+def no_flow(type):
+    """No type is valid."""
 
 
 class Observer:
@@ -66,7 +72,7 @@ def control(kit, tmp_path):
     """A control server on a socket; to be called on the loop."""
 
     async def control(status=lambda: STATUS):
-        made = ControlActions(status, Observer(), Reloads())
+        made = ControlActions(status, Observer(), Reloads(), Tapping(FlowTable(9, no_flow)))
         server = ControlServer(open_at(tmp_path / "c.sock"), made, kit().log)
         server.observer, server.reloads = made._observer, made._reloads
         await server.open()
@@ -139,6 +145,8 @@ async def test_a_reload_is_waited_for(control, client, outcome, code):
         ("GET /v2/status", 404, "nothing is at this path"),
         ("DELETE /v1/status", 405, "expected GET"),
         ("GET /v1/reload", 405, "expected POST"),
+        ("GET /v1/tap?prefx=a", 400, "expected prefix and from and to and body"),
+        ("GET /v1/tap", 400, "prefix is missing"),
         ("GET /v1/status?x=1", 400, "unknown parameter 'x'"),
         ("GET /v1/status/types?after=a", 400, "expected most"),
         ("GET /v1/status/flows?most=0", 400, "from 1 to 1000"),

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from ccproxy.process.control_socket import open_at
 from ccproxy.server import control_client as module
-from ccproxy.server.control_client import NoAnswer, NoServer, request
+from ccproxy.server.control_client import NoAnswer, NoServer, Refused, request, stream
 
 ANSWER = b'{"fine": true}'
 
@@ -143,3 +144,26 @@ def test_another_user_is_told_who_may_ask():
         finally:
             path.unlink()
     assert "only the user of the server and root may ask it" in done.stdout, done.stderr
+
+
+def test_an_answer_that_goes_on(serve, tmp_path):
+    start, asked = serve
+    path = start("x.sock", b'{"a": 1}\n\n{"a": 2}\n')
+    with stream("/v1/tap?prefix=a", [tmp_path / "none.sock", path], 30) as values:
+        assert list(islice(values, 3)) == [{"a": 1}, None, {"a": 2}]
+        with pytest.raises(NoServer, match="x.sock: the server has ended"):
+            next(values)
+    while not asked:
+        time.sleep(0.001)
+    assert asked[0].startswith(b"GET /v1/tap?prefix=a HTTP/1.1\r\n")
+
+
+def test_an_answer_that_goes_on_may_be_refused(serve):
+    path = serve[0]("x.sock", b'{"error": "too many"}', 503)
+    with pytest.raises(Refused, match="answered 503 too many"), stream("/v1/tap", [path], 30):
+        pass
+
+
+def test_nothing_goes_on_without_a_server(tmp_path):
+    with pytest.raises(NoServer, match="there is no socket"), stream("/", [tmp_path / "x"], 30):
+        pass

@@ -200,7 +200,9 @@ class Caller:
         if message is not self._asking:
             return None
         flow = self._kit.switch.table.flows.get(message.type.encode())
-        alone = flow and not flow.target.sinks and len(flow.target.handlers) == 1
+        if flow is None or flow.target.taps:
+            return None
+        alone = not flow.target.sinks and len(flow.target.handlers) == 1
         return flow if alone else None
 
     def flush(self) -> None:

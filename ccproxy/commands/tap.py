@@ -1,0 +1,113 @@
+"""The verb `tap`: prints messages as they pass through a running server, and changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from ccproxy.commands import common
+from ccproxy.commands.control import control_places
+from ccproxy.server.control_client import NoServer, Refused, stream
+from ccproxy.verb import Verb
+from ccproxy.wire.text import shortened
+
+EXAMPLES = """\
+examples:
+  ccserver tap conf/src.ini log                     types log, log.info, ..., as a route log = has
+  ccserver tap conf/src.ini '*' --from 10.0.0.7     whatever comes from there
+  ccserver tap conf/src.ini job --to h:far --body   with the frames of each message
+  ccserver tap --limit 100 --json conf/hub.ini bus  a hundred messages, for programs
+
+A line is: time, type, from listener and peer, where it goes to or what becomes of it, its bytes;
+with --body its frames with | between them, escaped and cut. The server never waits for the tap:
+messages for which it has no room pass unseen, and how many is said. It goes on until ^C.
+What is sent back, such as replies over a link, takes no route and is not seen.
+exit status: 0 ^C or --limit, 1 no server answers or it ends, 78 the file cannot be read"""
+
+TIMEOUT = 10.0
+"""Seconds without any line, of which an empty one comes each second, after which it is given up."""
+
+
+class TapVerb(Verb):
+    """`ccserver tap`."""
+
+    about = "print messages as they pass through a running server"
+    examples = EXAMPLES
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the server, and which messages are wanted."""
+        parser.add_argument(
+            "file", metavar="FILE", type=Path, help="the server's INI file, or its control socket"
+        )
+        parser.add_argument("prefix", metavar="TYPE", help="prefix of types as in routes, or *")
+        parser.add_argument(
+            "--from", dest="peer", metavar="PEER", default="",
+            help="only from this peer: its listener, address with or without port, or proven name",
+        )  # fmt: skip
+        parser.add_argument(
+            "--to", metavar="SECTION", default="", help="only what goes to this section"
+        )
+        parser.add_argument(
+            "--limit", metavar="N", type=int, default=0, help="end after N messages"
+        )
+        parser.add_argument("--body", action="store_true", help="print the frames as well")
+        parser.add_argument("--json", action="store_true", help="print a line of JSON for each")
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """Prefixes of the routes."""
+        return common.route_prefixes(file) if metavar == "TYPE" else ()
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Print until the end."""
+        places = control_places(options.file, {})
+        if places.fault is not None:
+            common.print_problems([places.fault])
+            return common.BAD_CONFIGURATION
+        wanted = {"prefix": options.prefix, "from": options.peer, "to": options.to}
+        target = f"/v1/tap?{urlencode({**wanted, 'body': int(options.body)})}"
+        text_of = json.dumps if options.json else text
+        try:
+            with suppress(KeyboardInterrupt), stream(target, places.paths, TIMEOUT) as values:
+                for value in limited(values, options.limit):
+                    print(text_of(value), flush=True)
+        except Refused as error:
+            return common.fail(str(error))
+        except NoServer as error:
+            return common.fail(str(error))
+        return 0
+
+
+def limited(values: Iterator[Any], most: int) -> Iterator[Mapping[str, Any]]:
+    """All values but empty lines, up to the one behind which `most` messages have come."""
+    came = 0
+    for value in values:
+        if value is None:
+            continue
+        yield value
+        came += "missed" not in value
+        if came == most and most:
+            return
+
+
+def text(value: Mapping[str, Any]) -> str:
+    """A message, or how many were missed, in one line; texts of strangers are escaped."""
+    if "missed" in value:
+        return f"(missed {value['missed']}: too many to show)"
+    when = time.strftime("%H:%M:%S", time.localtime(value["time"]))
+    millis = int(value["time"] * 1000) % 1000
+    to = ", ".join(dict.fromkeys(value["to"])) or value["fate"]
+    sender = f"{value['listener']} {value['peer']}".strip()
+    parts = [
+        f"{when}.{millis:03} {shortened(value['type'])} from {shortened(sender)} "
+        f"to {shortened(to)} {value['bytes']} bytes"
+    ]
+    if "frames" in value:
+        frames = [shortened(one) or '""' for one in value["frames"]]
+        parts.append(" | ".join(frames) + ("" if value["whole"] else " ..."))
+    return ": ".join(parts)
