@@ -43,7 +43,7 @@ class Link(Protocol):
 
     @property
     def state(self) -> str:
-        """connecting, up, refused, wrong-key or gone."""
+        """connecting, up, refused, wrong-key, paused or gone."""
 
     def on_state(self, call: Callable[[str], None]) -> None:
         """Call with the new state whenever it changes, on the loop; one call for each link."""

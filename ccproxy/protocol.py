@@ -10,7 +10,7 @@ the modules of `ccproxy.net`. A protocol must never touch the server, nor wait o
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from ccproxy.config.links import ListenerOptions, TypedListenerOptions
@@ -50,6 +50,9 @@ class Listener(typing.Protocol):
     async def close_peers(self, reason: str, seconds: float) -> None:
         """Close every connection, after what waits for it is written if that takes at most
         `seconds`. Calls that are still under way are answered with a fault."""
+
+    def drop(self, wanted: Callable[[str], bool], reason: str) -> int:
+        """Close the peers with a wanted name, HOST:PORT or NAME@HOST:PORT; how many there were."""
 
     def reconfigure(self, options: Any) -> None:
         """New options after a reload: limits hold at once, the rest for connections to come."""

@@ -5,87 +5,98 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ccproxy.commands import common
+from ccproxy.commands import parts
 from ccproxy.commands.columns import cell, columns
-from ccproxy.commands.control import ControlPlaces, control_places
+from ccproxy.commands.parts import (
+    link_lines,
+    listener_lines,
+    peer_lines,
+    route_lines,
+    sink_row,
+    type_lines,
+)
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.core.ledger import FATES
-from ccproxy.server.control_client import ControlReply, NoServer, request
 from ccproxy.server.status import (
     HandlerStatus,
     LedgerStatus,
-    LinkStatus,
-    ListenerStatus,
+    PeerStatus,
     ProcessStatus,
     SinksStatus,
-    SinkStatus,
     Status,
+    TypeStatus,
     from_json,
+    to_json,
 )
-from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
   ccserver status conf/src.ini           is it running, are its links up, was anything dropped?
   ccserver status --json conf/src.ini    the same for programs
+  ccserver status conf/src.ini peers     only a part: links, routes, types, handlers, listeners
   ccserver status /run/ccserver/x.sock   by its socket, wherever its configuration is
 
 The server is asked through its control socket (option control of [ccserver]); it answers its own
-user and root. More is there for curl --unix-socket SOCKET http://localhost/v1/status/PART, with the
-parts peers, flows and types.
+user and root.
 exit status: 0 it answered, 1 no server answers, 78 the file names no socket and cannot be read"""
 
-TIMEOUT = 10.0
-"""Seconds the server has to answer."""
+MOST = 1000
+"""Peers or types that are shown if `--most` says nothing else."""
+PARTS = ("listeners", "links", "peers", "routes", "types", "handlers")
+PARTS_OF_STATUS: dict[str, Callable[[Status], Iterator[str]]] = {
+    "listeners": lambda status: listener_lines(status.listeners),
+    "links": lambda status: link_lines(status.links),
+    "routes": lambda status: route_lines(status.routes),
+    "handlers": lambda status: parts.handler_lines(status.handlers),
+}
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-class StatusVerb(Verb):
+class StatusVerb(ServerVerb):
     """`ccserver status`."""
 
     about = "show what a running server does, and what is wrong with it"
     examples = EXAMPLES
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the file."""
+        """Declare the file, and the part that is wanted."""
+        super().arguments(parser)
         parser.add_argument(
-            "file", metavar="FILE", type=Path, help="the server's INI file, or its control socket"
+            "part", metavar="PART", nargs="?", choices=PARTS, help=f"only this: {', '.join(PARTS)}"
         )
+        parser.add_argument(
+            "--most", metavar="N", type=int, default=MOST,
+            help=f"peers or types to show at most (default: {MOST})",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
-    def run(self, options: argparse.Namespace) -> int:
-        """Ask and print; the exit status is returned."""
-        places = control_places(options.file, {})
-        if places.fault is not None:
-            common.print_problems([places.fault])
-            return common.BAD_CONFIGURATION
-        if not places.paths:
-            return common.fail(f"{options.file} says control = no: its server cannot be asked")
-        try:
-            reply = request("GET", "/v1/status", places.paths, TIMEOUT)
-            return shown(reply, options.json)
-        except NoServer as error:
-            return unanswered(places, error)
-        except ValueError as error:
-            return common.fail(f"{reply.path}: {error}")
+    def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
+        """Print the screen, or one part of it."""
+        if options.part in ("peers", "types"):
+            kind = PeerStatus if options.part == "peers" else TypeStatus
+            items = list(server.items(kind, options.part, options.most))
+            lines = peer_lines(items) if options.part == "peers" else type_lines(items)
+            show([to_json(one) for one in items], lines, options.json)
+            return 0
+        value = server.ask("GET", "/v1/status")
+        status = from_json(Status, value)
+        if options.part is None:
+            show(value, screen(status), options.json)
+        else:
+            show(value[options.part], PARTS_OF_STATUS[options.part](status), options.json)
+        return 0
 
 
-def shown(reply: ControlReply, as_json: bool) -> int:
-    """Print what the server answered; ValueError if that is no status."""
-    if reply.code != 200:
-        return common.fail(reply.error)
-    status = from_json(Status, reply.value)
-    print(json.dumps(reply.value, indent=2) if as_json else "\n".join(screen(status)))
-    return 0
-
-
-def unanswered(places: ControlPlaces, error: NoServer) -> int:
-    """Say that no server answers; a file that cannot be read may be the reason."""
-    common.print_problems(places.problems)
-    return common.fail(str(error), common.BAD_CONFIGURATION if places.problems else common.FAILED)
+def show(value: Any, lines: Iterable[str], as_json: bool) -> None:
+    """Print the text, or the value."""
+    if as_json:
+        print(json.dumps(value, indent=2))
+        return
+    for line in lines:
+        print(line)
 
 
 def screen(status: Status) -> Iterator[str]:
@@ -120,35 +131,6 @@ def process_lines(process: ProcessStatus) -> Iterator[str]:
     )
 
 
-def listener_lines(listeners: tuple[ListenerStatus, ...]) -> Iterator[str]:
-    """Listeners, with what they have counted besides their peers."""
-    rows = [
-        {
-            "section": one.section, "protocol": one.protocol, "address": one.address,
-            "security": one.security, "peers": one.peers, "silent": one.silent, "calls": one.calls,
-            "counts": dict(one.counts),
-        }
-        for one in listeners
-    ]  # fmt: skip
-    names = (
-        "section", "protocol", "address", "security", "peers", "silent", "calls", "counts",
-    )  # fmt: skip
-    return columns(names, rows)
-
-
-def link_lines(links: tuple[LinkStatus, ...]) -> Iterator[str]:
-    """Links, with their state and the reason for it."""
-    rows = [
-        {
-            "section": one.section, "address": one.address, "state": one.state,
-            **sink_row(one.sink), "reconnects": one.reconnects, "reason": one.reason,
-        }
-        for one in links
-    ]  # fmt: skip
-    names = ("section", "address", "state", "sent", "waiting", "dropped", "reconnects", "reason")
-    return columns(names, rows)
-
-
 def sink_lines(sinks: SinksStatus) -> Iterator[str]:
     """Sinks in which messages wait, or which have dropped some."""
     rows = [{"sink": one.name, **sink_row(one)} for one in sinks.worst]
@@ -156,14 +138,6 @@ def sink_lines(sinks: SinksStatus) -> Iterator[str]:
     if sinks.waiting or sinks.dropped:
         dropped = f", dropped {facts(sinks.dropped)}" if sinks.dropped else ""
         yield f"of all {sinks.count}: waiting {sinks.waiting} ({sinks.bytes} bytes){dropped}"
-
-
-def sink_row(sink: SinkStatus) -> dict[str, Any]:
-    """The counts of one sink."""
-    return {
-        "sent": sink.sent, "waiting": sink.waiting, "bytes": sink.bytes,
-        "dropped": dict(sink.dropped),
-    }  # fmt: skip
 
 
 def limit_lines(status: Status) -> Iterator[str]:

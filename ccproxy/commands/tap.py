@@ -7,14 +7,12 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from ccproxy.commands import common
-from ccproxy.commands.control import control_places
-from ccproxy.server.control_client import NoServer, Refused, stream
-from ccproxy.verb import Verb
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.server.control_client import stream
 from ccproxy.wire.text import shortened
 
 EXAMPLES = """\
@@ -34,7 +32,7 @@ TIMEOUT = 10.0
 """Seconds without any line, of which an empty one comes each second, after which it is given up."""
 
 
-class TapVerb(Verb):
+class TapVerb(ServerVerb):
     """`ccserver tap`."""
 
     about = "print messages as they pass through a running server"
@@ -42,9 +40,7 @@ class TapVerb(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the server, and which messages are wanted."""
-        parser.add_argument(
-            "file", metavar="FILE", type=Path, help="the server's INI file, or its control socket"
-        )
+        super().arguments(parser)
         parser.add_argument("prefix", metavar="TYPE", help="prefix of types as in routes, or *")
         parser.add_argument(
             "--from", dest="peer", metavar="PEER", default="",
@@ -63,23 +59,14 @@ class TapVerb(Verb):
         """Prefixes of the routes."""
         return common.route_prefixes(file) if metavar == "TYPE" else ()
 
-    def run(self, options: argparse.Namespace) -> int:
+    def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Print until the end."""
-        places = control_places(options.file, {})
-        if places.fault is not None:
-            common.print_problems([places.fault])
-            return common.BAD_CONFIGURATION
         wanted = {"prefix": options.prefix, "from": options.peer, "to": options.to}
         target = f"/v1/tap?{urlencode({**wanted, 'body': int(options.body)})}"
         text_of = json.dumps if options.json else text
-        try:
-            with suppress(KeyboardInterrupt), stream(target, places.paths, TIMEOUT) as values:
-                for value in limited(values, options.limit):
-                    print(text_of(value), flush=True)
-        except Refused as error:
-            return common.fail(str(error))
-        except NoServer as error:
-            return common.fail(str(error))
+        with suppress(KeyboardInterrupt), stream(target, server.paths, TIMEOUT) as values:
+            for value in limited(values, options.limit):
+                print(text_of(value), flush=True)
         return 0
 
 

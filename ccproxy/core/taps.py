@@ -81,7 +81,8 @@ class Tap:
 
     def see(self, passing: Passing) -> None:
         """Look at some messages; those without room are counted."""
-        if self.closed or (self.peer and self.peer not in names_of_peer(passing)):
+        names = (passing.listener, *peer_names(passing.peer)) if self.peer else ()
+        if self.closed or (self.peer and self.peer not in names):
             return
         room = min(MOST_MESSAGES - len(self._held), passing.number)
         self._missed += passing.number - room
@@ -99,7 +100,7 @@ class Tap:
         return found, missed
 
 
-def names_of_peer(passing: Passing) -> tuple[str, ...]:
-    """The names by which a peer may be called: NAME@HOST:PORT is the longest one."""
-    name, _, address = passing.peer.rpartition("@")
-    return passing.listener, passing.peer, name, address, address.rpartition(":")[0]
+def peer_names(peer: str) -> tuple[str, ...]:
+    """The names by which a peer may be called, of which NAME@HOST:PORT is the longest."""
+    name, _, address = peer.rpartition("@")
+    return peer, name, address, address.rpartition(":")[0]

@@ -14,6 +14,7 @@ from ccproxy.core.hot import Buffer
 from ccproxy.core.message import UnreadableMessage
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
+from ccproxy.net.losses import Losses
 from ccproxy.process.rate_limit import RateLimit
 from ccproxy.wire.cc import UnreadableField, UntrustedMessage, split
 from ccproxy.wire.text import OperatorText, shortened
@@ -40,6 +41,7 @@ class ServerLog:
         self._limit = RateLimit(LOG_INTERVAL)
         self._peers_limit = RateLimit(LOG_INTERVAL, PEER_LINES)
         self._dropped: dict[tuple[str, str], int] = {}
+        self.losses = Losses(clock)
         self.faults: dict[str, Counter[str]] = {}
         """By section, the calls that `failed` (failed, refused) and `slow` were told of."""
 
@@ -73,6 +75,7 @@ class ServerLog:
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
         text, found = "dropping msg, no route: %s", shortened(type)
+        self.losses.add(found, "unrouted", messages)
         self._say_of_stranger(f"dropping msg, no route: {found}", messages, text, (found,))
 
     def malformed(self, sender: str, raw: Buffer, messages: int) -> None:
@@ -91,6 +94,7 @@ class ServerLog:
     def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
         """Messages that `[allow:name]` does not allow; the type of the first is said."""
         key = f"not allowed name={name}"
+        self.losses.add(f"allow:{name}", "refused", messages)
         total = self._ask(self._peers_limit, key, messages)
         if total is None:
             return
@@ -143,6 +147,7 @@ class ServerLog:
                 fresh = total - self._dropped.get(key, 0)
                 known[key] = total
                 if fresh > 0:
+                    self.losses.add(box.destination, reason, fresh)
                     self.often(
                         f"dropped outbox={box.name} reason={reason}",
                         "dropped outbox=%s reason=%s messages=%d",
@@ -163,6 +168,8 @@ class ServerLog:
                 self.logger.warning("further warnings of many kinds, not written: %d", overflow)
 
     def _count(self, section: str, fault: str) -> None:
+        if fault != "slow":
+            self.losses.add(section, fault, 1)
         self.faults.setdefault(section, Counter())[fault] += 1
 
     def _say_of_stranger(self, key: str, amount: int, text: str, facts: tuple[object, ...]) -> None:

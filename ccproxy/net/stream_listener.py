@@ -175,6 +175,13 @@ class StreamListener(Generic[Peer]):
         for peer in list(self.peers):
             peer.stream.close(reason)
 
+    def drop(self, wanted: Callable[[str], bool], reason: str) -> int:
+        """Close the peers with a wanted name; how many there were."""
+        found = [one for one in self.peers if wanted(one.stream.name.rpartition(" ")[2])]
+        for one in found:
+            self.evict(one.stream, reason)
+        return len(found)
+
     def reconfigure(self, options: Any) -> None:
         """Use new options: limits hold at once, the others for the connections to come."""
         self.options = options

@@ -4,7 +4,10 @@
     GET  /v1/status/peers?after=&most=    pages: `next` of one is `after` of the next one
     GET  /v1/status/flows?after=&most=
     GET  /v1/status/types?most=           the message types with the most messages
+    GET  /v1/status/flow?type=            where messages of one type go now, 404 if none came
+    GET  /v1/status/losses                what was lost lately, where, why and when
     GET  /v1/tap?prefix=&from=&to=&body=  messages as they pass, see `tapping`
+    POST /v1/drop-peer, pause, resume, drain, see `steering`
     POST /v1/reload                       200 adopted, 422 mistakes in the files, 409 impossible
 
 Only the server's user and root are answered. It must never hold up messages, and never stop the
@@ -26,6 +29,7 @@ from ccproxy.server.pages import CursorError
 from ccproxy.server.reload import Reloads
 from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, WebRequest, as_json
 from ccproxy.server.status import Status
+from ccproxy.server.steering import Steering
 from ccproxy.server.tapping import Tapping
 
 MAX_PAGE = 1000
@@ -45,6 +49,7 @@ class ControlActions:
         observer: Observer,
         reloads: Reloads,
         tapping: Tapping,
+        steering: Steering,
     ) -> None:
         self._status = status
         self._tapping = tapping
@@ -55,8 +60,14 @@ class ControlActions:
             ("GET", "/v1/status/peers"): self._get_peers,
             ("GET", "/v1/status/flows"): self._get_flows,
             ("GET", "/v1/status/types"): self._get_types,
+            ("GET", "/v1/status/flow"): self._get_flow,
+            ("GET", "/v1/status/losses"): self._get_losses,
             ("GET", "/v1/tap"): self._tap,
             ("POST", "/v1/reload"): self._reload,
+            ("POST", "/v1/drop-peer"): steering.drop_peer,
+            ("POST", "/v1/pause"): steering.pause,
+            ("POST", "/v1/resume"): steering.resume,
+            ("POST", "/v1/drain"): steering.drain,
         }
 
     async def answer(self, request: WebRequest) -> WebAnswer:
@@ -94,6 +105,17 @@ class ControlActions:
     async def _get_types(self, query: Query) -> WebAnswer:
         _only(query, "most")
         return await _json(200, await self._observer.types(_most(query)))
+
+    async def _get_flow(self, query: Query) -> WebAnswer:
+        _only(query, "type")
+        found = self._observer.flow(query.get("type", ""))
+        if found is None:
+            raise RequestError(404, "there is no flow of this type: no message of it came lately")
+        return await _json(200, found)
+
+    async def _get_losses(self, query: Query) -> WebAnswer:
+        _only(query)
+        return await _json(200, self._observer.losses())
 
     async def _tap(self, query: Query) -> WebAnswer:
         _only(query, "prefix", "from", "to", "body")

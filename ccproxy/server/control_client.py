@@ -62,24 +62,26 @@ def request(method: str, target: str, where: Sequence[Path], timeout: float) -> 
 
 
 @contextmanager
-def stream(target: str, where: Sequence[Path], timeout: float) -> Iterator[Iterator[Any]]:
+def stream(
+    target: str, where: Sequence[Path], timeout: float, method: str = "GET"
+) -> Iterator[Iterator[Any]]:
     """The values of an answer that goes on, one of each line, and None for an empty line.
 
     NoServer and NoAnswer as `request`, also when the server ends or says nothing for `timeout`
     seconds; Refused if it does not obey.
     """
-    connection, response, path = _first(where, lambda path: _begin(path, target, timeout))
+    connection, response, path = _first(where, lambda path: _begin(path, method, target, timeout))
     try:
         yield _values(response, path)
     finally:
         connection.close()
 
 
-def _begin(path: Path, target: str, timeout: float) -> Begun:
+def _begin(path: Path, method: str, target: str, timeout: float) -> Begun:
     """An answer whose lines follow."""
     connection = _UnixConnection(path, timeout)
     try:
-        connection.request("GET", target)
+        connection.request(method, target)
         _await_answer(connection.sock, timeout)
         response = connection.getresponse()
         if response.status != 200:

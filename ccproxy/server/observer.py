@@ -40,6 +40,7 @@ from ccproxy.server.status import (
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
+    LossStatus,
     MemoryStatus,
     PeerStatus,
     ProcessStatus,
@@ -76,7 +77,7 @@ class Observer:
         return Status(
             process=process_status(plan, self._file, self.started),
             listeners=tuple(listeners),
-            links=tuple(map(link_status, [*self._handlers.links, *self._listeners.links()])),
+            links=tuple(map(link_status, self.links())),
             handlers=tuple(map(self._handler_status, self._handlers.members.values())),
             routes=tuple(RouteStatus(one.prefix, one.sections) for one in plan.routes),
             sinks=sinks_status(self.outboxes()),
@@ -91,6 +92,10 @@ class Observer:
         """Every open listener: of the configuration, and of handlers."""
         return [*self._listeners.open.values(), *self._handlers.listeners()]
 
+    def links(self) -> list[OutgoingLink]:
+        """Every link: of handlers, and of listeners that connect to their peers."""
+        return [*self._handlers.links, *self._listeners.links()]
+
     def outboxes(self) -> list[Outbox]:
         """Every outbox there is: of links, and of peers."""
         return [*self._handlers.outboxes(), *self._listeners.outboxes()]
@@ -103,6 +108,20 @@ class Observer:
     async def flows(self, after: str, most: int) -> StatusPage[FlowStatus]:
         """The flow table."""
         return await pages.flows_page(self._kit.switch.table, after, most)
+
+    def flow(self, type: str) -> FlowStatus | None:
+        """The flow of one type; None if it has none now."""
+        name = type.encode("utf-8", "replace")
+        found = self._kit.switch.table.flows.get(name)
+        return pages.flow_status(name, found) if found is not None else None
+
+    def losses(self) -> StatusPage[LossStatus]:
+        """What was lost lately, the latest first."""
+        found = self._kit.log.losses.latest()
+        items = (
+            LossStatus(one.place, one.reason, one.messages, one.first_age, one.age) for one in found
+        )
+        return StatusPage(tuple(items), len(found))
 
     async def types(self, most: int) -> StatusPage[TypeStatus]:
         """The message types with the most traffic."""

@@ -42,7 +42,7 @@ async def peers_page(peers: Sequence[Peer], after: str, most: int) -> StatusPage
 async def flows_page(table: FlowTable, after: str, most: int) -> StatusPage[FlowStatus]:
     """Flows in the order of their types; one that is forgotten meanwhile is left out."""
     names, following = await _first(list(table.flows), bytes, after.encode(), most)
-    items = [_flow_status(name, flow) for name in names if (flow := table.flows.get(name))]
+    items = [flow_status(name, flow) for name in names if (flow := table.flows.get(name))]
     return StatusPage(tuple(items), len(table.flows), _text(names[-1]) if following else None)
 
 
@@ -55,7 +55,7 @@ async def types_page(table: FlowTable, most: int) -> StatusPage[TypeStatus]:
         top = heapq.nlargest(most, (*top, *counted))
     found = [(name, flow) for _, name in top if (flow := table.flows.get(name))]
     return StatusPage(
-        tuple(TypeStatus(_text(name), one.count, one.bytes) for name, one in found), total
+        tuple(TypeStatus(_text(name), one.count, one.bytes, _to(one)) for name, one in found), total
     )
 
 
@@ -95,7 +95,8 @@ def sink_status(box: Outbox) -> SinkStatus:
     return SinkStatus(box.name, box.queued, box.sent, box.waiting, box.bytes, dropped)
 
 
-def _flow_status(name: bytes, flow: Flow) -> FlowStatus:
+def flow_status(name: bytes, flow: Flow) -> FlowStatus:
+    """One flow."""
     target = flow.target
     return FlowStatus(
         _text(name),
@@ -105,6 +106,12 @@ def _flow_status(name: bytes, flow: Flow) -> FlowStatus:
         flow.count,
         flow.bytes,
     )
+
+
+def _to(flow: Flow) -> tuple[str, ...]:
+    """The sections that messages go to, each once, or what becomes of them."""
+    places = flow.target.places
+    return tuple(dict.fromkeys(places.sections)) or (places.fate,)
 
 
 async def _first(

@@ -38,6 +38,7 @@ from ccproxy.server.observer import Observer, sinks_status
 from ccproxy.server.reload import ReloadOutcome, Reloads, text_of
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
+from ccproxy.server.steering import Steered, Steering
 from ccproxy.server.tapping import Tapping
 from ccproxy.wire.cc import CcCodec
 from ccproxy.wire.text import OperatorText
@@ -106,7 +107,12 @@ class Server:
         self.statistics = Statistics(self.log)
         self.reloads = Reloads(self._reload)
         tapping = Tapping(self.switch.table)
-        actions = ControlActions(self.status, self.observer, self.reloads, tapping)
+        steered = Steered(
+            self.observer.listeners, self.observer.links, self.observer.outboxes,
+            self.listeners.stop_reading, self.ask_to_stop,
+        )  # fmt: skip
+        self.steering = Steering(steered, self.log)
+        actions = ControlActions(self.status, self.observer, self.reloads, tapping, self.steering)
         self.administration = Administration(self.status, actions, self.log)
         self._loop = loop
         self._stopping = asyncio.Event()
@@ -167,6 +173,7 @@ class Server:
         ledger."""
         notify("STOPPING=1")
         await self.administration.close()
+        await self.steering.close()
         linger = self.plan.server.linger
         self.listeners.stop_reading()
         await self.listeners.settle()

@@ -208,11 +208,26 @@ class FlowStatus:
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
-    """The traffic of one message type."""
+    """The traffic of one message type; `to` are the sections that it goes to, or its fate."""
 
     type: str
     messages: int
     bytes: int
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LossStatus:
+    """Messages of one type, or at one section, that were lost for one reason lately.
+
+    `first_age` and `age` are how many seconds ago the first and the last of them were lost.
+    """
+
+    place: str
+    reason: str
+    messages: int
+    first_age: float
+    age: float
 
 
 Item = TypeVar("Item")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands import status as module
+from ccproxy.commands import server_verb as module
 from ccproxy.commands.status import duration, screen
 from ccproxy.server.control_client import ControlReply, NoServer
 from ccproxy.server.status import (
@@ -15,11 +15,14 @@ from ccproxy.server.status import (
     LinkStatus,
     ListenerStatus,
     MemoryStatus,
+    PeerStatus,
     ProcessStatus,
     RouteStatus,
     SinksStatus,
     SinkStatus,
     Status,
+    StatusPage,
+    TypeStatus,
     to_json,
 )
 
@@ -187,3 +190,63 @@ def test_something_else_is_answered(ini, call, answer, value, code, said):
     status, out, err = call("status", ini(INI))
     assert (status, out) == (1, "")
     assert said in err
+
+
+PEER = PeerStatus("ccserver", replace(SINK, name="ccserver 1.2.3.4:5"), "ann", "curve", "KEY")
+PAGES = {
+    "peers": [to_json(StatusPage((PEER,), 2, "x/1")), to_json(StatusPage((PEER,), 2))],
+    "types": [to_json(StatusPage((TypeStatus("a.b", 7, 70, ("h:next",)),), 1))],
+}
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """A server with pages of peers and types; what it was asked."""
+    asked = []
+    left = {part: list(found) for part, found in PAGES.items()}
+
+    def request(method, target, where, timeout):
+        asked.append(target)
+        part = target.partition("?")[0].rpartition("/")[2]
+        value = left[part].pop(0) if part in left else to_json(STATUS)
+        return ControlReply(where[0], 200, json.loads(json.dumps(value)))
+
+    monkeypatch.setattr(module, "request", request)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("listeners", ["SECTION", "ccserver", "tcp://127.0.0.1:22632", "accepted:4"]),
+        ("links", ["h:next", "refused", "full:2", "Connection refused"]),
+        ("routes", ["PREFIX", "a", "h:next"]),
+        ("handlers", ["h:odd", "plugin", "failed:4 slow:1", "ping.sent:3", "KeyError: 'x'"]),
+        ("peers", ["LISTENER", "1.2.3.4:5", "ann", "curve"]),
+        ("types", ["MESSAGES", "a.b", "7", "70", "h:next"]),
+    ],
+)
+def test_a_part(ini, call, pages, part, words):
+    status, out, err = call("status", ini(INI), part)
+    assert (status, err) == (0, "")
+    assert [word for word in words if word not in out] == []
+
+
+def test_peers_come_by_page_up_to_the_most_that_are_wanted(ini, call, pages):
+    status, out, _ = call("status", "--json", ini(INI), "peers")
+    assert (status, len(json.loads(out))) == (0, 2)
+    assert pages == ["/v1/status/peers?most=1000", "/v1/status/peers?most=999&after=x%2F1"]
+
+
+def test_one_page_is_enough_for_one_peer(ini, call, pages):
+    status, out, _ = call("status", "--json", ini(INI), "peers", "--most", "1")
+    assert (status, len(json.loads(out)), len(pages)) == (0, 1, 1)
+
+
+def test_a_part_as_json_is_that_of_the_server(ini, call, pages):
+    out = call("status", "--json", ini(INI), "links")[1]
+    assert json.loads(out) == json.loads(json.dumps(to_json(STATUS)["links"]))
+
+
+def test_no_such_part(ini, call, pages):
+    assert call("status", ini(INI), "nothing")[0] == 2

@@ -153,3 +153,17 @@ async def test_a_subclass_makes_the_peers(kit):
     plan = ListenerPlan("listen:x", "x", MessageProtocol, "tcp://127.0.0.1:0", ListenerOptions(), 1)
     with pytest.raises(NotImplementedError):
         StreamListener(plan, kit()).make(None, "")
+
+
+async def test_peers_are_dropped_by_name(make, until):
+    listener = make()
+    reader, writer = await connect(listener)
+    await until(lambda: listener.peers)
+    [peer] = listener.peers
+    names = []
+    assert listener.drop(names.append, "not this one") == 0
+    host, port = writer.get_extra_info("sockname")
+    assert names == [f"{host}:{port}"]
+    assert listener.drop(lambda name: True, "an operator closed it") == 1
+    assert (peer.reason, listener.peers) == ("an operator closed it", set())
+    await end(listener, writer)

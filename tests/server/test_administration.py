@@ -10,6 +10,7 @@ from ccproxy.config.plan import Plan
 from ccproxy.config.server import ServerOptions
 from ccproxy.server.administration import Administration
 from ccproxy.server.control import ControlActions
+from ccproxy.server.steering import Steering
 
 FIRST, SECOND = "first-token-0123456", "second-token-0123456"
 
@@ -23,7 +24,9 @@ def plan(tmp_path, **options):
 @pytest.fixture
 def administration(kit):
     def administration():
-        return Administration(None, ControlActions(None, None, None, None), kit().log)
+        return Administration(
+            None, ControlActions(None, None, None, None, Steering(None, None)), kit().log
+        )
 
     return administration
 

@@ -16,6 +16,7 @@ from ccproxy.server.reload import STOPPING, ReloadOutcome
 from ccproxy.server.status import (
     FlowStatus,
     LedgerStatus,
+    LossStatus,
     ProcessStatus,
     RouteStatus,
     SinksStatus,
@@ -24,6 +25,7 @@ from ccproxy.server.status import (
     TypeStatus,
     from_json,
 )
+from ccproxy.server.steering import Steering
 from ccproxy.server.tapping import Tapping
 
 STATUS = Status(
@@ -52,6 +54,13 @@ class Observer:
         self.asked.append(("flows", after, most))
         return StatusPage((FLOW,), 9, "a.b")
 
+    def flow(self, type):
+        self.asked.append(("flow", type))
+        return FLOW if type == "a.b" else None
+
+    def losses(self):
+        return StatusPage((LossStatus("a.b", "unrouted", 3, 9.0, 5.0),), 1)
+
     async def types(self, most):
         self.asked.append(("types", most))
         return StatusPage((TypeStatus("a", 3, 30),), 1)
@@ -72,7 +81,9 @@ def control(kit, tmp_path):
     """A control server on a socket; to be called on the loop."""
 
     async def control(status=lambda: STATUS):
-        made = ControlActions(status, Observer(), Reloads(), Tapping(FlowTable(9, no_flow)))
+        made = ControlActions(
+            status, Observer(), Reloads(), Tapping(FlowTable(9, no_flow)), Steering(None, None)
+        )
         server = ControlServer(open_at(tmp_path / "c.sock"), made, kit().log)
         server.observer, server.reloads = made._observer, made._reloads
         await server.open()
@@ -104,6 +115,17 @@ async def test_pages(control, client):
         "messages"
     ] == 3
     assert server.observer.asked == [("flows", "a b", 7), ("peers", "", 100), ("types", 1000)]
+    await server.close()
+
+
+async def test_one_flow_and_what_was_lost(control, client):
+    server = await control()
+    one = client(server.path)
+    assert (await one.ask("GET /v1/status/flow?type=a.b"))[1]["fate"] == "failed"
+    assert (await one.ask("GET /v1/status/flow?type=x"))[0] == 404
+    assert (await one.ask("GET /v1/status/losses"))[1]["items"][0]["reason"] == "unrouted"
+    assert (await one.ask("POST /v1/drop-peer"))[0] == 400
+    assert (await one.ask("GET /v1/pause?link=h:x"))[0] == 405
     await server.close()
 
 

@@ -86,6 +86,10 @@ class DialledListener:
         await asyncio.gather(*(self._close(one, seconds) for one in links.values()))
         await asyncio.gather(*self._closing)
 
+    def drop(self, wanted: Callable[[str], bool], reason: str) -> int:
+        """Nothing: an operator pauses links."""
+        return 0
+
     def reconfigure(self, options: Any) -> None:
         """Connect to addresses that are new, close links to those that are gone."""
         self.options = options

@@ -30,8 +30,10 @@ from ccproxy.wire.zmtp.mechanism import Mechanism
 
 CONNECTING, UP, REFUSED, GONE = "connecting", "up", "refused", "gone"
 WRONG_KEY = "wrong-key"
+PAUSED = "paused"
 STOPS = "the server stops"
 UNUSED = "it is not used any more"
+PAUSE = "an operator holds it back"
 STEADY_AFTER = 1.0
 """A connection that lasted this many seconds resets the growing pauses between attempts."""
 DEALER = LinkRole()
@@ -65,6 +67,10 @@ class OutgoingLink:
         self._handshake: Handshake | None = None
         self._backoff = _backoff(options)
         self._over = asyncio.Event()
+        self._wanted = asyncio.Event()
+        """Not set while an operator holds the link back."""
+        self._wanted.set()
+        self._closing: set[asyncio.Task[None]] = set()
         kit.descriptors.links += 1
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {name}")
         self._task.add_done_callback(kit.log.ended)
@@ -76,7 +82,7 @@ class OutgoingLink:
 
     @property
     def state(self) -> str:
-        """connecting, up, refused, wrong-key or gone."""
+        """connecting, up, refused, wrong-key, paused or gone."""
         return self._state
 
     def on_state(self, call: Callable[[str], None]) -> None:
@@ -107,12 +113,31 @@ class OutgoingLink:
         if options.proof != before.proof and self._connection is not None:
             self._connection.close("the link has other keys now")
 
+    def pause(self) -> None:
+        """Disconnect, in order, and do not connect until `resume`; messages wait in the outbox."""
+        if not self._wanted.is_set():
+            return
+        self._wanted.clear()
+        if self._connection is not None:
+            parting = close_gracefully(self._connection.release(PAUSE), self.options.linger)
+            task = asyncio.get_running_loop().create_task(parting, name=f"pause {self.name}")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._become(PAUSED, PAUSE)
+
+    def resume(self) -> None:
+        """Connect again."""
+        if not self._wanted.is_set():
+            self._become(CONNECTING, "")
+            self._backoff.reset()
+            self._wanted.set()
+
     async def close(self, linger: float, reason: str = STOPS) -> None:
         """Send for at most `linger` seconds what waits, then close and drop the rest."""
         if linger > 0 and self.outbox.waiting:
             await drained(self.outbox, linger)
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(self._task, *self._closing, return_exceptions=True)
         if self._connection is not None:
             await self._half_close(self._connection, linger, reason)
         self._become(GONE, "")
@@ -196,6 +221,7 @@ class OutgoingLink:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            await self._wanted.wait()
             self._over.clear()
             try:
                 mechanism = link_mechanism(self.options)
@@ -203,6 +229,9 @@ class OutgoingLink:
             except OSError as error:
                 self._refused(error.strerror or str(error), REFUSED)
             else:
+                if not self._wanted.is_set():
+                    sock.close()
+                    continue
                 self._open(sock, mechanism or self.role.mechanism())
                 begun = loop.time()
                 await self._over.wait()
@@ -226,6 +255,8 @@ class OutgoingLink:
         self._connection.open()
 
     def _refused(self, reason: str, state: str) -> None:
+        if self.state == PAUSED:
+            return
         self._become(state, reason)
         self._kit.log.often(
             f"no connection link={self.name}", "no connection link=%s remote=%s: %s", self.name,

@@ -101,6 +101,13 @@ class ZmtpListener:
                 partings.append(close_gracefully(connection.release(reason), seconds))
         await asyncio.gather(*partings)
 
+    def drop(self, wanted: Callable[[str], bool], reason: str) -> int:
+        """Close the peers with a wanted name; how many there were."""
+        found = [one for one in self.connections if wanted(one.name)]
+        for one in found:
+            one.close(reason)
+        return len(found)
+
     def reconfigure(self, options: ZmtpListenerOptions) -> None:
         """Use new options: limits hold at once, the others for the connections to come.
 

@@ -212,3 +212,37 @@ async def test_the_owner_hears_each_change_of_the_state_once(kit, until, caplog,
     await link.close(0)
     assert seen == ["refused", "gone"] and link.state == "gone"
     assert "handler failed handler=h:x type=(link state)" in caplog.text
+
+
+async def test_a_paused_link_keeps_its_messages_until_it_may_connect(make, far, until):
+    link = make()
+    link.outbox.offer(pack([b"", b"a"]), 1)
+    sock, codec = await far.greet()
+    assert (await far.read(sock, codec, zmtp.MessageReceived)).frames == [b"", b"a"]
+    link.pause()
+    link.pause()
+    assert (link.state, link.reason) == ("paused", "an operator holds it back")
+    link.outbox.offer(pack([b"", b"b"]), 1)
+    assert await asyncio.get_running_loop().sock_recv(sock, 1) == b""  # in order, and all was sent
+    sock.close()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await far.accept()
+    assert (link.state, link.outbox.waiting) == ("paused", 1)
+    link.resume()
+    link.resume()
+    sock, codec = await far.greet()
+    assert (await far.read(sock, codec, zmtp.MessageReceived)).frames == [b"", b"b"]
+    await until(lambda: link.state == "up")
+    await link.close(0)
+
+
+async def test_a_link_that_is_down_can_be_paused_and_closed(make):
+    [port] = free_ports(1)
+    link = make(port=port)
+    await asyncio.sleep(0.01)
+    link.pause()
+    await asyncio.sleep(0.02)
+    assert link.state == "paused"
+    await link.close(0)
+    assert link.state == "gone"

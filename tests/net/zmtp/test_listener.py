@@ -194,3 +194,16 @@ async def test_peers_out_of_pace_are_closed_and_counted(make, until, monkeypatch
     await until(lambda: not listener.connections)
     assert (listener.counts["slow"], listener.counts["idle"]) == (1, 1)
     await gone(listener, slow, idle)
+
+
+async def test_peers_are_dropped_by_name(make, until):
+    listener, switch = make()
+    client = await Client().connect(listener, b"me")
+    await until(lambda: switch.peers)
+    names = []
+    assert listener.drop(names.append, "not this one") == 0
+    host, port = client.writer.get_extra_info("sockname")
+    assert names == [f"{host}:{port}"]
+    assert listener.drop(lambda name: True, "an operator closed it") == 1
+    assert not switch.peers and not listener.connections
+    await gone(listener, client)

@@ -1,0 +1,154 @@
+"""The verb `why`: why messages of a type do not arrive: fate, destination, reason, and when."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ccproxy.commands import common
+from ccproxy.commands.columns import cell
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.commands.status import duration
+from ccproxy.core.ledger import FATES
+from ccproxy.server.control_client import Refused
+from ccproxy.server.status import (
+    FlowStatus,
+    LinkStatus,
+    LossStatus,
+    Status,
+    from_json,
+    page_from_json,
+    to_json,
+)
+
+EXAMPLES = """\
+examples:
+  ccserver why conf/src.ini log.info             where it goes now, and what was lost there
+  ccserver why --json conf/src.ini log.info
+
+`ccserver explain` asks the configuration, `why` the running server. Losses of a destination are
+those of all types that go there; those of the last 500 kinds are remembered with their times.
+exit status: 0 nothing is lost or in the way, 1 something is, or no server answers"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that keeps messages from arriving: where, a word for what, and a sentence."""
+
+    place: str
+    reason: str
+    messages: int
+    text: str
+
+
+class WhyVerb(ServerVerb):
+    """`ccserver why`."""
+
+    about = "say why messages of a type do not arrive: fate, destination, reason and time"
+    examples = EXAMPLES
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the file and the type."""
+        super().arguments(parser)
+        parser.add_argument("type", metavar="TYPE", help="message type, such as log.info")
+        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+    def candidates(self, metavar: str, file: str) -> Iterable[str]:
+        """The types that have routes."""
+        return common.route_prefixes(file) if metavar == "TYPE" else ()
+
+    def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
+        """Ask for the flow, the links and what was lost, and print what is in the way."""
+        status = from_json(Status, server.ask("GET", "/v1/status"))
+        losses = page_from_json(LossStatus, server.ask("GET", "/v1/status/losses")).items
+        try:
+            value = server.ask("GET", "/v1/status/flow", {"type": options.type})
+            flow: FlowStatus | None = from_json(FlowStatus, value)
+        except Refused:
+            flow = None
+        found = list(findings(options.type, flow, status, losses))
+        if options.json:
+            shown = {"flow": to_json(flow) if flow else None, "findings": list(map(to_json, found))}
+            print(json.dumps(shown, indent=2))
+        else:
+            print("\n".join(lines(options.type, flow, found)))
+        return common.FAILED if found else 0
+
+
+def lines(type: str, flow: FlowStatus | None, found: Sequence[Finding]) -> Iterator[str]:
+    """The answer as text."""
+    if flow is None:
+        yield f"{cell(type)}: no message of it came lately"
+    else:
+        to = ", ".join(map(cell, destinations(flow))) or f"nowhere, {cell(flow.fate)}"
+        yield f"{cell(type)}: {flow.messages} messages, {flow.bytes} bytes; they go to {to}"
+    for one in found:
+        yield f"  {one.text}"
+    if not found:
+        yield "  nothing was lost on its way, and nothing is in the way"
+
+
+def destinations(flow: FlowStatus) -> list[str]:
+    """The sections that messages of a type go to."""
+    links = [name.partition(" ")[0] for name in flow.links]
+    return list(dict.fromkeys([*links, *flow.handlers]))
+
+
+def findings(
+    type: str, flow: FlowStatus | None, status: Status, losses: Sequence[LossStatus]
+) -> Iterator[Finding]:
+    """What was lost of the type or at its destinations, and what is in the way."""
+    places = destinations(flow) if flow is not None else []
+    known = {(one.place, one.reason): one for one in losses}
+    if flow is not None and not places:
+        yield fate_finding(flow, known.get((type, flow.fate)))
+    elif (type, "unrouted") in known:
+        yield lost(known[type, "unrouted"], "had no route")
+    for place in places:
+        yield from link_findings(place, status.links)
+        for reason, number in status.sinks.losses.get(place, {}).items():
+            loss = known.get((place, reason))
+            yield Finding(
+                place, reason, number, f"{cell(place)} dropped {reason}={number}{when(loss)}"
+            )
+        for one in status.handlers:
+            if one.section == place:
+                yield from fault_findings(place, one.faults, known)
+
+
+def fate_finding(flow: FlowStatus, loss: LossStatus | None) -> Finding:
+    """All messages of the type have this fate."""
+    meaning = FATES.get(flow.fate, "")
+    text = f"{flow.messages} messages {flow.fate}: {meaning}{when(loss)}"
+    return Finding(cell(flow.type), flow.fate, flow.messages, text)
+
+
+def lost(one: LossStatus, what: str) -> Finding:
+    """Messages of the type were lost before it had its present flow."""
+    text = f"{one.messages} messages {what}{when(one)}"
+    return Finding(cell(one.place), one.reason, one.messages, text)
+
+
+def link_findings(place: str, links: Iterable[LinkStatus]) -> Iterator[Finding]:
+    """Links of a destination that are not up."""
+    for one in links:
+        if one.section == place and one.state != "up":
+            why = f": {cell(one.reason)}" if one.reason else ""
+            waiting = f"; {one.sink.waiting} messages wait" if one.sink.waiting else ""
+            text = f"{cell(place)} to {cell(one.address)} is {cell(one.state)}{why}{waiting}"
+            yield Finding(place, one.state, one.sink.waiting, text)
+
+
+def fault_findings(place: str, faults: Any, known: Any) -> Iterator[Finding]:
+    """Calls of a handler that went wrong."""
+    for reason, number in faults.items():
+        text = f"{cell(place)}: {number} calls {reason}{when(known.get((place, reason)))}"
+        yield Finding(place, reason, number, text)
+
+
+def when(loss: LossStatus | None) -> str:
+    """When something was lost last, if that is known."""
+    return f", the last {duration(loss.age)} ago" if loss is not None else ""

@@ -1,0 +1,97 @@
+"""The verb top: rates between two looks, what comes first, and the end."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ccproxy.commands import server_verb
+from ccproxy.commands.top import rate, screen
+from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.status import (
+    LedgerStatus,
+    LinkStatus,
+    ProcessStatus,
+    SinksStatus,
+    SinkStatus,
+    Status,
+    StatusPage,
+    TypeStatus,
+    to_json,
+)
+
+INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
+SINK = SinkStatus("h:a", 7, 100, 3, 300, {})
+STATUS = Status(
+    ProcessStatus("src", "/x.ini", "1", 7, 0, 1000.0, 1010.0, (0.1,), "Linux", "3", "compiled"),
+    (),
+    (
+        LinkStatus("h:a", "tcp://1:1", "up", "", 0, SINK),
+        LinkStatus("h:b", "tcp://1:2", "refused", "nobody", 0, replace(SINK, sent=5)),
+    ),
+    (), (), SinksStatus(2, 3, 300, {}, ()), 3, 2,
+    LedgerStatus(1000, 10_000, {"forwarded": 1000}, {}),
+)  # fmt: skip
+TYPES = {"a.x": TypeStatus("a.x", 900, 9000, ("h:a",)), "a.y": TypeStatus("a.y", 100, 10, ("h:b",))}
+
+
+def later(seconds, **changed):
+    process = replace(STATUS.process, time=STATUS.process.time + seconds)
+    return replace(STATUS, process=process, **changed)
+
+
+def test_rates_and_their_order():
+    links = (replace(STATUS.links[0], sink=replace(SINK, sent=140)), STATUS.links[1])
+    ledger = LedgerStatus(1100, 11_000, {"forwarded": 1060, "full": 40}, {})
+    types = {"a.x": replace(TYPES["a.x"], messages=910), "a.y": replace(TYPES["a.y"], messages=190)}
+    lines = list(screen((STATUS, TYPES), (later(2, links=links, ledger=ledger), types)))
+    assert lines[2] == ("received 50/s, forwarded 30/s, full 20/s, peers 3, waiting 3 (300 bytes)")
+    rows = [line.split() for line in lines]
+    assert [row[:3] for row in rows[5:7]] == [["h:b", "refused", "0"], ["h:a", "up", "20"]]
+    assert [row for row in rows[9:]] == [["45", "0", "a.y", "h:b"], ["5", "0", "a.x", "h:a"]]
+
+
+def test_a_server_that_was_started_again_counts_from_its_start():
+    process = replace(STATUS.process, started=1011.0, time=1012.0)
+    ledger = LedgerStatus(7, 70, {"forwarded": 7}, {})
+    fresh = replace(STATUS, process=process, ledger=ledger, links=())
+    lines = list(screen((STATUS, TYPES), (fresh, {})))
+    assert lines[2].startswith("received 7/s, forwarded 7/s, ")
+
+
+def test_a_count_that_begins_anew():
+    assert (rate(None, 10, 2), rate(6, 10, 2), rate(100, 10, 2)) == (5, 2, 5)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server that answers so many times."""
+
+    def server(times):
+        left = [None] * times
+
+        def request(method, target, where, timeout):
+            if not left:
+                raise NoServer("it has ended")
+            if "/types" not in target:
+                left.pop()
+            page = StatusPage(tuple(TYPES.values()), 2)
+            value = to_json(page if "/types" in target else STATUS)
+            return ControlReply(where[0], 200, json.loads(json.dumps(value)))
+
+        monkeypatch.setattr(server_verb, "request", request)
+
+    return server
+
+
+def test_it_ends_after_so_many_screens(ini, call, server):
+    server(9)
+    status, out, err = call("top", ini(INI), "--times", "2", "--seconds", "0")
+    assert (status, err) == (0, "")
+    assert out.count("src: running for") == 2 and "\x1b" not in out
+
+
+def test_the_end_of_the_server_is_a_failure(ini, call, server):
+    server(2)
+    status, out, err = call("top", ini(INI), "--seconds", "0")
+    assert status == 1 and err == "ccserver: it has ended\n"

@@ -1,0 +1,112 @@
+"""The verb why: what keeps the messages of a type from arriving."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ccproxy.commands import server_verb
+from ccproxy.commands.why import findings
+from ccproxy.server.control_client import ControlReply
+from ccproxy.server.status import (
+    FlowStatus,
+    HandlerStatus,
+    LedgerStatus,
+    LinkStatus,
+    LossStatus,
+    ProcessStatus,
+    SinksStatus,
+    SinkStatus,
+    Status,
+    StatusPage,
+    to_json,
+)
+
+INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n[routes]\na = h:next\n"
+SINK = SinkStatus("h:next", 7, 2, 3, 300, {"full": 2})
+STATUS = Status(
+    ProcessStatus("src", "/x.ini", "1", 7, 0, 1.0, 2.0, (0.1,), "Linux", "3.11", "compiled"),
+    (),
+    (LinkStatus("h:next", "tcp://127.0.0.1:2", "refused", "nobody there", 0, SINK),),
+    (HandlerStatus("h:x", "plugin", {}, {}, faults={"failed": 4}),),
+    (), SinksStatus(2, 3, 300, {"full": 2}, (), {"h:next": {"full": 2}, "h:side": {"full": 9}}),
+    3, 1, LedgerStatus(10, 100, {}, {}),
+)  # fmt: skip
+FLOW = FlowStatus("a.b", ("h:next",), ("h:x",), "discarded", 5, 50)
+LOSSES = (
+    LossStatus("h:next", "full", 2, 99.0, 61.0),
+    LossStatus("gone.by", "unrouted", 3, 9.0, 5.0),
+)
+
+
+@pytest.fixture
+def why(ini, call, monkeypatch):
+    def why(type, flow, *words):
+        def request(method, target, where, timeout):
+            path = target.partition("?")[0]
+            if path.endswith("/flow"):
+                assert target.endswith(f"?type={type}")
+                value, code = (to_json(flow), 200) if flow else ({"error": "none"}, 404)
+            else:
+                code = 200
+                value = to_json(StatusPage(LOSSES, 2) if path.endswith("/losses") else STATUS)
+            return ControlReply(where[0], code, json.loads(json.dumps(value)))
+
+        monkeypatch.setattr(server_verb, "request", request)
+        return call("why", *words, ini(INI), type)
+
+    return why
+
+
+def test_a_destination_that_is_down_drops_and_raises(why):
+    status, out, err = why("a.b", FLOW)
+    assert (status, err) == (1, "")
+    assert out.splitlines() == [
+        "a.b: 5 messages, 50 bytes; they go to h:next, h:x",
+        "  h:next to tcp://127.0.0.1:2 is refused: nobody there; 3 messages wait",
+        "  h:next dropped full=2, the last 1 min 1 s ago",
+        "  h:x: 4 calls failed",
+    ]
+
+
+def test_a_type_without_a_destination(why):
+    flow = replace(FLOW, links=(), handlers=(), fate="unrouted")
+    status, out, _ = why("a.b", flow)
+    assert (status, out.splitlines()) == (
+        1,
+        ["a.b: 5 messages, 50 bytes; they go to nowhere, unrouted",
+         "  5 messages unrouted: no route matches its type"],
+    )  # fmt: skip
+
+
+def test_a_type_that_is_forgotten_but_was_lost(why):
+    status, out, _ = why("gone.by", None)
+    assert (status, out.splitlines()) == (
+        1,
+        ["gone.by: no message of it came lately", "  3 messages had no route, the last 5 s ago"],
+    )
+
+
+def test_a_type_with_nothing_in_its_way(why):
+    status, out, _ = why("c", replace(FLOW, type="c", links=(), handlers=("h:quiet",)))
+    assert status == 0
+    assert out.splitlines()[1] == "  nothing was lost on its way, and nothing is in the way"
+    assert why("d", None)[0] == 0
+
+
+def test_json_has_the_section_the_reason_and_the_number(why):
+    out = why("a.b", FLOW, "--json")[1]
+    found = json.loads(out)
+    assert found["flow"]["type"] == "a.b"
+    assert [(one["place"], one["reason"], one["messages"]) for one in found["findings"]] == [
+        ("h:next", "refused", 3), ("h:next", "full", 2), ("h:x", "failed", 4),
+    ]  # fmt: skip
+
+
+def test_no_text_of_a_stranger_reaches_the_terminal_raw():
+    evil = "\x1b[2J\nfake"
+    link = replace(STATUS.links[0], reason=evil, address=evil)
+    flow = replace(FLOW, type=evil, links=(), handlers=(), fate="unrouted")
+    for one in (FLOW, flow):
+        for finding in findings(evil, one, replace(STATUS, links=(link,)), LOSSES):
+            assert "\x1b" not in finding.text and "\n" not in finding.text

@@ -1,0 +1,112 @@
+"""Verbs that change a running server, with real peers: drop-peer, pause, resume, drain."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import zmq
+
+SECONDS = 60
+NEAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+linger = 100 ms
+[routes]
+data = h:far
+[h:far]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT2
+reconnect-max = 50 ms
+"""
+FAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT2
+cc-role = remote
+[routes]
+data = h:bin
+[h:bin]
+handler = disposer
+"""
+
+
+def ccserver(word, server, *words):
+    """Run a verb that asks a server to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "ccproxy", word, str(server.directory / "server.ini"), *words],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+
+
+def status_of(server):
+    return json.loads(ccserver("status", server, "--json").stdout)
+
+
+def link_of(server):
+    [link] = status_of(server)["links"]
+    return link["state"], link["sink"]["waiting"]
+
+
+@pytest.fixture
+def sites(start):
+    far, near = start(FAR, "far"), start(NEAR, "near")
+    near.wait_for("link up link=h:far")
+    return near, far
+
+
+def test_messages_wait_while_a_link_is_paused(sites, dial, until):
+    near, far = sites
+    wire = dial().greet()
+    done = ccserver("pause", near, "h:far")
+    assert (done.returncode, done.stdout) == (0, "paused 1 links of h:far\n")
+    for _ in range(5):
+        wire.send(b"", b"data.x", b"1")
+    until(lambda: link_of(near) == ("paused", 5))
+    done = ccserver("resume", near, "h:far")
+    assert (done.returncode, done.stdout) == (0, "resumed 1 links of h:far\n")
+    until(lambda: link_of(near) == ("up", 0))
+    near.stop()
+    far.stop()
+    assert far.ledger() == {"received": 5, "discarded": 5}
+
+
+def test_a_peer_is_closed_and_may_come_again(sites, make, until):
+    near, _ = sites
+    client = make(zmq.DEALER, f"tcp://127.0.0.1:{near.ports['PORT1']}", identity=b"me")
+    client.send_multipart([b"", b"data.x", b"1"])
+
+    def peers():
+        done = ccserver("status", near, "peers", "--json")
+        return [one["sink"]["name"].partition(" ")[2] for one in json.loads(done.stdout)]
+
+    [before] = until(peers)
+    done = ccserver("drop-peer", near, before)
+    assert (done.returncode, done.stdout) == (0, "closed 1 connections\n")
+    [after] = until(lambda: [name for name in peers() if name != before])
+    assert after.rpartition(":")[0] == before.rpartition(":")[0]
+    done = ccserver("drop-peer", near, "10.9.8.7")
+    assert done.returncode == 1 and "no peer is called 10.9.8.7" in done.stderr
+
+
+def test_a_drain_delivers_all_and_ends(sites, dial, until, start):
+    near, far = sites
+    wire = dial().greet()
+    far.stop()
+    until(lambda: link_of(near)[0] != "up")
+    for _ in range(7):
+        wire.send(b"", b"data.x", b"1")
+    until(lambda: link_of(near)[1] == 7)
+    draining = subprocess.Popen(
+        [sys.executable, "-m", "ccproxy", "drain", str(near.directory / "server.ini")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    near.wait_for("draining: no more messages are taken")
+    assert wire.closed()
+    again = start(FAR, "again")
+    out, err = draining.communicate(timeout=SECONDS)
+    assert (draining.returncode, out) == (0, "all is delivered, the server stops\n"), err
+    assert near.process.wait(SECONDS) == 0
+    again.stop()
+    assert again.ledger() == {"received": 7, "discarded": 7}
+    assert near.ledger() == {"received": 7, "forwarded": 7}

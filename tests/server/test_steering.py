@@ -1,0 +1,114 @@
+"""What an operator does to a server: peers, links, the end in order; and what is refused."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.server import steering as module
+from ccproxy.server.requests import RequestError
+from ccproxy.server.steering import Steered, Steering
+
+
+class Listening:
+    calls = 0
+
+    def __init__(self, *names):
+        self.names = names
+
+    def drop(self, wanted, reason):
+        assert reason == "an operator closed it"
+        return sum(map(wanted, self.names))
+
+
+class Link:
+    def __init__(self, name):
+        self.name = name
+        self.told = []
+
+
+@pytest.fixture
+def made(kit, monkeypatch):
+    """Steering on things that only remember; to be called on the loop."""
+
+    def made():
+        found = SimpleNamespace(
+            listeners=[Listening("1.2.3.4:5", "ann@1.2.3.4:6"), Listening("9.9.9.9:1")],
+            links=[Link("h:far"), Link("h:far"), Link("h:x")],
+            box=Outbox("h:far", Limits()), told=[],
+        )  # fmt: skip
+        steered = Steered(
+            lambda: found.listeners, lambda: found.links, lambda: [found.box],
+            lambda: found.told.append("stop reading"), lambda: found.told.append("stop"),
+        )  # fmt: skip
+        found.steering = Steering(steered, kit().log)
+        return found
+
+    for word in ("pause", "resume"):
+        monkeypatch.setattr(module.OutgoingLink, word, lambda one, word=word: one.told.append(word))
+    monkeypatch.setattr(module, "LOOK_INTERVAL", 0.001)
+    monkeypatch.setattr(module, "SAY_INTERVAL", 0.005)
+    return made
+
+
+@pytest.mark.parametrize(("peer", "count"), [("1.2.3.4:5", 1), ("1.2.3.4", 2), ("ann", 1)])
+async def test_peers_are_closed_by_name(made, peer, count):
+    answer = await made().steering.drop_peer({"peer": peer})
+    assert json.loads(answer.body) == {"changed": count}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "why"),
+    [({}, 400, "peer is missing"), ({"peer": "bob"}, 404, "no peer is called bob"),
+     ({"peer": "1.2.3"}, 404, "no peer is called")],
+)  # fmt: skip
+async def test_no_such_peer(made, query, code, why):
+    with pytest.raises(RequestError, match=why) as caught:
+        await made().steering.drop_peer(query)
+    assert caught.value.code == code
+
+
+async def test_all_links_of_a_section_pause_and_resume(made):
+    found = made()
+    for word in ("pause", "resume"):
+        answer = await getattr(found.steering, word)({"link": "h:far"})
+        assert json.loads(answer.body) == {"changed": 2}
+    assert [one.told for one in found.links] == [["pause", "resume"]] * 2 + [[]]
+
+
+async def test_no_such_link(made):
+    with pytest.raises(RequestError, match=r"\[h:y\] has no link; links are those of h:far, h:x"):
+        await made().steering.pause({"link": "h:y"})
+    with pytest.raises(RequestError, match="link is missing"):
+        await made().steering.resume({})
+
+
+async def test_a_drain_waits_until_all_is_delivered(made, until):
+    found = made()
+    found.box.offer(b"\0\1x", 1)
+    found.listeners[0].calls = 1
+    answer = await found.steering.drain({})
+    lines = answer.body
+    assert json.loads(await anext(lines)) == {"waiting": 2}
+    await until(lambda: found.told == ["stop reading"])
+    found.box.clear("sent")
+    assert json.loads(await anext(lines)) == {"waiting": 1}
+    again = await found.steering.drain({})
+    found.listeners[0].calls = 0
+    for one in (lines, again.body):
+        assert [json.loads(line) async for line in one][-1] == {"waiting": 0}
+    assert found.told == ["stop reading", "stop"]
+    await found.steering.close()
+
+
+async def test_a_drain_goes_on_without_its_client_and_ends_with_the_server(made):
+    found = made()
+    found.box.offer(b"\0\1x", 1)
+    answer = await found.steering.drain({})
+    await anext(answer.body)
+    await answer.body.aclose()
+    await asyncio.sleep(0.01)
+    await found.steering.close()
+    assert found.told == ["stop reading"]
