@@ -19,6 +19,7 @@ from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
 from ccproxy.protocols.jolie.sodep import InFlight, respond
 from ccproxy.protocols.jolie.sodep.shortcut import shorten
+from ccproxy.protocols.jolie.style import BASE64
 from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
 
 from . import checks, explain, relocation, state
@@ -122,7 +123,9 @@ class Redirect(Handler):
         type = cccall.reply_type(message.type)
         for one in (answer, io_fault("cc cannot carry the answer")):
             try:
-                self.ctx.act(Reply(type, cccall.fields_of(one)), message)
+                self.ctx.act(
+                    Reply(type, cccall.fields_of(one, self.options.raw == BASE64)), message
+                )
                 return
             except ValueError as reason:
                 self.ctx.log.warning("no reply type=%s: %s", type, reason)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ccproxy import LinkOptions, kinds, option
-from ccproxy.protocols.jolie.style import FORMATS, CallStyle, numbers, raw, types_file
+from ccproxy.protocols.jolie.style import BASE64, FORMATS, CallStyle, numbers, raw, types_file
 from ccproxy.protocols.jolie.xml.types import Types, TypesFile
 from ccproxy.wire.cc import valid_type
 
@@ -158,7 +158,7 @@ class Options:
 
     def style(self) -> CallStyle:
         """How bodies are written and read."""
-        types = Types(self.types, self.numbers == "infer", self.raw == "base64")
+        types = Types(self.types, self.numbers == "infer", self.raw == BASE64)
         return CallStyle(self.format, types, self.namespace)
 
     def wire(self) -> LinkOptions:

@@ -28,6 +28,7 @@ from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie.backpressure import Backpressure
 from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.options import CallListenerOptions
+from ccproxy.protocols.jolie.style import BASE64
 from ccproxy.protocols.jolie.values import (
     Answer,
     Asked,
@@ -98,7 +99,7 @@ class Caller:
         self._listener = listener
         self._peer = peer
         self._kit = kit
-        self._codec = cccall.CallCodec()
+        self._codec = cccall.CallCodec(listener.options.raw == BASE64)
         self._numbers = itertools.count(1)
         self._waiting: dict[bytes, _Waiting] = {}
         self._due = self._named = False

@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccproxy.protocols.jolie.json_values import PAYLOAD, Json, error_of, fault_of, json_of
+from ccproxy.protocols.jolie.json_values import (
+    PAYLOAD,
+    Json,
+    error_of,
+    fault_of,
+    json_of,
+)
+from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.values import Answer, Fault, Result, Tree, Unportable, Value, io_fault
 from ccproxy.wire import cc
 
@@ -38,9 +45,12 @@ def reply_type(type: str) -> str:
     return REPLY + type
 
 
-def fields_of(answer: Answer) -> dict[str, Any]:
-    """The fields of the answer; what JSON cannot carry is answered with a fault."""
+def fields_of(answer: Answer, base64: bool = False) -> dict[str, Any]:
+    """The fields of the answer, raw as `base64` if that is asked for; what JSON cannot carry is
+    answered with a fault."""
     try:
+        if base64:
+            answer = answer._replace(value=without_raw(answer.value))
         if isinstance(answer, Fault):
             return {"error": error_of(answer)}
         return {"data": json_of(answer.value)}
@@ -76,9 +86,14 @@ def read_reply(type: str, payload: Sequence[bytes]) -> Answer:
 class CallCodec:
     """A call as a message: its one payload is a `Call`, an answer a `values.Answer`."""
 
+    def __init__(self, base64: bool = False) -> None:
+        """Raw becomes `base64` in the fields of a call, or has no place there."""
+        self._base64 = base64
+
     def decode(self, type: str, payload: tuple[Any, ...]) -> dict[str, Any]:
         """The fields of the call's value; Unportable if JSON cannot carry it."""
-        found = json_of(payload[0].value)
+        value = payload[0].value
+        found = json_of(without_raw(value) if self._base64 else value)
         if found is None:
             return {}
         return found if isinstance(found, dict) else {PAYLOAD: found}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -105,16 +104,6 @@ def json_of(value: Value) -> Any:
     return value.value if isinstance(value, Json) else from_tree(value.tree())
 
 
-def without_raw(value: Value) -> Value:
-    """A value with base64 in the place of raw payloads; `Json` has none."""
-    if isinstance(value, Json | JsonText):
-        return value
-    tree = value.tree()
-    if not any(isinstance(node.payload, bytes) for _, node in walk(tree)):
-        return tree
-    return _texts(tree)
-
-
 def to_tree(value: Any) -> Tree:
     """The tree of parsed JSON; Unportable for what sodep and Jolie have no form for."""
     root = Tree()
@@ -140,7 +129,11 @@ def from_tree(tree: Tree) -> Any:
         where, key, node, depth = rest.pop()
         if depth > DEPTH:
             raise Unportable(f"a value nested deeper than {DEPTH}")
-        payload = _scalar(node.payload)
+        try:
+            payload = _scalar(node.payload)
+        except Unportable as reason:
+            place = next(place for place, one in walk(tree) if one is node)
+            raise Unportable(f"{place or 'the value'}: {reason}") from None
         if not node.children:
             where[key] = payload
         elif ARRAY in node.children:
@@ -198,19 +191,6 @@ def fault_of(error: Any) -> Fault | None:
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
     return Fault(error["message"] or "IOException", Json(error.get("data")))
-
-
-def _texts(tree: Tree) -> Tree:
-    root = Tree()
-    rest = [(tree, root)]
-    while rest:
-        node, made = rest.pop()
-        payload = node.payload
-        made.payload = b64encode(payload).decode() if isinstance(payload, bytes) else payload
-        for name, vector in node.children.items():
-            made.children[name] = [Tree() for _ in vector]
-            rest += zip(vector, made.children[name], strict=True)
-    return root
 
 
 def _composed(value: Any) -> bytes | memoryview:

@@ -13,6 +13,7 @@ from ccproxy.config.links import TypedListenerOptions, max_message
 from ccproxy.config.options import option
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
+from ccproxy.protocols.jolie.style import raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class CallListenerOptions(TypedListenerOptions):
         help="time after which a call that no handler has answered is answered with a fault",
     )  # fmt: skip
     max_message: int = max_message("in bytes on the wire; of HTTP, of its body")
+    raw: str = raw()
 
 
 def check(plan: ListenerPlan) -> Iterator[Problem]:

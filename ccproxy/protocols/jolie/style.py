@@ -15,7 +15,8 @@ from ccproxy.protocols.jolie.xml.writing import XmlStyle
 FORMATS = ("auto", "json", "xml")
 """What bodies over `http` are: JSON as long as the service takes it, always JSON, always XML."""
 NUMBERS = ("strings", "infer")
-RAW = ("refuse", "base64")
+BASE64 = "base64"
+RAW = ("refuse", BASE64)
 
 
 def types_file() -> TypesFile | None:

@@ -124,6 +124,22 @@ class Caller:
                 assert id == self._ids
                 return result(answer.steps) if isinstance(answer, Reading) else answer
 
+    def close(self) -> None:
+        """Disconnect."""
+        self.sock.close()
+
+
+@pytest.fixture(scope="session")
+def service_class() -> type[Service]:
+    """For services that more than one test uses."""
+    return Service
+
+
+@pytest.fixture(scope="session")
+def caller_class() -> type[Caller]:
+    """For clients of such a server."""
+    return Caller
+
 
 def pair(x: int, y: int) -> Tree:
     """The value of most calls here."""

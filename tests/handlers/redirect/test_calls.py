@@ -267,7 +267,7 @@ def test_limits_are_answered_with_a_fault():
 def test_what_the_protocol_cannot_carry_takes_no_connection():
     one = calls("http")
     (action,) = one.ask("a", call(b"raw"), 0)
-    assert said(action) == ("a", "http cannot carry the call: JSON has no form for raw")
+    assert said(action) == ("a", "http cannot carry the call: the value: JSON has no form for raw")
     assert len(one) == 0
 
 

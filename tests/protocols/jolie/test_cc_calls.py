@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy.protocols.jolie import cc_calls as cccall
-from ccproxy.protocols.jolie.values import Fault, Result, Tree, Unportable
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, Unportable
 
 ENVELOPE = {"req": "calc.Sum.sum", "time": 1.5, "hostname": "h", "blob_hash": ""}
 
@@ -25,3 +25,17 @@ def test_answers():
     assert cccall.fields_of(Fault("Zero", Tree("why"))) == {
         "error": {"message": "Zero", "code": -32000, "data": "why"}
     }
+
+
+def test_raw_is_base64_where_that_is_asked_for():
+    value = Tree(None, {"r": [Tree(b"ab")], "s": [Tree("x")]})
+    call = Call("/", "op", value)
+    assert cccall.CallCodec(base64=True).decode("t", (call,)) == {"r": "YWI=", "s": "x"}
+    with pytest.raises(Unportable, match="raw"):
+        cccall.CallCodec().decode("t", (call,))
+    assert cccall.fields_of(Result(value), base64=True) == {"data": {"r": "YWI=", "s": "x"}}
+    assert cccall.fields_of(Fault("F", value), base64=True)["error"]["data"] == {
+        "r": "YWI=",
+        "s": "x",
+    }
+    assert "raw" in cccall.fields_of(Result(value))["error"]["data"]

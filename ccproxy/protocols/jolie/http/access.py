@@ -23,7 +23,7 @@ from ccproxy.config.links import idle_timeout
 from ccproxy.config.options import option
 from ccproxy.protocols.jolie.http.messages import RefusedRequest, media_type
 from ccproxy.protocols.jolie.options import CallListenerOptions
-from ccproxy.protocols.jolie.style import CallStyle, numbers, raw, types_file
+from ccproxy.protocols.jolie.style import BASE64, CallStyle, numbers, types_file
 from ccproxy.protocols.jolie.xml.types import Types, TypesFile
 
 EVERY_HOST = "*"
@@ -69,11 +69,10 @@ class WebListenerOptions(CallListenerOptions):
     forms: bool = option(
         kinds.flag, default=False, help="take bodies of forms and of text/plain, as pages send them"
     )
-    raw: str = raw()
 
     def style(self) -> CallStyle:
         """How bodies are written and read."""
-        return CallStyle(types=Types(base64=self.raw == "base64"))
+        return CallStyle(types=Types(base64=self.raw == BASE64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class StyledListenerOptions(WebListenerOptions):
 
     def style(self) -> CallStyle:
         """How bodies are written and read."""
-        return CallStyle(types=Types(self.types, self.numbers == "infer", self.raw == "base64"))
+        return CallStyle(types=Types(self.types, self.numbers == "infer", self.raw == BASE64))
 
 
 @dataclass(frozen=True, slots=True)

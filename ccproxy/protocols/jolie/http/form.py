@@ -38,7 +38,8 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
-from ccproxy.protocols.jolie.json_values import JsonText, without_raw
+from ccproxy.protocols.jolie.json_values import JsonText
+from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
     Answer,

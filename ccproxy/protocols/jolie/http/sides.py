@@ -23,7 +23,7 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 from ccproxy.protocols.jolie.http.server import HttpServer
 from ccproxy.protocols.jolie.json_check import LARGE
-from ccproxy.protocols.jolie.json_values import without_raw
+from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.sodep import Packed, Upstream
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.sodep.to_json import to_json

@@ -35,7 +35,6 @@ from ccproxy.protocols.jolie.json_values import (
     error_around,
     error_of,
     json_of,
-    without_raw,
 )
 from ccproxy.protocols.jolie.jsonrpc.values import (
     PROTOCOL,
@@ -47,6 +46,7 @@ from ccproxy.protocols.jolie.jsonrpc.values import (
     result_of,
     result_text,
 )
+from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportable, io_fault
 
 BATCH = 1000
