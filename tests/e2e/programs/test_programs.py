@@ -7,6 +7,7 @@ run there: they call the programs, and say in JSON what these did.
 import json
 import os
 import queue
+import shutil
 import subprocess
 import threading
 from functools import partial
@@ -288,3 +289,53 @@ def test_workers_of_locust_report_to_their_master(start, script, ports):
     server.wait_for_count(": it is not used any more", 2)
     server.stop()
     assert server.ledger().get("gone", 0) == 0
+
+
+QUEUESERVER = """
+[ccserver]
+[h:control]
+handler = queue
+in = tcp://127.0.0.1:PORT1
+out-connect = tcp://127.0.0.1:PORT3
+[h:console]
+handler = forwarder
+in-connect = tcp://127.0.0.1:PORT4
+out = tcp://127.0.0.1:PORT2
+"""
+
+
+@wants("bluesky_queueserver")
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server here")
+def test_a_plan_of_bluesky_queueserver(start, script, fill, ports, tmp_path):
+    """A manager that binds, in front of it a server to which clients connect; its console, too."""
+    redis = ["redis-server", "--bind", "127.0.0.1", "--port", str(ports["PORT5"])]
+    manager = [str(Path(PYTHON).with_name("start-re-manager"))]
+    options = {
+        "--redis-addr": "127.0.0.1:PORT5",
+        "--zmq-control-addr": "tcp://127.0.0.1:PORT3",
+        "--zmq-info-addr": "tcp://127.0.0.1:PORT4",
+        "--zmq-publish-console": "ON",
+    }
+    for name, value in options.items():
+        manager += [name, fill(value)]
+    log = (tmp_path / "log").open("w+")
+    start(QUEUESERVER)
+    running = []
+    try:
+        for command in ([*redis, "--save", ""], manager):
+            running.append(subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log))
+        calls = script(
+            HERE / "queueserver_calls.py",
+            fill("tcp://127.0.0.1:PORT1"),
+            fill("tcp://127.0.0.1:PORT2"),
+        )
+        name, status, console = calls.said()
+        assert (name, status) == ("count", "completed")
+        assert "det1" in console
+    finally:
+        for one in reversed(running):
+            one.terminate()
+            one.wait(SECONDS)
+        log.seek(0)
+        print(log.read()[-5000:])
+        log.close()
