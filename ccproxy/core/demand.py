@@ -20,8 +20,10 @@ EVERYTHING = b""
 class Demand:
     """The prefixes that are wanted, each once; a Supplier of the publishers that it follows."""
 
-    def __init__(self, tell: Callable[[bool, bytes], None], send: Callable[[bytes], bool]) -> None:
-        """`tell` is called with each prefix that is wanted now, or not any more; `send` with each
+    def __init__(
+        self, tell: Callable[[Sequence[bytes]], None], send: Callable[[bytes], bool]
+    ) -> None:
+        """`tell` is called with prefixes that are wanted now, or not any more; `send` with each
         message of a subscriber for the publishers, True if there was one to take it."""
         self._tell = tell
         self._send = send
@@ -56,10 +58,10 @@ class Demand:
         if fixed is None and not own:
             for one in publishers:
                 self._wanted.update(one.subscriptions.prefixes)
-        for prefix in [one for one in self._wanted if one not in before]:
-            self._tell(True, prefix)
-        for prefix in [one for one in before if one not in self._wanted]:
-            self._tell(False, prefix)
+        more = [one for one in self._wanted if one not in before]
+        less = [one for one in before if one not in self._wanted]
+        if more or less:
+            self._tell([*more, *less])
 
     def change(self, more: bool, prefix: bytes) -> None:
         """One of the publishers wants a prefix now, or not any more."""
@@ -68,12 +70,12 @@ class Demand:
         if more:
             self._wanted[prefix] += 1
             if self._wanted[prefix] == 1:
-                self._tell(True, prefix)
+                self._tell((prefix,))
             return
         self._wanted[prefix] -= 1
         if self._wanted[prefix] <= 0:
             del self._wanted[prefix]
-            self._tell(False, prefix)
+            self._tell((prefix,))
 
     def message(self, payload: bytes) -> bool:
         """A subscriber has sent a message for the publishers."""

@@ -13,9 +13,10 @@ class Told:
         self.sent = []
         self.demand = Demand(self.tell, self.send)
 
-    def tell(self, more, prefix):
-        assert (prefix in self.now) != more
-        self.now.symmetric_difference_update({prefix})
+    def tell(self, prefixes):
+        for prefix in prefixes:
+            assert (prefix in self.now) != self.demand.wants(prefix)
+        self.now.symmetric_difference_update(prefixes)
 
     def send(self, payload):
         self.sent.append(payload)

@@ -31,16 +31,16 @@ class Publishers:
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A publisher has come: it is told everything."""
         told = self._publishers[identity] = Wishes(box, self.demand.wants)
-        told.tell(self.demand.prefixes)
+        told.tell(tuple(self.demand.prefixes))
 
     def left(self, identity: bytes, box: Outbox) -> None:
         """A publisher is gone."""
         self._publishers.pop(identity).stop()
         box.clear("gone")
 
-    def _ask(self, more: bool, prefix: bytes) -> None:
+    def _ask(self, prefixes: Sequence[bytes]) -> None:
         for told in self._publishers.values():
-            told.tell((prefix,))
+            told.tell(prefixes)
 
     def _send(self, message: bytes) -> bool:
         """Send a message to every publisher; False if none has taken it."""

@@ -85,3 +85,25 @@ def test_a_publisher_that_has_gone_is_told_nothing():
     told.stop()
     box.advance(box.bytes)
     assert waiting and not box.waiting
+
+
+def test_long_lists_are_told_once_however_often_they_come(monkeypatch):
+    """A publisher that does not read, while reloads tell all prefixes again and again."""
+    monkeypatch.setattr(module, "STEP", 10)
+    prefixes = [b"%04d" % number for number in range(95)]
+    box = Outbox("pub", Limits(messages=10))
+
+    async def go():
+        told = Wishes(box, lambda prefix: True)
+        for _ in range(20):
+            told.tell(prefixes)
+        assert told.waiting <= (module.LISTS + 1) * len(prefixes)
+        said = set()
+        while told.waiting or box.waiting:
+            said.update(map(bytes, box.peek(99)))
+            box.advance(box.bytes)
+            await asyncio.sleep(0)
+        return b"".join(said)
+
+    said = asyncio.run(go())
+    assert all(pack([b"\1" + prefix]) in said for prefix in prefixes)
