@@ -12,6 +12,7 @@ from ccproxy.core.flows import Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK
 from ccproxy.core.message import Message
+from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import MessageSource, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
@@ -26,6 +27,12 @@ except ImportError:
     from ccproxy.core.hot import scan, scan_replies
 
     COMPILED = False
+
+STRAIGHT = 65536
+"""Bytes of a run of large messages that is written at once in pieces: to join them would cost more
+than the write that is saved if others follow in the same turn."""
+PIECES = 16
+"""Messages of such a run, at most."""
 
 
 class Ingress:
@@ -61,8 +68,11 @@ class Ingress:
         ledger.receive(messages, size)
         taken = 0
         if target.sinks:
-            chunk = self.prefix.join(parts)
-            taken = max([box.offer(chunk, messages) for box in target.sinks])
+            if size >= STRAIGHT and messages <= PIECES:
+                taken = self._straight(target, parts)
+            else:
+                chunk = self.prefix.join(parts)
+                taken = max([box.offer(chunk, messages) for box in target.sinks])
         if target.handlers:
             for number, part in enumerate(parts[1:]):
                 fate = ("forwarded" if number < taken else "full") if target.sinks else target.fate
@@ -88,6 +98,18 @@ class Ingress:
             return self._emit(target.untapped, parts, size)
         self._switch.ledger.receive(len(parts) - 1, size)
         return self._distribute(target, parts, size)
+
+    def _straight(self, target: Target, parts: list[Buffer]) -> int:
+        """Give large messages to their sinks; what can be written at once is not copied."""
+        pieces = [piece for part in parts[1:] for piece in (self.prefix, part)]
+        messages, chunk, most = len(parts) - 1, b"", 0
+        for sink in target.sinks:
+            if isinstance(sink, Outbox) and sink.write is not None and not sink.waiting:
+                most = max(most, sink.write(pieces, messages))
+                continue
+            chunk = chunk or self.prefix.join(parts)
+            most = max(most, sink.offer(chunk, messages))
+        return most
 
     def _distribute(self, target: Target, parts: list[Buffer], size: int) -> bool:
         """Put a run into sinks of which some choose among peers; then the handlers see it."""

@@ -43,6 +43,7 @@ class Outbox:
     __slots__ = (
         "_begun", "_chunks", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
         "dropped", "held", "limits", "memory", "name", "owner", "queued", "sent", "waiting", "wake",
+        "write",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,8 @@ class Outbox:
         self.waiting = 0
         self.bytes = 0
         self.wake: Callable[[Outbox], None] | None = None
+        self.write: Callable[[Sequence[bytes | memoryview], int], int] | None = None
+        """Takes messages in pieces and writes them at once if nothing waits; None = no socket."""
         self.held = False
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._chunks: deque[tuple[bytes, int]] = deque()
@@ -144,7 +147,12 @@ class Outbox:
             self.waiting -= messages
         self._offset = count
         if self._waiters:
-            self._release()
+            self.relieve()
+
+    def goes_straight(self, size: int, messages: int) -> bool:
+        """True if nothing waits, and all of these messages would be taken."""
+        limits = self.limits
+        return not self.waiting and size <= limits.bytes and not 0 < limits.messages < messages
 
     def straight(self, messages: int) -> None:
         """Count messages that the operating system took at once, because nothing waited here."""
@@ -179,7 +187,7 @@ class Outbox:
         self._refusals = 0
         self._begun = max(0, self._begun - 1)
         self.held = False
-        self._release()
+        self.relieve()
         return size
 
     def clear(self, reason: str) -> None:
@@ -189,7 +197,7 @@ class Outbox:
         self.memory.used -= self.bytes + CHUNK_COST * len(self._chunks)
         self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
         self._chunks.clear()
-        self._release()
+        self.relieve()
 
     def put(self, chunk: bytes, messages: int) -> None:
         """Take messages whatever the limits are: the caller has found that there is room."""
@@ -232,13 +240,7 @@ class Outbox:
     def reconfigure(self, limits: Limits) -> None:
         """Apply new limits from the next message on; messages that wait already stay."""
         self.limits = limits
-        self._release()
-
-    def line(self) -> str:
-        """Its counts as text: `name=x queued=9 sent=7 waiting=0 dropped-full=2`."""
-        counts = {"queued": self.queued, "sent": self.sent, "waiting": self.waiting}
-        counts |= {f"dropped-{why}": count for why, count in self.dropped.items() if count}
-        return " ".join([f"name={self.name}", *(f"{key}={count}" for key, count in counts.items())])
+        self.relieve()
 
     def wait(self, call: Callable[[], None]) -> None:
         """Call `call` once, when this outbox has drained to half its limit."""
@@ -247,8 +249,16 @@ class Outbox:
             self.memory.waited.add(self)
 
     def relieve(self) -> None:
-        """There may be memory again: let those that wait go on, unless it has no room itself."""
-        self._release()
+        """There may be room again: let those that wait go on, if there is enough."""
+        limits, memory, most = self.limits, self.memory, self.limits.bytes
+        block = limits.policy == "block"
+        if memory.tight and (block or memory.patient):
+            block, most = True, min(most, memory.share)
+        if block and (self.bytes * 2 > most or 0 < limits.messages < self.waiting * 2):
+            return
+        waiters, self._waiters = self._waiters, []
+        for call in waiters:
+            call()
 
     @property
     def _full(self) -> bool:
@@ -387,14 +397,3 @@ class Outbox:
         if cut:
             self._refusals = 0
         self._chunks.appendleft((chunk[cut:], messages - whole))
-
-    def _release(self) -> None:
-        limits, memory, most = self.limits, self.memory, self.limits.bytes
-        block = limits.policy == "block"
-        if memory.tight and (block or memory.patient):
-            block, most = True, min(most, memory.share)
-        if block and (self.bytes * 2 > most or 0 < limits.messages < self.waiting * 2):
-            return
-        waiters, self._waiters = self._waiters, []
-        for call in waiters:
-            call()

@@ -37,7 +37,7 @@ class Dial:
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
         """Write one unit that is in pieces at once; for the end of a turn of the loop."""
-        return self._stream is not None and self._stream.send(pieces)
+        return self._stream is not None and self._stream.send(pieces) > 0
 
     def close(self) -> None:
         """Close at once; the owner is told nothing more."""

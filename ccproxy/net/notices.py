@@ -136,6 +136,13 @@ class ServerLog:
             handler, type, seconds * 1000,
         )  # fmt: skip
 
+    def outbox(self, box: Outbox) -> None:
+        """Say its counts: `outbox name=x queued=9 sent=7 waiting=0 dropped-full=2`."""
+        counts = {"queued": box.queued, "sent": box.sent, "waiting": box.waiting}
+        counts |= {f"dropped-{why}": count for why, count in box.dropped.items() if count}
+        text = " ".join([f"name={box.name}", *(f"{key}={count}" for key, count in counts.items())])
+        self.info("outbox %s", OperatorText(text))
+
     def drops(self, boxes: list[Outbox]) -> None:
         """Say which outboxes dropped messages since the last time this was asked."""
         known: dict[tuple[str, str], int] = {}

@@ -29,6 +29,8 @@ FIRST_REST = 0.001
 """Seconds of a first rest; they double with each, and halve with each read that ends a message."""
 SMALLEST_READ = 4096
 """Bytes of the smallest read that is asked for; READ is the largest one."""
+SMALLEST_EVEN = 65536
+"""Bytes of the smallest read that is worth the effort to let it end with a message."""
 LONGEST_TURN = 0.004
 """Seconds that the bytes of one read may take; of what takes longer less is read the next time."""
 LONGEST_REST = 0.064
@@ -40,7 +42,7 @@ class SocketReading:
 
     __slots__ = (
         "_collected", "_loop", "_noted", "_readable", "_rest", "_sock", "_timer", "active", "short",
-        "size",
+        "size", "unit",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, readable: Callable[[], None]) -> None:
@@ -50,7 +52,9 @@ class SocketReading:
         self.short = 0.0
         """Bytes that the latest reads were short of the average; see `account`."""
         self.size = 4 * SMALLEST_READ
-        """Bytes to ask for in the next read."""
+        """Bytes to ask for in a read, at most."""
+        self.unit = 0
+        """Bytes of a message of the peer, if all seem to have the same size; 0 = they do not."""
         self._sock = sock
         self._readable = readable
         self._loop = asyncio.get_running_loop()
@@ -102,6 +106,15 @@ class SocketReading:
             self._timer = self._loop.call_later(self._rest, self._rested)
             self._rest = min(2 * self._rest, LONGEST_REST)
 
+    def even(self, most: int, held: int) -> int:
+        """How much to ask for instead of `most`, or an eighth more, with `held` bytes of a message
+        read already, so that a read ends with a message: nothing is left to be joined with what
+        comes next."""
+        unit = self.unit
+        if most < SMALLEST_EVEN or not held <= unit <= most:
+            return most
+        return (most * 9 // 8 + held) // unit * unit - held
+
     def timed(self, size: int, seconds: float) -> None:
         """Note how long it took to deal with a read of `size` bytes.
 
@@ -109,8 +122,8 @@ class SocketReading:
         """
         if seconds > LONGEST_TURN:
             self.size = max(SMALLEST_READ, int(size * LONGEST_TURN / 2 / seconds))
-        elif size == self.size and seconds < LONGEST_TURN / 4:
-            self.size = min(2 * size, READ)
+        elif 2 * size >= self.size and seconds < LONGEST_TURN / 4:
+            self.size = min(2 * self.size, READ)
 
     def _rested(self) -> None:
         self._timer = None

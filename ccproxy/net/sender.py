@@ -75,6 +75,7 @@ class Sender:
         """Send the messages that wait in this outbox, and those that are put into it later."""
         self.box = box
         box.wake = self._wake
+        box.write = self.send
         self._wake(box)
 
     def detach(self) -> None:
@@ -83,7 +84,7 @@ class Sender:
         self._loop.remove_writer(self._sock.fileno())
         if self.box is not None:
             self.settle()
-            self.box.wake = None
+            self.box.wake = self.box.write = None
             self.box.rewind()
             self.box.held = False
 
@@ -132,17 +133,17 @@ class Sender:
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """Write one unit now; bytes that the kernel does not take wait in the outbox.
+    def send(self, pieces: Sequence[bytes | memoryview], messages: int = 1) -> int:
+        """Write whole messages now; bytes that the kernel does not take wait in the outbox.
 
-        False if the outbox has no room for it: the unit is dropped.
+        Returns how many messages are taken: those that it has no room for are dropped.
         """
         box = self.box
         if box is None or self.closed:
-            return False
+            return 0
         size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
-        free = not (box.waiting or self._waiting or self.write_error or self._sealed is not None)
-        if free and size <= box.limits.bytes:
+        free = not (self._waiting or self.write_error or self._sealed is not None)
+        if free and box.goes_straight(size, messages):
             try:
                 sock = self._sock
                 sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
@@ -150,14 +151,14 @@ class Sender:
                 # The error is raised again when the unit is flushed, and `flush` deals with it.
                 sent = 0
             if sent == size:
-                box.straight(1)
-                return True
-        if not box.offer(b"".join(pieces), 1):
-            return False
+                box.straight(messages)
+                return messages
+        if not (taken := box.offer(b"".join(pieces), messages)):
+            return 0
         if sent:
             box.advance(sent)
         self.flush()
-        return True
+        return taken
 
     def _wake(self, _: Outbox) -> None:
         self._flush_queue.flush_later(self)

@@ -186,7 +186,7 @@ class Server:
         await self._write_once()
         await self.statistics.settle()
         for box in outboxes:
-            self.log.info("outbox %s", OperatorText(box.line()))
+            self.log.outbox(box)
         for where, dropped in sinks_status(outboxes).losses.items():
             counts = " ".join(f"{reason}={number}" for reason, number in dropped.items())
             self.log.info("dropped destination=%s %s", where, counts)

@@ -12,6 +12,7 @@ from ccproxy.core.access import AccessTable
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.stops import MORE, TIRED
 from ccproxy.core.switch import Switch
@@ -217,3 +218,31 @@ def test_what_is_no_reply_is_malformed():
     assert link.feed(data)[0] == len(data)
     assert switch.fates() == {"malformed": 2}
     assert [said[:2] for said in switch.said] == [("malformed", "h:far")] * 2
+
+
+def test_large_messages_go_in_pieces_to_outboxes_with_nothing_waiting() -> None:
+    idle, busy, offline = (Outbox(name, Limits()) for name in ("idle", "busy", "offline"))
+    busy.offer(pack([b"first"]), 1)
+    written: dict[str, list[bytes]] = {"idle": [], "busy": []}
+    for box in (idle, busy):
+
+        def write(pieces, messages, name=box.name):
+            written[name].append(b"".join(pieces))
+            return messages
+
+        box.write = write
+    switch = FakeSwitch(Target((idle, busy, offline)))
+    ingress = Ingress(switch, MessageSource(PEER, "peer", "in"), (1_000_000, 20))
+    large = pack([b"", b"a", b"x" * 33_000])
+    small = pack([b"", b"a", b"x"])
+    ingress.feed(large * 2)
+    prefix = frame(PEER, more=True)
+    assert written == {"idle": [(prefix + large) * 2], "busy": []}
+    assert [b"".join(box.peek(9)) for box in (busy, offline)] == [
+        pack([b"first"]) + (prefix + large) * 2,
+        (prefix + large) * 2,
+    ]
+    ingress.feed(large)  # others may follow in the same turn
+    ingress.feed(large * 2 + small * 20)  # as pieces they would be many
+    assert len(written["idle"]) == 1 and idle.waiting == 23
+    assert switch.ledger.fates == {"forwarded": 25} and switch.ledger.balance() == 0

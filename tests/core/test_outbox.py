@@ -610,14 +610,18 @@ def test_absorb_adds_the_counts() -> None:
     box.advance(len(numbered(0, 1)))
     box.clear("gone")
     total.absorb(box)
-    assert total.line() == "name=box queued=4 sent=1 waiting=1 dropped-full=1 dropped-gone=1"
+    assert (total.queued, total.sent, total.waiting) == (4, 1, 1)
+    assert total.dropped == {"full": 1, "gone": 1}
     assert total.queued == total.sent + sum(total.dropped.values()) + total.waiting
 
 
-def test_line_leaves_out_reasons_that_did_not_occur() -> None:
-    box = Outbox("x", Limits())
-    box.clear("gone")
-    assert box.line() == "name=x queued=0 sent=0 waiting=0"
+def test_what_goes_straight_would_be_taken_as_a_whole() -> None:
+    box = Outbox("x", Limits(bytes=100, messages=2))
+    assert box.goes_straight(100, 2)
+    assert not box.goes_straight(101, 2) and not box.goes_straight(100, 3)
+    box.offer(numbered(0, 5), 1)
+    assert not box.goes_straight(1, 1)
+    assert Outbox("x", Limits()).goes_straight(1000, 1000)
 
 
 # Costs

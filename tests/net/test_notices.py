@@ -213,3 +213,16 @@ def test_calls_that_went_wrong_are_counted_by_section(log):
     log.failed("h:x", "a.b", Full("no room"))
     log.slow("h:y", "a.b", 0.5)
     assert log.faults == {"h:x": {"failed": 100, "refused": 1}, "h:y": {"slow": 1}}
+
+
+def test_the_counts_of_an_outbox_leave_out_reasons_that_did_not_occur(log, caplog):
+    box = Outbox("x", Limits(messages=1))
+    box.offer(pack([b"a"]) * 2, 2)
+    log.outbox(box)
+    box.clear("gone")
+    box.dropped["old"] = 0
+    log.outbox(box)
+    assert lines(caplog) == [
+        "INFO outbox name=x queued=2 sent=0 waiting=1 dropped-full=1",
+        "INFO outbox name=x queued=2 sent=0 waiting=0 dropped-full=1 dropped-gone=1",
+    ]

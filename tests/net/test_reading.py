@@ -14,6 +14,7 @@ from ccproxy.net.reading import (
     FIRST_REST,
     LONGEST_REST,
     LONGEST_TURN,
+    SMALLEST_EVEN,
     SMALLEST_READ,
     SocketReading,
 )
@@ -169,6 +170,20 @@ def test_what_takes_long_is_read_in_small_pieces_and_what_does_not_in_large_ones
     assert one.size == READ / 4
     one.timed(one.size, 1.0)
     assert one.size == SMALLEST_READ
+
+
+def test_a_read_of_equal_messages_ends_with_one_of_them(make):
+    one, _ = make()
+    assert one.even(READ, 100) == READ  # nothing is known of the messages
+    one.unit = 65_559
+    assert one.even(READ, 0) == 4 * 65_559  # an eighth more than READ at most
+    assert one.even(READ, 65_000) == 5 * 65_559 - 65_000
+    assert one.even(READ, 70_000) == READ  # this one is another
+    assert one.even(SMALLEST_EVEN - 1, 0) == SMALLEST_EVEN - 1
+    one.unit = 100
+    assert one.even(READ, 99) % 100 == 1 and READ <= one.even(READ, 99) <= READ * 9 / 8
+    one.unit = READ + 1
+    assert one.even(READ, 5) == READ
 
 
 class Slow:

@@ -96,3 +96,36 @@ async def test_commands_that_nobody_reads_are_bounded(pair):
     assert lost == ["asks for answers and does not read them"]
     assert len(sender._control) < 2 * CONTROL
     sender.detach()
+
+
+async def test_messages_in_pieces_are_written_at_once_or_wait(pair):
+    ours, theirs = pair()
+    sender, lost = make(ours)
+    box = Outbox("x", Limits())
+    assert box.write is None
+    sender.attach(box)
+    two = MESSAGE * 2
+    pieces = [two[:10], memoryview(two)[10:]]
+    assert box.write(pieces, 2) == 2
+    assert (box.queued, box.sent, box.waiting) == (2, 2, 0)
+    large = pack([b"", b"a", b"y" * 3_000_000])
+    assert box.write([large, large], 2) == 2  # the kernel takes a part
+    assert (box.queued, box.sent + box.waiting) == (4, 4) and box.waiting and box.half_sent
+    assert box.write(pieces, 2) == 2 and box.waiting >= 3  # behind what waits
+    everything = two + large * 2 + two
+    assert await read(theirs, len(everything)) == everything
+    assert (box.sent, box.waiting, box.bytes, lost) == (6, 0, 0, [])
+    sender.detach()
+    assert box.write is None
+
+
+async def test_messages_in_pieces_obey_the_limits(pair):
+    ours, theirs = pair()
+    sender, _ = make(ours)
+    box = Outbox("x", Limits(bytes=3 * len(MESSAGE), messages=2))
+    sender.attach(box)
+    assert box.write([MESSAGE] * 3, 3) == 2
+    assert (box.queued, box.dropped) == (3, {"full": 1})
+    assert await read(theirs, 2 * len(MESSAGE)) == MESSAGE * 2
+    assert (box.sent, box.waiting) == (2, 0)
+    sender.detach()

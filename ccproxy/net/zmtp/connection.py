@@ -18,9 +18,10 @@ from typing import Protocol
 from ccproxy.core.memory import READ
 from ccproxy.core.outbox import RESETS_PER_REFUSAL, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
+from ccproxy.core.spans import skip
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
 from ccproxy.net.input_account import InputAccount
-from ccproxy.net.reading import FAIR_READ, SMALLEST_READ, SocketReading
+from ccproxy.net.reading import FAIR_READ, SMALLEST_EVEN, SMALLEST_READ, SocketReading
 from ccproxy.net.sender import CLOSED, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
@@ -164,8 +165,11 @@ class Connection:
     def _readable(self) -> None:
         if self.closed:
             return
+        most = min(self._reading.size, self._memory.read)
+        if self._reading.unit and self._seal is None:
+            most = self._reading.even(most, self._held())
         try:
-            data = self._sock.recv(most := min(self._reading.size, self._memory.read))
+            data = self._sock.recv(most)
         except (BlockingIOError, InterruptedError):
             if self._sender.write_error:
                 self._broken(self._sender.write_error)
@@ -290,6 +294,8 @@ class Connection:
             self._refuse_size()
         if done == len(data) or self.closed:
             return b""
+        if done >= SMALLEST_EVEN:
+            self._reading.unit = skip(data, 0, 1)[0]
         return self._keep(data[done:], stop)
 
     def _keep(self, rest: bytes, stop: int) -> bytes:

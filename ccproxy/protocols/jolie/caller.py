@@ -152,7 +152,7 @@ class Caller:
         if not (self.side.calls or pieces or stream.box.waiting) and quiet(stream.sock):
             stream.close("no call is in flight")
         else:
-            self._written(not pieces or stream.send(pieces))
+            self._written(not pieces or stream.send(pieces) > 0)
 
     def give_up(self, fault: Fault) -> None:
         """Answer every call in flight alike, and write the answers."""
@@ -313,7 +313,7 @@ class Caller:
     def _write(self) -> None:
         pieces = self.side.take()
         if not self.stream.closed:
-            self._written(not pieces or self.stream.send(pieces))
+            self._written(not pieces or self.stream.send(pieces) > 0)
 
     def _written(self, taken: bool) -> None:
         """Go on after a write, of which the stream took everything (`taken`) or nothing."""

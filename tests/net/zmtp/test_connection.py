@@ -8,6 +8,7 @@ from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.core import outbox
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import scan
+from ccproxy.core.memory import READ
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.stops import BLOCKED
 from ccproxy.net.flush import FlushQueue
@@ -125,6 +126,19 @@ async def test_messages_cut_anywhere_arrive_whole(make, until):
     assert owner.peers[0].socket_type == b"DEALER"
     connection.close("done")
     assert owner.reasons == ["done"]
+
+
+async def test_reads_of_large_equal_messages_end_with_a_message(make, until):
+    connection, owner, other = make()
+    await other.greet()
+    await until(lambda: owner.peers)
+    raw = pack([b"", b"a.b", b"x" * 40_000])
+    assert not connection._pass(raw * 3 + raw[:100])
+    assert connection._reading.even(READ, connection._held()) == 7 * len(raw) - 100
+    await other.send(raw[100:] + raw * 20)
+    await until(lambda: len(owner.seen) == 24)
+    assert owner.seen == [[b"", b"a.b", b"x" * 40_000]] * 24
+    connection.close("done")
 
 
 async def test_many_odd_messages_in_one_read(make, until):
