@@ -27,7 +27,7 @@ class Target:
 
     __slots__ = (
         "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "indirect",
-        "reason", "sinks", "stepwise", "taps", "untapped",
+        "reason", "single", "sinks", "stepwise", "taps", "untapped",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +42,8 @@ class Target:
         self.sinks = sinks
         self.blocking = tuple(sink for sink in sinks if sink.may_block)
         self.distributors = tuple(sink for sink in sinks if isinstance(sink, Distributor))
+        self.single = self.distributors[0] if len(self.distributors) == len(sinks) == 1 else None
+        """The only sink, if it is a distributor."""
         self.boxes = tuple(sink for sink in sinks if not isinstance(sink, Distributor))
         self.stepwise = tuple(sink for sink in sinks if isinstance(sink, Stepwise))
         self.handlers = handlers
@@ -58,6 +60,8 @@ class Target:
 
     def take(self, run: Run) -> Fates:
         """Put a run into all sinks, of which there is one at least; what became of each message."""
+        if self.single is not None:
+            return self.single.take(run)
         several = [sink.take(run) for sink in self.distributors]
         if self.boxes:
             chunk, messages = run.envelopes, run.messages

@@ -9,17 +9,13 @@ with `advance` how many of them the operating system has taken.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ccproxy.core.chunk_queue import MERGE_COUNT, SMALL_CHUNK_SIZE, ChunkQueue
 from ccproxy.core.memory import CHUNK_COST, Memory
 from ccproxy.core.sinks import TAKEN, Receipt
-from ccproxy.wire.zmtp.frames import boundaries
 
-SMALL_CHUNK_SIZE = 16 * 1024
-"""Chunks below this size, in bytes, are merged as soon as `MERGE_COUNT` of them wait in a row: a
-queue of single small messages would otherwise cost 40 % more memory than its bytes."""
-MERGE_COUNT = 64
 MAX_REFUSALS = 3
 """A message is set aside when the far side has ended this many connections in the middle of it,
 in order, and nothing was sent in between."""
@@ -37,13 +33,12 @@ class Limits:
     policy: str = "drop-new"
 
 
-class Outbox:
+class Outbox(ChunkQueue):
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_begun", "_chunks", "_offset", "_refusals", "_small", "_waiters", "_whole", "bytes",
-        "dropped", "held", "limits", "memory", "name", "owner", "queued", "sent", "waiting", "wake",
-        "write",
+        "_begun", "_refusals", "_waiters", "dropped", "held", "limits", "name", "owner", "queued",
+        "sent", "wake", "write",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +48,7 @@ class Outbox:
 
         `memory` is the account of all queues; without it there is no limit but its own.
         """
+        super().__init__(whole, memory or Memory())
         self.name = name
         self.owner: tuple[str, str, str] = ("", "", "")
         """Who the peer is, as far as that is proven: its name, curve or plain, its key or user."""
@@ -60,17 +56,12 @@ class Outbox:
         self.queued = 0
         self.sent = 0
         self.dropped: Counter[str] = Counter()
-        self.waiting = 0
-        self.bytes = 0
         self.wake: Callable[[Outbox], None] | None = None
         self.write: Callable[[Sequence[bytes | memoryview], int], int] | None = None
         """Takes messages in pieces and writes them at once if nothing waits; None = no socket."""
         self.held = False
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
-        self._chunks: deque[tuple[bytes, int]] = deque()
-        self.memory = memory or Memory()
-        self._offset = self._begun = self._refusals = self._small = 0
-        self._whole = whole
+        self._begun = self._refusals = 0
         self._waiters: list[Callable[[], None]] = []
 
     @property
@@ -91,11 +82,6 @@ class Outbox:
         return self.limits.policy == "block" and (
             self._full or (memory.tight and self.bytes >= memory.share)
         )
-
-    @property
-    def half_sent(self) -> bool:
-        """True if nothing but the rest of a message may go on the wire next."""
-        return self._offset > 0
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Queue whole messages; return the number accepted, count the others as dropped.
@@ -121,14 +107,6 @@ class Outbox:
             taken = self._squeeze(chunk, messages)
         if receipt is not None and taken:
             receipt(taken, TAKEN)
-        return taken
-
-    def peek(self, buffers: int) -> list[bytes | memoryview]:
-        """The first waiting chunks, at most `buffers`, without the bytes that are sent already."""
-        chunks = self._chunks
-        taken: list[bytes | memoryview] = [chunks[i][0] for i in range(min(buffers, len(chunks)))]
-        if self._offset:
-            taken[0] = memoryview(taken[0])[self._offset :]
         return taken
 
     def advance(self, count: int) -> None:
@@ -204,10 +182,6 @@ class Outbox:
         self.queued += messages
         self._append(chunk, messages)
 
-    def first(self) -> tuple[bytes, int]:
-        """The first chunk that waits, and how many of its bytes are sent already."""
-        return self._chunks[0][0], self._offset
-
     def withdraw(self) -> list[tuple[bytes, int]]:
         """After a connection, take out the chunks of which no byte was sent, as if they had never
         been offered. A message that was sent in part is dropped: it may have been refused."""
@@ -281,17 +255,6 @@ class Outbox:
         if idle and self.wake is not None:
             self.wake(self)
 
-    def _merge(self) -> None:
-        """Join the small chunks at the end; never the first chunk, which may be half sent."""
-        self._small = 0
-        if len(self._chunks) <= MERGE_COUNT or self._whole:
-            return
-        last = [self._chunks.pop() for _ in range(MERGE_COUNT)]
-        last.reverse()
-        joined = b"".join([chunk for chunk, _ in last])
-        self.memory.used -= (MERGE_COUNT - 1) * CHUNK_COST
-        self._chunks.append((joined, sum(messages for _, messages in last)))
-
     def _squeeze(self, chunk: bytes, messages: int) -> int:
         """Take the messages that still fit, in order; drop the others."""
         limits = self.limits
@@ -334,10 +297,6 @@ class Outbox:
                 self.dropped[word] += 1
         return taken
 
-    def _ends(self, chunk: bytes) -> Iterable[int]:
-        """Where the messages of a chunk end."""
-        return (len(chunk),) if self._whole else boundaries(chunk)
-
     def _room(self, size: int) -> bool:
         most = self.limits.messages
         return self.bytes + size <= self._most() and not 0 < most <= self.waiting
@@ -369,31 +328,8 @@ class Outbox:
         self.dropped[reason] += 1
         return size
 
-    def _open_first(self) -> None:
-        """Cut the first chunk into single messages, once per chunk, so that drops stay cheap."""
-        chunk, messages = self._chunks[0]
-        if messages == 1:
-            return
-        self._chunks.popleft()
-        ends = list(self._ends(chunk))
-        starts = [0, *ends[:-1]]
-        singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
-        self._chunks.extendleft(reversed(singles))
-        self.memory.used += (len(singles) - 1) * CHUNK_COST
-
     def _settle(self) -> None:
         """Count the messages of a half sent chunk that are sent as a whole, and cut them off."""
-        if not self._offset:
-            return
-        chunk, messages = self._chunks.popleft()
-        cut = whole = 0
-        for end in self._ends(chunk):
-            if end > self._offset:
-                break
-            cut, whole = end, whole + 1
-        self.sent += whole
-        self.waiting -= whole
-        self._offset -= cut
-        if cut:
+        if self._offset and (whole := self._cut_sent()):
+            self.sent += whole
             self._refusals = 0
-        self._chunks.appendleft((chunk[cut:], messages - whole))

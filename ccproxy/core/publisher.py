@@ -63,6 +63,8 @@ class Publisher:
     @property
     def blocked(self) -> bool:
         """True while a subscriber that has to get everything is full."""
+        if not self._full:
+            return False
         for box in list(self._full):
             if box.blocked:
                 return True
@@ -121,17 +123,17 @@ class Publisher:
 
     def _give(self, audience: Audience, chunk: bytes, messages: int) -> Fates:
         """Give all messages of a chunk to one audience."""
-        most = 0
-        wanted = False
+        most = -1
         for peer in audience.peers:
             if peer.gone:
                 continue
-            wanted = True
             box = peer.box
-            most = max(most, box.offer(chunk, messages))
-            if box.may_block and box.blocked:
+            taken = box.offer(chunk, messages)
+            if taken > most:
+                most = taken
+            if self._blocks and box.blocked:
                 self._full[box] = None
-        if not wanted:
+        if most < 0:
             self.unsubscribed += messages
             return ((UNSUBSCRIBED, messages),)
         return offered(messages, most)
@@ -145,7 +147,7 @@ class Publisher:
             room = box.offer(part, messages)
             taken.append((numbers, room))
             short = short or room < messages
-            if box.may_block and box.blocked:
+            if self._blocks and box.blocked:
                 self._full[box] = None
         fates = [(FORWARDED if one else UNSUBSCRIBED, messages) for one, messages in wanted]
         self.unsubscribed += sum([messages for one, messages in wanted if not one])

@@ -93,6 +93,8 @@ class Subscriptions:
         self._stems: Counter[bytes] = Counter()
         """The beginnings of longer prefixes, at the lengths of `STEMS`."""
         self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._since: dict[int, tuple[bytes, ...]] = {}
+        """The latest changes by their number, as they are looked at."""
         self._older: dict[bytes, Remembered] = {}
         self._bytes = 0
         self._places = 0
@@ -174,6 +176,7 @@ class Subscriptions:
         """Record that a prefix has come or gone; the new version."""
         self.version += 1
         self._recent.append(prefix)
+        self._since.clear()
         size = len(prefix)
         self._lengths[size] += step
         if self._lengths[size] == (step > 0):  # the first of its length, or the last
@@ -195,10 +198,12 @@ class Subscriptions:
     def _still(self, entry: Remembered, key: bytes) -> bool:
         """True if no change since the entry's version concerns the key."""
         behind = self.version - entry.version
-        if behind > len(self._recent):
-            return False
-        recent = self._recent
-        return not any(key.startswith(recent[-number]) for number in range(1, behind + 1))
+        if not behind or behind > len(self._recent):
+            return not behind
+        since = self._since.get(behind)
+        if since is None:
+            since = self._since[behind] = tuple(self._recent)[-behind:]
+        return not key.startswith(since)
 
     def _match(self, key: bytes) -> Audience:
         nodes = []

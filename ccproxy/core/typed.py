@@ -56,6 +56,7 @@ class TypedIngress:
         "_flow_of",
         "_front",
         "_limits",
+        "_own_head",
         "_source",
         "_switch",
         "_tired",
@@ -80,6 +81,7 @@ class TypedIngress:
         self._type = given.type
         self._flow_of = given.flow_of or self._routed
         self._front = frame(source.identity, more=True) + frame(b"", more=True)
+        self._own_head = self._head(self._type)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
@@ -94,11 +96,12 @@ class TypedIngress:
         """Pass on whole messages; the bytes done, MORE or why it stopped, what to wait for."""
         flow = self._flow_of(self._type)
         target = flow.target
-        if waiting := [sink for sink in target.blocking if sink.blocked]:
+        if target.blocking and (waiting := [sink for sink in target.blocking if sink.blocked]):
             return 0, BLOCKED, waiting
-        step = self._step(target, chunk, 0)
-        if target.handlers or step < messages:
-            return self._in_steps(flow, chunk, step)
+        if target.handlers or target.stepwise:
+            step = self._step(target, chunk, 0)
+            if target.handlers or step < messages:
+                return self._in_steps(flow, chunk, step)
         flow.count += messages
         flow.bytes += len(chunk)
         self._pass(target, chunk, messages, self._type)
@@ -162,7 +165,8 @@ class TypedIngress:
 
     def _run(self, chunk: bytes, messages: int, type: bytes) -> Run:
         """Messages as sinks want them."""
-        return Run(self._source, messages, payloads=chunk, head=self._head(type))
+        head = self._own_head if type is self._type else self._head(type)
+        return Run(self._source, messages, chunk, None, head)
 
     def _message(self, raw: bytes, type: bytes) -> Message:
         source = self._source

@@ -176,7 +176,7 @@ class Sender:
         self._loop.add_writer(self._sock.fileno(), self._writable)
 
     def _write_plain(self) -> int | None:
-        """Write once; the bytes that the kernel took, None if nothing waits."""
+        """Write once; the bytes that the kernel took, None if nothing waits any more."""
         box = self.box
         if self._control and (box is None or not box.half_sent):
             sent = self._send([self._control])
@@ -186,7 +186,7 @@ class Sender:
             return None
         sent = self._send(box.peek(BUFFERS))
         box.advance(sent)
-        return sent
+        return sent if box.waiting or self._control else None
 
     def _write_sealed(self, sealed: SealedQueue) -> int | None:
         """Write once through a seal: commands first, then one chunk of the outbox at a time."""

@@ -12,9 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ccproxy.core import chunk_queue
 from ccproxy.core import outbox as module
+from ccproxy.core.chunk_queue import MERGE_COUNT
 from ccproxy.core.memory import CHUNK_COST, Memory
-from ccproxy.core.outbox import MERGE_COUNT, Limits, Outbox
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
 
@@ -493,12 +495,6 @@ def test_a_half_sent_chunk_is_not_merged() -> None:
     assert numbers(content(box)) == list(range(3 * MERGE_COUNT))
 
 
-def test_peek_gives_no_more_buffers_than_asked_for() -> None:
-    box = filled(Limits(), 1, 2, 3)
-    assert len(box.peek(2)) == 2
-    assert Outbox("box", Limits()).peek(2) == []
-
-
 def test_a_waiter_is_called_once_at_half() -> None:
     called: list[str] = []
     box = filled(Limits(100, 0, "block"), 40, 40, 40)
@@ -654,7 +650,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             count[0] += 1
             yield end
 
-    monkeypatch.setattr(module, "boundaries", counted)
+    monkeypatch.setattr(chunk_queue, "boundaries", counted)
     return count
 
 
