@@ -38,6 +38,7 @@ from .requests import Request, RequestSink
 SUCCESS = "success"
 QUICK = 4
 """Steps of a query that are done at once; for more, others get their turn in between."""
+UNREAD = "too many large answers are not read yet"
 LARGE = 1 << 20
 """Bytes of an answer from which on its parts are joined in a thread: Python lets the loop go on
 meanwhile, for bytes of this size."""
@@ -166,6 +167,9 @@ class XmsgRegistrar(Handler):
 
     def _found(self, client: RequestSink, found: Selection) -> None:
         self.ctx.count("queries")
+        if self._too_much(found.bytes):
+            self._refuse(client, UNREAD)
+            return
         steps = self._collect(client, found)
         if found.size <= QUICK * STEP and quick(steps, QUICK):
             return
@@ -181,11 +185,11 @@ class XmsgRegistrar(Handler):
                 last = frames[-1]
                 size += len(parts[-1]) + len(last)
             if size > client.room:
-                self._refuse(client, f"the answer has more than {client.room} bytes")
+                self._refuse(client, f"there is room for {client.room} bytes of an answer")
                 return
             yield
-        if size > LARGE and size + self._unread > self.options.max_unread:
-            self._refuse(client, "too many large answers are not read yet")
+        if self._too_much(size):  # of those that began together, the first ones fill it
+            self._refuse(client, UNREAD)
             return
         if last:
             parts.append(bytes((last[0] & ~MORE,)) + last[1:])
@@ -194,10 +198,12 @@ class XmsgRegistrar(Handler):
         else:
             client.answer(self._sender, SUCCESS, b"".join(parts))
 
-    @property
-    def _unread(self) -> int:
-        """Bytes of answers that clients have not read."""
-        return sum(one.unread for one in self._clients.values())
+    def _too_much(self, size: int) -> bool:
+        """True if an answer is large, and others have not read so much."""
+        if size <= LARGE:
+            return False
+        options: RegistrarOptions = self.options
+        return sum(one.unread for one in self._clients.values()) + size > options.max_unread
 
     async def _join(self, client: RequestSink, parts: list[bytes]) -> None:
         records = await self.ctx.run_blocking(b"".join, parts)

@@ -2,8 +2,8 @@
 
 As at a REP socket, what stands in front of a request up to the first empty frame comes back in
 front of the answer. A request that is not answered at once holds up the next one of the same
-client, and so does an answer that the client does not take. It must never know what a request
-means.
+client. It must never know what a request means, nor wait until its own client reads: one that is
+gone never does, and its end would not be seen.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from ccproxy.core.switch import Switch
 from ccproxy.protocols.zmq.calls import delimited
 from ccproxy.wire.zmtp.frames import frame, unpack
 
-MAX_UNREAD = 64 * 1024
-"""Bytes of answers that a client may leave unread before its next request is looked at."""
 ACTION_SIZE = 200
 """Bytes of an action that come back in an answer."""
 HEAD = 1024
@@ -100,8 +98,8 @@ class RequestSink:
 
     @property
     def room(self) -> int:
-        """Bytes of the largest answer, without what stands in front of its records."""
-        return self._box.limits.bytes - len(self._stack) - HEAD
+        """Bytes of records that the next answer may have, beside what is not read yet."""
+        return max(0, self._box.limits.bytes - self._box.bytes - len(self._stack) - HEAD)
 
     @property
     def unread(self) -> int:
@@ -131,8 +129,6 @@ class RequestSink:
         end, _, stop = whole(data, self._limits)
         done = 0
         for message in cut(data[:end]):
-            if self._box.bytes > MAX_UNREAD:
-                return done, BLOCKED, (self._box,)
             done += len(message)
             self._begin(message)
             if self.busy:

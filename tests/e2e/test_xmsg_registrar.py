@@ -196,3 +196,25 @@ def test_a_reload_keeps_the_records_of_a_section_that_is_as_it_was(start):
         text = (running.directory / "server.ini").read_text("utf-8")
         running.reload(text + "\n[h:other]\nhandler = echo\n")
         assert client.records("allPublisher") == [record()]
+
+
+def test_clients_that_never_read_and_go_leave_nothing(start, until):
+    running = start(INI + "max-unread = 4 MiB\n")
+    with Client(running.address()) as client:
+        for number in range(150):
+            client.records(
+                "registerPublisher", record(type=b"%d" % number, description=b"d" * 8000)
+            )
+        for _ in range(2):
+            silent = []
+            for _ in range(20):
+                one = zmq.Context.instance().socket(zmq.DEALER)
+                one.linger, one.rcvhwm, one.rcvbuf = 0, 1, 4096
+                one.connect(running.address())
+                for _ in range(5):
+                    one.send_multipart([b"", b"allPublisher", b"s", b""])
+                silent.append(one)
+            until(lambda: b"not read yet" in client.ask(b"allPublisher", b"s", b"")[2])
+            for one in silent:
+                one.close()
+            until(lambda: client.ask(b"allPublisher", b"s", b"")[2] == b"success")

@@ -126,7 +126,10 @@ def test_an_answer_that_is_too_large_is_an_error():
         client = Client(running, limits=Limits(3000))
         for number in range(30):
             client.ask("registerPublisher", record(type=f"{number}", description="d" * 100))
-        assert client.ask("allPublisher")[0] == f"the answer has more than {3000 - 1024 - 2} bytes"
+        assert (
+            client.ask("allPublisher")[0]
+            == f"there is room for {3000 - 1024 - 2} bytes of an answer"
+        )
         assert client.ask("exactPublisher", record(type="7"))[0] == "success"
 
 
