@@ -60,7 +60,7 @@ class AccessTable:
 
     def _view(self, rights: Rights) -> PeerAccess:
         flows: dict[bytes, Flow] = {}
-        refused = Flow(Target(fate="refused", reason=rights.name))
+        refused = Flow(Target(fate="refused", reason=f"allow:{rights.name}"))
         table = self._table
 
         def miss(type: bytes) -> Flow:

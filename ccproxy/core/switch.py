@@ -51,7 +51,7 @@ class Notices(Protocol):
         """These messages are malformed; `raw` holds the bytes of the first."""
 
     def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
-        """The section `[allow:name]` does not allow these messages; `raw` is the first."""
+        """The section `[name]` does not allow these messages; `raw` is the first."""
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised an exception, or refused a message."""

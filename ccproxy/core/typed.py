@@ -143,7 +143,7 @@ class TypedIngress:
         size = len(chunk)
         ledger.receive(messages, size)
         if not target.sinks and not target.handlers:
-            self._drop(target, chunk, messages)
+            self._drop(target, chunk, messages, type)
             return
         fates: Sequence[tuple[str, int]] = ((target.fate, messages),)
         if target.sinks:
@@ -177,13 +177,13 @@ class TypedIngress:
         """The frames in front of a payload when it leaves for another server."""
         return self._front + frame(type, more=True)
 
-    def _drop(self, target: Target, chunk: bytes, messages: int) -> None:
+    def _drop(self, target: Target, chunk: bytes, messages: int, type: bytes) -> None:
         """Count messages that have neither a sink nor a handler."""
         self._switch.ledger.end(target.fate, messages, len(chunk))
         if target.fate == "unrouted":
             self._switch.notices.unrouted(target.reason, messages)
         elif target.fate == "refused":
-            first = self._head(self._type) + next(iter(cut(chunk)))
+            first = self._head(type) + next(iter(cut(chunk)))
             self._switch.notices.refused(self._source.peer, target.reason, first, messages)
 
 

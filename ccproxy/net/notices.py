@@ -92,14 +92,14 @@ class ServerLog:
         self._say(total, messages, "Invalid CC message peer=%s: %s", (sender, reason))
 
     def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
-        """Messages that `[allow:name]` does not allow; the type of the first is said."""
+        """Messages that a section does not allow; the type of the first is said."""
         key = f"not allowed name={name}"
-        self.losses.add(f"allow:{name}", "refused", messages)
+        self.losses.add(name, "refused", messages)
         total = self._ask(self._peers_limit, key, messages)
         if total is None:
             return
         found = next((one for one in unpack(raw)[1:] if one), b"").decode("ascii", "replace")
-        text = "not allowed peer=%s type=%s: send or operate of [allow:%s]"
+        text = "not allowed peer=%s type=%s: see [%s]"
         self._say(total, messages, text, (sender, shortened(found), name))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:

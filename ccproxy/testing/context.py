@@ -124,7 +124,7 @@ class FakeContext(Context):
         apart: str = "",
     ) -> FakeLink:
         """See `Context`; the link is up at once, and its role is not used."""
-        self.links.append(FakeLink(address, options, on_message))
+        self.links.append(FakeLink(address, options, on_message, role))
         return self.links[-1]
 
     def outbox(self, name: str, limits: Limits) -> Outbox:

@@ -11,6 +11,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
 from ccproxy.handler import WireOwner
+from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import boundaries, unpack
 
@@ -28,8 +29,11 @@ class FakeLink:
         address: str,
         options: LinkOptions,
         on_message: Callable[[Message], None] | None,
+        role: LinkRole | None = None,
     ) -> None:
+        """`role` is kept for the test to look at, and not used."""
         self.address = address
+        self.role = role
         self.options = options
         self.outbox = Outbox(address, options.limits)
         self.state = "up"

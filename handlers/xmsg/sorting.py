@@ -13,7 +13,7 @@ from ccproxy.core.flows import Flow
 from ccproxy.core.rights import Rights
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.switch import Switch
-from ccproxy.core.typed import Given, Topic, TopicIngress
+from ccproxy.core.typed import Given, Topic, TopicIngress, typed
 
 Sort = Callable[[bytes, Rights], Flow | None]
 """The flow of a topic that a peer with these rights publishes; None = as the routes say."""
@@ -48,4 +48,6 @@ class SortingIngress(TopicIngress):
         flow = self._sort(key, self._access.rights)
         if flow is None and self._typed:
             return super()._topic(key)
+        if flow is not None and self._typed:
+            return Topic(typed(self._type, key), flow, self._access)
         return Topic(self._type, flow or self._routed(self._type), self._access)

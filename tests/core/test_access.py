@@ -97,7 +97,7 @@ def test_what_is_not_allowed_is_refused_and_named():
     assert ingress.feed(run)[0] == len(run)
     fates = {name: count for name, count in switch.ledger.fates.items() if count}
     assert fates == {"unrouted": 2, "refused": 3} and switch.ledger.balance() == 0
-    assert ("refused", "sensor@1.2.3.4:5", "sensor") in said
+    assert ("refused", "sensor@1.2.3.4:5", "allow:sensor") in said
     access.become(switch.access.access(None))
     ingress.feed(pack([b"", b"other", b"x"]))
     assert switch.ledger.fates["unrouted"] == 3

@@ -190,7 +190,7 @@ def test_commands_are_refused_without_the_right_to_operate(start, keys, ports, f
         client.curve_serverkey, _ = zmq.auth.load_certificate(keys / "far.key")
         client.connect(f"tcp://127.0.0.1:{ports['PORT1']}")
         client.send_multipart([b"", b"relocate.sum", b'{"req": "relocate.sum"}'])
-        server.wait_for("send or operate of [allow:near]")
+        server.wait_for("see [allow:near]")
         server.reload(f"{text}operate = yes\n")
         client.send_multipart([b"", b"relocate.sum", b'{"req": "relocate.sum"}'])
         assert b'"location"' in client.recv_multipart()[-2]

@@ -154,8 +154,8 @@ def test_what_was_not_said_reads_like_the_line_itself(log, clock, caplog):
 
 def test_what_is_not_allowed_is_said_with_its_type_and_the_sum(log, clock, caplog):
     for kind in (b"a.b", b"c\n" + b"x" * 500):
-        log.refused("sensor@1.2.3.4:5", "sensor", pack([b"", kind, b"x"]), 3)
-    expected = "not allowed peer=sensor@1.2.3.4:5 type=a.b: send or operate of [allow:sensor]"
+        log.refused("sensor@1.2.3.4:5", "allow:sensor", pack([b"", kind, b"x"]), 3)
+    expected = "not allowed peer=sensor@1.2.3.4:5 type=a.b: see [allow:sensor]"
     assert lines(caplog) == [f"WARNING {expected}"]
     clock.now += LOG_INTERVAL
     log.summarise()
