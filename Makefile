@@ -16,6 +16,7 @@ help:
 	@echo 'make demo            a source and two destination servers at work, about ten seconds'
 	@echo 'make zmq-demo        ZeroMQ publishers, subscribers, workers and services around one server'
 	@echo 'make redirect-demo   one endpoint for two services that speak sodep'
+	@echo 'make clara-demo      programs of xMsg and CLARA on both sides of a firewall'
 	@echo 'make mesh-demo       a shop under a Manager and two agents while things go wrong, two minutes'
 	@echo 'make test            every test'
 	@echo 'make check           formatting, lint and types'
@@ -50,6 +51,10 @@ redirect-demo: $(READY)
 
 mesh-demo: $(READY)
 	$(BIN)/python contrib/shop/demo.py $(ARGS)
+
+.PHONY: clara-demo
+clara-demo: $(READY)
+	$(BIN)/python contrib/clara/demo.py
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup $(ARGS)

@@ -205,7 +205,7 @@ class ClaraGateway(Handler):
         outer.ask(
             self.ctx,
             ListenerRole(b"ROUTER", ingress, replies=PayloadReplies, own_identities=True),
-            LinkRole(b"ROUTER", ingress=ingress),
+            LinkRole(b"ROUTER", ingress=ingress, replies=PayloadReplies),
         )
 
 
