@@ -75,6 +75,9 @@ class MessageProtocol:
     calls_services: ClassVar[bool] = False
     """True if `service` gives a form, so that a handler may name this protocol."""
 
+    secured: ClassVar[bool] = False
+    """True if connections are inside TLS; its listeners have an option `tls-certificate`."""
+
     def __init__(self, word: str) -> None:
         """`word` is what the INI calls it."""
         self.word = word

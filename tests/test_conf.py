@@ -8,6 +8,7 @@ import pytest
 
 from ccproxy.client import Client
 from ccproxy.testing import running_server
+from tests.certificates import PLACE, Authority
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(one for one in CONF.glob("*.ini") if "." not in one.stem)
@@ -35,8 +36,9 @@ def call(address, text):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_it_runs(file):
-    text = relocated(file)
+def test_it_runs(file, tmp_path):
+    Authority(tmp_path).parts("localhost", files=("server.pem", "server.key"))
+    text = relocated(file).replace(PLACE, str(tmp_path))
     ports = re.findall(r"(?m)^cc-socket = .*(PORT\d+)", text)
     with running_server(text) as server:
         for port in ports:

@@ -31,6 +31,7 @@ from ccproxy import cli, kinds
 from ccproxy.commands import common, examples
 from ccproxy.testing import free_ports
 from ccproxy_handlers.ssmmp import graphfile, repository
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[1]
 BASE = "https://github.com/ccproxy/ccproxy/blob/main/"
@@ -124,6 +125,7 @@ def folder(tmp_path, monkeypatch):
     for name, text in (("users", ""), ("password", "secret")):
         (tmp_path / "keys" / name).write_text(text)
         (tmp_path / "keys" / name).chmod(0o600)
+    Authority(tmp_path / "keys").parts("localhost", files=("server.pem", "server-key.pem"))
     return tmp_path
 
 

@@ -16,6 +16,7 @@ from ccproxy.commands import common
 from ccproxy.config.options import options_of
 from ccproxy.config.server import ListenSection, ServerOptions
 from ccproxy.core.ledger import FATES
+from tests.certificates import example
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -133,8 +134,8 @@ def test_every_fate_is_documented(fate):
 
 
 @pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda file: file.name)
-def test_every_configuration_is_valid_and_in_the_readme(file):
-    plan, problems = common.load(file)
+def test_every_configuration_is_valid_and_in_the_readme(file, tmp_path):
+    plan, problems = common.load(example(file, tmp_path))
     assert plan is not None and problems == []
     assert f"| [conf/{file.name}](https://" in README
 

@@ -20,6 +20,7 @@ LONG_MODULES: dict[str, str] = {
     "ccproxy/core/outbox.py": "one queue, whose counts are true together or not at all",
     "ccproxy/core/switch.py": "the one place that gives messages their fates",
     "ccproxy/core/walk.py": "the hot functions for messages of any socket, each one straight line",
+    "ccproxy/net/stream.py": "one connection from its handshake to its end, under a seal or not",
     "ccproxy/net/zmtp/connection.py": "the read path of a peer in one piece: no call more per read",
     "ccproxy/server/context.py": "all that a handler may use; the contract is as long",
     "ccproxy/wire/zmtp/handshake.py": "one state machine, whose stages are read together",

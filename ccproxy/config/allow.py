@@ -28,6 +28,11 @@ class AllowOptions:
 
     curve: str = option(KEY, default="", help="public key of the peer")
     plain: str = option(kinds.text, default="", help="name of the user, as in plain-users")
+    tls: str = option(
+        kinds.text, default="",
+        help="name in the client certificate of the peer, see tls-client-ca: its common name, else "
+        "its first alternative name",
+    )  # fmt: skip
     send: tuple[str, ...] | None = option(
         kinds.patterns, default=None,
         help="patterns of the types that it may send; empty = none; others are refused",
@@ -41,6 +46,12 @@ class AllowOptions:
         help="yes: it may send commands of operators as well, which are messages such as "
         "relocate.NAME and mesh.VERB; without it they are refused, whatever send says",
     )  # fmt: skip
+
+    @property
+    def peers(self) -> list[tuple[str, str]]:
+        """Whom it is about, one if it is right: the kind of proof, and the key, user or name."""
+        kinds = ("curve", self.curve), ("plain", self.plain), ("tls", self.tls)
+        return [(kind, value) for kind, value in kinds if value]
 
 
 class AllowSections:
@@ -65,18 +76,17 @@ class AllowSections:
         self.problems += found
         if not found:
             rights = Rights(name, options.send, options.subscribe, options.operate)
-            kind = "curve" if options.curve else "plain"
-            value = options.curve or options.plain
+            [(kind, value)] = options.peers
             self.plans.append(AllowPlan(section.name, kind, value, rights, section.line))
 
     def mistakes(self, section: Section, name: str, options: AllowOptions) -> Iterator[Problem]:
         """What no single option shows."""
         if not name or name != "".join(name.split()):
             yield section.problem(f"[{section.name}] has no name", "write [allow:NAME]")
-        if bool(options.curve) == bool(options.plain):
-            what = f"[{section.name}] needs either curve or plain"
-            yield section.problem(what, "curve = KEY, or plain = USER")
+        if len(options.peers) != 1:
+            what = f"[{section.name}] needs one of curve, plain and tls"
+            yield section.problem(what, "curve = KEY, plain = USER, or tls = NAME")
         for other in self.plans:
-            if other.value and other.value == (options.curve or options.plain):
+            if (other.kind, other.value) in options.peers:
                 what = f"[{section.name}] is about the same peer as [{other.section}]"
                 yield section.problem(what, f"see line {other.line}")

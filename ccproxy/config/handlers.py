@@ -18,6 +18,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
 from ccproxy.config.routes import Use
+from ccproxy.config.tls import tls_faults
 
 WORDS = ("plugin", "handler")
 """Options that name the handler; the first is the old name and takes precedence."""
@@ -255,6 +256,6 @@ def _no_word(section: Section) -> Problem:
 
 def _key_problems(one: HandlerPlan, plan: Plan) -> Iterator[Problem]:
     """What is wrong with the keys of a handler's links and listeners."""
-    for fault in key_faults(one.options):
+    for fault in (*key_faults(one.options), *tls_faults(one.options)):
         what = f'"{fault.option}" in [{one.section}]: {fault.what}'
         yield Problem(plan.file, one.line, what, fault.hint)

@@ -209,19 +209,28 @@ def _allowed(place: str) -> Iterator[tuple[str, str]]:
         yield found.public, found.name
 
 
-def _read(option: str, file: str, parse: Callable[[str], Found], secret: bool = False) -> Found:
-    """What a file holds; KeyFault if it cannot be read, or others can read a secret."""
+def readable(option: str, file: str, secret: bool = False) -> Path:
+    """The path of a file that can be read; KeyFault if not, or if others can read a secret."""
     path = Path(file)
     try:
         status = path.stat()
-        if secret and status.st_mode & 0o077:
-            what = f"{file} can be read by others (mode {status.st_mode & 0o777:03o})"
-            raise KeyFault(option, what, f"chmod 600 {file}")
-        if status.st_size > LONGEST_FILE:
-            raise KeyFault(option, f"{file} has {status.st_size} bytes; limit {LONGEST_FILE}")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise KeyFault(option, f"{file} cannot be read: {error.strerror or error}") from error
+    if secret and status.st_mode & 0o077:
+        what = f"{file} can be read by others (mode {status.st_mode & 0o777:03o})"
+        raise KeyFault(option, what, f"chmod 600 {file}")
+    if status.st_size > LONGEST_FILE:
+        raise KeyFault(option, f"{file} has {status.st_size} bytes; limit {LONGEST_FILE}")
+    return path
+
+
+def _read(option: str, file: str, parse: Callable[[str], Found], secret: bool = False) -> Found:
+    """What a file holds; KeyFault if it cannot be read, or others can read a secret."""
+    path = readable(option, file, secret)
+    try:
         return parse(path.read_text("utf-8"))
-    except KeyFault:
-        raise
     except OSError as error:
         raise KeyFault(option, f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # UnicodeDecodeError is one, too

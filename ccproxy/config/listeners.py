@@ -21,6 +21,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
 from ccproxy.config.security import EXPOSED, protection
 from ccproxy.config.server import ListenSection
+from ccproxy.config.tls import tls_faults
 
 LISTEN = "listen:"
 """The first part of the names of listener sections."""
@@ -173,7 +174,7 @@ class ListenerSections:
 
 def security_problems(one: ListenerPlan, plan: Plan) -> Iterator[Problem]:
     """What is wrong with the keys of a listener, and a warning if nothing protects it."""
-    for fault in key_faults(one.options):
+    for fault in (*key_faults(one.options), *tls_faults(one.options)):
         yield one.problem(fault.option, fault.what, fault.hint)
     if not one.address:
         return

@@ -77,7 +77,7 @@ class RoutePlan:
 
 @dataclass(frozen=True, slots=True)
 class AllowPlan:
-    """One `[allow:NAME]` section: `kind` is curve or plain, `value` the key or the user."""
+    """One `[allow:NAME]` section: `kind` is curve, plain or tls, `value` the key, user or name."""
 
     section: str
     kind: str

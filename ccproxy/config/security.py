@@ -17,6 +17,8 @@ from ccproxy.wire.zmtp.curve_keys import key_of
 
 Network = IPv4Network | IPv6Network
 
+SECURED_BY = {"curve_secret": "curve", "plain_users": "plain", "tls_certificate": "tls"}
+"""Field of the options of a listener -> what it is protected by if the field is set."""
 ANYBODY = "any"
 """`curve-allow = any`: every key is taken, so that traffic is secret but peers are strangers."""
 
@@ -129,11 +131,11 @@ def open_to_all() -> Any:
 
 
 def protection(address: str, options: Any) -> str:
-    """By what a listener is protected: curve, plain, addresses, local; or open, or exposed.
+    """By what a listener is protected: curve, plain, tls, addresses, local; or open, or exposed.
 
     `open` is what the configuration says, `exposed` that nothing is said.
     """
-    for name, word in (("curve_secret", "curve"), ("plain_users", "plain")):
+    for name, word in SECURED_BY.items():
         if getattr(options, name, ""):
             return word
     if options.addresses:

@@ -46,6 +46,13 @@ class AccessTable:
         """The rights of a section; None if no section is about this peer."""
         return self._rights.get((kind, value))
 
+    def refusal(self, kind: str, value: str, type: str) -> str:
+        """The name of the section that does not let this peer send a type; "" if it may."""
+        rights = self.rights(kind, value)
+        if rights is None or rights.may_send(type, self._commands):
+            return ""
+        return rights.name
+
     def access(self, rights: Rights | None) -> PeerAccess:
         """What a peer with these rights may do: a new object, which may be changed alone."""
         if rights is None or (rights.send is None and (rights.operate or not self._commands)):

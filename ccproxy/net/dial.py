@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
+from ccproxy.config.tls import SecureLinkOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import NOTHING, Pending
 from ccproxy.handler import WireOwner
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import connect
 from ccproxy.net.stream import Stream
+from ccproxy.net.tls import OpeningLimits, TlsOpening
+from ccproxy.wire.tls import TlsSession
 
 
 class Dial:
@@ -23,6 +27,7 @@ class Dial:
 
     def __init__(self, address: Address, owner: WireOwner, kit: Kit, options: LinkOptions) -> None:
         self._address = address
+        self._tls = options.tls if isinstance(options, SecureLinkOptions) else None
         self._owner = owner
         self._kit = kit
         self._options = options
@@ -56,6 +61,13 @@ class Dial:
         """Nothing: the handler has every byte."""
         return NOTHING
 
+    def secured(self, stream: Stream, session: TlsSession) -> None:
+        """The handshake of TLS is done."""
+        self._owner.opened(self)
+
+    def unsecured(self, stream: Stream, reason: str, word: str) -> None:
+        """The handshake has failed; `closed` says why."""
+
     def closed(self, stream: Stream, reason: str) -> None:
         """The connection is over."""
         if not self.over:
@@ -63,7 +75,10 @@ class Dial:
             self._owner.closed(self, reason)
 
     async def _connect(self) -> None:
+        tls = self._tls
         try:
+            if tls is not None and not tls.fresh:
+                await asyncio.get_running_loop().run_in_executor(None, tls.refresh)
             sock = await connect(self._address, self._options)
         except OSError as error:
             if not self.over:
@@ -71,6 +86,13 @@ class Dial:
                 self._owner.closed(self, error.strerror or str(error))
             return
         limits: Limits = self._options.limits
-        self._stream = Stream(sock, str(self._address), self, self._kit, limits)
-        self._stream.open()
-        self._owner.opened(self)
+        self._stream = stream = Stream(sock, str(self._address), self, self._kit, limits)
+        if tls is None:
+            stream.open()
+            self._owner.opened(self)
+            return
+        make = partial(tls.session, self._address.host)
+        times = OpeningLimits(self._options.handshake_timeout)
+        opening = TlsOpening(stream, make, self._kit.handshakes, self, times)
+        stream.open()
+        opening.start()

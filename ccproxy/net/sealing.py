@@ -1,8 +1,8 @@
 """What waits between a sealed sink and its socket: pieces that are sealed and not yet sent.
 
 The kernel counts the sealed bytes that it took, the outbox counts its plain bytes: the queue keeps
-both counts for each piece. It must never hold more than one chunk of an outbox and the commands in
-front of it.
+both counts for each piece. It must never hold more than the chunks that its sender may seal, and
+the commands in front of them.
 """
 
 from __future__ import annotations
@@ -36,12 +36,19 @@ class SealedQueue:
     def __bool__(self) -> bool:
         return bool(self._pieces)
 
-    def add(self, data: bytes | memoryview, counted: bool) -> None:
-        """Seal whole units; `counted` if they come from the outbox, for `advance` to count."""
+    def add(self, data: bytes | memoryview, counted: bool) -> int:
+        """Seal whole units; `counted` if they come from the outbox, for `advance` to count.
+
+        The bytes of `data` that the seal took; all of what is not counted.
+        """
         at = 0
-        for piece, size in self.seal.seal(data):
-            self._pieces.append((piece, data[at : at + size] if counted else b""))
-            at += size
+        while at < len(data):
+            for piece, size in self.seal.seal(data[at:] if at else data):
+                self._pieces.append((piece, data[at : at + size] if counted else b""))
+                at += size
+            if counted:
+                break
+        return at
 
     def peek(self, buffers: int) -> list[bytes | memoryview]:
         """The first pieces, at most `buffers` of them, without the bytes that are already sent."""

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from socket import SO_ERROR, SOL_SOCKET
 
 from ccproxy.core.outbox import Outbox
@@ -25,6 +26,8 @@ BUFFERS = 64
 """Chunks handed to the kernel in one write."""
 ROUNDS = 16
 """Writes in one turn of the loop, so that a fast reader cannot starve the others."""
+SEALED_AHEAD = 64 * 1024
+"""Bytes of an outbox that are sealed for one write, if nothing of it may be dropped meanwhile."""
 CONTROL = 256 * 1024
 """Bytes of commands that may wait; a peer that asks for more answers does not read any."""
 
@@ -33,6 +36,7 @@ class Sender:
     """Writes to one socket. `on_error` is called with the reason to give the connection up."""
 
     __slots__ = (
+        "_chunks",
         "_control",
         "_failed",
         "_sealed",
@@ -64,12 +68,14 @@ class Sender:
         self._control = b""
         self._waiting = False
         self._sealed: SealedQueue | None = None
+        self._chunks = 1
         self.write_error = 0
         """The error of a write that failed; nothing is written after it."""
 
-    def protect(self, seal: Seal) -> None:
-        """Seal everything that is written from now on."""
+    def protect(self, seal: Seal, chunks: int = 1) -> None:
+        """Seal everything that is written from now on, up to so many chunks of the outbox ahead."""
         self._sealed = SealedQueue(seal)
+        self._chunks = chunks
 
     def attach(self, box: Outbox) -> None:
         """Send the messages that wait in this outbox, and those that are put into it later."""
@@ -132,6 +138,8 @@ class Sender:
             self.write_error = error.errno or errno.EPIPE
             if self._failed is not None:
                 self._failed(f"write failed: {error.strerror or error}")
+        except ValueError as error:
+            self._on_error(f"cannot be sealed: {error}")
 
     def send(self, pieces: Sequence[bytes | memoryview], messages: int = 1) -> int:
         """Write whole messages now; bytes that the kernel does not take wait in the outbox.
@@ -159,6 +167,14 @@ class Sender:
             box.advance(sent)
         self.flush()
         return taken
+
+    def end(self, data: bytes) -> None:
+        """Write the end of a sealed stream behind everything else, if the kernel takes it at once:
+        the far side has to understand an end without it as well."""
+        waits = self._control or self._sealed or (self.box is not None and self.box.waiting)
+        if not (waits or self.closed or self.write_error):
+            with suppress(OSError):
+                self._sock.send(data)
 
     def _wake(self, _: Outbox) -> None:
         self._flush_queue.flush_later(self)
@@ -195,8 +211,7 @@ class Sender:
             sealed.add(self._control, counted=False)
             self._control = b""
         elif not sealed and box is not None and box.waiting:
-            sealed.add(box.peek(1)[0], counted=True)
-            box.held = True
+            self._seal_some(sealed, box)
         if not sealed:
             return None
         sent = self._send(sealed.peek(BUFFERS))
@@ -206,6 +221,16 @@ class Sender:
             if done:
                 box.advance(done)
         return sent
+
+    def _seal_some(self, sealed: SealedQueue, box: Outbox) -> None:
+        """Seal the first chunk, and those behind it unless the outbox may drop them."""
+        box.held = True
+        size = 0
+        for chunk in box.peek(1 if box.limits.policy == "drop-old" else self._chunks):
+            taken = sealed.add(chunk, counted=True)
+            size += taken
+            if taken < len(chunk) or size >= SEALED_AHEAD:
+                return
 
     def _send(self, buffers: Sequence[bytes | memoryview]) -> int:
         """Hand bytes to the kernel; how many it took."""

@@ -16,8 +16,8 @@ from ccproxy.net import work
 from ccproxy.net.admission import SilentConnections
 from ccproxy.net.descriptors import Descriptors
 from ccproxy.net.flush import Flushable, FlushQueue
+from ccproxy.net.handshakes import Handshakes
 from ccproxy.net.notices import ServerLog
-from ccproxy.net.zmtp.handshakes import Handshakes
 from ccproxy.net.zmtp.identities import Identities
 
 

@@ -1,6 +1,7 @@
 """A byte stream over a non-blocking socket, accepted or dialled: for every protocol but ZMTP.
 
-    open -> finishing: what waits is written -> half closed: the other side must close -> closed
+    (handshake ->) open -> finishing: what waits is written -> half closed: the other side must
+    close -> closed
 
 Its owner takes the bytes that come and writes whole units. It must never know what a unit means.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from socket import SHUT_WR
 from time import perf_counter
 from typing import Protocol
@@ -19,14 +20,17 @@ from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
 from ccproxy.net.input_account import COUNTED, InputAccount
 from ccproxy.net.reading import FAIR_READ, SMALLEST_READ, SocketReading
 from ccproxy.net.sealing import opened
-from ccproxy.net.sender import CLOSED, Sender
+from ccproxy.net.sender import BUFFERS, CLOSED, Sender
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import DRAIN_SIZE, reason_of
-from ccproxy.wire.seal import Seal
+from ccproxy.wire.seal import StreamSeal
 
 CLOSE_TIMEOUT = 2.0
 """Seconds the other side has to take what was written and to close. If a socket is closed with
 unread bytes, the kernel throws away what it has not delivered yet."""
+
+UNOPENED = -1
+"""Stands for the number of a message of which a sealed piece has begun to come."""
 
 
 class StreamOwner(Protocol):
@@ -46,13 +50,23 @@ class StreamOwner(Protocol):
         """What was received and not passed on; `NOTHING` if the owner keeps no bytes."""
 
 
+class StreamOpening(Protocol):
+    """A handshake that comes before everything else; it calls `protect` when it is done."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes came; `b""` means that the other side will send no more."""
+
+    def stop(self) -> None:
+        """The stream is closed."""
+
+
 class Stream:
     """One connection: bytes in, whole units out through a bounded outbox."""
 
     __slots__ = (
         "_closing", "_due", "_ended", "_ending", "_flush_queue", "_graceful", "_input",
-        "_loop", "_memory", "_no_reading", "_over", "_owner", "_pace", "_reading", "_seal",
-        "_sender", "box", "closed", "heard", "name", "received", "send", "sock",
+        "_loop", "_memory", "_no_reading", "_opening", "_over", "_owner", "_pace", "_reading",
+        "_seal", "_sender", "box", "closed", "heard", "name", "received", "send", "sock",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +95,8 @@ class Stream:
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
         self._flush_queue = kit.flush_queue
-        self._seal: Seal | None = None
+        self._seal: StreamSeal | None = None
+        self._opening: StreamOpening | None = None
         self._due = False
         self._reading = SocketReading(sock, self._readable)
         self._no_reading = self._ended = self._graceful = self._over = False
@@ -95,19 +110,46 @@ class Stream:
         self.box.wake = None
         self.resume()
 
-    def protect(self, seal: Seal) -> None:
+    def begin(self, opening: StreamOpening) -> None:
+        """Give what comes to a handshake; nothing else can be written before `protect`."""
+        self._opening = opening
+        self.send = _not_open
+
+    def handshake(self, data: bytes) -> None:
+        """Write bytes of the handshake."""
+        self._sender.command(data)
+
+    def protect(self, seal: StreamSeal) -> None:
         """Seal what is written and open what is read, from now on."""
+        self._opening = None
         self._seal = seal
-        self._sender.protect(seal)
+        self.send = self._sender.send
+        self._sender.protect(seal, BUFFERS)
+
+    def go_on(self) -> None:
+        """Read again after the handshake, and pass on what has come with its last bytes."""
+        self.resume()
+        if self._seal is None or self.closed:
+            return
+        data = opened(self._seal, b"", self.close)
+        if self._seal.ended:
+            self._last(data)
+            self._cut(0, False)
+        elif data:
+            self._pass(data)
 
     def write(self, unit: bytes) -> bool:
         """Queue one whole unit; False if there is no room for it, and it is dropped."""
-        if self.closed or not self.box.offer(unit, 1):
+        if self.closed or self._opening is not None or not self.box.offer(unit, 1):
             return False
         if not self._due:
             self._due = True
             self._flush_queue.flush_later(self)
         return True
+
+    def send_apart(self, units: Sequence[bytes | memoryview]) -> bool:
+        """Queue whole units, which are sealed one by one; False if there is no room for one."""
+        return all([self.write(bytes(one)) for one in units])
 
     def flush(self) -> None:
         """Write what was queued in this turn."""
@@ -131,6 +173,8 @@ class Stream:
         traffic = Traffic(self.received, box.sent, box.bytes, not self._reading.active)
         pending = self._owner.pending()
         self._input.count(pending.held)
+        if self._seal is not None and self._seal.held and not pending.message:
+            pending = Pending(self._seal.held, UNOPENED, pending.waits)
         return self._pace.look(now, traffic, pending, limits)
 
     @property
@@ -167,6 +211,9 @@ class Stream:
         if self._closing is not None:
             self._closing.cancel()
             self._loop.remove_reader(self.sock.fileno())
+        if self._opening is not None:
+            self._opening.stop()
+        self._say_end()
         self._over = self.closed = True
         self._reading.close()
         self._sender.detach()
@@ -208,7 +255,13 @@ class Stream:
         else:
             self.close(self._ending)
 
+    def _say_end(self) -> None:
+        """Tell the other side under the seal that nothing more comes, unless bytes are dropped."""
+        if self._seal is not None and not self.closed:
+            self._sender.end(self._seal.close())
+
     def _half_close(self) -> None:
+        self._say_end()
         self.closed = True
         self._reading.close()
         self._sender.detach()
@@ -256,25 +309,39 @@ class Stream:
         if data and not self.received:
             self.heard()
         self.received += len(data)
+        if self._opening is not None:
+            self._opening.received(data)
+            return
         broken = self._sender.connection_error() if data else self._sender.write_error
         size, full, begun = len(data), len(data) == most, perf_counter()
+        ended = not data
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
-            if not data:
+            ended = self._seal.ended
+            if not data and not ended:
                 self._unopened(size, broken)
                 return
-        if not data:
-            self._ended = True
-            self.stop_reading()
-        self._pass(data)
+        if ended:
+            self._last(data)
+        else:
+            self._pass(data)
         if self.closed:
             return
         if size < FAIR_READ or self._reading.short:
             self._account(size)
         elif size >= SMALLEST_READ:
             self._reading.timed(size, perf_counter() - begun)
-        if broken or not data:
+        if broken or ended:
             self._cut(broken, full)
+
+    def _last(self, data: bytes) -> None:
+        """Pass on the last bytes, if any, and that nothing more comes."""
+        self._ended = True
+        self.stop_reading()
+        if data:
+            self._pass(data)
+        if not self.closed:
+            self._pass(b"")
 
     def _cut(self, broken: int, full: bool) -> None:
         """The kernel has an error for the connection, or nothing more comes."""
@@ -285,3 +352,8 @@ class Stream:
                 self.close(reason_of(broken))
         elif not self._ending and not self._owner.lingers:
             self.finish(CLOSED)
+
+
+def _not_open(pieces: Sequence[bytes | memoryview], messages: int = 1) -> int:
+    """Write nothing: the handshake is under way."""
+    return 0

@@ -12,15 +12,20 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from ccproxy.config.address import Address
+from ccproxy.config.keys import KeyFault
 from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import Codec, Message, NativeAnswer, Reply, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pace import FAULTS, IDLE, NOTHING, PaceLimits, Pending
 from ccproxy.net.acceptor import Acceptor
+from ccproxy.net.sender import SAID_NOTHING
 from ccproxy.net.shared import Kit
 from ccproxy.net.stream import Stream
 from ccproxy.net.sweep import Sweep
+from ccproxy.net.tls import ListenerTls, OpeningLimits, TlsOpening
+from ccproxy.wire.text import shortened
+from ccproxy.wire.tls import TlsSession
 
 
 class StreamPeer(Protocol):
@@ -116,7 +121,10 @@ class MessagePeer:
 
 
 class StreamListener(Generic[Peer]):
-    """One address. `peer` makes a peer for an accepted socket, unless a subclass has a `make`."""
+    """One address. `peer` makes a peer for an accepted socket, unless a subclass has a `make`.
+
+    With an option `tls-certificate` every connection begins with the handshake of TLS.
+    """
 
     def __init__(
         self, plan: ListenerPlan, kit: Kit, peer: Callable[..., Peer] | None = None
@@ -131,6 +139,8 @@ class StreamListener(Generic[Peer]):
         self.past = Outbox(f"{plan.section} peers gone", self.limits, whole=True)
         self._loop = asyncio.get_running_loop()
         self._sweep = Sweep(lambda: self.peers, self._look)
+        secured = getattr(plan.options, "tls_certificate", "")
+        self._tls = ListenerTls(plan.options) if secured else None
 
     def make(self, sock: socket.socket, peer: str) -> Peer:
         """A peer for an accepted socket; not open yet."""
@@ -188,6 +198,11 @@ class StreamListener(Generic[Peer]):
         self.acceptor.reconfigure(options)
         for peer in self.peers:
             peer.stream.box.reconfigure(self.limits)
+        try:
+            if self._tls is not None:
+                self._tls.reread(options)
+        except KeyFault as fault:
+            self.kit.log.error("keys stay as they were listener=%s: %s", self.name, fault.strerror)
 
     def outboxes(self) -> list[Outbox]:
         """The outboxes of all peers, and one that sums up those of peers gone."""
@@ -200,10 +215,36 @@ class StreamListener(Generic[Peer]):
         made = self.make(sock, peer)
         self.peers.add(made)
         stream = made.stream
-        stream.heard = partial(self.acceptor.spoke, stream)
+        if self._tls is None:
+            stream.heard = partial(self.acceptor.spoke, stream)
+        else:
+            limits = OpeningLimits(self.options.handshake_timeout, self._tls.slow)
+            TlsOpening(stream, self._tls.session, self.kit.handshakes, self, limits)
         stream.open()
         self._sweep.start()
         return stream
+
+    # Owner of the handshakes
+
+    def secured(self, stream: Stream, session: TlsSession) -> None:
+        """The handshake of a peer is done."""
+        self.acceptor.spoke(stream)
+        proven = session.peer_name
+        if proven:
+            rights = self.kit.switch.access.rights("tls", proven)
+            name = shortened(rights.name if rights else proven, 60)
+            stream.box.owner = name, "tls", proven
+            listener, _, peer = stream.name.rpartition(" ")
+            stream.name = f"{listener} {name}@{peer}"
+        self.kit.log.debug("secured peer=%s %s", stream.name, session.words)
+
+    def unsecured(self, stream: Stream, reason: str, word: str) -> None:
+        """The handshake of a peer has failed."""
+        self.acceptor.counts[word] += 1
+        if reason == SAID_NOTHING:
+            self.kit.log.debug("%s peer=%s", reason, stream.name)
+        else:
+            self.kit.log.peer_closed(self.name, stream.name.rpartition(" ")[2], reason)
 
     def evict(self, one: Stream, reason: str) -> None:
         """Close a connection, and say why."""

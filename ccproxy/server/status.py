@@ -180,8 +180,8 @@ class Status:
 class PeerStatus:
     """One connected peer; its sink's name holds the name of the listener and the peer's address.
 
-    If it has proven who it is, `proof` is curve or plain, `key` its public key or user, and `name`
-    that of its section, certificate or user.
+    If it has proven who it is, `proof` is curve, plain or tls, `key` its public key, user, or the
+    name in its certificate, `name` that of its section, certificate or user.
     """
 
     listener: str

@@ -19,8 +19,10 @@ class Seal(Protocol):
 
     def seal(self, data: bytes | memoryview) -> Sequence[tuple[bytes, int]]:
         """Whole units of the protocol as they go on the wire: pieces, each with the number of
-        bytes of `data` it stands for. A unit is sent when the kernel has taken all of its piece,
-        so the sum of the numbers is the length of `data`."""
+        bytes of `data` it stands for. A unit is sent when the kernel has taken all of its piece.
+
+        The sum of the numbers is the length of `data`, or less: then the rest is to be given again
+        when these pieces are sent."""
 
     def taken(self, data: bytes | memoryview, count: int) -> int:
         """How many bytes of `data`, as whole messages, are in the first `count` bytes of the piece
@@ -28,3 +30,14 @@ class Seal(Protocol):
 
     def open(self, data: bytes) -> bytes:
         """The bytes that a read adds to what the peer has said; b"" while a piece is not whole."""
+
+
+class StreamSeal(Seal, Protocol):
+    """A seal of a byte stream with an end of its own, such as TLS."""
+
+    @property
+    def ended(self) -> bool:
+        """True once the peer has said, under the seal, that it sends no more."""
+
+    def close(self) -> bytes:
+        """The bytes that tell the peer, behind all others, that nothing more comes."""

@@ -7,10 +7,13 @@ without calls costs nothing. It must never decide which call goes where, or answ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ccproxy import Context, LinkOptions, Steps, Wire
+from ccproxy import Context, Steps, Wire
+from ccproxy.config.tls import SecureLinkOptions
+from ccproxy.protocols.jolie.sodep.records import calls_apart
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide, Unexecuted
 
 from .actions import OpenConnection, PortAction, Respond, WriteRequest
@@ -29,8 +32,9 @@ class Connections:
     """One port with its connections."""
 
     def __init__(
-        self, ctx: Context, port: OutputPort, options: LinkOptions, respond: RespondTo
+        self, ctx: Context, port: OutputPort, options: SecureLinkOptions, respond: RespondTo
     ) -> None:
+        """The certificates in `options` are for services that speak TLS."""
         self.port = port
         self.now = ctx.now
         """Seconds of the context's clock."""
@@ -84,7 +88,10 @@ class Connections:
 
     def dial(self, connection: ServiceConnection, location: Location) -> Wire:
         """Connect."""
-        return self._ctx.dial(location.dialled, connection, self._options)
+        options = self._options
+        if not self.port.target.protocol.secured:
+            options = replace(options, tls=None)
+        return self._ctx.dial(location.dialled, connection, options)
 
     def write_fast_calls(
         self, connection: ServiceConnection, pieces: list[bytes | memoryview], ids: list[int]
@@ -93,6 +100,16 @@ class Connections:
         now = self.now()
         if not connection.wire.send(pieces):
             for id in ids:
+                self.do(self.port.unsent(connection.number, id, now))
+        self._watch_calls(now)
+
+    def write_apart(
+        self, connection: ServiceConnection, calls: list[bytes], ids: list[int]
+    ) -> None:
+        """As `write_fast_calls`, each call by itself."""
+        now = self.now()
+        for call, id in zip(calls, ids, strict=True):
+            if not connection.wire.write(call):
                 self.do(self.port.unsent(connection.number, id, now))
         self._watch_calls(now)
 
@@ -142,6 +159,7 @@ class ServiceConnection:
         if self._upstream is not None:
             self._upstream.wake = self._wake
         self._owner = owner
+        self._apart = owner.port.apart(number)
         self._up = self._reading = False
         self._end: str | None = None
         self.wire = owner.dial(self, location)
@@ -155,7 +173,11 @@ class ServiceConnection:
     def flush(self) -> None:
         """Write the calls of the fast path; the flush queue calls it at the end of a turn."""
         upstream = self._upstream
-        if upstream is not None and upstream.due:
+        if upstream is None or not upstream.due:
+            return
+        if self._apart:
+            self._owner.write_apart(self, *calls_apart(upstream))
+        else:
             self._owner.write_fast_calls(self, *upstream.take())
 
     def _wake(self) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ccproxy import LinkOptions, kinds, option
+from ccproxy import kinds, option
+from ccproxy.config import tls
+from ccproxy.config.options import shared
+from ccproxy.config.tls import SecureLinkOptions, ServiceTls, ServiceTlsOptions
 from ccproxy.protocols.jolie.style import BASE64, FORMATS, CallStyle, numbers, raw, types_file
 from ccproxy.protocols.jolie.xml.types import Types, TypesFile
 from ccproxy.wire.cc import valid_type
@@ -68,7 +71,8 @@ class Options:
     )  # fmt: skip
     protocol: str = option(
         kinds.protocol, default="sodep",
-        help="what the service speaks there: sodep, http, jsonrpc, soap or a plugin",
+        help="what the service speaks there: sodep, http, jsonrpc, soap, the same with s behind it "
+        "for TLS, or a plugin",
     )  # fmt: skip
     format: str = option(
         kinds.choice(*FORMATS), default="auto",
@@ -126,6 +130,11 @@ class Options:
         kinds.size_between(1, 1 << 40), default=64 << 20,
         help="longest answer of the service that is taken, in bytes on the wire; of HTTP, a body",
     )  # fmt: skip
+    tls_ca: str = tls.ca()
+    tls_verify: bool = tls.verify()
+    tls_name: str = tls.name()
+    tls_certificate: str = tls.certificate("ours for a service that asks for one", required=False)
+    tls_key: str = tls.key()
     relocate_from: tuple[str, ...] = option(
         kinds.names, default=(),
         help="listeners whose peers may send relocate.NAME; ccserver is the one of cc-socket",
@@ -161,8 +170,11 @@ class Options:
         types = Types(self.types, self.numbers == "infer", self.raw == BASE64)
         return CallStyle(self.format, types, self.namespace)
 
-    def wire(self) -> LinkOptions:
+    def wire(self) -> SecureLinkOptions:
         """How connections to the service are dialled."""
-        return LinkOptions(
-            queue=UNBOUNDED, zmq_tcp_keepalive=int(self.keepalive), handshake_timeout=self.timeout
+        return SecureLinkOptions(
+            queue=UNBOUNDED,
+            zmq_tcp_keepalive=int(self.keepalive),
+            handshake_timeout=self.timeout,
+            tls=ServiceTls(ServiceTlsOptions(**shared(self, ServiceTlsOptions))),
         )

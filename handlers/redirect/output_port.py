@@ -95,6 +95,10 @@ class OutputPort:
         found = self._of(connection).pool.find(connection)
         return found.upstream if found else None
 
+    def apart(self, connection: int) -> bool:
+        """True if each call on the connection is to be written by itself."""
+        return self._of(connection).pool.form.apart
+
     @property
     def upstreams(self) -> UpstreamPool | None:
         """Where the fast path may take new calls; None if the port has to see each of them."""

@@ -19,7 +19,9 @@ MODES: tuple[str, ...] = get_args(Mode)
 """Every mode."""
 
 
-LIFETIMES: Mapping[str, float] = {"http": 4.5, "jsonrpc": 4.5, "soap": 4.5}
+LIFETIMES: Mapping[str, float] = {
+    word: 4.5 for word in ("http", "https", "jsonrpc", "jsonrpcs", "soap", "soaps")
+}
 """Protocol -> seconds from its opening in which a connection is given calls, if the INI is silent.
 
 A Jolie service closes a connection behind the first answer that it gives later than 5 s after the

@@ -41,8 +41,14 @@ def test_sections_become_rights(plan):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[allow:x]\n", "6: [allow:x] needs either curve or plain; curve = KEY, or plain = USER"),
-        (f"[allow:x]\ncurve = {KEY}\nplain = u\n", "6: [allow:x] needs either curve or plain"),
+        (
+            "[allow:x]\n",
+            "6: [allow:x] needs one of curve, plain and tls; curve = KEY, plain = USER, or",
+        ),
+        (
+            f"[allow:x]\ncurve = {KEY}\nplain = u\n",
+            "6: [allow:x] needs one of curve, plain and tls",
+        ),
         ("[allow:x]\ncurve = key\n", '7: "curve" in [allow:x]: found 3 characters, expected a key'),
         ("[allow:]\nplain = u\n", "6: [allow:] has no name; write [allow:NAME]"),
         ("[allow:x]\nplain = u\nsned = a\n", '8: unknown option "sned" in [allow:x]; did you mean'),

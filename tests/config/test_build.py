@@ -9,6 +9,7 @@ from ccproxy.config.build import build
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan, RoutePlan
 from ccproxy.protocols.cc.protocol import CcProtocol
+from tests.certificates import example
 
 INI = """[ccserver]
 cc-socket = tcp://127.0.0.1:22632
@@ -218,13 +219,13 @@ def test_the_same_problem_is_said_once(build_ini):
     assert len(texts) == len(set(texts))
 
 
-def test_every_example_configuration_has_no_problems(finder, monkeypatch):
+def test_every_example_configuration_has_no_problems(finder, monkeypatch, tmp_path):
     root = Path(__file__).parents[2]
     monkeypatch.chdir(root)
     files = sorted(one for one in Path("conf").glob("*.ini") if "." not in one.stem)
     assert files
     for file in files:
-        plan, problems = build(str(file), {}, finder)
+        plan, problems = build(str(example(file, tmp_path)), {}, finder)
         assert [str(problem) for problem in problems] == []
         assert plan is not None
 

@@ -68,7 +68,7 @@ def test_options_of_other_protocols_are_a_warning_that_names_them(tmp_path, monk
     assert plan is not None
     assert problem == (
         'x.ini:8: warning: "timeout" in [listen:own] has no meaning with protocol = own; '
-        "it belongs to http, jsonrpc, sodep"
+        "it belongs to http, https, jsonrpc, jsonrpcs, soap, soaps, sodep, sodeps"
     )
     _, [problem] = built(tmp_path, monkeypatch, "dept = 3\n")
     assert problem == 'x.ini:8: unknown option "dept" in [listen:own]; did you mean "depth"?'

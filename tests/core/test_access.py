@@ -62,6 +62,14 @@ def test_commands_are_for_those_who_may_operate():
     assert given.miss(b"relocate.sum").target.fate != "refused"
 
 
+def test_one_type_can_be_asked_for_without_a_view():
+    _, access = table()
+    access.configure({("tls", "x"): SENSOR, ("tls", "y"): Rights("y")}, ("relocate.",))
+    assert access.refusal("tls", "x", "log.info") == access.refusal("tls", "other", "a") == ""
+    assert access.refusal("tls", "x", "logs") == "sensor"
+    assert (access.refusal("tls", "y", "relocate.z"), access.refusal("tls", "y", "a")) == ("y", "")
+
+
 def test_a_view_forgets_with_the_table():
     made, access = table(limit=2)
     given = access.access(SENSOR)

@@ -35,6 +35,11 @@ class Doubling:
     def taken(self, data, count):
         return 0
 
+    ended = False
+
+    def close(self):
+        return b""
+
     def open(self, data):
         data = self.rest + data
         whole = len(data) // 2 * 2

@@ -19,7 +19,7 @@ from ccproxy.core.sinks import Sink
 from ccproxy.core.stops import COMMAND
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
-from ccproxy.net.zmtp.handshakes import Handshakes
+from ccproxy.net.handshakes import Handshakes
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.mechanism import Mechanism, Null
 

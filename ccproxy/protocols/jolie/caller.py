@@ -96,8 +96,8 @@ class Caller:
         self.side: CallerSide = listener.form.caller()
         self.side.wake = self._wake
         self.stream = Stream(sock, f"{listener.name} {peer}", self, kit, listener.limits)
+        self._apart = listener.form.apart
         self._listener = listener
-        self._peer = peer
         self._kit = kit
         self._codec = cccall.CallCodec(listener.options.raw == BASE64)
         self._numbers = itertools.count(1)
@@ -119,6 +119,9 @@ class Caller:
     def received(self, stream: Stream, data: bytes) -> None:
         """Bytes of calls; none means the caller sends no more."""
         side = self.side
+        if stream.box.owner[1]:
+            rights = self._kit.switch.access.rights(*stream.box.owner[1:])
+            side.direct = rights is None or rights.send is None
         if not data:
             side.eof()
         asked = side.feed(data)
@@ -152,7 +155,7 @@ class Caller:
         if not (self.side.calls or pieces or stream.box.waiting) and quiet(stream.sock):
             stream.close("no call is in flight")
         else:
-            self._written(not pieces or stream.send(pieces) > 0)
+            self._written(not pieces or self._send(pieces))
 
     def give_up(self, fault: Fault) -> None:
         """Answer every call in flight alike, and write the answers."""
@@ -299,6 +302,12 @@ class Caller:
         listener = self._listener
         number = b"%d" % next(self._numbers)
         type = listener.type_of(call)
+        _, kind, proven = self.stream.box.owner
+        if kind and (name := self._kit.switch.access.refusal(kind, proven, type)):
+            self.ledger.receive(1, call.value.size)
+            self.ledger.end("refused", 1, call.value.size)
+            self.side.answer(token, io_fault(f"{name} may not call {type}"))
+            return
         route = (self.identity, number)
         length = len(call.operation) + call.value.size
         message = Message(type, route, (call,), self._codec, listener.name, self, length)
@@ -313,7 +322,11 @@ class Caller:
     def _write(self) -> None:
         pieces = self.side.take()
         if not self.stream.closed:
-            self._written(not pieces or self.stream.send(pieces) > 0)
+            self._written(not pieces or self._send(pieces))
+
+    def _send(self, pieces: list[bytes | memoryview]) -> bool:
+        stream = self.stream
+        return stream.send_apart(pieces) if self._apart else stream.send(pieces) > 0
 
     def _written(self, taken: bool) -> None:
         """Go on after a write, of which the stream took everything (`taken`) or nothing."""
@@ -336,7 +349,8 @@ class Caller:
             if self.side.unwelcome:
                 self.ledger.receive(1, 0)
                 self.ledger.end("refused", 1, 0)
-            self._kit.log.peer_closed(self._listener.name, self._peer, reason)
+            peer = stream.name.rpartition(" ")[2]
+            self._kit.log.peer_closed(self._listener.name, peer, reason)
         if not taken:
             stream.box.clear("full")
             stream.close(reason)

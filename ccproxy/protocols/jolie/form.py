@@ -45,6 +45,10 @@ class Form(Protocol):
     def serial(self) -> bool:
         """True if the service takes one call at a time, on all its connections together."""
 
+    @property
+    def apart(self) -> bool:
+        """True if each message is to be written by itself, not joined with others."""
+
     def limit(self, size: int) -> None:
         """The most bytes of a message, or of its body, on connections to come."""
 

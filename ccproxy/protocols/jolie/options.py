@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ccproxy.config import kinds
+from ccproxy.config import kinds, tls
 from ccproxy.config.links import TypedListenerOptions, max_message
 from ccproxy.config.options import option
 from ccproxy.config.plan import ListenerPlan
@@ -26,6 +26,15 @@ class CallListenerOptions(TypedListenerOptions):
     )  # fmt: skip
     max_message: int = max_message("in bytes on the wire; of HTTP, of its body")
     raw: str = raw()
+
+
+@dataclass(frozen=True, slots=True)
+class SecureCallListenerOptions(CallListenerOptions):
+    """The options of listeners whose peers make calls inside TLS."""
+
+    tls_certificate: str = tls.certificate()
+    tls_key: str = tls.key()
+    tls_client_ca: str = tls.client_ca()
 
 
 def check(plan: ListenerPlan) -> Iterator[Problem]:

@@ -132,6 +132,8 @@ class CallerSide(Protocol):
 
     wake: Callable[[], None]
     """Called by the side when there is something to write; once, until it is taken."""
+    direct: bool
+    """False if every call is to be given to the owner: no fast path."""
 
     @property
     def calls(self) -> int:

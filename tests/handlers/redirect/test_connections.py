@@ -1,6 +1,6 @@
 from itertools import count
 
-from ccproxy import LinkOptions
+from ccproxy.config.tls import SecureLinkOptions
 from ccproxy.net.work import result
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.sodep import answer_tail, message
@@ -24,7 +24,7 @@ def test_cut_answers_whoever_waits_and_closes_everything():
         count(1),
     )
     connections = Connections(
-        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+        ctx, port, SecureLinkOptions(), lambda caller, answer: answers.append((caller, answer))
     )
     for caller in "abc":
         connections.ask(caller, Call("/", "sum", Tree()))
@@ -46,7 +46,7 @@ def test_a_call_is_watched_although_the_idle_end_is_further_away():
     )
     port = OutputPort(target, count(1), clock=ctx.now)
     connections = Connections(
-        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+        ctx, port, SecureLinkOptions(), lambda caller, answer: answers.append((caller, answer))
     )
     connections.ask("a", Call("/", "sum", Tree()))
     [wire] = ctx.wires
@@ -67,7 +67,7 @@ def test_a_connection_that_breaks_while_nothing_is_called_is_replaced():
     ctx, answers = FakeContext(), []
     port = OutputPort(ServiceTarget(Location("h", 1), PROTOCOLS["sodep"]), count(1), clock=ctx.now)
     connections = Connections(
-        ctx, port, LinkOptions(), lambda caller, answer: answers.append((caller, answer))
+        ctx, port, SecureLinkOptions(), lambda caller, answer: answers.append((caller, answer))
     )
     connections.ask("a", Call("/", "sum", Tree()))
     [wire] = ctx.wires
@@ -179,7 +179,7 @@ def asked(ctx: FakeContext):
     answers = []
     port = OutputPort(ServiceTarget(Location("h", 1), PROTOCOLS["http"]), count(1))
     connections = Connections(
-        ctx, port, LinkOptions(), lambda caller, answer: answers.append(answer)
+        ctx, port, SecureLinkOptions(), lambda caller, answer: answers.append(answer)
     )
     connections.ask("a", Call("/", "sum", Tree()))
     [wire] = ctx.wires

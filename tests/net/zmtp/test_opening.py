@@ -6,8 +6,8 @@ import pytest
 
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.handshakes import Handshakes
 from ccproxy.net.sender import Sender
-from ccproxy.net.zmtp.handshakes import Handshakes
 from ccproxy.net.zmtp.opening import Opening
 from ccproxy.net.zmtp.role import ConnectionConfig
 from ccproxy.wire.zmtp import Handshake

@@ -12,7 +12,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.rights import Rights
-from ccproxy.net.zmtp import handshakes
+from ccproxy.net import handshakes
 from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.protocols.cc.protocol import CcProtocol

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from ccproxy.config import kinds
+from ccproxy.config import kinds, tls
 from ccproxy.config.links import idle_timeout
 from ccproxy.config.options import option
 from ccproxy.protocols.jolie.http.messages import RefusedRequest, media_type
@@ -85,6 +85,24 @@ class StyledListenerOptions(WebListenerOptions):
     def style(self) -> CallStyle:
         """How bodies are written and read."""
         return CallStyle(types=Types(self.types, self.numbers == "infer", self.raw == BASE64))
+
+
+@dataclass(frozen=True, slots=True)
+class SecureWebListenerOptions(WebListenerOptions):
+    """The options of listeners whose peers make calls over HTTPS."""
+
+    tls_certificate: str = tls.certificate()
+    tls_key: str = tls.key()
+    tls_client_ca: str = tls.client_ca()
+
+
+@dataclass(frozen=True, slots=True)
+class SecureStyledListenerOptions(StyledListenerOptions):
+    """The same for those that take XML."""
+
+    tls_certificate: str = tls.certificate()
+    tls_key: str = tls.key()
+    tls_client_ca: str = tls.client_ca()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import Http, HttpLimits
-from ccproxy.protocols.jolie.http.access import StyledListenerOptions
+from ccproxy.protocols.jolie.http.access import (
+    SecureStyledListenerOptions,
+    StyledListenerOptions,
+)
 from ccproxy.protocols.jolie.http.listener import WebListener
 from ccproxy.protocols.jolie.style import CallStyle
 
@@ -44,3 +47,11 @@ class HttpProtocol(MessageProtocol):
         form = Http(location.authority, location.path, HttpLimits(body=longest))
         form.style = style
         return form
+
+
+class HttpsProtocol(HttpProtocol):
+    """As http, inside TLS."""
+
+    Options = SecureStyledListenerOptions
+    about = "as http, inside TLS"
+    secured = True

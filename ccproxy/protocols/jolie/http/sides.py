@@ -46,6 +46,7 @@ class WebForm:
 
     name = ""
     pipelines = False
+    apart = False
 
     def __init__(self, host: str = "", path: str = "/", limits: HttpLimits | None = None) -> None:
         self.host = host
@@ -110,6 +111,8 @@ class WebCaller:
         """How answers are written and calls are read."""
         self.calls = 0
         """Calls without answer."""
+        self.direct = True
+        """Without effect: HTTP has no fast path."""
         self.wake: Callable[[], None] = _no_wake
         self._server = HttpServer(limits, access)
         self._limits = limits

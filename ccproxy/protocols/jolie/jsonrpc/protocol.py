@@ -14,7 +14,7 @@ from ccproxy.net.shared import Kit
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import HttpLimits
-from ccproxy.protocols.jolie.http.access import WebListenerOptions
+from ccproxy.protocols.jolie.http.access import SecureWebListenerOptions, WebListenerOptions
 from ccproxy.protocols.jolie.http.listener import WebListener
 from ccproxy.protocols.jolie.jsonrpc.form import JsonRpc
 from ccproxy.protocols.jolie.style import CallStyle
@@ -45,3 +45,11 @@ class JsonRpcProtocol(MessageProtocol):
         form = JsonRpc(location.authority, location.path, HttpLimits(body=longest))
         form.style = style
         return form
+
+
+class JsonRpcsProtocol(JsonRpcProtocol):
+    """As jsonrpc, inside TLS."""
+
+    Options = SecureWebListenerOptions
+    about = "as jsonrpc, inside TLS"
+    secured = True

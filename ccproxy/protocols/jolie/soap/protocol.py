@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ccproxy.config import kinds
+from ccproxy.config import kinds, tls
 from ccproxy.config.options import option
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
@@ -43,6 +43,15 @@ class SoapListenerOptions(StyledListenerOptions):
         return replace(found, namespace=self.namespace, fault_status=self.fault_status)
 
 
+@dataclass(frozen=True, slots=True)
+class SecureSoapListenerOptions(SoapListenerOptions):
+    """The same inside TLS."""
+
+    tls_certificate: str = tls.certificate()
+    tls_key: str = tls.key()
+    tls_client_ca: str = tls.client_ca()
+
+
 class SoapProtocol(MessageProtocol):
     """Calls as SOAP 1.1 over HTTP; the type as for sodep."""
 
@@ -67,3 +76,11 @@ class SoapProtocol(MessageProtocol):
         form = Soap(location.authority, location.path, HttpLimits(body=longest))
         form.style = style
         return form
+
+
+class SoapsProtocol(SoapProtocol):
+    """As soap, inside TLS."""
+
+    Options = SecureSoapListenerOptions
+    about = "as soap, inside TLS"
+    secured = True

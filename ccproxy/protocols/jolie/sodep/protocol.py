@@ -15,6 +15,7 @@ from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.listener import CallListener
 from ccproxy.protocols.jolie.sodep import Sodep, SodepLimits
+from ccproxy.protocols.jolie.sodep.records import SecureSodep
 
 
 class SodepProtocol(MessageProtocol):
@@ -36,3 +37,20 @@ class SodepProtocol(MessageProtocol):
     def service(self, location: Any, longest: int) -> Sodep:
         """The form of calls to a service."""
         return Sodep(SodepLimits(message=longest))
+
+
+class SodepsProtocol(SodepProtocol):
+    """As sodep, inside TLS."""
+
+    Options = options.SecureCallListenerOptions
+    about = "as sodep, inside TLS"
+    secured = True
+
+    def listener(self, plan: ListenerPlan, kit: Kit) -> CallListener:
+        """A listener of calls."""
+        longest = plan.options.max_message
+        return CallListener(plan, kit, SecureSodep(SodepLimits(message=longest)))
+
+    def service(self, location: Any, longest: int) -> SecureSodep:
+        """The form of calls to a service."""
+        return SecureSodep(SodepLimits(message=longest))

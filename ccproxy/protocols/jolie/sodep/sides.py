@@ -71,6 +71,7 @@ class Sodep:
     name = "sodep"
     pipelines = True
     serial = False
+    apart = False
 
     def __init__(self, limits: SodepLimits | None = None, charset: str = "utf-8") -> None:
         self.limits = limits or SodepLimits()
@@ -151,6 +152,8 @@ class SodepCaller:
         """The bytes to be written since the last time, in pieces; none if nothing is."""
         self.broken = ""
         """Why the connection cannot be read on."""
+        self.direct = True
+        """True if calls may take the fast path."""
         self._charset = form.charset
         self._reader = SodepReader(form.limits)
         self._routes = form.routes
@@ -200,7 +203,7 @@ class SodepCaller:
         if not ends:
             return []
         start, answers = 0, self.answers
-        if self._routes:
+        if self._routes and self.direct:
             start = forward(data, ends, self._routes, answers)
             if start == ends[-1]:
                 return []

@@ -1,7 +1,7 @@
 """What all handshakes share: the time that their keys and passwords take, and pauses for failures.
 
-A handshake of CURVE costs about 0.3 ms, a password tens of them: strangers must not take the loop
-with either. It must never know what is computed.
+A handshake of CURVE costs about 0.3 ms, one of TLS up to 1 ms, a password tens of them: strangers
+must not take the loop with any of them. It must never know what is computed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ccproxy.net.threads import Pool
 from ccproxy.wire.zmtp import ZmtpError
-from ccproxy.wire.zmtp.mechanism import MechanismStep, Work
 
 TIME_PER_TURN = 0.002
 """Seconds of one turn of the loop for keys."""
 PASSWORDS = 64
-"""Passwords that may wait for their check; a peer that comes with one more is refused."""
+"""Passwords and other slow steps that may wait; a peer that comes with one more is refused."""
 PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a failed peer is closed: the first, doubled each time for the same host, and the
 longest. The host is forgiven after a success, or when it has not failed for `FORGIVEN_AFTER`."""
@@ -28,8 +29,23 @@ HOSTS = 1024
 PAUSED = 256
 """Connections that may wait for their end; further ones are closed at once."""
 
-Outcome = Callable[[], MechanismStep]
-Done = Callable[[Outcome], None]
+Step = TypeVar("Step")
+Result = TypeVar("Result", covariant=True)
+
+
+class HandshakeWork(Protocol[Result]):
+    """One step of a handshake; it may run in a thread if it is `slow`."""
+
+    @property
+    def run(self) -> Callable[[], Result]:
+        """Computes the step; what it raises ends the connection."""
+
+    @property
+    def slow(self) -> bool:
+        """True if it takes tens of milliseconds."""
+
+
+Done = Callable[[Callable[[], Step]], None]
 
 
 class Handshakes:
@@ -37,11 +53,11 @@ class Handshakes:
 
     def __init__(self) -> None:
         self.pauses = FailurePauses()
-        self._due: deque[tuple[Work, Done]] = deque()
+        self._due: deque[Callable[[], None]] = deque()
         self._pool: Pool | None = None
-        self._checks: set[asyncio.Task[MechanismStep]] = set()
+        self._checks: set[asyncio.Task[Any]] = set()
 
-    def do(self, work: Work, done: Done) -> None:
+    def do(self, work: HandshakeWork[Step], done: Done[Step]) -> None:
         """Do it soon; `done` gets a call that returns or raises what the work does.
 
         Each connection has one work at most, so their number limits what waits here.
@@ -51,7 +67,7 @@ class Handshakes:
             return
         if not self._due:
             asyncio.get_running_loop().call_soon(self._some)
-        self._due.append((work, done))
+        self._due.append(partial(done, work.run))
 
     async def close(self) -> None:
         """End the thread, and drop the checks of passwords that are under way."""
@@ -77,12 +93,11 @@ class Handshakes:
     def _some(self) -> None:
         end = perf_counter() + TIME_PER_TURN
         while self._due and perf_counter() < end:
-            work, done = self._due.popleft()
-            done(work.run)
+            self._due.popleft()()
         if self._due:
             asyncio.get_running_loop().call_soon(self._some)
 
-    def _in_a_thread(self, work: Work, done: Done) -> None:
+    def _in_a_thread(self, work: HandshakeWork[Step], done: Done[Step]) -> None:
         if len(self._checks) >= PASSWORDS:
             asyncio.get_running_loop().call_soon(done, _too_many)
             return
@@ -91,7 +106,7 @@ class Handshakes:
         check = asyncio.get_running_loop().create_task(self._pool.run(work.run))
         self._checks.add(check)
 
-        def checked(check: asyncio.Task[MechanismStep]) -> None:
+        def checked(check: asyncio.Task[Step]) -> None:
             self._checks.discard(check)
             if not check.cancelled():
                 done(check.result)
@@ -128,8 +143,8 @@ class FailurePauses:
         self._hosts.pop(host, None)
 
 
-def _too_many() -> MechanismStep:
-    raise ZmtpError(f"{PASSWORDS} passwords wait for their check already")
+def _too_many() -> NoReturn:
+    raise ZmtpError(f"{PASSWORDS} peers wait for such a check already")
 
 
 def _host(peer: str) -> str:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from ccproxy.net.zmtp import handshakes as module
-from ccproxy.net.zmtp.handshakes import FailurePauses, Handshakes
+from ccproxy.net import handshakes as module
+from ccproxy.net.handshakes import FailurePauses, Handshakes
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.mechanism import MechanismStep, Work
 
@@ -67,7 +67,7 @@ async def test_only_so_many_passwords_wait(monkeypatch, until):
     for _ in range(3):
         handshakes.do(Work(wait, slow=True), done.append)
     await until(lambda: done)
-    with pytest.raises(ZmtpError, match="2 passwords wait for their check already"):
+    with pytest.raises(ZmtpError, match="2 peers wait for such a check already"):
         done[0]()
     go.set()
     await until(lambda: len(done) == 3)
