@@ -11,7 +11,7 @@ from typing import Any
 
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
-from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http import multipart, targets
 from ccproxy.protocols.jolie.http.access import FORM
 from ccproxy.protocols.jolie.http.messages import (
     JSON,
@@ -73,6 +73,8 @@ def read_body(
     Unportable for other types, and for what is broken; XML is read by `read_xml`.
     """
     body = yield from unpack(headers, body, limit)
+    if media_type(headers) == multipart.MULTIPART:
+        return (yield from multipart.read(headers, body)), {}
     if len(body) <= LARGE or not _is_json(headers, body):
         return _value(headers, body), {}
     data = yield from utf8_text(headers, body)

@@ -38,6 +38,8 @@ ATTRIBUTES, PREFIX = "@Attributes", "@Prefix"
 """The children that stand for attributes, and for the prefix of a name."""
 WINDOW = 12 * 1024
 """Bytes of a text that are written in one step; a whole number of base64's groups of three."""
+BYTES_PER_STEP = 16
+"""Bytes of attributes that take as long as a value."""
 PIECE = 64 * 1024
 """Bytes of a piece of the result."""
 
@@ -116,6 +118,7 @@ class XmlWriter:
                 at = end + 4
                 if name.startswith(self._at_sign):
                     at = self._special(name, elements, at, mark)
+                    steps += (at - end) // BYTES_PER_STEP
                     elements = 0
             elif stack:
                 self._close(tag, mark)

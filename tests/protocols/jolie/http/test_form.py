@@ -89,6 +89,8 @@ def post(body: bytes, *headers: str, target: str = "/!/Sum!/sum", method: str = 
         (post(b'{"x":5}', "Content-Type: application/x-www-form-urlencoded"),
          Tree(None, {"x": [Tree(5)]})),
         (post(b"hi", "Content-Type: text/plain"), Tree("hi")),
+        (post(b'--X\r\nContent-Disposition: form-data; name="x"\r\n\r\n5\r\n--X--',
+              "Content-Type: multipart/form-data; boundary=X"), Tree(None, {"x": [Tree("5")]})),
         (post(b"\xff", "Content-Type: application/octet-stream"), Tree(b"\xff")),
         (post(b"", target="/sum?x=5", method="GET"), Tree(None, {"x": [Tree("5")]})),
         (post(b"", target="/sum?x=5", method="DELETE"), Tree(None, {"x": [Tree("5")]})),

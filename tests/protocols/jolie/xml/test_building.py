@@ -5,7 +5,7 @@ import pytest
 from ccproxy.net.work import result
 from ccproxy.protocols.jolie.sodep.tree import decode
 from ccproxy.protocols.jolie.values import Tree, Unportable
-from ccproxy.protocols.jolie.xml.building import SMALL, ValueBuilder
+from ccproxy.protocols.jolie.xml.building import MAX_NAMES, SMALL, ValueBuilder
 from ccproxy.protocols.jolie.xml.payloads import BASE64, DECLARED, LOOSE, NIL, STATED
 
 
@@ -48,6 +48,18 @@ def test_a_deep_value():
     for _ in range(100):
         tree = Tree("p", {"a": [tree], "b": [Tree("y" * 50)]})
     assert value_of(built(tree)) == tree
+
+
+def test_the_number_of_names_is_bounded():
+    builder = ValueBuilder()
+    builder.open("root")
+    for number in range(MAX_NAMES):
+        builder.leaf(f"n{number}", "x")
+    builder.leaf("n0", "y")
+    with pytest.raises(Unportable, match="more than 2048 names"):
+        builder.leaf("more", "x")
+    builder.close()
+    assert len(value_of(builder).children) == MAX_NAMES
 
 
 def one(kind, *pieces: str, child: bool = False) -> Tree:
