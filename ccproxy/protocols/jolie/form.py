@@ -15,6 +15,11 @@ are one value to Jolie, whose rules these are, and one of them may become the ot
     a bare value or array as params    the same in an array of one      jsonrpc
     [null] as result                   void                             jsonrpc
     fields of a query or a form        strings                          http
+    a number, true, false              a string, unless typed           http with XML
+    an empty string                    void, unless typed               http with XML
+    a vector of none                   no child                         http with XML, soap
+    raw that is text                   a string, unless typed           http with XML, soap
+    the child @Prefix                  nothing                          http with XML, soap
     req, time, hostname, blob_hash     the envelope, no children        CC
 
 It must never open a connection or read a clock of its own.

@@ -91,12 +91,16 @@ def read_body(
 
 
 def read_xml(
-    message: HttpRequest | HttpResponse, limit: int, type: FieldType | None, other: TextKind
+    message: HttpRequest | HttpResponse,
+    limit: int,
+    type: FieldType | None,
+    other: TextKind,
+    query: reading.Fields = (),
 ) -> Steps[Value]:
     """The value of a body in XML; fields that its type does not name are of the kind `other`."""
     body = yield from unpack(message.headers, message.body, limit)
     data = yield from utf8_text(message.headers, body)
-    return (yield from reading.read_value(data, type, other))
+    return (yield from reading.read_value(data, type, other, query))
 
 
 def fault_of_body(

@@ -53,7 +53,7 @@ from ccproxy.protocols.jolie.values import (
     Value,
     io_fault,
 )
-from ccproxy.protocols.jolie.xml.content import XmlContent, to_xml
+from ccproxy.protocols.jolie.xml.content import is_written, to_xml
 
 _READ = frozenset({"GET", "HEAD"})
 _METHODS = _READ | {"POST", "PUT", "PATCH", "DELETE"}
@@ -97,9 +97,8 @@ class Http(WebForm):
         xml = self.xml if token is None else token.xml
         if not xml:
             return super().prepare(value, token)
-        if value.size <= LARGE or isinstance(value, XmlContent):
-            return None
-        return to_xml(value, self.style.xml())
+        style = self.style.xml()
+        return None if value.size <= LARGE or is_written(value, style) else to_xml(value, style)
 
     def request(self, call: Call, id: int) -> Sending:
         """The request; Unportable if its body, a header or a target cannot carry it."""
@@ -123,7 +122,8 @@ class Http(WebForm):
     def _body(self, call: Call) -> tuple[Any, ...]:
         """The body of a request, and the headers that say what it is."""
         value = call.value
-        if isinstance(value, XmlContent) or self.xml and not isinstance(value, JsonText):
+        written = is_written(value, self.style.xml())
+        if written or self.xml and not isinstance(value, JsonText):
             content = result(to_xml(value, self.style.xml()))
             return xml_body(call.operation, content), ("Content-Type", XML_TYPE)
         return body_of(self.portable(value)), ("Accept", JSON), ("Content-Type", TYPE)
@@ -202,8 +202,7 @@ class HttpCaller(WebCaller):
         if is_xml(request.headers):
             types = self.style.types
             type = types.request(target.operation)
-            value: Value = yield from read_xml(request, limit, type, types.other)
-            return _joined(value, target) if target.query else value
+            return (yield from read_xml(request, limit, type, types.other, target.query))
         return (yield from _value(request, target, limit))
 
 
@@ -259,14 +258,6 @@ def _value(request: HttpRequest, target: targets.RequestTarget, limit: int) -> S
             value, {name: vector for name, vector in fields.items() if name not in members}
         )
     return _beside(value, target)
-
-
-def _joined(value: Value, target: targets.RequestTarget) -> Tree:
-    """A value of XML with the fields of the query, which come first in a vector of one name."""
-    tree, fields = value.tree(), targets.fields(target.query)
-    for name, vector in tree.children.items():
-        fields.children.setdefault(name, []).extend(vector)
-    return Tree(tree.payload, fields.children)
 
 
 def _beside(value: Value, target: targets.RequestTarget) -> Tree:

@@ -39,7 +39,7 @@ from ccproxy.protocols.jolie.values import (
     Value,
     io_fault,
 )
-from ccproxy.protocols.jolie.xml.content import XmlContent, to_xml
+from ccproxy.protocols.jolie.xml.content import is_written, to_xml
 from ccproxy.protocols.jolie.xml.types import Types
 
 UNKNOWN = "UnknownFault"
@@ -74,9 +74,8 @@ class Soap(WebForm):
 
     def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
         """Large values become XML."""
-        if value.size > LARGE and not isinstance(value, XmlContent):
-            return to_xml(value, self.style.xml(typed=True))
-        return None
+        style = self.style.xml(typed=True)
+        return None if value.size <= LARGE or is_written(value, style) else to_xml(value, style)
 
     def caller(self) -> SoapCaller:
         """For one accepted connection."""

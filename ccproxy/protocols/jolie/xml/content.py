@@ -17,12 +17,13 @@ from ccproxy.protocols.jolie.xml.writing import XmlStyle, XmlWriter
 class XmlContent(Value):
     """A value as XML, still without the element around it: its attributes and what is inside."""
 
-    __slots__ = ("attributes", "pieces", "source")
+    __slots__ = ("attributes", "pieces", "source", "style")
 
-    def __init__(self, source: Value, attributes: bytes, pieces: list[bytearray]) -> None:
+    def __init__(self, source: Value, style: XmlStyle, writer: XmlWriter) -> None:
         self.source = source
-        self.attributes = attributes
-        self.pieces = pieces
+        self.style = style
+        self.attributes = bytes(writer.attributes)
+        self.pieces = writer.pieces
 
     @property
     def size(self) -> int:
@@ -42,11 +43,19 @@ class XmlContent(Value):
         return b"".join((head, b">", *self.pieces, b"</", tag, b">"))
 
 
+def is_written(value: Value, style: XmlStyle) -> bool:
+    """True if a value is XML of this style already."""
+    return isinstance(value, XmlContent) and value.style == style
+
+
 def to_xml(value: Value, style: XmlStyle) -> Steps[XmlContent]:
     """A value as XML; Unportable names what XML cannot carry."""
-    source = value
     if isinstance(value, XmlContent):
-        return value
+        if value.style == style:
+            return value
+        # The call was prepared for another protocol: the port has moved since.
+        value = value.source
+    source = value
     if isinstance(value, JsonText):
         value = Encoded((yield from from_json(value)), "utf-8")
     if isinstance(value, Packed):
@@ -57,4 +66,4 @@ def to_xml(value: Value, style: XmlStyle) -> Steps[XmlContent]:
             value = Encoded(encode(value.tree()), "utf-8")
         writer, at = XmlWriter(bytes(value.data), value.charset, style), 0
     yield from writer.write(at)
-    return XmlContent(source, bytes(writer.attributes), writer.pieces)
+    return XmlContent(source, style, writer)

@@ -12,20 +12,27 @@ from __future__ import annotations
 
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.sodep.messages import Encoded
-from ccproxy.protocols.jolie.values import Fault, Tree, Value
+from ccproxy.protocols.jolie.values import Fault, Value
 from ccproxy.protocols.jolie.xml.building import ValueBuilder
 from ccproxy.protocols.jolie.xml.parser import parse
 from ccproxy.protocols.jolie.xml.payloads import UNTYPED, TextKind
 from ccproxy.protocols.jolie.xml.types import FieldType, Types
 from ccproxy.protocols.jolie.xml.writing import ATTRIBUTES, PREFIX
 
+Fields = tuple[tuple[str, str], ...]
+"""Names and texts, in order."""
+
 
 class XmlReader:
     """A visitor that builds a value."""
 
-    def __init__(self, type: FieldType | None, other: TextKind = UNTYPED) -> None:
-        """Fields that the type does not name are of the kind `other`."""
+    def __init__(
+        self, type: FieldType | None, other: TextKind = UNTYPED, fields: Fields = ()
+    ) -> None:
+        """Fields that the type does not name are of the kind `other`; `fields` are children that
+        stand in front of those of the root."""
         self.builder = ValueBuilder()
+        self._fields = fields
         self._other = other
         self._types: list[FieldType | None] = [type]
 
@@ -39,6 +46,9 @@ class XmlReader:
         type = types[-1]
         root = not builder.depth
         builder.open(local, type.kind if type else self._other)
+        if root:
+            for field, value in self._fields:
+                builder.leaf(field, value)
         if attributes:
             builder.open(ATTRIBUTES)
             for index in range(0, len(attributes), 2):
@@ -97,12 +107,15 @@ class FaultReader:
 
 
 def read_value(
-    data: bytes | bytearray, type: FieldType | None, other: TextKind = UNTYPED
+    data: bytes | bytearray,
+    type: FieldType | None,
+    other: TextKind = UNTYPED,
+    fields: Fields = (),
 ) -> Steps[Value]:
-    """The value of a body in UTF-8; Unportable if it is no XML that is read here."""
-    if not data:
-        return Tree()
-    reader = XmlReader(type, other)
+    """The value of a body in UTF-8, which may be empty; Unportable if it is no XML that is read
+    here. `fields` are those of `XmlReader`."""
+    reader = XmlReader(type, other, fields)
+    data = data or b"<void/>"
     yield from parse(data, reader)
     found: Encoded = yield from reader.builder.value()
     return found

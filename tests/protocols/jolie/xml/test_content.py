@@ -5,7 +5,7 @@ from ccproxy.protocols.jolie.json_values import Json, JsonText
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.sodep.tree import encode
 from ccproxy.protocols.jolie.values import Tree
-from ccproxy.protocols.jolie.xml.content import XmlContent, to_xml
+from ccproxy.protocols.jolie.xml.content import XmlContent, is_written, to_xml
 from ccproxy.protocols.jolie.xml.writing import XmlStyle
 
 
@@ -28,5 +28,15 @@ def test_other_forms_of_values():
 def test_the_element_around_it():
     content = result(to_xml(Tree(5), XmlStyle(typed=True)))
     assert content.element("a", ' k="v"') == b'<a k="v" xsi:type="xsd:int">5</a>'
-    assert result(to_xml(content, XmlStyle())) is content
+    assert result(to_xml(content, XmlStyle(typed=True))) is content
     assert result(to_xml(Tree(), XmlStyle())).element("a") == b"<a/>"
+
+
+def test_a_value_that_was_written_for_another_protocol_is_written_anew():
+    """A call waits, prepared, while its port moves from http with XML to soap."""
+    tree = Tree(None, {"x": [Tree(5)]})
+    content = result(to_xml(tree, XmlStyle()))
+    assert is_written(content, XmlStyle()) and not is_written(content, XmlStyle(typed=True))
+    again = result(to_xml(content, XmlStyle(typed=True)))
+    assert again.element("a") == b'<a><x xsi:type="xsd:int">5</x></a>'
+    assert again.tree() == tree
