@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .database import STEP, Database
-from .parted_table import PartedTable
+from .parted_table import MASK, PartedTable
 from .records import key_of, prefixes
 from .topics import ANY
 
@@ -105,10 +105,13 @@ def _selection(database: Database, found: Collection[int]) -> Selection:
 
 def _parts(found: Collection[int]) -> Batches:
     """Records that may change meanwhile, in batches."""
+    now: list[int] = []
     for part in found.parts if isinstance(found, PartedTable) else (found,):
-        now = list(part)
-        for start in range(0, len(now), STEP):
+        now += part
+        for start in range(0, len(now) - STEP + 1, STEP):
             yield now[start : start + STEP]
+        now = now[len(now) // STEP * STEP :]
+    yield now
 
 
 def _ordered(database: Database, start: int, end: int) -> Batches:
@@ -140,5 +143,15 @@ def _agreeing(
     """Those that are in all others as well, and have this port if it is not 0."""
     for batch in _parts(found):
         for one in others:
-            batch = [number for number in batch if number in one]
-        yield [number for number in batch if port in (0, database.port(number))]
+            batch = _common(batch, one)
+        if port:
+            batch = [number for number in batch if database.port(number) == port]
+        yield batch
+
+
+def _common(batch: Sequence[int], others: Collection[int]) -> list[int]:
+    """Those of a batch that are among the others."""
+    if isinstance(others, PartedTable):
+        parts = others.parts
+        return [number for number in batch if number in parts[number & MASK]]
+    return [number for number in batch if number in others]

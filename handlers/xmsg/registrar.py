@@ -36,7 +36,7 @@ from .registrar_options import RegistrarOptions
 from .requests import Request, RequestSink
 
 SUCCESS = "success"
-QUICK = 4
+QUICK = 6
 """Steps of a query that are done at once; for more, others get their turn in between."""
 UNREAD = "too many large answers are not read yet"
 LARGE = 1 << 20
