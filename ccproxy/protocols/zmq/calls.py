@@ -58,6 +58,17 @@ class RepIngress(AskingIngress):
 
     __slots__ = ("_stack",)
 
+    def __init__(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Callable[[], bool],
+        given: Given,
+    ) -> None:
+        self._stack = b""
+        super().__init__(switch, source, limits, tired, given)
+
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
         """Pass on messages one by one: each may have other frames in front."""
         flow = self._flow_of(self._type)
@@ -79,7 +90,8 @@ class RepIngress(AskingIngress):
         return done, MORE, ()
 
     def _run(self, chunk: bytes, messages: int, type: bytes) -> Run:
-        run = super()._run(chunk, messages, type)
+        """The head of each message is another one: it holds what its peer put in front."""
+        run = Run(self._source, messages, chunk, None, self._head(type))
         run.stack = self._stack
         return run
 
