@@ -58,6 +58,19 @@ class Wire(Protocol):
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
         """The same for a unit in pieces, written at the end of a turn: `Context.flush_later`."""
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that are queued and not written."""
+
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Call once, when some of what waits is written."""
+
+    def pause(self) -> None:
+        """Do not read for now."""
+
+    def resume(self) -> None:
+        """Read again."""
+
     def close(self) -> None:
         """Close at once; the owner hears nothing more."""
 

@@ -20,12 +20,15 @@ LONG_MODULES: dict[str, str] = {
     "ccproxy/core/outbox.py": "one queue, whose counts are true together or not at all",
     "ccproxy/core/switch.py": "the one place that gives messages their fates",
     "ccproxy/core/walk.py": "the hot functions for messages of any socket, each one straight line",
+    "ccproxy/handler.py": "the contract of handlers, all of it on one page",
     "ccproxy/net/stream.py": "one connection from its handshake to its end, under a seal or not",
     "ccproxy/net/zmtp/connection.py": "the read path of a peer in one piece: no call more per read",
     "ccproxy/server/context.py": "all that a handler may use; the contract is as long",
     "ccproxy/wire/zmtp/handshake.py": "one state machine, whose stages are read together",
     "ccproxy/protocols/jolie/xml/writing.py": "one walk, and what any of its nodes may need",
+    "ccproxy/protocols/jolie/http/pass_peer.py": "both directions of one exchange, and its ends",
     "ccproxy/protocols/jolie/caller.py": "a caller, what slows it down, and the way back to it",
+    "handlers/redirect/calls.py": "the calls of one target, whose ends have to agree",
 }
 """Modules of more lines than usual, and why."""
 

@@ -133,6 +133,10 @@ class Switch:
             self.notices.unrouted(message.type, 1)
         return fate
 
+    def routes_below(self, type: str) -> list[str]:
+        """The prefixes of the routes that match some types under this one."""
+        return self._routes.below(type)
+
     def too_big(self) -> None:
         """Count a message that was larger than allowed, for which its peer was closed."""
         self.ledger.receive(1, 0)

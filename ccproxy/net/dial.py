@@ -6,7 +6,7 @@ It must never connect again by itself: only its owner knows what a lost connecti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from ccproxy.config.address import Address
@@ -43,6 +43,26 @@ class Dial:
     def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
         """Write one unit that is in pieces at once; for the end of a turn of the loop."""
         return self._stream is not None and self._stream.send(pieces) > 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are queued and not written."""
+        return 0 if self._stream is None else self._stream.box.bytes
+
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Call once, when some of what waits is written."""
+        if self._stream is not None:
+            self._stream.box.wait(call)
+
+    def pause(self) -> None:
+        """Do not read for now."""
+        if self._stream is not None:
+            self._stream.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._stream is not None:
+            self._stream.resume()
 
     def close(self) -> None:
         """Close at once; the owner is told nothing more."""

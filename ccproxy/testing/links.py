@@ -71,7 +71,23 @@ class FakeWire:
         self.address = address
         self.owner = owner
         self.written: list[bytes] = []
-        self.closed = False
+        self.when: list[Callable[[], None]] = []
+        self.closed = self.paused = False
+
+    waiting = 0
+    """Bytes that wait; a test sets it."""
+
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Record the call."""
+        self.when.append(call)
+
+    def pause(self) -> None:
+        """Record that it is not read."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Record that it is read."""
+        self.paused = False
 
     def write(self, data: bytes) -> bool:
         """Record the bytes, unless it is closed."""

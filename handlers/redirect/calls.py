@@ -127,6 +127,14 @@ class TargetCalls:
             actions += self._released(found, now)
         return actions
 
+    def progress(self, connection: int, now: float) -> None:
+        """The calls on a connection have their time again, for they go on piece by piece."""
+        found = self.pool.find(connection)
+        for waiting in found.open.values() if found is not None else ():
+            waiting.deadline = now + self.target.limits.timeout
+            # The order of all calls is that of their deadlines.
+            self._all[waiting.id] = self._all.pop(waiting.id)
+
     def late(self, now: float) -> list[PortAction]:
         """The service takes long to answer: open one more connection if that may help."""
         return [] if self._retired else self.pool.grow(now)

@@ -82,6 +82,10 @@ class Connections:
                 if connection is not None:
                     connection.wire.close()
 
+    def progress(self, connection: ServiceConnection) -> None:
+        """A request or an answer in pieces goes on."""
+        self.port.progress(connection.number, self.now())
+
     def forget(self, number: int) -> None:
         """Drop a connection that has ended."""
         self._open.pop(number, None)
@@ -127,6 +131,8 @@ class Connections:
         connection.flush()
         if not connection.wire.write(connection.side.send(write.request)):
             self.do(self.port.unsent(write.connection, write.id, self.now()))
+        elif connection.side.passage is not None:
+            connection.side.passage.bind(connection)
 
     def _watch_calls(self, now: float) -> None:
         """A call was taken: set the timer for the moment when it has waited too long."""
@@ -162,7 +168,8 @@ class ServiceConnection:
         self._apart = owner.port.apart(number)
         self._up = self._reading = False
         self._end: str | None = None
-        self.wire = owner.dial(self, location)
+        self.wire = wire = owner.dial(self, location)
+        self.when_sent, self.pause, self.resume = wire.when_sent, wire.pause, wire.resume
 
     def opened(self, wire: Wire) -> None:
         """Connected."""
@@ -183,10 +190,31 @@ class ServiceConnection:
     def _wake(self) -> None:
         self._owner.flush_later(self)
 
+    # What a passage needs of it
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait to be written."""
+        return self.wire.waiting
+
+    def write(self, data: bytes) -> bool:
+        """Queue bytes of a request that is under way."""
+        self._owner.progress(self)
+        return self.wire.write(data)
+
+    def abandon(self) -> None:
+        """End the connection, because the caller of its request is gone."""
+        owner = self._owner
+        owner.forget(self.number)
+        owner.do(owner.port.lost(self.number, "The caller is gone", owner.now()))
+        self.wire.close()
+
     def received(self, wire: Wire, data: bytes) -> None:
         """Bytes of answers; `b""` means that the service has closed."""
         owner, upstream = self._owner, self._upstream
         port, now = owner.port, owner.now()
+        if self.side.passage is not None:
+            port.progress(self.number, now)
         answers = self.side.feed(data) if data else self.side.eof()
         if answers and isinstance(reading := answers[0].answer, Reading):
             self._reading = True

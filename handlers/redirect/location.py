@@ -9,18 +9,21 @@ It must never resolve a name or open a socket.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ccproxy import kinds
 from ccproxy.protocols.jolie.paths import names, path_of
 
-FORMS = "socket://HOST:PORT, tcp://HOST:PORT, localsocket:/PATH or ipc:///PATH"
+FORMS = "socket://HOST:PORT, tcp://HOST:PORT, http://HOST:PORT, localsocket:/PATH or ipc:///PATH"
 """The spellings that an error text expects."""
 
 _INTERNET = re.compile(
-    r"(?:socket|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})(?P<path>/[!-~]*)?"
+    r"(?P<scheme>socket|tcp|https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/[!-~]*)?"
 )
 _LOCAL = re.compile(r"(?:(?:localsocket:(?://)?|ipc://)(?=/(?!/))|ipc://(?=@))(?P<file>[^\n]*)")
+PORTS = {"http": 80, "https": 443}
+"""The schemes of the web, and the ports that they mean."""
 _NAMED = ("localsocket:abs:", "localsocket://abs/")
 """Abstract sockets in Jolie's documents; Jolie's code takes them for files or refuses them."""
 
@@ -38,6 +41,8 @@ class Location:
     file: str = ""
     path: str = "/"
     resource: str = "/"
+    scheme: str = field(default="", compare=False)
+    """http or https if it is written so, which no other protocol may be."""
 
     @classmethod
     def parse(cls, text: str) -> Location:
@@ -51,11 +56,14 @@ class Location:
             where = path_of(names("/" + resource))
             return cls(file=file.rstrip("/") or file, resource=where)._checked()
         found = _INTERNET.fullmatch(text)
-        if not found or not 0 < int(found["port"]) < 65536:
+        port = int(found["port"] or PORTS.get(found["scheme"], 0)) if found else 0
+        if not found or not 0 < port < 65536:
             raise ValueError(f'found "{text:.60}", expected {FORMS}')
         path, _, resource = (found["path"] or "/").partition("!/")
         where = path_of(names("/" + resource))
-        return cls(found["host"].strip("[]"), int(found["port"]), "", path, where)._checked()
+        scheme = found["scheme"] if found["scheme"] in PORTS else ""
+        host = found["host"].strip("[]")
+        return cls(host, port, "", path, where, scheme)._checked()
 
     def _checked(self) -> Location:
         """This location; ValueError if it cannot be dialled: a path too long, an odd host."""

@@ -54,6 +54,8 @@ def _pair(text: str) -> tuple[str, str]:
 SECTION_TABLE = replace(kinds.sections, name="list of NAME => SECTION", parse=_table, show=str)
 
 
+SPOKEN = {"http": ("http", "jsonrpc", "soap"), "https": ("https", "jsonrpcs", "soaps")}
+"""Scheme of a location -> the protocols that a service there may speak."""
 UNBOUNDED = 1 << 62
 """Bytes that may wait on one connection: the calls in flight are limited instead, and a single call
 may be larger than any limit here."""
@@ -150,6 +152,10 @@ class Options:
             raise ValueError('lacks "location", the place of the service')
         if self.state and not self.location:
             raise ValueError('"state" has no meaning without "location"')
+        scheme = self.location.scheme if self.location else ""
+        if scheme and self.protocol not in SPOKEN[scheme]:
+            expected = " or ".join(SPOKEN[scheme])
+            raise ValueError(f'a "location" of {scheme}:// needs protocol = {expected}')
 
     def limits(self) -> ConnectionLimits:
         """How the connections to the service are used, wherever it is."""

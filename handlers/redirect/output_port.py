@@ -116,6 +116,10 @@ class OutputPort:
         """Answers came in; if the service closes behind them, call `ending` before."""
         return self._ended(self._of(connection).answered(connection, answers, now))
 
+    def progress(self, connection: int, now: float) -> None:
+        """The request or the answer on this connection, which comes in pieces, goes on."""
+        self._of(connection).progress(connection, now)
+
     def late(self, connection: int, now: float) -> list[PortAction]:
         """Answers on this connection take long."""
         return self._of(connection).late(now)

@@ -185,6 +185,11 @@ class ServiceSide(Protocol):
     """One connection to a service: requests in, bytes out, bytes in, answers out."""
 
     @property
+    def passage(self) -> Any:
+        """What is to be bound to the connection once the bytes of `send` are written, because more
+        follows; None for a whole request. See `http.passage`."""
+
+    @property
     def broken(self) -> str:
         """Why the connection cannot be read on, "" while it can; its calls are lost then."""
 

@@ -189,6 +189,19 @@ def test_a_late_answer_on_a_living_connection_is_a_stray():
     assert one.deadline() == 11
 
 
+def test_a_call_that_goes_on_piece_by_piece_has_its_time_again():
+    one = calls("http", timeout=30)
+    one.ask("large", call(), 0)
+    one.ask("small", call(), 1)
+    one.opened(1, 1), one.opened(2, 1)
+    one.progress(1, 20)
+    assert one.deadline() == 31
+    [late, *_] = one.tick(32)
+    assert said(late)[0] == "small"
+    assert one.deadline() == 50
+    one.progress(9, 40)  # no such connection
+
+
 def test_a_pooled_connection_with_a_late_answer_is_closed():
     one = calls(mode="pooled", timeout=5)
     one.ask("a", call(), 0)

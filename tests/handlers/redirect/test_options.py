@@ -2,7 +2,8 @@ import pytest
 
 from ccproxy.testing import options_for
 from ccproxy_handlers.redirect.handler import Redirect
-from ccproxy_handlers.redirect.options import SECTION_TABLE, SectionTable
+from ccproxy_handlers.redirect.location import Location
+from ccproxy_handlers.redirect.options import SECTION_TABLE, Options, SectionTable
 
 
 def test_a_table_is_pairs_and_name_sections():
@@ -56,3 +57,25 @@ def test_the_limits_of_connections_to_the_service():
 def test_a_section_may_divide_calls_without_a_place_of_its_own():
     options = options_for(Redirect, {"redirects": SectionTable((("A", "h:a"),))})
     assert (options.location, options.protocol) == (None, "sodep")
+
+
+@pytest.mark.parametrize(
+    ("location", "protocol", "right"),
+    [
+        ("http://h:1", "http", True),
+        ("http://h:1", "jsonrpc", True),
+        ("http://h:1", "sodep", False),
+        ("http://h:1", "https", False),
+        ("https://h:1", "https", True),
+        ("socket://h:1", "http", True),
+    ],
+)  # fmt: skip
+def test_a_location_of_the_web_is_for_protocols_of_the_web(location, protocol, right):
+    def made():
+        return Options(location=Location.parse(location), protocol=protocol)
+
+    if right:
+        assert made().location == Location("h", 1)
+        return
+    with pytest.raises(ValueError, match=f"{location.partition(':')[0]}:// needs protocol = "):
+        made()

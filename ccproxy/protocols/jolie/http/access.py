@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import Any
 
 from ccproxy.config import kinds, tls
 from ccproxy.config.links import idle_timeout
@@ -50,6 +51,24 @@ def _host(text: str) -> str:
     if not _HOST.fullmatch(found):
         raise kinds.wrong(text, "a host name without port, or * for every name")
     return found
+
+
+def http_mode() -> Any:
+    """The option `http`."""
+    return option(
+        kinds.choice("convert", "pass"), default="convert",
+        help="convert: each request is a call, as Jolie has them; pass: method, path, headers, "
+        "status and bodies go to a service with protocol = http as they are, and back",
+    )  # fmt: skip
+
+
+def paths() -> Any:
+    """The option `paths`."""
+    return option(
+        kinds.choice("jolie", "plain"), default="jolie",
+        help="jolie: /!/orders!/get is the operation get of the resource orders; plain: so is "
+        "/orders/get",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,14 @@ class StyledListenerOptions(WebListenerOptions):
 
 
 @dataclass(frozen=True, slots=True)
+class HttpListenerOptions(StyledListenerOptions):
+    """The options of listeners of HTTP itself."""
+
+    http: str = http_mode()
+    paths: str = paths()
+
+
+@dataclass(frozen=True, slots=True)
 class SecureWebListenerOptions(WebListenerOptions):
     """The options of listeners whose peers make calls over HTTPS."""
 
@@ -97,12 +124,14 @@ class SecureWebListenerOptions(WebListenerOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class SecureStyledListenerOptions(StyledListenerOptions):
-    """The same for those that take XML."""
+class HttpsListenerOptions(StyledListenerOptions):
+    """The same for those of HTTP itself."""
 
     tls_certificate: str = tls.certificate()
     tls_key: str = tls.key()
     tls_client_ca: str = tls.client_ca()
+    http: str = http_mode()
+    paths: str = paths()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,8 @@ class WebAccess:
     origins: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     forms: bool = False
+    plain: bool = field(default=False, kw_only=True)
+    """True if the resource stands in a path without tokens."""
     any_host: bool = field(default=False, kw_only=True)
     """True where the name says nothing: at a Unix socket, which no page can reach."""
 
@@ -123,6 +154,7 @@ class WebAccess:
             origins=frozenset(options.origins),
             hosts=frozenset(options.hosts),
             forms=options.forms,
+            plain=getattr(options, "paths", "") == "plain",
         )
 
     def refusal(self, headers: Mapping[str, str]) -> RefusedRequest | None:

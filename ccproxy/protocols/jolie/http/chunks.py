@@ -32,7 +32,17 @@ _NO_CRLF = "a chunked body that ends a line with LF; expected CRLF"
 class ChunkedBody:
     """What has come of one body; `whole` once its end has."""
 
-    __slots__ = ("_behind", "_chunks", "_last", "_left", "_limit", "content", "refused", "whole")
+    __slots__ = (
+        "_behind",
+        "_chunks",
+        "_last",
+        "_left",
+        "_limit",
+        "_taken",
+        "content",
+        "refused",
+        "whole",
+    )
 
     def __init__(self, limit: int) -> None:
         """`limit` is the most bytes of the content."""
@@ -41,7 +51,7 @@ class ChunkedBody:
         self.refused: RefusedRequest | None = None
         """Why it cannot be read on."""
         self._limit = limit
-        self._chunks = 0
+        self._chunks = self._taken = 0
         self._left = 0
         self._behind = False
         self._last = False
@@ -55,6 +65,13 @@ class ChunkedBody:
                 break
             start = at
         return at
+
+    def take(self) -> bytes:
+        """The content that has come since the last time, for a body that is not kept."""
+        content = bytes(self.content)
+        self._taken += len(content)
+        self.content.clear()
+        return content
 
     def _take(self, data: bytes, at: int) -> int:
         """Take the next part of the body; the offset behind it, or `at` if it is not there yet."""
@@ -141,7 +158,7 @@ class ChunkedBody:
             self._refuse(f"a chunk header or trailers of more than {LONGEST_LINE} bytes")
 
     def _check(self) -> None:
-        size = len(self.content)
+        size = self._taken + len(self.content)
         if size + self._left > self._limit:
             self._refuse(f"a body of more than {self._limit} bytes", 413)
         elif self._chunks > FREE_CHUNKS and size + self._left < self._chunks * MIN_CHUNK:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ccproxy.net.work import Steps, result
 from ccproxy.protocols.jolie.http import targets
+from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.bodies import (
     answered_in_xml,
     body_of,
@@ -24,11 +25,13 @@ from ccproxy.protocols.jolie.http.bodies import (
     with_fields,
     xml_body,
 )
+from ccproxy.protocols.jolie.http.exchange import Exchange
 from ccproxy.protocols.jolie.http.messages import (
     JSON,
     TYPE,
     XML_TYPE,
     BodyTooBig,
+    HttpLimits,
     HttpRequest,
     HttpResponse,
     RefusedRequest,
@@ -36,11 +39,13 @@ from ccproxy.protocols.jolie.http.messages import (
     header,
     is_xml,
 )
+from ccproxy.protocols.jolie.http.passage import PassedSending
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
 from ccproxy.protocols.jolie.json_values import JsonText
 from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.sodep import Upstream
+from ccproxy.protocols.jolie.style import CallStyle
 from ccproxy.protocols.jolie.values import (
     Answer,
     Asked,
@@ -102,6 +107,9 @@ class Http(WebForm):
 
     def request(self, call: Call, id: int) -> Sending:
         """The request; Unportable if its body, a header or a target cannot carry it."""
+        if isinstance(call.value, Exchange):
+            where = self.host or "localhost", self.path
+            return PassedSending(exchange=call.value, place=where, id=id)
         operation = call.operation
         if not operation:
             raise Unportable("a request without operation has no target")
@@ -140,13 +148,19 @@ class Http(WebForm):
 class HttpCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next call."""
 
+    def __init__(
+        self, limits: HttpLimits, access: WebAccess | None, style: CallStyle | None = None
+    ) -> None:
+        super().__init__(limits, access, style)
+        self._target = targets.read_without_tokens if access and access.plain else targets.read
+
     def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The one call of a request, or the fault with which it is answered."""
         headers = request.headers
         xml, jolie = answered_in_xml(headers, request.body), "x-jolie-operation" in headers
         token = HttpToken("", headers.get("x-jolie-messageid", ""), xml, jolie)
         try:
-            target = targets.read(request.target, headers)
+            target = self._target(request.target, headers)
             token = token._replace(operation=target.operation)
             if request.method not in _METHODS:
                 raise Unportable(f"method {request.method:.20}; expected POST")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy.config.address import Address
+from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.pace import PaceLimits
 from ccproxy.net.shared import Kit
@@ -34,13 +35,18 @@ class WebListener(CallListener):
     @property
     def pace(self) -> PaceLimits:
         """A connection without a request is of no use: HTTP servers say nothing of themselves."""
-        return replace(self.options.pace, silent=self.options.handshake_timeout)
+        return silent_pace(self.options)
 
     def reconfigure(self, options: Any) -> None:
         """New options."""
         super().reconfigure(options)
         self._web.access = self._access.changed(options)
         self._web.style = options.style()
+
+
+def silent_pace(options: ListenerOptions) -> PaceLimits:
+    """The pace of peers of HTTP, which have to speak first."""
+    return replace(options.pace, silent=options.handshake_timeout)
 
 
 def access_at(address: Address) -> WebAccess:

@@ -6,7 +6,7 @@ It must never touch a connection.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.config.problems import Problem
@@ -15,17 +15,19 @@ from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie import options
 from ccproxy.protocols.jolie.http import Http, HttpLimits
 from ccproxy.protocols.jolie.http.access import (
-    SecureStyledListenerOptions,
-    StyledListenerOptions,
+    HttpListenerOptions,
+    HttpsListenerOptions,
+    WebListenerOptions,
 )
 from ccproxy.protocols.jolie.http.listener import WebListener
+from ccproxy.protocols.jolie.http.pass_listener import PassListener
 from ccproxy.protocols.jolie.style import CallStyle
 
 
 class HttpProtocol(MessageProtocol):
     """Calls as HTTP with bodies of JSON or XML; the type as for sodep."""
 
-    Options = StyledListenerOptions
+    Options: ClassVar[type[WebListenerOptions]] = HttpListenerOptions
     about = "calls as HTTP with bodies of JSON or XML, as Jolie has them; the type as for sodep"
     calls_services = True
 
@@ -33,8 +35,10 @@ class HttpProtocol(MessageProtocol):
         """What the options alone cannot say."""
         return options.check(plan)
 
-    def listener(self, plan: ListenerPlan, kit: Kit) -> WebListener:
-        """A listener of calls."""
+    def listener(self, plan: ListenerPlan, kit: Kit) -> WebListener | PassListener:
+        """A listener of calls, or of requests that are passed."""
+        if plan.options.http == "pass":
+            return PassListener(plan, kit)
         longest = plan.options.max_message
         return WebListener(plan, kit, Http(limits=HttpLimits(body=longest)))
 
@@ -52,6 +56,6 @@ class HttpProtocol(MessageProtocol):
 class HttpsProtocol(HttpProtocol):
     """As http, inside TLS."""
 
-    Options = SecureStyledListenerOptions
+    Options = HttpsListenerOptions
     about = "as http, inside TLS"
     secured = True

@@ -21,6 +21,7 @@ from ccproxy.protocols.jolie.http.messages import (
     RefusedRequest,
     Sending,
 )
+from ccproxy.protocols.jolie.http.passage import Passage, PassedSending
 from ccproxy.protocols.jolie.http.server import HttpServer
 from ccproxy.protocols.jolie.json_check import LARGE
 from ccproxy.protocols.jolie.raw_values import without_raw
@@ -36,6 +37,8 @@ from ccproxy.protocols.jolie.values import (
     CallerSide,
     Fault,
     Reading,
+    Result,
+    Tree,
     Unexecuted,
     Value,
 )
@@ -227,18 +230,20 @@ class WebService:
     """One connection to a service, one call at a time; see `ServiceSide` of `jolie.values`."""
 
     def __init__(self, limits: HttpLimits) -> None:
+        self.passage: Passage | None = None
+        """What passes through, if it is no call that is read here."""
         self._client = HttpClient(limits)
         self._limits = limits
         self.sent = Sending()
         """The request that was written last."""
-        self._last = False
+        self._last, self._end = False, ""
         self._unmatched = ""
         """Why a response belongs to another request than the one it should answer."""
 
     @property
     def broken(self) -> str:
         """Why the connection cannot be read on."""
-        return self._client.broken or self._unmatched
+        return self._client.broken or self._unmatched or self._end
 
     @property
     def closing(self) -> bool:
@@ -246,21 +251,36 @@ class WebService:
         return self._client.closing or self._last
 
     def send(self, request: Sending) -> bytes:
-        """The bytes of a request."""
+        """The bytes of a request; of one that is passed its head."""
         self.sent = request
-        return self._client.send(request)
+        if not isinstance(request, PassedSending):
+            return self._client.send(request)
+        self.passage = Passage(request, self._limits)
+        return self.passage.start()
 
     def feed(self, data: bytes) -> list[Answered]:
-        """The answer once it is whole."""
+        """The answer once it is whole; one that is passed is on its way already."""
+        if self.passage is not None:
+            return self._passed(self.passage, data)
         return self._answered(self._client.feed(data))
 
     def eof(self) -> list[Answered]:
         """The answer that ends with the connection."""
+        if self.passage is not None:
+            return self._passed(self.passage, b"")
         return self._answered(self._client.eof())
 
     def read(self, response: HttpResponse) -> Steps[Answer | Unexecuted | None]:
         """The answer of a response; None if it belongs to another request."""
         raise NotImplementedError
+
+    def _passed(self, passage: Passage, data: bytes) -> list[Answered]:
+        whole, client = passage.feed(data), passage.client
+        self._last, self._end = client.closing, client.broken
+        if not whole:
+            return []
+        self.passage = None
+        return [Answered(self.sent.id, Result(Tree()))]
 
     def _answered(self, response: HttpResponse | None) -> list[Answered]:
         if response is None:

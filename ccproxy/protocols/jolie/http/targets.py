@@ -50,6 +50,15 @@ def read(target: str, headers: Mapping[str, str]) -> RequestTarget:
     )
 
 
+def read_without_tokens(target: str, headers: Mapping[str, str]) -> RequestTarget:
+    """As `read`, but /A/B/op without a token is the operation op of the resource /A/B."""
+    found = read(target, headers)
+    path, slash, operation = found.operation.rpartition("/")
+    if found.path != "/" or not slash:
+        return found
+    return found._replace(path=f"/{path}", operation=operation)
+
+
 def resource(target: str, headers: Mapping[str, str]) -> str:
     """The resource path of a request whose operation stands elsewhere; errors as of `read`."""
     where, _ = _split(target)
@@ -119,7 +128,7 @@ def _named(where: str) -> tuple[str, str]:
     return f"/{named}", operation
 
 
-def _leaves(text: str) -> bool:
+def leaves(text: str) -> bool:
     """True if some server takes a part of it for `.` or `..`; some drop what is behind `;`."""
     return any(one.partition(";")[0] in _DOTS for one in _SEPARATOR.split(text))
 
@@ -132,7 +141,7 @@ def _utf8(header: str) -> str:
 
 
 def _quoted(text: str, also: str = "") -> str:
-    if _leaves(text) or _leaves(unquote(text)):
+    if leaves(text) or leaves(unquote(text)):
         raise Unportable(
             f"a dot segment in {text!r:.60}, which may lead out of the location's path"
         )

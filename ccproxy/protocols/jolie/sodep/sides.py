@@ -244,6 +244,7 @@ class SodepService:
     """One connection to a service."""
 
     closing = False
+    passage = None
 
     def __init__(self, form: Sodep, upstream: Upstream | None) -> None:
         self._charset = form.charset

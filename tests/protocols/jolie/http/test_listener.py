@@ -6,7 +6,7 @@ import socket
 from ccproxy.config.address import Address
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.plugins import Plugins
-from ccproxy.protocols.jolie.http.access import WebListenerOptions
+from ccproxy.protocols.jolie.http.access import HttpListenerOptions
 from ccproxy.protocols.jolie.http.listener import access_at
 
 
@@ -27,7 +27,7 @@ def test_no_page_reaches_a_unix_socket_so_that_any_name_is_obeyed_there():
 
 async def test_a_reload_holds_for_connections_to_come(kit):
     page = b"GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example\r\n\r\n"
-    options = WebListenerOptions(type="calc")
+    options = HttpListenerOptions(type="calc")
     for word in ("http", "jsonrpc"):
         factory = Plugins().protocol(word)
         plan = ListenerPlan("listen:c", word, factory, "tcp://127.0.0.1:0", options, 1)

@@ -121,3 +121,15 @@ def test_fields_have_a_limit():
     assert targets.pairs("a=" + "x" * 1000)[0][1] == "x" * 1000
     with pytest.raises(Unportable, match="send JSON"):
         targets.pairs("a=" + "%41" * targets.MAX_FIELDS_SIZE)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "operation"),
+    [
+        ("/orders/get", "/orders", "get"), ("/a/b/c?d=1", "/a/b", "c"), ("/get", "/", "get"),
+        ("/!/orders!/get", "/orders", "get"), ("/", "/", ""), ("/orders/", "/orders", ""),
+    ],
+)  # fmt: skip
+def test_without_tokens_the_last_part_is_the_operation(target, path, operation):
+    found = targets.read_without_tokens(target, {})
+    assert (found.path, found.operation) == (path, operation)

@@ -1,0 +1,225 @@
+"""One accepted HTTP/1.1 connection whose requests are passed as they are: bytes in, events out,
+responses in, bytes out.
+
+A head is checked as in `server` before h11 parses it, so that no request hides in another one. A
+body comes in pieces; it is never held. One request is given out at a time. It must never raise for
+what a peer sent: it returns a `RefusedRequest`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import h11
+
+from ccproxy.protocols.jolie.http import heads
+from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.chunks import ChunkedBody
+from ccproxy.protocols.jolie.http.exchange import (
+    Headers,
+    PassedRequest,
+    PassedResponse,
+    end_to_end,
+)
+from ccproxy.protocols.jolie.http.messages import HttpLimits, RefusedRequest, header_map, plain
+
+PIECE = 64 * 1024
+"""Bytes of a body in one event."""
+UNLIMITED = 1 << 62
+"""Bytes of a body that is passed."""
+NO_BODY = b"0\r\n\r\n"
+"""What h11 is given in the place of a chunked body that was read here."""
+
+
+class BodyData(NamedTuple):
+    """A piece of a body."""
+
+    data: bytes
+
+
+class BodyEnd(NamedTuple):
+    """The body, and with it the request, is whole."""
+
+
+PassEvent = PassedRequest | BodyData | BodyEnd | RefusedRequest
+
+
+class PassServer:
+    """The side of HTTP that sends responses."""
+
+    def __init__(self, limits: HttpLimits, access: WebAccess | None = None) -> None:
+        self.closing = False
+        """True if no further request is read; close the connection when all is written."""
+        self._limits = limits
+        self._access = access
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
+        self._in = bytearray()
+        self._seen = 0
+        self._left = 0
+        self._chunked: ChunkedBody | None = None
+        self._reading = self._busy = self._bodiless = False
+
+    @property
+    def held(self) -> int:
+        """Bytes of a head that is not whole, or of what was sent ahead."""
+        return len(self._in)
+
+    @property
+    def begun(self) -> bool:
+        """True if a request has begun and its body is not whole."""
+        return self._reading or (bool(self._in) and not self._busy)
+
+    @property
+    def busy(self) -> bool:
+        """True from the head of a request to the end of its response."""
+        return self._busy
+
+    @property
+    def crowded(self) -> bool:
+        """True if so much was sent ahead of a response that no more should be read."""
+        return not self._reading and self._busy and len(self._in) > PIECE
+
+    def feed(self, data: bytes) -> PassEvent | None:
+        """The next event, to be asked for with b"" until there is none."""
+        self._in += data
+        if self._bodiless:
+            self._bodiless = False
+            return BodyEnd()
+        if self.closing and not self._reading:
+            return None
+        try:
+            if self._reading:
+                return self._body()
+            return None if self._busy else self._head()
+        except h11.RemoteProtocolError as reason:
+            return self._refuse(RefusedRequest(reason.error_status_hint, plain(reason)))
+
+    def keep(self, data: bytes) -> None:
+        """Take bytes whose turn has not come."""
+        self._in += data
+
+    def body_of(self, body: bytes) -> bytes:
+        """The whole body of a response of ours; nothing if the request is a HEAD."""
+        return self.data(body)
+
+    def proceed(self) -> bytes:
+        """100 Continue, if the caller waits for it before it sends the body."""
+        if not self._h11.they_are_waiting_for_100_continue:
+            return b""
+        return self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+
+    def respond(self, head: PassedResponse) -> bytes:
+        """The head of a response."""
+        headers = list(head.headers)
+        if self._reading or self.closing:
+            # What is left of the request would be taken for the next one.
+            self.closing = True
+            headers.append((b"Connection", b"close"))
+        event = h11.Response(status_code=head.status, headers=headers, reason=head.reason)
+        return self._h11.send(event) or b""
+
+    def data(self, data: bytes) -> bytes:
+        """A piece of its body."""
+        return self._h11.send(h11.Data(data=data)) or b""
+
+    def end(self) -> bytes:
+        """The end of the response; the next request may come."""
+        written = self._h11.send(h11.EndOfMessage()) or b""
+        self._busy = self._bodiless = False
+        if self._reading or self._h11.our_state is not h11.DONE:
+            self.closing = True
+        elif self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+        else:
+            self.closing = True
+        return written
+
+    def _head(self) -> PassEvent | None:
+        if not self._in:
+            return None
+        end = heads.end_of(self._in, self._seen)
+        self._seen = len(self._in)
+        limit = self._limits.head
+        if not end:
+            refused = heads.unfinished(self._in, limit)
+            return self._refuse(refused) if refused else None
+        head = bytes(self._in[:end])
+        if refused := heads.unfinished(head, limit) or heads.ambiguous(head):
+            return self._refuse(refused)
+        del self._in[:end]
+        self._seen = 0
+        self._h11.receive_data(head)
+        event = self._h11.next_event()
+        assert isinstance(event, h11.Request), event
+        return self._begin(event)
+
+    def _begin(self, request: h11.Request) -> PassEvent:
+        named = header_map(request.headers)
+        self._busy = self._reading = True
+        self._chunked = ChunkedBody(UNLIMITED) if "transfer-encoding" in named else None
+        self._left = 0 if self._chunked else int(named.get("content-length", "0"))
+        if refused := unwanted(request) or (self._access and self._access.refusal(named)):
+            return self._refuse(refused)
+        if self._chunked is None and not self._left:
+            self._h11.next_event()
+            self._reading, self._bodiless = False, True
+        raw: Headers = tuple(request.headers.raw_items())
+        headers = end_to_end(raw)
+        if self._chunked is not None:
+            headers = (*headers, (b"Transfer-Encoding", b"chunked"))
+        return PassedRequest(
+            request.method, request.target, headers, named.get("host", "").encode("latin-1")
+        )
+
+    def _body(self) -> PassEvent | None:
+        """The next piece of the body, and nothing of what is behind it."""
+        if self._chunked is not None:
+            return self._chunks(self._chunked)
+        piece = bytes(self._in[: min(self._left, PIECE)])
+        del self._in[: len(piece)]
+        self._left -= len(piece)
+        if piece:
+            self._give(piece)
+            return BodyData(piece)
+        return None if self._left else self._finish(b"")
+
+    def _chunks(self, body: ChunkedBody) -> PassEvent | None:
+        taken = body.feed(bytes(self._in[:PIECE]))
+        del self._in[:taken]
+        if body.refused:
+            return self._refuse(body.refused)
+        if piece := body.take():
+            return BodyData(piece)
+        return self._finish(NO_BODY) if body.whole else None
+
+    def _give(self, data: bytes) -> None:
+        """Let h11 count a piece of a body with a length."""
+        self._h11.receive_data(data)
+        while isinstance(self._h11.next_event(), h11.Data):
+            pass
+
+    def _finish(self, rest: bytes) -> BodyEnd:
+        if rest:
+            self._give(rest)
+        elif self._h11.their_state is h11.SEND_BODY:
+            self._h11.next_event()
+        self._reading = False
+        return BodyEnd()
+
+    def _refuse(self, refused: RefusedRequest) -> RefusedRequest:
+        self.closing = self._busy = True
+        self._reading = False
+        return refused
+
+
+def unwanted(request: h11.Request) -> RefusedRequest | None:
+    """What is not passed: tunnels, changes of the protocol, and targets that are no plain path."""
+    method, target = request.method, request.target
+    if method == b"CONNECT":
+        return RefusedRequest(501, "CONNECT: no tunnels are made here")
+    upgrade = b",".join(value for name, value in request.headers if name == b"upgrade").lower()
+    if b"websocket" in upgrade:
+        return RefusedRequest(501, "a WebSocket: connections are not upgraded here")
+    if not target.startswith(b"/") and target != b"*":
+        return RefusedRequest(400, "the target is no path that begins with a slash")
+    return None
