@@ -186,7 +186,11 @@ class ClaraGateway(Handler):
         self.control = control = ControlChannel(self.name, self.ctx, self._confirm)
         self.requests = Flow(Target((PayloadSink(control.box),)))
         # Publishers are asked for what is subscribed to here; requests come by a flow of their own.
-        self.inward.socket.sink.subscriptions.subscribe(Subscriber(control.box), CONTROL)
+        # A subscriber that is gone gets nothing: a check that goes on to the proxy inside would
+        # come back to us else, and go on again, for ever.
+        asking = Subscriber(control.box)
+        asking.gone = True
+        self.inward.socket.sink.subscriptions.subscribe(asking, CONTROL)
         outer.bind(self.ctx, CONTROL_PORT, control.role())
 
     def _confirm(self, topic: bytes, request: bytes) -> None:

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.rights import Rights
 from ccproxy.core.runs import MessageSource
+from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
 from ccproxy.wire.zmtp.frames import pack
@@ -98,3 +100,26 @@ def test_requests_of_the_control_channel_stay_at_the_gateway():
         running.ctx.advance(0)
         assert running.ctx.counters == {"control.unknown": 1}
         assert running.handler.status()["in"] == 0
+
+
+def test_a_check_goes_to_the_inner_side_once():
+    """Given back to the control channel it would go on again, 50,000 times a second."""
+    with run_handler(ClaraGateway, f"address = {OUT}\ninner = {IN}") as running:
+        inner = Outbox("inner", Limits())
+        subscriptions = running.handler.inward.socket.sink.subscriptions
+        subscriptions.subscribe(Subscriber(inner), b"xmsg:control")
+        switch = Switch(CODEC, None)
+        source = MessageSource(b"1", "peer", "h:gw")
+        ingress = running.ctx.bound[OUT].ingress(switch, source, (99, 9), bool)
+        ingress.feed(pack([b"xmsg:control:sub", b"sub", b"A"]))
+        for _ in range(5):
+            running.ctx.advance(1)
+        assert inner.waiting == 1
+        assert running.handler.status()["answered"] == 1
+
+
+def test_answers_of_the_registrar_find_the_way_out_where_we_connect():
+    text = f"gateway = {FAR}\ninner = {IN}\nregistrar = yes"
+    with run_handler(ClaraGateway, text) as running:
+        [role] = [one.role for one in running.ctx.links if one.role.socket == b"ROUTER"]
+        assert role.replies(Outbox("outside", Limits())) is not None
