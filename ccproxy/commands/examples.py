@@ -31,7 +31,7 @@ CHANGELOG = "CHANGELOG.md"
 """A file in the same folder that is not an example."""
 PATTERNS = (
     "conf/*.ini", "contrib/plugins/*.py", "contrib/redirect/*.py", "contrib/shop/*.py",
-    "contrib/systemd/*.service",
+    "contrib/monitoring/*", "contrib/systemd/*.service",
 )  # fmt: skip
 """The same files in a checkout."""
 

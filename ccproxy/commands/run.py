@@ -286,7 +286,8 @@ def log_plan(plan: Plan, level: int) -> logs.LogPlan:
 
     def formats(place: str) -> Formats:
         line = getattr(server, f"logfmt_{place}{kind}")
-        return Formats(line, getattr(server, f"logdatefmt_{place}{kind}"))
+        time = getattr(server, f"logdatefmt_{place}{kind}")
+        return Formats(line, time, server.log_format == "json")
 
     return logs.LogPlan(
         level=level,

@@ -131,6 +131,10 @@ class ServerOptions(ZmtpListenerOptions):
     log_count: int = option(
         kinds.natural, default=3, name="log_count", help="rotated log files that are kept"
     )
+    log_format: str = option(
+        kinds.choice("text", "json"), default="text",
+        help="json: each line of the log is an object of JSON, whatever logfmt_... say",
+    )  # fmt: skip
     logfmt_file: str = _format("file")
     logfmt_file_verbose: str = _format("file_verbose")
     logfmt_console: str = _format("console")

@@ -8,9 +8,11 @@ must never write a line.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from numbers import Number
 from typing import Any
 
@@ -26,6 +28,8 @@ SHORT_TIME = "%H:%M:%S"
 JOURNAL = "%(name)s: %(message)s"
 """The journal of systemd has time, process and priority of each line in fields of their own."""
 
+INDENT = "    | "
+"""In front of each line of a stack trace."""
 LINE_LIMIT = 4096
 """Characters of a whole message, if no argument of it is an OperatorText."""
 TRACE_LINES = 200
@@ -42,14 +46,20 @@ Form = Callable[[logging.LogRecord], str]
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """A line format and a time format of `logging`; empty = the default of the level."""
+    """A line format and a time format of `logging`; empty = the default of the level.
+
+    With `json` each line is an object of JSON instead.
+    """
 
     line: str = ""
     time: str = ""
+    json: bool = False
 
 
 def formatter(formats: Formats, verbose: bool) -> OneLineFormatter:
     """The formatter with the operator's formats, or else with ours: the short ones if verbose."""
+    if formats.json:
+        return JsonFormatter()
     line = formats.line or (SHORT if verbose else LONG)
     default_time = SHORT_TIME if verbose and not formats.line else None
     return OneLineFormatter(line, formats.time or default_time)
@@ -60,7 +70,8 @@ def journal_form(formats: Formats) -> Form:
 
     Source: sd-daemon(3).
     """
-    lines = OneLineFormatter(formats.line or JOURNAL, formats.time or None)
+    own = OneLineFormatter(formats.line or JOURNAL, formats.time or None)
+    lines = JsonFormatter() if formats.json else own
 
     def form(record: logging.LogRecord) -> str:
         prefix = f"<{priority(record.levelno)}>"
@@ -89,7 +100,26 @@ class OneLineFormatter(logging.Formatter):
         if len(lines) > TRACE_LINES:
             left_out = f"... ({len(lines) - TRACE_LINES} lines left out)"
             lines = [*lines[:half], left_out, *lines[-half:]]
-        return "\n".join(f"    | {shortened(line)}" for line in lines)
+        return "\n".join(f"{INDENT}{shortened(line)}" for line in lines)
+
+
+class JsonFormatter(OneLineFormatter):
+    """Each record as one object of JSON in one line, for programs that collect logs.
+
+    Its texts are those of the other formats: cut, and with control characters escaped.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line: time in UTC, level, name (a section or CCServer), process, text, trace."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        value: dict[str, Any] = {
+            "time": moment.replace("+00:00", "Z"), "level": record.levelname,
+            "name": record.name, "process": record.process, "text": escaped(record.getMessage()),
+        }  # fmt: skip
+        if record.exc_info:
+            lines = self.formatException(record.exc_info).splitlines()
+            value["trace"] = [line.removeprefix(INDENT) for line in lines]
+        return json.dumps(value)
 
 
 def bounded(record: logging.LogRecord) -> logging.LogRecord:

@@ -29,7 +29,7 @@ from ccproxy.net.zmtp.identities import Identities, new_mark
 from ccproxy.plugins import Plugins
 from ccproxy.process.memory import keep_some, memory_limit
 from ccproxy.process.signals import ProcessSignals
-from ccproxy.process.systemd import notify
+from ccproxy.process.systemd import notify, tell_watchdog
 from ccproxy.server.administration import Administration
 from ccproxy.server.control import ControlActions
 from ccproxy.server.handlers import HandlerSet, StartFailed
@@ -159,6 +159,7 @@ class Server:
             "statistics": self._write_statistics(),
             "averages": self._sample(),
             "reloads": self.reloads.run(),
+            "watchdog": tell_watchdog(),
         }
         tasks = [self._loop.create_task(one, name=name) for name, one in work.items()]
         for task in tasks:

@@ -1,5 +1,6 @@
 """Log lines cannot be forged, have a bounded length, and the documented formats."""
 
+import json
 import logging
 import os
 import re
@@ -149,3 +150,32 @@ def test_each_line_for_the_journal_has_its_priority():
     assert first == "<6>CCServer: failed"
     assert others and all(line.startswith("<6>    | ") for line in others)
     assert journal_form(Formats("%(message)s"))(record("x")) == "<6>x"
+
+
+def test_a_line_as_json():
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError as error:
+        made = record("New route: %s", "a\nb\x1b", error=error)
+    usual = formatter(Formats("%(message)s", json=True), verbose=True).format
+    for form in (usual, journal_form(Formats(json=True))):
+        line = form(bounded(made)).removeprefix("<6>")
+        assert "\n" not in line
+        value = json.loads(line)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value.pop("time"))
+        trace = value.pop("trace")
+        assert value == {
+            "level": "INFO", "name": "CCServer", "process": os.getpid(),
+            "text": "New route: a\\nb\\x1b",
+        }  # fmt: skip
+        assert trace[0] == "Traceback (most recent call last):" and trace[-1] == "second"
+    assert "trace" not in json.loads(
+        formatter(Formats(json=True), verbose=False).format(record("x"))
+    )
+
+
+@given(st.text())
+def test_any_text_is_one_line_of_json(text):
+    line = formatter(Formats(json=True), verbose=False).format(bounded(record("%s", text)))
+    assert line.splitlines() == [line]
+    assert isinstance(json.loads(line)["text"], str)
