@@ -204,21 +204,29 @@ def link_status(link: OutgoingLink) -> LinkStatus:
 
 def sinks_status(boxes: Sequence[Outbox]) -> SinksStatus:
     """All outboxes together, and those that wait or have dropped the most."""
-    dropped: Counter[str] = Counter()
-    losses: dict[str, Counter[str]] = {}
-    for box in boxes:
+    losses: dict[str, dict[str, int]] = {}
+    bad: list[tuple[int, int, int]] = []
+    # Plain loops: with 10,000 peers that have dropped, sums of Counters hold the loop for 50 ms.
+    for number, box in enumerate(boxes):
+        lost = 0
         if box.dropped:
-            dropped.update(box.dropped)
-            losses.setdefault(box.destination, Counter()).update(+box.dropped)
-    bad = [box for box in boxes if box.waiting or (box.dropped and box.dropped.total())]
-    worst = nlargest(WORST_SINKS, bad, key=lambda box: (box.dropped.total(), box.bytes))
+            where = losses.setdefault(box.destination, {})
+            for reason, count in box.dropped.items():
+                if count:
+                    where[reason] = where.get(reason, 0) + count
+                    lost += count
+        if lost or box.waiting:
+            bad.append((lost, box.bytes, -number))
+    dropped: Counter[str] = Counter()
+    for found in losses.values():
+        dropped.update(found)
     return SinksStatus(
         count=len(boxes),
         waiting=sum(box.waiting for box in boxes),
         bytes=sum(box.bytes for box in boxes),
-        dropped=dict(+dropped),
-        worst=tuple(map(sink_status, worst)),
-        losses={where: dict(found) for where, found in sorted(losses.items()) if found},
+        dropped=dict(dropped),
+        worst=tuple(sink_status(boxes[-one[2]]) for one in nlargest(WORST_SINKS, bad)),
+        losses={name: found for name, found in sorted(losses.items()) if found},
     )
 
 
