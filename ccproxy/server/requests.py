@@ -97,6 +97,8 @@ class RequestServer:
         self._log = log
         self._server: asyncio.Server | None = None
         self.connections: set[asyncio.Task[None]] = set()
+        self._unread: dict[asyncio.Task[None], None] = {}
+        """Those whose request is not there as a whole, the oldest first."""
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -142,10 +144,8 @@ class RequestServer:
         try:
             if self._admit is not None:
                 self._admit(sock)
-            if len(self.connections) > MAX_CONNECTIONS:
-                raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
-            async with asyncio.timeout(CLIENT_TIMEOUT):
-                request = await _request(reader)
+            self._make_room()
+            request = await self._read(reader)
         except RequestError as error:
             return await _refused(error)
         try:
@@ -155,6 +155,28 @@ class RequestServer:
         except Exception as error:
             self._log.logger.error("%s: a request failed", self._name, exc_info=error)
             return await _refused(RequestError(500, "the log of the server says why"))
+
+    def _make_room(self) -> None:
+        """With too many connections, close the one that has been silent for the longest time: who
+        opens many and asks nothing must not keep others from asking."""
+        if len(self.connections) <= MAX_CONNECTIONS:
+            return
+        oldest = next(iter(self._unread), None)
+        if oldest is None:
+            raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
+        del self._unread[oldest]
+        oldest.cancel()
+
+    async def _read(self, reader: asyncio.StreamReader) -> WebRequest:
+        """The request; TimeoutError if it does not come."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._unread[task] = None
+        try:
+            async with asyncio.timeout(CLIENT_TIMEOUT):
+                return await _request(reader)
+        finally:
+            self._unread.pop(task, None)
 
 
 async def _refused(error: RequestError) -> WebAnswer:

@@ -149,12 +149,37 @@ async def test_a_client_that_does_not_read_is_let_go(serve, client, monkeypatch,
 
 async def test_connections_are_bounded(serve, client, monkeypatch, until):
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
-    server, place = await serve()
-    waiting = [await client(place).begin(b"") for _ in range(3)]
-    await until(lambda: len(server.connections) == 3)
+    go_on = asyncio.Event()
+
+    async def answer(request):
+        await go_on.wait()
+        return WebAnswer(200, b"{}")
+
+    server, place = await serve(answer)
+    waiting = [await client(place).begin(WHOLE) for _ in range(3)]
+    await until(lambda: len(server.connections) == 3 and not server._unread)
     code, value = await client(place).send(WHOLE)
     assert (code, value["error"]) == (503, "there are 3 connections already")
-    for _, writer in waiting:
+    go_on.set()
+    for one in waiting:
+        assert await client(place).received(*one) == (200, {})
+    await until(lambda: not server.connections)
+    assert (await client(place).send(WHOLE))[0] == 200
+    await server.close()
+
+
+async def test_connections_that_say_nothing_keep_no_other_away(serve, client, monkeypatch, until):
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    server, place = await serve()
+    silent = []
+    for number in range(5):
+        silent.append(await client(place).begin(b"GET /x"))
+        await until(lambda number=number: len(server.connections) == min(3, number + 1))
+    assert (await client(place).send(WHOLE))[0] == 200
+    for reader, _ in silent[:3]:  # the oldest had to go
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    for _, writer in silent:
         writer.transport.abort()
     await until(lambda: not server.connections)
     assert (await client(place).send(WHOLE))[0] == 200
