@@ -189,7 +189,12 @@ class FlowTable:
         taps = tuple(tap for tap in self.taps if tap.wants(name, places))
         if not taps:
             return target
-        return self._tapped.setdefault((target, *taps), target.tapped(taps))
+        made = self._tapped.get((target, *taps))
+        if made is None:
+            made = target.tapped(taps)
+            if target.sinks or target.handlers:  # of others each type has one, without end
+                self._tapped[target, *taps] = made
+        return made
 
     def _replace(self, type: bytes, old: Flow, target: Target) -> None:
         """A flow with the same counts: what remembers the old one, as fast paths do, asks again."""

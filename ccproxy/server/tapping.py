@@ -26,6 +26,8 @@ QUIET_INTERVAL = 1.0
 """Seconds after which an empty line tells whether the client is still there."""
 LINES_AT_ONCE = 25
 """Messages that become text in one turn of the loop: less than a millisecond."""
+FLOWS_AT_ONCE = 500
+"""Flows that are given other taps in one turn of the loop: about a millisecond."""
 SHOWN_FRAMES = 20
 SHOWN_BYTES = 200
 """Frames of a message, and bytes of each frame, that are shown."""
@@ -73,7 +75,7 @@ class Tapping:
 
     async def _retarget(self) -> None:
         """Give all flows the taps that there are now; many flows take several turns."""
-        async for types in slices(list(self._table.flows)):
+        async for types in slices(list(self._table.flows), FLOWS_AT_ONCE):
             self._table.retarget(types)
 
 

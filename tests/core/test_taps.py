@@ -265,6 +265,14 @@ def test_types_with_the_same_taps_share_a_target():
     assert isinstance(one, Target) and one.sinks == one.untapped.sinks
 
 
+def test_types_that_are_made_up_take_no_memory_while_a_tap_is_on():
+    switch = Switch(CODEC, Notices(), flow_limit=10)
+    found = tap(switch, "*")
+    for number in range(100):
+        assert switch.miss(b"made.up%d" % number).target.taps == (found,)
+    assert len(switch.table.flows) == 10 and not switch.table._tapped
+
+
 def test_rights_hold_for_flows_that_were_replaced():
     switch = switch_of(far=Forward(box()))
     view: dict = {}
