@@ -25,6 +25,7 @@ from ccproxy.core.ledger import Ledger
 from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.type_totals import TypeCount
+from ccproxy.net.notices import STATUS
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.protocol import Listener
@@ -143,10 +144,10 @@ class Observer:
             facts = plain_facts(member.handler.status())
         except BaseException as error:  # SystemExit and the like must not end the server
             problem = f"{error.__class__.__name__}: {error}"[:LONGEST_TEXT]
-            self._kit.log.failed(name, "(status)", error)
+            self._kit.log.failed(name, STATUS, error)
         took = perf_counter() - begun
         if took > SLOW_HANDLER_AFTER:
-            self._kit.log.slow(name, "(status)", took)
+            self._kit.log.slow(name, STATUS, took)
         faults = dict(self._kit.log.faults.get(name, ()))
         counters = dict(member.context.counters)
         return HandlerStatus(name, member.plan.word, facts, counters, problem, faults)

