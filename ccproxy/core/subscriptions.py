@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.walk import MISS
 
 REMEMBERED = 65_536
 """Keys whose audience is remembered; those that were not asked for longest are forgotten first."""
@@ -23,7 +24,8 @@ RECENT = 32
 PLACES = 1_000_000
 """Peers of all remembered audiences together: each change makes new ones."""
 BUDGET = 16_384
-"""Peers of the audiences that are looked up at a time, see `walk.by_topic`: about a millisecond."""
+"""Peers of the audiences that are looked up at a time, see `walk.by_topic`: about a millisecond, as
+256 series of messages that go to other peers than those before them."""
 STEMS = (16, 64, 256, 1024)
 """Lengths at which a look-up may end early: no longer prefix begins as the key does. Without them
 1,000 lengths of prefixes cost 0.5 ms for each long key, whatever it is; with them 4 us."""
@@ -49,8 +51,8 @@ class Audience:
 
     def __init__(self, peers: tuple[Subscriber, ...]) -> None:
         self.peers = peers
-        self.weight = 1 + len(peers)
-        """What messages for it cost, see `walk.by_topic`."""
+        self.weight = MISS + len(peers)
+        """What a series of messages for it costs, see `walk.by_topic`."""
 
 
 class Wanted:

@@ -18,7 +18,8 @@ Span = tuple[Any, int, int, int]
 Share = tuple[bytes, int, list[int]]
 """Messages of a chunk one behind the other; how many; the numbers of their spans."""
 MISS = 64
-"""What it costs to ask for a key, in the unit of weights: a peer of an audience."""
+"""What it costs to ask for a key, or to pass on a span, in the unit of weights: a peer of an
+audience."""
 
 
 class KeyTable(Protocol):

@@ -134,6 +134,14 @@ def test_it_takes_as_many_messages_at_a_time_as_can_be_looked_up():
     assert publisher.reach(chunk, 0) == 1000  # all are for the same peers, and remembered
 
 
+def test_many_short_series_are_taken_in_steps_also_if_all_are_remembered():
+    publisher = Publisher("h:out")
+    add(publisher, b"topic1")
+    chunk = run(*(b"topic%d" % (number % 2) for number in range(5000))).payloads
+    publisher.reach(chunk, 0)
+    assert 100 <= publisher.reach(chunk, 0) <= 256
+
+
 def test_what_reach_has_looked_up_is_for_that_chunk_only():
     publisher = Publisher("h:out")
     one, other = add(publisher, b"a"), add(publisher, b"b")
