@@ -10,11 +10,12 @@ TOOLS  := .venv-wheel
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo zmq-demo mesh-demo redirect-demo test check bench wheel clean
+.PHONY: help demo zmq-demo cameo-demo mesh-demo redirect-demo test check bench wheel clean
 
 help:
 	@echo 'make demo            a source and two destination servers at work, about ten seconds'
 	@echo 'make zmq-demo        ZeroMQ publishers, subscribers, workers and services around one server'
+	@echo 'make cameo-demo      CAMEO clients reach a server through one ccserver, on two ports'
 	@echo 'make redirect-demo   one endpoint for two services that speak sodep'
 	@echo 'make clara-demo      programs of xMsg and CLARA on both sides of a firewall'
 	@echo 'make mesh-demo       a shop under a Manager and two agents while things go wrong, two minutes'
@@ -45,6 +46,9 @@ demo: $(READY)
 
 zmq-demo: $(READY)
 	$(BIN)/python contrib/zmq/demo.py
+
+cameo-demo: $(READY)
+	$(BIN)/python contrib/cameo/demo.py
 
 redirect-demo: $(READY)
 	$(BIN)/python contrib/redirect/demo.py

@@ -13,6 +13,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 SOURCES = {
+    "ccproxy.core._addresses": "ccproxy/core/addresses.py",
     "ccproxy.core._hot": "ccproxy/core/hot.py",
     "ccproxy.core._walk": "ccproxy/core/walk.py",
     "ccproxy.protocols.jolie.sodep._fastpath": "ccproxy/protocols/jolie/sodep/fastpath.py",

@@ -17,7 +17,7 @@ FILES = sorted(one for one in CONF.glob("*.ini") if "." not in one.stem)
 
 def relocated(file):
     """The text of a configuration with free ports and all its files beside it."""
-    text = re.sub(r"\b((226|55)\d\d)\b", r"PORT\1", file.read_text("utf-8"))
+    text = re.sub(r"\b((226|55)\d\d|1000\d)\b", r"PORT\1", file.read_text("utf-8"))
     # The paths of the file itself first, because the clone may be in /tmp as well.
     text = re.sub(r"(~/(pid|log|state)|/tmp)/", "%(scratch)s/", text)
     text = text.replace("%(config_dir)s/", f"{CONF}/")

@@ -43,8 +43,8 @@ OTHER_PROGRAMS = {
     "sed", "sleep", "systemctl", ".", "make", "ccserver", "pytest",
 }  # fmt: skip
 """What a console block may begin a line with."""
-PORT = r"\b(?:226|55)\d\d\b"
-"""Ports of the examples: those of CC, and those that the manual of ZeroMQ likes."""
+PORT = r"\b(?:(?:226|55)\d\d|1000\d)\b"
+"""Ports of the examples: those of CC and of CAMEO, and those that the manual of ZeroMQ likes."""
 TIMEOUT = 60.0
 """Seconds that the blocks of one command may take."""
 
@@ -120,7 +120,7 @@ def folder(tmp_path, monkeypatch):
     assert cli.main(["examples", str(tmp_path)]) == 0
     monkeypatch.chdir(tmp_path)
     (tmp_path / "keys" / "allowed").mkdir(parents=True)
-    for name in ("server", "sensor"):
+    for name in ("server", "sensor", "site-a", "site-b"):
         assert cli.main(["keygen", f"keys/{name}"]) == 0
     for name, text in (("users", ""), ("password", "secret")):
         (tmp_path / "keys" / name).write_text(text)

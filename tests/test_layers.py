@@ -49,6 +49,10 @@ ALLOWED = {
         "ccproxy.protocols.ssmmp", "ccproxy.reach", "ccproxy.service", "ccproxy.verb",
         "ccproxy_handlers.ssmmp", "ccproxy_handlers.state_file",
     },
+    "cameo": {
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.process",
+        "ccproxy.protocols.zmq", "ccproxy.wire", "ccproxy_handlers.cameo", "ccproxy_handlers.zmq",
+    },
     "zmq": {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
         "ccproxy.wire", "ccproxy_handlers.zmq",

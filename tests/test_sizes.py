@@ -33,6 +33,7 @@ LONG_MODULES: dict[str, str] = {
 """Modules of more lines than usual, and why."""
 
 HOT = {
+    "ccproxy/core/addresses.py": "a call per frame costs more than everything else together",
     "ccproxy/core/hot.py": "a call per frame costs more than everything else together",
     "ccproxy/core/walk.py": "a call per frame costs more than everything else together",
     "ccproxy/protocols/jolie/json_walk.py": "a call per token costs more than the token",

@@ -300,8 +300,9 @@ class ZmtpListenerOptions(ListenerOptions):
         help="time after which a peer may give us up; 0 = not said",
     )  # fmt: skip
     identity_conflict: str = option(
-        kinds.choice("refuse", "handover"), default="refuse",
-        help="a second peer with the same identity is refused, or takes the place of the first",
+        kinds.choice("refuse", "handover", "unserved"), default="refuse",
+        help="a second peer with the same identity is refused, takes the place of the first, or "
+        "stays connected and is not served",
     )  # fmt: skip
     curve_secret: str = security.curve_secret(
         "file with the secret certificate of this server (ccserver keygen); with it the listener "

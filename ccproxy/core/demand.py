@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ccproxy.core.flows import Target
 from ccproxy.core.publisher import Publisher
+from ccproxy.core.subscriptions import SORTED
 
 EVERYTHING = b""
 """The prefix of all topics."""
@@ -33,8 +34,9 @@ class Demand:
 
     @property
     def prefixes(self) -> Iterable[bytes]:
-        """All wanted prefixes."""
-        return self._wanted.keys()
+        """All wanted prefixes, in the order of their bytes as in libzmq unless they are many."""
+        wanted = self._wanted
+        return sorted(wanted) if len(wanted) <= SORTED else wanted.keys()
 
     def wants(self, prefix: bytes) -> bool:
         """True if a prefix is wanted now."""

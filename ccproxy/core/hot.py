@@ -19,14 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ccproxy.core.addresses import LARGE
+from ccproxy.core.addresses import Buffer as Buffer
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.sinks import Sink
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, TIRED, TOO_BIG
-
-Buffer = bytes | memoryview
-
-LARGE = 4096
-"""From this size on, in bytes, a view is cheaper than a copy: the join copies a message anyway."""
 
 
 def scan(

@@ -1,6 +1,11 @@
-"""The functions of `walk`, compiled where possible: import them from here."""
+"""The functions of `walk` and `addresses`, compiled where possible: import them from here."""
 
 from __future__ import annotations
+
+try:
+    from ccproxy.core._addresses import by_address
+except ImportError:
+    from ccproxy.core.addresses import by_address
 
 try:
     from ccproxy.core._walk import (
@@ -27,4 +32,7 @@ except ImportError:
         whole,
     )
 
-__all__ = ["by_name", "by_topic", "cut", "deal", "parted", "payloads", "shares", "skip", "whole"]
+__all__ = [
+    "by_address", "by_name", "by_topic", "cut", "deal", "parted", "payloads", "shares", "skip",
+    "whole",
+]  # fmt: skip

@@ -29,6 +29,8 @@ BUDGET = 16_384
 STEMS = (16, 64, 256, 1024)
 """Lengths at which a look-up may end early: no longer prefix begins as the key does. Without them
 1,000 lengths of prefixes cost 0.5 ms for each long key, whatever it is; with them 4 us."""
+SORTED = 1000
+"""Prefixes that are put in order before publishers are told of them: of more it takes too long."""
 
 
 class Subscriber:
@@ -145,10 +147,19 @@ class Subscriptions:
         peer.gone = True
 
     def forget(self, peer: Subscriber, most: int) -> bool:
-        """Take away up to `most` prefixes of a peer that is gone; True if it has none left."""
-        for _ in range(min(most, len(peer.prefixes))):
-            self._end(peer, peer.prefixes.pop())
-        return not peer.prefixes
+        """Take away up to `most` prefixes of a peer that is gone; True if it has none left.
+
+        They go in the order of their bytes, as in libzmq, unless there are very many.
+        """
+        prefixes = peer.prefixes
+        if len(prefixes) <= SORTED:
+            for prefix in sorted(prefixes)[:most]:
+                prefixes.remove(prefix)
+                self._end(peer, prefix)
+            return not prefixes
+        for _ in range(min(most, len(prefixes))):
+            self._end(peer, prefixes.pop())
+        return False
 
     def resolve(self, key: bytes) -> Remembered:
         """Who wants the topics of a key: remembered, and right for this version."""

@@ -74,6 +74,13 @@ class ServerLog:
         facts = (listener, peer, reason)
         self._say_of_stranger(key, 1, "peer closed listener=%s peer=%s: %s", facts)
 
+    def not_served(self, listener: str, peer: str, identity: bytes) -> None:
+        """A peer stays connected and is not served, because another one has its identity."""
+        shown = shortened(identity.decode("utf-8", "backslashreplace"))
+        text = "not served listener=%s peer=%s: another peer has its identity %s"
+        key = f"not served listener={listener} identity={shown}"
+        self._say_of_stranger(key, 1, text, (listener, peer, shown))
+
     def unrouted(self, type: str, messages: int) -> None:
         """Messages no route matches."""
         text, found = "dropping msg, no route: %s", shortened(type)

@@ -28,7 +28,7 @@ from ccproxy.net.sockets import close_gracefully
 from ccproxy.net.sweep import Sweep
 from ccproxy.net.zmtp.connection import Connection
 from ccproxy.net.zmtp.identities import Holder
-from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole
+from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole, Unserved
 from ccproxy.net.zmtp.security import ListenerSecurity
 from ccproxy.wire.zmtp import Handshake, Peer
 from ccproxy.wire.zmtp.mechanism import Credential
@@ -67,6 +67,7 @@ class ZmtpListener:
         self._sweep = Sweep(lambda: self.connections, self._look)
         self._security = ListenerSecurity(self.options, kit.switch.access, self.counts)
         self._proven: dict[Connection, tuple[Credential | None, PeerAccess]] = {}
+        self._unserved: set[Connection] = set()
 
     @property
     def calls(self) -> int:
@@ -161,12 +162,17 @@ class ZmtpListener:
         """Give a peer its identity, outbox and ingress; a reason if it is refused."""
         identities, role = self._kit.identities, self.role
         name = peer.identity or identities.next()
-        if name in self._holders and not self._hand_over(name, peer.credential):
+        taken = name in self._holders and not self._hand_over(name, peer.credential)
+        if taken:
             self.counts["duplicate-identity"] += 1
-            return f"identity {name!r} is connected already"
+            if self.options.identity_conflict != "unserved":
+                return f"identity {name!r} is connected already"
         # A reload may have taken the key while the handshake was under way.
         if lost := self._security.admit(peer.credential):
             return lost
+        if taken:
+            self._leave_unserved(connection, name)
+            return ""
         access = self._identify(connection, peer.credential)
         identity = identities.next() if role.own_identities else name
         peer_name = f"{self.name} {connection.name}"
@@ -189,6 +195,15 @@ class ZmtpListener:
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
+    def _leave_unserved(self, connection: Connection, name: bytes) -> None:
+        """Keep a peer whose identity is taken, as libzmq does: closed, it would come back."""
+        kit = self._kit
+        self._unserved.add(connection)
+        self.acceptor.spoke(connection)
+        box = Outbox(f"{self.name} {connection.name}", self.options.limits, memory=kit.memory)
+        connection.use(Unserved(kit.switch, self.options.frame_limits), box)
+        kit.log.not_served(self.name, connection.name, name)
+
     def _identify(self, connection: Connection, credential: Credential | None) -> PeerAccess:
         """Name the peer by what it has proven; what it may do."""
         access = self._security.access(credential)
@@ -209,6 +224,9 @@ class ZmtpListener:
         known = self.connections.pop(connection)
         self._proven.pop(connection, None)
         self.acceptor.left(connection)
+        if connection in self._unserved:
+            self._unserved.remove(connection)
+            return
         if known is None or connection.outbox is None:
             self.counts["handshake-failed"] += 1
             if reason == SAID_NOTHING:
@@ -258,7 +276,8 @@ class ZmtpListener:
         mechanism = self._security.mechanism()
         if mechanism is not None:
             config = replace(config, pause=kit.handshakes.pause)
-        handshake = Handshake(self.role.socket, mechanism=mechanism or self.role.mechanism())
+        role = self.role
+        handshake = Handshake(role.socket, role.identity, mechanism or role.mechanism())
         connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None
         connection.open()

@@ -16,6 +16,7 @@ from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.sinks import Sink
+from ccproxy.core.spans import whole
 from ccproxy.core.stops import COMMAND
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
@@ -82,6 +83,8 @@ class ListenerRole:
 
     socket: bytes = b"ROUTER"
     ingress: IngressMaker = Ingress
+    identity: bytes = b""
+    """The name that we give ourselves."""
     mechanism: Callable[[], Mechanism] = Null
     joined: Callable[[bytes, Outbox], None] = _nothing
     left: Callable[[bytes, Outbox], None] = _nothing
@@ -157,3 +160,18 @@ class NoMessages:
         if not data[0] & 4:
             raise ZmtpError("a message to a socket that only sends")
         return 0, COMMAND, ()
+
+
+class Unserved:
+    """The MessageSink of a peer whose identity another one has: what it sends is refused."""
+
+    def __init__(self, switch: Switch, limits: tuple[int, int]) -> None:
+        self._limits = limits
+        self._ledger = switch.ledger
+
+    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
+        """Count the whole messages of a read, see `hot.scan`."""
+        end, messages, stop = whole(data, self._limits)
+        self._ledger.receive(messages, end)
+        self._ledger.end("refused", messages, end)
+        return end, stop, ()

@@ -126,6 +126,29 @@ async def test_a_second_peer_of_one_identity(make, until, across):
     await gone(listener, first, refused)
 
 
+async def test_a_second_peer_of_one_identity_stays_and_is_not_served(make, until, caplog):
+    listener, switch = make(identity_conflict="unserved")
+    first = await Client().connect(listener, b"me")
+    box = await until(lambda: switch.peers.get(b"me"))
+    second = await Client().connect(listener, b"me")
+    await until(lambda: listener.counts["duplicate-identity"] == 1)
+    ping = zmtp.command(b"PING", b"\0\0x")
+    second.writer.write(pack([b"", b"type", b"1"]) + pack([b"2"]) + ping)
+    answer = await second.wait(zmtp.CommandReceived)
+    assert answer.command == zmtp.Pong(b"x") and switch.ledger.fates == {"refused": 2}
+    assert switch.ledger.balance() == 0 and switch.peers[b"me"] is box
+    assert "not served listener=cc" in caplog.text and "has its identity me" in caplog.text
+    await first.close()
+    await until(lambda: not switch.peers)
+    third = await Client().connect(listener, b"me")
+    await until(lambda: b"me" in switch.peers)
+    assert len(listener.connections) == 2
+    await second.close()
+    await until(lambda: len(listener.connections) == 1)
+    assert b"me" in switch.peers and listener.counts["handshake-failed"] == 0
+    await gone(listener, third)
+
+
 async def test_limits_change_at_once_for_those_who_are_there(make, until):
     listener, switch = make()
     one = await Client().connect(listener)

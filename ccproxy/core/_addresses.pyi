@@ -1,0 +1,1 @@
+from ccproxy.core.addresses import by_address as by_address

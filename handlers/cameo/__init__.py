@@ -1,0 +1,1 @@
+"""The handler `cameo-proxy`: the two proxy programs of CAMEO, in one section."""

@@ -1,0 +1,127 @@
+"""The handler `cameo-proxy`: what the programs cameo-rep-proxy and cameo-pub-proxy do, and more.
+
+Requests and answers go from peer to peer by their address, publications from the internal address
+to the subscribers. It must never make an answer of its own, nor look into a payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ccproxy import Context, Forward, Handler, Outbox, Plan, Problem
+from ccproxy.core.runs import MessageSource
+from ccproxy.core.switch import Switch
+from ccproxy.net.zmtp.role import ListenerRole, MessageSink
+from ccproxy.protocols.zmq.replies import PayloadReplies
+
+from ..zmq.bus import Bus
+from ..zmq.handler import exposed
+from .notices import Undelivered
+from .options import CameoOptions
+from .peers import PeerTable
+from .responder import ResponderIngress
+from .routed import AddressedSink, RoutedIngress
+
+PROXY_ID = b"R"
+"""The routing id of CAMEO's responder proxy: the first frame that its ROUTER peers see."""
+REQUEST, PUBLICATION = "request", "publication"
+"""The second part of the types, with `type`."""
+
+
+class CameoProxy(Handler):
+    """CAMEO's responder proxy and publisher proxy, in one section."""
+
+    Options = CameoOptions
+    standalone = True
+
+    bus: Bus | None = None
+    losses: Undelivered
+    requests: AddressedSink
+
+    def check(self, plan: Plan) -> Iterator[Problem]:
+        """There must be addresses, peers must not come unseen, and a type needs a route."""
+        options: CameoOptions = self.options
+        mine = plan.handler(self.name)
+        line = mine.line if mine else 0
+        responder, publisher, internal = options.addresses_of_sockets
+        if not (responder or publisher or internal):
+            what = f"[{self.name}] has no address: no peer can come"
+            yield Problem(plan.file, line, what, "add proxy-ports = 10000, 10001, 10002")
+        elif bool(publisher) != bool(internal):
+            what = f"[{self.name}] has one of publisher and internal: nothing can be published"
+            yield Problem(plan.file, line, what, "give both, or proxy-ports")
+        yield from exposed(self, filter(None, (responder, publisher, internal)), plan)
+        prefixes = [one.prefix for one in plan.routes if self.name in one.sections]
+        if options.type and not any(_leads(prefix, options.type) for prefix in prefixes):
+            what = f"[{self.name}]: no route leads {options.type} back here"
+            hint = f"add {options.type} = {self.name} to [routes], or leave out type"
+            yield Problem(plan.file, line, what, hint, warning=True)
+
+    def explain(self, type: str, plan: Plan) -> str:
+        """Whether it is a request or a publication."""
+        if self._is_request(type):
+            return "goes to the peer that the request is for"
+        return "goes to the subscribers that want it"
+
+    async def start(self, ctx: Context) -> None:
+        """Listen."""
+        self.ctx = ctx
+        options: CameoOptions = self.options
+        responder, publisher, internal = options.addresses_of_sockets
+        self.peers = PeerTable()
+        self.losses = Undelivered(ctx)
+        self.requests = AddressedSink(self.name, self.peers, self.losses)
+        if publisher:
+            kind = f"{options.type}.{PUBLICATION}" if options.type else ""
+            self.bus = Bus(self.name, options.publishing, ctx, kind, topics=bool(kind))
+            self.bus.listen((internal,), (publisher,))
+        if responder:
+            ctx.bind(responder, options, self.role())
+
+    def role(self) -> ListenerRole:
+        """The role of the responder proxy's socket."""
+        return ListenerRole(
+            b"ROUTER", self.ingress, identity=PROXY_ID, left=self.left, replies=PayloadReplies,
+            own_identities=True,
+        )  # fmt: skip
+
+    def ingress(
+        self,
+        switch: Switch,
+        source: MessageSource,
+        limits: tuple[int, int],
+        tired: Callable[[], bool],
+    ) -> MessageSink:
+        """A peer is connected: others can send to its id from now on."""
+        peer = self.peers.enter(source, self.ctx.now())
+        table = (self.peers, peer, self.losses)
+        if self.options.type:
+            prefix = f"{self.options.type}.{REQUEST}".encode()
+            return RoutedIngress(switch, source, limits, tired, (table, prefix))
+        return ResponderIngress(switch, source, limits, tired, table)
+
+    def left(self, identity: bytes, box: Outbox) -> None:
+        """A peer is gone."""
+        self.peers.leave(identity)
+
+    def decide(self, type: str) -> Forward:
+        """What routes lead here goes to the peer that it is for, or to the subscribers."""
+        if self.bus is None or self._is_request(type):
+            return Forward(self.requests)
+        return self.bus.decide()
+
+    def status(self) -> dict[str, Any]:
+        """Peers and losses of the responder proxy, facts of the publisher proxy."""
+        published = {} if self.bus is None else self.bus.status()
+        return {**published, **self.losses.status(), **self.peers.status(self.ctx.now())}
+
+    def _is_request(self, type: str) -> bool:
+        prefix = f"{self.options.type}.{REQUEST}"
+        return bool(self.options.type) and f"{type}.".startswith(f"{prefix}.")
+
+
+def _leads(prefix: str, type: str) -> bool:
+    """True if a route of this prefix matches some types under this one."""
+    above, below = f"{prefix}.", f"{type}."
+    return prefix == "*" or above.startswith(below) or below.startswith(above)
