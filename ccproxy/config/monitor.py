@@ -18,6 +18,8 @@ from ccproxy.config.security import is_local
 
 
 def _place(text: str) -> str:
+    if not text.strip():
+        return ""
     if "://" in text or "," in text:
         raise wrong(text, "HOST:PORT, such as 127.0.0.1:9464")
     try:

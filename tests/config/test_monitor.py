@@ -32,9 +32,11 @@ def test_addresses(text):
     assert str(http_address(text)) == f"tcp://{text}"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "9464", "http://127.0.0.1:9464", "a:b", "::1:9464", "a:1,b:2"]
-)
+def test_an_empty_address_is_no_port():
+    assert HTTP_ADDRESS.parse(" ") == ""
+
+
+@pytest.mark.parametrize("text", ["9464", "http://127.0.0.1:9464", "a:b", "::1:9464", "a:1,b:2"])
 def test_what_is_no_address(text):
     with pytest.raises(ValueError, match="expected HOST:PORT"):
         HTTP_ADDRESS.parse(text)

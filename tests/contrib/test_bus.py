@@ -13,13 +13,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the scripts rea
 
 @pytest.fixture(scope="module")
 def bus():
+    names = ("bus", "growth", "subscriptions", "turns", "mesh")
+    # Another test may have loaded the module `mesh` of the shop.
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.path.insert(0, str(BENCH))
     try:
         yield importlib.import_module("bus")
     finally:
         sys.path.remove(str(BENCH))
-        for name in ("bus", "growth", "subscriptions", "turns", "mesh"):
+        for name in names:
             sys.modules.pop(name, None)
+        sys.modules.update(others)
 
 
 def test_each_message_has_the_subscribers_that_the_row_says(bus):
