@@ -27,6 +27,8 @@ DELIMITER = frame(b"", more=True)
 STEP = 512
 """Messages that are sorted at a time: each may have an address of its own."""
 FORWARDED, FULL, GONE, MALFORMED = "forwarded", "full", "gone", "malformed"
+Take = Callable[[bytes, int], Sequence[Sink]]
+"""Passes on so many whole messages; what to wait for, instead, if something is full."""
 
 
 class ResponderIngress:
@@ -59,21 +61,9 @@ class ResponderIngress:
         if not messages:
             return 0, stop, ()
         if messages > STEP:
-            return self._in_steps(data, end, stop)
+            return in_steps(data, (end, stop), self._pass, self._tired)
         wait = self._pass(data if end == len(data) else data[:end], messages)
         return (0, BLOCKED, wait) if wait else (end, stop, ())
-
-    def _in_steps(self, data: bytes, end: int, stop: int) -> tuple[int, int, Sequence[Sink]]:
-        """Pass on some messages at a time, so that others get their turn."""
-        done = 0
-        while done < end:
-            upto, messages = skip(data[:end], done, STEP)
-            if wait := self._pass(data[done:upto], messages):
-                return done, BLOCKED, wait
-            done = upto
-            if done < end and self._tired():
-                return done, TIRED, ()
-        return done, stop, ()
 
     def _pass(self, chunk: bytes, messages: int) -> Sequence[Sink]:
         """Pass on whole messages; what to wait for, instead, if a peer has no room for them."""
@@ -120,6 +110,24 @@ class ResponderIngress:
     def _short(self, messages: int, size: int) -> None:
         self._ledger.end(MALFORMED, messages, size)
         self._losses.too_short(self._sender.address, messages)
+
+
+def in_steps(
+    data: bytes, until: tuple[int, int], take: Take, tired: Callable[[], bool]
+) -> tuple[int, int, Sequence[Sink]]:
+    """Pass on some messages at a time, so that others get their turn, see `hot.scan`.
+
+    `until` is where the whole messages of `data` end, and why they end there.
+    """
+    (end, stop), done = until, 0
+    while done < end:
+        upto, messages = skip(data[:end], done, STEP)
+        if wait := take(data[done:upto], messages):
+            return done, BLOCKED, wait
+        done = upto
+        if done < end and tired():
+            return done, TIRED, ()
+    return done, stop, ()
 
 
 def front(name: bytes) -> bytes:

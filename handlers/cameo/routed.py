@@ -20,8 +20,7 @@ from ccproxy.core.flows import Flow
 from ccproxy.core.message import Message
 from ccproxy.core.runs import Fates, MessageSource, Run, offered
 from ccproxy.core.sinks import TAKEN, Receipt, Sink
-from ccproxy.core.spans import by_address, cut, parted, skip, whole
-from ccproxy.core.stops import BLOCKED, TIRED
+from ccproxy.core.spans import by_address, cut, parted, whole
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, TypedIngress, typed
 from ccproxy.protocols.zmq.codec import FrameCodec
@@ -29,7 +28,7 @@ from ccproxy.wire.zmtp.frames import unpack
 
 from .notices import Undelivered
 from .peers import ANONYMOUS, AddressedPeer, PeerTable
-from .responder import FULL, GONE, MALFORMED, STEP, front
+from .responder import FULL, GONE, MALFORMED, front, in_steps
 
 TYPES = 1024
 """Addresses of one peer whose types are remembered."""
@@ -61,15 +60,7 @@ class RoutedIngress(TypedIngress):
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read, see `hot.scan`."""
         end, _, stop = whole(data, self._limits)
-        done = 0
-        while done < end:
-            upto, messages = skip(data[:end], done, STEP)
-            if wait := self._sort(data[done:upto], messages):
-                return done, BLOCKED, wait
-            done = upto
-            if done < end and self._tired():
-                return done, TIRED, ()
-        return done, stop, ()
+        return in_steps(data, (end, stop), self._sort, self._tired)
 
     def _sort(self, chunk: bytes, messages: int) -> Sequence[Sink]:
         """Pass on whole messages; what to wait for, instead, if something is full."""
