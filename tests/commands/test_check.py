@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from tests.certificates import example
+
 CONF = Path(__file__).parents[2] / "conf"
 
 GOOD = """\
@@ -80,9 +82,10 @@ def test_json(ini, call):
     assert bad["problems"][0].keys() == {"file", "line", "what", "hint", "warning"}
 
 
-def test_every_file_of_conf_is_checked_as_what_it_is(call):
+def test_every_file_of_conf_is_checked_as_what_it_is(call, tmp_path):
     """Graphs and repositories were taken for configurations with seven mistakes."""
-    status, out, err = call("check", *sorted(CONF.glob("*.ini")))
+    files = [example(file, tmp_path) for file in sorted(CONF.glob("*.ini"))]
+    status, out, err = call("check", *files)
     assert (status, err) == (0, ""), out
     assert f"{CONF}/shop.graph.ini: ok, a file for the handler ssmmp-manager\n" in out
     assert f"{CONF}/shop.repo.ini: ok, a file for the handler ssmmp-agent\n" in out

@@ -1,13 +1,16 @@
-"""The door to the hot functions of `walk`."""
+"""The door to the hot functions of `walk` and `addresses`."""
 
 import inspect
 
-from ccproxy.core import spans, walk
+from ccproxy.core import addresses, spans, walk
 
 
 def test_it_has_every_function():
-    functions = inspect.getmembers(walk, inspect.isfunction)
-    assert set(spans.__all__) == {name for name, _ in functions}
-    assert all(
-        getattr(spans, name).__doc__ == getattr(walk, name).__doc__ for name in spans.__all__
-    )
+    functions = {
+        name: one
+        for module in (addresses, walk)
+        for name, one in inspect.getmembers(module, inspect.isfunction)
+        if one.__module__ == module.__name__
+    }
+    assert set(spans.__all__) == functions.keys()
+    assert all(getattr(spans, name).__doc__ == one.__doc__ for name, one in functions.items())

@@ -21,15 +21,16 @@ from ccproxy.protocols.jolie.values import Result, Tree
 from ccproxy.server import listeners as module
 from ccproxy.server.listeners import Listeners
 from ccproxy.testing import free_ports
+from tests.certificates import Authority
 
 LOOPBACK = "tcp://127.0.0.1:{}"
 PLUGINS = Plugins()
 
 
-def listen(address, section="ccserver", protocol="cc"):
+def listen(address, section="ccserver", protocol="cc", certificate=""):
     factory = PLUGINS.protocol(protocol)
     needed = {one.field for one in options_of(factory.Options) if one.required}
-    given = {"type": "calc", "socket": "pull"}
+    given = {"type": "calc", "socket": "pull", "tls_certificate": certificate}
     options = factory.Options(**{name: given[name] for name in needed})
     return ListenerPlan(section, protocol, factory, address, options, 1)
 
@@ -56,9 +57,9 @@ def open_ones(kit):
 
 
 @pytest.mark.parametrize("protocol", PLUGINS.protocols())
-async def test_one_is_opened_kept_and_closed(open_ones, protocol):
+async def test_one_is_opened_kept_and_closed(open_ones, protocol, tmp_path):
     address = LOOPBACK.format(*free_ports(1))
-    one = plan(listen(address, "listen:x", protocol))
+    one = plan(listen(address, "listen:x", protocol, Authority(tmp_path).pair()))
     listeners = await open_ones(*one.listeners)
     [before] = listeners.open.values()
     await listeners.commit(listeners.prepare(one), one)

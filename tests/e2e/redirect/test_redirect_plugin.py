@@ -14,6 +14,7 @@ from ccproxy.testing import running_server
 TOY = '''
 """`protocol = toy`: calls are lines `ID PATH OPERATION TEXT`, answers `ID result|fault TEXT`."""
 
+from ccproxy.core.pace import Pending
 from ccproxy.protocol import MessageProtocol
 from ccproxy.protocols.jolie.listener import CallListener
 from ccproxy.protocols.jolie.options import CallListenerOptions
@@ -45,6 +46,9 @@ class ToyCaller(Lines):
     def closing(self):
         return self._ended and not self.calls
 
+    def pending(self):
+        return Pending(len(self._rest), 0, self.calls > 0)
+
     def feed(self, data):
         asked = []
         for line in self.lines(data):
@@ -72,6 +76,7 @@ class ToyCaller(Lines):
 
 class ToyService(Lines):
     closing = False
+    passage = None
 
     def send(self, request):
         return request
@@ -92,6 +97,7 @@ class ToyForm:
     name = "toy"
     pipelines = True
     serial = False
+    apart = False
 
     def limit(self, size):
         pass
@@ -175,6 +181,7 @@ def server(tmp_path):
             port = service.server_address[1]
             with running_server(INI.format(folder=tmp_path, port=port)) as found:
                 yield found
+            assert not [line for line in found.lines if " ERROR " in line]
         finally:
             service.shutdown()
             thread.join()

@@ -41,7 +41,7 @@ class FakeListener:
 
     def __init__(self, kit, form, timeout=10.0):
         self.kit, self.form = kit, form
-        self.options = type("Options", (), {"timeout": timeout})
+        self.options = type("Options", (), {"timeout": timeout, "raw": "no"})
 
     def type_of(self, call):
         return "calc." + call.operation
