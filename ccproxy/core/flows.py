@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from ccproxy.core.runs import Distributor, Fates, Run, Stepwise, best, offered
+from ccproxy.core.runs import Fates, Run, best, distributes, is_stepwise, offered
 from ccproxy.core.sinks import Sink
 from ccproxy.core.taps import Passing, Places, Tap, no_frames
 from ccproxy.core.type_totals import WORDS, TypeTotals
@@ -40,11 +40,11 @@ class Target:
         """`counters` are those of the verdicts, see `core.verdict`."""
         self.sinks = sinks
         self.blocking = tuple(sink for sink in sinks if sink.may_block)
-        self.distributors = tuple(sink for sink in sinks if isinstance(sink, Distributor))
+        self.distributors = tuple(sink for sink in sinks if distributes(sink))
         self.single = self.distributors[0] if len(self.distributors) == len(sinks) == 1 else None
         """The only sink, if it is a distributor."""
-        self.boxes = tuple(sink for sink in sinks if not isinstance(sink, Distributor))
-        self.stepwise = tuple(sink for sink in sinks if isinstance(sink, Stepwise))
+        self.boxes = tuple(sink for sink in sinks if not distributes(sink))
+        self.stepwise = tuple(sink for sink in sinks if is_stepwise(sink))
         self.handlers = handlers
         self.fate = fate
         self.reason = reason

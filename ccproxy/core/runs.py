@@ -9,7 +9,7 @@ values; this module must never know what kinds of distributors there are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from ccproxy.core.ledger import RANK
 from ccproxy.core.outbox import Outbox
@@ -83,7 +83,6 @@ class Run:
         return not self.head
 
 
-@runtime_checkable
 class Distributor(Sink, Protocol):
     """A sink that gives each message to some of its peers, and says what became of each."""
 
@@ -91,7 +90,6 @@ class Distributor(Sink, Protocol):
         """Hand out the messages of a run; what became of each."""
 
 
-@runtime_checkable
 class Stepwise(Protocol):
     """A sink that may take long for many messages at a time."""
 
@@ -106,6 +104,16 @@ class Acquainted(Protocol):
 
     def meet(self, source: MessageSource) -> None:
         """A peer is connected whose messages come here."""
+
+
+def distributes(sink: Sink) -> TypeGuard[Distributor]:
+    """True for a Distributor. A runtime check of the protocol takes 30 us, for each new type."""
+    return hasattr(sink, "take")
+
+
+def is_stepwise(sink: Sink) -> TypeGuard[Stepwise]:
+    """True for a sink that is Stepwise as well."""
+    return hasattr(sink, "reach")
 
 
 def offered(messages: int, taken: int) -> Fates:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pool import WindowWorker, WorkerPool
-from ccproxy.core.runs import Distributor, Run
+from ccproxy.core.runs import Run, distributes
 from ccproxy.wire.zmtp.frames import boundaries, pack, unpack
 
 MESSAGE_BYTES = len(pack([b"00", b"x"]))
@@ -39,7 +39,7 @@ def read(worker, messages):
 
 
 def test_it_is_a_distributor():
-    assert isinstance(WorkerPool(Outbox("h:out", Limits())), Distributor)
+    assert distributes(WorkerPool(Outbox("h:out", Limits())))
 
 
 def test_each_message_goes_to_the_next_in_turn():
