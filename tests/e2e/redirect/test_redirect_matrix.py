@@ -164,6 +164,7 @@ class JolieService(BaseHTTPRequestHandler):
     """A service of http with XML: one parser for all calls, answers packed if that is allowed."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     typed = False
     parser = threading.Lock()
     busy = 0

@@ -165,11 +165,11 @@ def test_openssl_as_client(front, ports, authority, version):
 
 
 def test_openssl_before_tls_1_2_and_renegotiation_are_refused(front, ports, authority):
-    server = front()
-    said = openssl(ports["PORT3"], authority, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+    server = front("handshake-timeout = 1 s")
+    said = openssl(ports["PORT2"], authority, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
     assert "alert" in said
     server.wait_for("speaks only versions before TLS 1.2")
-    said = openssl(ports["PORT3"], authority, "-tls1_2", send=b"R\n")
+    said = openssl(ports["PORT2"], authority, "-tls1_2", send=b"R\n")
     assert "no renegotiation" in said
 
 
