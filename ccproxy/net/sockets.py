@@ -46,6 +46,16 @@ def bind(address: Address, backlog: int, mode: int | None = None) -> socket.sock
     return sock
 
 
+@contextlib.contextmanager
+def listening_on(address: object) -> Iterator[None]:
+    """Raise OSError with the address and the reason if it cannot be bound."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"cannot listen on {address}: {why}") from error
+
+
 def bound(sock: socket.socket, address: Address) -> str:
     """The address a listening socket got, a port chosen by the system filled in."""
     if address.scheme == "ipc":

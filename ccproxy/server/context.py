@@ -24,7 +24,7 @@ from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable
 from ccproxy.net.shared import Kit, PluginFlush
-from ccproxy.net.sockets import bind, bound
+from ccproxy.net.sockets import bind, bound, listening_on
 from ccproxy.net.threads import Pool
 from ccproxy.net.work import Steps
 from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, unheard
@@ -133,7 +133,8 @@ class HandlerContext(Context):
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own."""
         where = Address.parse(str(address))
-        sock = bind(where, BACKLOG)
+        with listening_on(where):
+            sock = bind(where, BACKLOG)
         if where.scheme == "ipc":
             server = await self._loop.create_unix_server(factory, sock=sock)
         else:
@@ -145,7 +146,8 @@ class HandlerContext(Context):
         """Accept ZMTP peers until the handler stops."""
         plan = ListenerPlan(self.name, "zmtp", ZmtpListener, address, options, 0)
         listener = ZmtpListener(plan, self._kit, role)
-        listener.acceptor.open(options)
+        with listening_on(address):
+            listener.acceptor.open(options)
         listener.acceptor.accept()
         self.listeners.append(listener)
         self.log.info("listening name=%s address=%s", self.name, listener.acceptor.bound)

@@ -185,7 +185,7 @@ class HandlerSet:
         """The text for an operator; the log has the traceback of what may be a mistake in code."""
         if not isinstance(error, OSError | StartTooSlow):
             self._kit.log.failed(plan.section, "(start)", error)
-        return StartFailed(f"[{plan.section}] cannot start: {str(error) or type(error).__name__}")
+        return StartFailed(f"[{plan.section}]: {str(error) or type(error).__name__}")
 
     async def _bring_back(self, stopped: list[RunningHandler], again: bool) -> None:
         """Run the earlier plan; if `again`, start the handlers stopped for the new one."""

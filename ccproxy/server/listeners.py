@@ -12,6 +12,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.plan import ListenerPlan, Plan
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.shared import Kit
+from ccproxy.net.sockets import listening_on
 from ccproxy.net.zmtp.dialled import DialledListener
 from ccproxy.net.zmtp.link import OutgoingLink, drained
 from ccproxy.protocol import Listener
@@ -150,11 +151,11 @@ class Listeners:
     def _bind(self, plan: ListenerPlan) -> Listener:
         listener: Listener = plan.factory(plan.protocol).listener(plan, self._kit)
         try:
-            listener.acceptor.open(plan.options)
+            with listening_on(plan.address):
+                listener.acceptor.open(plan.options)
         except OSError as error:
             listener.stop_reading()
-            why = error.strerror or error
-            raise OSError(f"[{plan.section}] cannot listen on {plan.address}: {why}") from error
+            raise OSError(f"[{plan.section}] {error}") from error
         return listener
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ccproxy import Context, Forward, Handler, Outbox, Plan, Problem
+from ccproxy.config.security import protection
 from ccproxy.core.runs import MessageSource
 from ccproxy.core.switch import Switch
 from ccproxy.net.zmtp.role import ListenerRole, MessageSink
@@ -27,6 +28,7 @@ PROXY_ID = b"R"
 """The routing id of CAMEO's responder proxy: the first frame that its ROUTER peers see."""
 REQUEST, PUBLICATION = "request", "publication"
 """The second part of the types, with `type`."""
+KEEP_CLOSED = "the firewall has to keep this third port closed; open = yes says that it does"
 
 
 class CameoProxy(Handler):
@@ -51,7 +53,10 @@ class CameoProxy(Handler):
         elif bool(publisher) != bool(internal):
             what = f"[{self.name}] has one of publisher and internal: nothing can be published"
             yield Problem(plan.file, line, what, "give both, or proxy-ports")
-        yield from exposed(self, filter(None, (responder, publisher, internal)), plan)
+        yield from exposed(self, filter(None, (responder, publisher)), plan)
+        if internal and protection(internal, options) == "exposed":
+            what = f"[{self.name}]: everybody who reaches {internal} can publish"
+            yield Problem(plan.file, line, what, KEEP_CLOSED, warning=True)
         prefixes = [one.prefix for one in plan.routes if self.name in one.sections]
         if options.type and not any(_leads(prefix, options.type) for prefix in prefixes):
             what = f"[{self.name}]: no route leads {options.type} back here"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ccproxy import ZmtpListenerOptions, kinds, option
+from ccproxy.config.address import Address
 from ccproxy.config.options import shared
 
 from ..zmq.options import SendingOptions, ZmqOptions
@@ -20,12 +21,23 @@ def _ports(text: str) -> tuple[int, ...]:
         found = tuple(int(one) for one in text.split(","))
     except ValueError:
         found = ()
-    if len(found) != PORTS or not all(0 <= one < 65536 for one in found):
-        raise kinds.wrong(text, "three ports, such as 10000, 10001, 10002")
-    given = [one for one in found if one]
-    if len(set(given)) < len(given):
+    if len(found) != PORTS or not all(0 < one < 65536 for one in found):
+        raise kinds.wrong(text, "three ports from 1 to 65535, such as 10000, 10001, 10002")
+    if len(set(found)) < PORTS:
         raise kinds.wrong(text, "three different ports")
     return found
+
+
+def _host(text: str) -> str:
+    try:
+        return Address.parse(f"tcp://{_bracketed(text)}:1").host
+    except ValueError:
+        raise kinds.wrong(text, "a host without scheme and port, such as 127.0.0.1") from None
+
+
+def _bracketed(host: str) -> str:
+    """The host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _show(ports: tuple[int, ...]) -> str:
@@ -33,6 +45,7 @@ def _show(ports: tuple[int, ...]) -> str:
 
 
 PROXY_PORTS = kinds.checked("three ports", _ports, _show)
+HOST = kinds.checked("host", _host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,7 @@ class CameoOptions(ZmtpListenerOptions):
         "in the configuration of the CAMEO server",
     )  # fmt: skip
     host: str = option(
-        kinds.text, default=ALL_INTERFACES,
+        HOST, default=ALL_INTERFACES,
         help="address of this machine that proxy-ports are of; applications connect to the "
         "address that host of the CAMEO server stands for",
     )  # fmt: skip
@@ -92,8 +105,7 @@ class CameoOptions(ZmtpListenerOptions):
         given = (self.responder, self.publisher, self.internal)[number]
         if given or not self.proxy_ports:
             return given
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.proxy_ports[number]}"
+        return f"tcp://{_bracketed(self.host)}:{self.proxy_ports[number]}"
 
     @property
     def addresses_of_sockets(self) -> tuple[str, ...]:

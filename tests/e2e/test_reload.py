@@ -272,7 +272,7 @@ def test_a_plugin_that_fails_at_the_start(serve, plugin):
     assert server.process.wait(10) == 1
     server.stop()
     server.killed = True
-    assert server.count("cannot start: [h:fail] cannot start: on purpose") == 1
+    assert server.count("cannot start: [h:fail]: on purpose") == 1
     assert not server.count("listening")
 
 

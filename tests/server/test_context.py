@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.core.outbox import Limits
 from ccproxy.net.threads import Pool
+from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.server.context import HandlerContext
 
 
@@ -198,3 +200,16 @@ async def test_an_outbox_of_a_handler_counts_for_the_memory_of_the_server(make):
     box.offer(b"\0\1x", 1)
     assert context._kit.memory.used > 3
     assert box.limits == Limits(100, 2)
+
+
+async def test_who_cannot_listen_says_where(make):
+    ctx, _ = make()
+    taken = await ctx.listen("tcp://127.0.0.1:0", asyncio.Protocol)
+    with pytest.raises(OSError, match=f"^cannot listen on {taken}: Address already in use$"):
+        await ctx.listen(taken, asyncio.Protocol)
+    role = ListenerRole(b"PULL", lambda *_: None)
+    with pytest.raises(OSError, match=f"^cannot listen on {taken}: Address already in use$"):
+        ctx.bind(taken, ZmtpListenerOptions(), role)
+    with pytest.raises(OSError, match=r"^cannot listen on tcp://no-host\.invalid:1: "):
+        ctx.bind("tcp://no-host.invalid:1", ZmtpListenerOptions(), role)
+    await ctx.close()

@@ -80,6 +80,7 @@ def test_with_a_type_messages_take_routes():
         ("", (), ["no address"]),
         ("publisher = tcp://127.0.0.1:1", (), ["one of publisher and internal"]),
         ("responder = tcp://*:1", (), ["tcp://*:1"]),
+        ("proxy-ports = 1, 2, 3", (), ["tcp://0.0.0.0:1", "tcp://0.0.0.0:2", "0:3 can publish"]),
         ("proxy-ports = 1, 2, 3\nopen = yes", (), []),
         (PORTS + "\ntype = cameo", (), ["no route leads cameo"]),
         (PORTS + "\ntype = cameo", ("other",), ["no route leads cameo"]),

@@ -4,7 +4,7 @@ import pytest
 
 from ccproxy.testing import options_for
 from ccproxy_handlers.cameo.handler import CameoProxy
-from ccproxy_handlers.cameo.options import PROXY_PORTS
+from ccproxy_handlers.cameo.options import HOST, PROXY_PORTS
 
 
 def options(text):
@@ -26,16 +26,26 @@ def test_an_address_wins_over_its_port():
 
 
 @pytest.mark.parametrize(
-    "text", ["1, 2", "1, 2, 3, 4", "a, b, c", "1, 2, 65536", "1, 2, 2", "-1,1,2"]
+    "text", ["1, 2", "1, 2, 3, 4", "a, b, c", "1, 2, 65536", "1, 2, 2", "0, 1, 2", "-1,1,2"]
 )
 def test_other_ports_are_mistakes(text):
     with pytest.raises(ValueError, match="three"):
         PROXY_PORTS.parse(text)
 
 
+@pytest.mark.parametrize("text", ["tcp://127.0.0.1", "127.0.0.1:1", "[::1]", "a b", "", "1.2.3"])
+def test_a_host_is_no_address(text):
+    with pytest.raises(ValueError, match="expected a host without scheme and port"):
+        HOST.parse(text)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "::1", "*", "site.example.org"])
+def test_hosts(text):
+    assert HOST.parse(text) == text
+
+
 def test_ports_are_shown_as_they_are_written():
     assert PROXY_PORTS.show(PROXY_PORTS.parse("1,2, 3")) == "1, 2, 3"
-    assert PROXY_PORTS.parse("0, 0, 0") == (0, 0, 0)
 
 
 def test_subscribers_have_the_limits_of_all_peers():
