@@ -282,7 +282,7 @@ class PassPeer:
         ledger = listener.kit.switch.ledger
         if self._exchange is None:
             ledger.receive(1, 0)
-            ledger.end("malformed", 1, 0)
+            ledger.end("refused" if self._server.unwelcome else "malformed", 1, 0)
         self._server.closing = True
         self._abandon_with(refused.status, refused.reason)
 

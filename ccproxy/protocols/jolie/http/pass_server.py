@@ -50,6 +50,8 @@ class PassServer:
     def __init__(self, limits: HttpLimits, access: WebAccess | None = None) -> None:
         self.closing = False
         """True if no further request is read; close the connection when all is written."""
+        self.unwelcome = False
+        """True if that is because of a request that can be read and is not obeyed."""
         self._limits = limits
         self._access = access
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
@@ -159,6 +161,7 @@ class PassServer:
         self._chunked = ChunkedBody(UNLIMITED) if "transfer-encoding" in named else None
         self._left = 0 if self._chunked else int(named.get("content-length", "0"))
         if refused := unwanted(request) or (self._access and self._access.refusal(named)):
+            self.unwelcome = refused.status != 400
             return self._refuse(refused)
         if self._chunked is None and not self._left:
             self._h11.next_event()

@@ -106,6 +106,32 @@ async def test_a_body_waits_until_the_service_has_the_head(kit, until):
     await site.close()
 
 
+@pytest.mark.parametrize(
+    ("request_", "status", "fate"),
+    [
+        (GET.replace(b"localhost", b"evil.example"), 421, "refused"),
+        (GET.replace(b"Host", b"Origin: http://evil.example\r\nHost"), 403, "refused"),
+        (GET.replace(b"Host", b"Content-Type: text/plain\r\nHost"), 415, "refused"),
+        (GET.replace(b"Host", b"Upgrade: websocket\r\nHost"), 501, "refused"),
+        (b"CONNECT y:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "refused"),
+        (GET.replace(b"Host", b"Transfer-Encoding: odd\r\nHost"), 501, "malformed"),
+        (GET.replace(b"/a/b", b"http://y/a"), 400, "malformed"),
+        (GET.replace(b"/a/b", b"/a/../b"), 400, "malformed"),
+        (b"nonsense\r\n\r\n", 400, "malformed"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_obeyed_is_refused_and_what_cannot_be_read_malformed(
+    kit, request_, status, fate
+):
+    site = Site(kit)
+    await site.connect()
+    site.writer.write(request_)
+    assert (await site.reader.read()).startswith(b"HTTP/1.1 %d " % status)
+    ledger = site.listener.kit.switch.ledger
+    assert (ledger.received, ledger.fates, site.messages) == (1, {fate: 1}, [])
+    await site.close()
+
+
 async def test_a_fault_of_the_service_is_a_status_of_ours(kit, until):
     site = Site(kit)
     await site.connect()
