@@ -186,6 +186,10 @@ class Context:
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter of this handler; shown in the statistics."""
 
+    def unanswered(self, reason: str) -> None:
+        """Count a call that the service behind this handler has not answered, among the handler's
+        faults, and log why: at most once in 10 s, with the sum."""
+
     def dispatch(self, handler: Handler, message: Message) -> str:
         """Give a message that was held back to another handler, as if it came in now.
 

@@ -61,6 +61,7 @@ async def test_everything_else_does_nothing_outside_a_server():
     ctx.on_departure(called.append)
     ctx.act(Reply("a"))
     ctx.count("a")
+    ctx.unanswered("a")
     ctx.flows_changed()
 
     async def work():

@@ -45,7 +45,8 @@ class ServerLog:
         self._dropped: dict[tuple[str, str], int] = {}
         self.losses = Losses(clock)
         self.faults: dict[str, Counter[str]] = {}
-        """By section, the calls that `failed` (failed, refused) and `slow` were told of."""
+        """By section, the calls that `failed` (failed, refused), `slow` and `unanswered` were told
+        of."""
 
     def debug(self, text: str, *facts: object) -> None:
         """One fact for who looks closely."""
@@ -144,6 +145,14 @@ class ServerLog:
             "slow handler handler=%s type=%s took=%.0f ms; everybody waited; if this is often, "
             'give it a server of its own (its author: declare runs = "thread")',
             handler, type, seconds * 1000,
+        )  # fmt: skip
+
+    def unanswered(self, handler: str, reason: str) -> None:
+        """The service behind a handler has not answered a call."""
+        self._count(handler, "unanswered")
+        self.often(
+            f"unanswered handler={handler}", "unanswered handler=%s: %s", handler,
+            shortened(reason),
         )  # fmt: skip
 
     def outbox(self, box: Outbox) -> None:

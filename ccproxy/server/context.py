@@ -217,6 +217,10 @@ class HandlerContext(Context):
         """Add to a counter."""
         self.counters[name] += amount
 
+    def unanswered(self, reason: str) -> None:
+        """Count a call that went wrong behind the handler."""
+        self._kit.log.unanswered(self.name, reason)
+
     def dispatch(self, handler: Handler, message: Message) -> str:
         """Give a message that was held back to another handler, unless it has to wait."""
         switch = self._kit.switch

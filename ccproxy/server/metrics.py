@@ -162,10 +162,13 @@ LINK_COUNTERS: tuple[tuple[str, str, OfLink], ...] = (
 
 def handlers(found: Sequence[HandlerStatus]) -> Iterator[Metric]:
     """Calls of handlers that went wrong."""
-    about = "Calls of a handler that went wrong: failed, refused (the message was wrong), slow"
+    about = (
+        "Calls of a handler that went wrong: failed, refused (the message was wrong), slow, "
+        "unanswered (by the service behind it)"
+    )
+    reasons = ("failed", "refused", "slow", "unanswered")
     faults = {
-        one.section: {reason: one.faults.get(reason, 0) for reason in ("failed", "refused", "slow")}
-        for one in found
+        one.section: {reason: one.faults.get(reason, 0) for reason in reasons} for one in found
     }
     yield from counters("handler_faults", about, ("section", "reason"), _nested(faults))
 

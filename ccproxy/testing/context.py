@@ -47,8 +47,8 @@ def message(
 class FakeContext(Context):
     """A `ccproxy.handler.Context` whose clock the test moves, and which records everything.
 
-    The test can read its links, listeners, counters, replies, processes and log lines; `handlers`
-    are those that `handler(section)` finds.
+    The test can read its links, listeners, counters, failures, replies, processes and log lines;
+    `handlers` are those that `handler(section)` finds.
     """
 
     def __init__(self, name: str = "h:test", handlers: Mapping[str, Handler] | None = None) -> None:
@@ -58,6 +58,7 @@ class FakeContext(Context):
         self.listeners: dict[str, Callable[[], asyncio.BaseProtocol]] = {}
         self.bound: dict[str, ListenerRole] = {}
         self.counters: Counter[str] = Counter()
+        self.failures: list[str] = []
         self.replies: list[Message] = []
         self.answers: list[tuple[Message, Any]] = []
         self.processes: list[asyncio.subprocess.Process] = []
@@ -223,6 +224,10 @@ class FakeContext(Context):
     def count(self, name: str, amount: int = 1) -> None:
         """See `Context`."""
         self.counters[name] += amount
+
+    def unanswered(self, reason: str) -> None:
+        """See `Context`; recorded in `failures`."""
+        self.failures.append(reason)
 
     def dispatch(self, handler: Handler, message: Message) -> str:
         """See `Context`; raises what the other handler raises."""

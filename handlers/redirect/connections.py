@@ -17,6 +17,7 @@ from ccproxy.protocols.jolie.sodep.records import calls_apart
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide, Unexecuted
 
 from .actions import OpenConnection, PortAction, Respond, WriteRequest
+from .faults import CALLER_GONE, Unanswered
 from .location import Location
 from .output_port import OutputPort
 from .pool import SLOW_ANSWER
@@ -73,7 +74,7 @@ class Connections:
             if isinstance(action, WriteRequest):
                 self._write(action)
             elif isinstance(action, Respond):
-                self._respond(*action)
+                self._answer(*action)
             elif isinstance(action, OpenConnection):
                 number = action.connection
                 self._open[number] = ServiceConnection(self, number, action.location)
@@ -133,6 +134,11 @@ class Connections:
             self.do(self.port.unsent(write.connection, write.id, self.now()))
         elif connection.side.passage is not None:
             connection.side.passage.bind(connection)
+
+    def _answer(self, caller: Any, answer: Answer) -> None:
+        if isinstance(answer, Unanswered):
+            self._ctx.unanswered(str(answer.value.tree().payload))
+        self._respond(caller, answer)
 
     def _watch_calls(self, now: float) -> None:
         """A call was taken: set the timer for the moment when it has waited too long."""
@@ -206,7 +212,7 @@ class ServiceConnection:
         """End the connection, because the caller of its request is gone."""
         owner = self._owner
         owner.forget(self.number)
-        owner.do(owner.port.lost(self.number, "The caller is gone", owner.now()))
+        owner.do(owner.port.lost(self.number, CALLER_GONE, owner.now()))
         self.wire.close()
 
     def received(self, wire: Wire, data: bytes) -> None:

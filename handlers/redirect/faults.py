@@ -9,13 +9,24 @@
     silent               no answer                       IOException after the timeout
     not portable         lost or altered                 IOException
 
-Texts only; the name is IOException always, because that is what Jolie programs catch. It must
+Texts only; the name is IOException always, because that is what Jolie programs catch. A fault that
+an operator has to know of is `Unanswered`: the others are mistakes or wishes of callers. It must
 never carry a stack trace or a service's bytes.
 """
 
 from __future__ import annotations
 
 from ccproxy.protocols.jolie.values import Fault, io_fault
+
+CALLER_GONE = "The caller is gone"
+STOPS = "The redirector stops"
+
+
+class Unanswered(Fault):
+    """The service has not answered a call, or not been asked at all: it is away, or has too much
+    to do."""
+
+    __slots__ = ()
 
 
 def unknown_resource(path: str) -> Fault:
@@ -30,29 +41,35 @@ def invalid_operation(operation: str) -> Fault:
 
 def refused(reason: str) -> Fault:
     """No connection to the service: refused, no such host, no route."""
-    return io_fault(reason or "Connection refused")
+    return _unanswered(reason or "Connection refused")
 
 
 def lost(reason: str) -> Fault:
     """The connection ended before the answer: closed, reset, cut off or garbage."""
-    return io_fault(reason or "Connection closed by the service before its answer")
+    if reason in (CALLER_GONE, STOPS):
+        return io_fault(reason)
+    return _unanswered(reason or "Connection closed by the service before its answer")
 
 
 def silent(seconds: float) -> Fault:
     """No answer in time; the call may have been executed."""
-    return io_fault(f"No answer from the service within {seconds:g} s")
+    return _unanswered(f"No answer from the service within {seconds:g} s")
 
 
 def unreachable(seconds: float) -> Fault:
     """No connection to send the call on in time; it was not executed."""
-    return io_fault(f"No connection to the service within {seconds:g} s")
+    return _unanswered(f"No connection to the service within {seconds:g} s")
 
 
 def full(limit: str) -> Fault:
     """A limit of calls in flight or waiting is reached; the call was not executed."""
-    return io_fault(f"Too many calls: {limit}")
+    return _unanswered(f"Too many calls: {limit}")
 
 
 def not_portable(protocol: str, reason: str) -> Fault:
     """The service's protocol has no form for the call; it was not executed."""
     return io_fault(f"{protocol} cannot carry the call: {reason}")
+
+
+def _unanswered(text: str) -> Unanswered:
+    return Unanswered(*io_fault(text))

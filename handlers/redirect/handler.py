@@ -24,6 +24,7 @@ from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
 
 from . import checks, explain, relocation, state
 from .connections import Connections
+from .faults import STOPS
 from .location import Location
 from .options import Options
 from .output_port import OutputPort
@@ -165,7 +166,7 @@ class Redirect(Handler):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._drained(self.connections), DRAIN_TIMEOUT)
         finally:
-            self.connections.cut("The redirector stops")
+            self.connections.cut(STOPS)
 
     def _find(self, type: str, call: Call | None) -> CallRoute | Fault:
         """Where calls of this type go; names are those of the call, which a type may lack."""

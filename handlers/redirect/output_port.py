@@ -74,7 +74,7 @@ class OutputPort:
     def ask(self, caller: Any, call: Call, now: float) -> list[PortAction]:
         """Take one call; `call.path` is what is left to forward."""
         if not self._open:
-            return [Respond(caller, faults.lost("The redirector stops"))]
+            return [Respond(caller, faults.lost(faults.STOPS))]
         if not self._couriers:
             return self._now.ask(caller, call, now)
         found = couriers.before(self._couriers, call)
@@ -164,7 +164,7 @@ class OutputPort:
         """Take no more calls; those sent are still answered until `tick` ends them."""
         self._open = False
         actions, moved = self._now.retire(now)
-        fault = faults.lost("The redirector stops")
+        fault = faults.lost(faults.STOPS)
         actions += [Respond(waiting.caller, fault) for waiting in moved]
         return self._ended(actions)
 

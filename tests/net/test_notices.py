@@ -206,6 +206,15 @@ def test_a_message_that_is_none_is_looked_at_only_for_a_line(log, monkeypatch, c
     assert len(looked) == 1 and len(lines(caplog)) == 1
 
 
+def test_a_service_that_does_not_answer_is_named_once_and_counted(log, caplog):
+    for _ in range(100):
+        log.unanswered("h:sum", "Connection refused")
+    assert lines(caplog) == ["WARNING unanswered handler=h:sum: Connection refused"]
+    assert log.faults == {"h:sum": {"unanswered": 100}}
+    [loss] = log.losses.latest()
+    assert (loss.place, loss.reason, loss.messages) == ("h:sum", "unanswered", 100)
+
+
 def test_calls_that_went_wrong_are_counted_by_section(log):
     """Also those that the log no longer names."""
     for _ in range(100):

@@ -27,6 +27,7 @@ from ccproxy.server.status import (
 OPEN = "application/openmetrics-text; version=1.0.0"
 SINK = SinkStatus("h:next", 9, 2, 3, 300, {"full": 4})
 EVIL = 'h:"\\\n# EOF'
+FAULTS = {"slow": 3, "unanswered": 5}
 STATUS = Status(
     ProcessStatus("x", "/x.ini", "1", 7, 0, 1000.5, 2000.0, (1.5, 0.25, 9, 9, 9), "L", "3", "c"),
     (
@@ -37,7 +38,7 @@ STATUS = Status(
         LinkStatus("h:next", "tcp://1:3", "up", "", 2, SINK, required=True),
         LinkStatus("h:next", "tcp://1:4", "refused", "no", 1, SINK),
     ),
-    (HandlerStatus("h:next", "proxy", {"10.0.0.1": "peer"}, {"type.a": 1}, faults={"slow": 3}),),
+    (HandlerStatus("h:next", "proxy", {"10.0.0.1": "peer"}, {"type.a": 1}, faults=FAULTS),),
     (),
     SinksStatus(4, 6, 600, {"full": 8}, (SINK,), {"h:next": {"full": 8}, EVIL: {"old": 1}}),
     3,
@@ -79,6 +80,7 @@ async def test_the_numbers_are_those_of_the_status():
     refused = ("reason", "key-refused"), ("section", "ccserver")
     assert found["ccserver_connection_events_total", *refused] == 2
     assert found["ccserver_handler_faults_total", ("reason", "slow"), next_] == 3
+    assert found["ccserver_handler_faults_total", ("reason", "unanswered"), next_] == 5
 
 
 async def test_links_of_one_section_are_summed_up():

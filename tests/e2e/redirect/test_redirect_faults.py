@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
@@ -223,3 +225,24 @@ def test_a_client_that_is_gone_before_its_answer(behind, caller, value_of, until
     assert value_of(caller().ask("/Good")) == 8
     assert value_of(caller().ask("/Bad")) == 1
     assert server.process.poll() is None
+
+
+def ask(word, server, *words):
+    """The exit status of a verb, and its output."""
+    file = str(server.directory / "server.ini")
+    command = [sys.executable, "-m", "ccproxy", word, file, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def test_a_service_that_is_not_there_is_seen_by_the_operator(start, ini):
+    [port] = free_ports(1)
+    server = start(ini("direct = h:Bad\n", Bad={"location": f"socket://127.0.0.1:{port}"}))
+    with Client(server.address("PORT1")) as client:
+        for _ in range(4):
+            assert "error" in client.request("direct.sum", {"x": 1}).value
+    server.wait_for("unanswered handler=h:Bad: Connection refused")
+    assert server.count("unanswered handler=h:Bad: ") == 1
+    code, said = ask("why", server, "direct.sum")
+    assert code == 1 and "h:Bad: 4 calls unanswered, the last " in said
+    assert "unanswered=4" in ask("status", server)[1]

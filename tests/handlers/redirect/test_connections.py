@@ -234,3 +234,22 @@ def test_an_answer_that_comes_too_late_is_read_no_further():
     [(_, wanted)] = ctx.works
     assert wire.closed and not wanted()
     ctx.close()
+
+
+def test_a_service_that_is_not_there_is_reported_and_a_caller_that_leaves_is_not():
+    ctx, answers = FakeContext(), []
+    port = OutputPort(ServiceTarget(Location("h", 1), PROTOCOLS["sodep"]), count(1), clock=ctx.now)
+    connections = Connections(
+        ctx, port, SecureLinkOptions(), lambda caller, answer: answers.append((caller, answer))
+    )
+    connections.ask("a", Call("/", "sum", Tree()))
+    [wire] = ctx.wires
+    wire.owner.closed(wire, "Connection refused")
+    assert [caller for caller, _ in answers] == ["a"]
+    assert ctx.failures == ["Connection refused"]
+    connections.ask("b", Call("/", "sum", Tree()))
+    wire = ctx.wires[-1]
+    wire.owner.opened(wire)
+    wire.owner.abandon()
+    assert len(answers) == 2 and len(ctx.failures) == 1
+    ctx.close()

@@ -29,3 +29,11 @@ def test_the_text_of_a_stranger_is_cut():
     long = faults.unknown_resource("/" + "x" * 9999).value.tree().payload
     assert len(long) == len("Unknown resource: ") + 200
     assert len(faults.invalid_operation("x" * 9999).value.tree().payload) < 250
+
+
+def test_an_operator_hears_of_a_service_that_does_not_answer_and_of_nothing_else():
+    unanswered = {text for text, one in FAULTS.items() if isinstance(one, faults.Unanswered)}
+    of_callers = ("Unknown resource", "Invalid operation", "http cannot carry")
+    assert unanswered == {text for text in FAULTS if not text.startswith(of_callers)}
+    for reason in (faults.CALLER_GONE, faults.STOPS):
+        assert not isinstance(faults.lost(reason), faults.Unanswered)
