@@ -13,6 +13,8 @@ from .options import Options
 from .relocation import RELOCATE, is_relocation
 
 HOOKS = ("before", "after")
+CARRIES_HTTP = ("http", "https")
+"""Protocols of services that can be passed HTTP as it is."""
 
 
 def problems(name: str, options: Options, plan: Plan, kind: type) -> Iterator[Problem]:
@@ -30,6 +32,7 @@ def _all(name: str, options: Options, plan: Plan, kind: type) -> _Found:
     yield from _sections(options, plan, kind)
     yield from _couriers(options, plan)
     yield from _relocation(name, options, plan)
+    yield from _passed(name, options, plan)
 
 
 def _sections(options: Options, plan: Plan, kind: type) -> _Found:
@@ -64,3 +67,17 @@ def _relocation(name: str, options: Options, plan: Plan) -> _Found:
     if options.relocate_from and not routed:
         hint = f"add to [routes]: {RELOCATE}.{name.removeprefix('h:')} = {name}"
         yield "relocate-from, but no route leads relocations here", hint, True
+
+
+def _passed(name: str, options: Options, plan: Plan) -> _Found:
+    """Requests that are passed as they are, to a service that cannot answer them."""
+    if options.location is None or options.protocol in CARRIES_HTTP:
+        return
+    prefixes = [one.prefix for one in plan.routes if name in one.sections]
+    for listener in plan.listeners:
+        type = getattr(listener.options, "type", "")
+        passes = getattr(listener.options, "http", "") == "pass"
+        found = [one for one in prefixes if f"{one}.".startswith(f"{type}.")]
+        if passes and found:
+            what = f"requests of [{listener.section}] for {found[0]} get 502: it has http = pass"
+            yield what, f"a service with protocol = {options.protocol} takes calls only", True

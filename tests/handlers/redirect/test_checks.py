@@ -46,5 +46,16 @@ def test_what_check_says(problems, text, says):
     assert any(says in one for one in problems(text)), problems(text)
 
 
+WEB = "[listen:w]\nprotocol = http\naddress = tcp://127.0.0.1:2\ntype = calc\nhttp = pass\n"
+
+
+def test_requests_that_are_passed_to_a_service_that_takes_calls(problems):
+    [found] = problems(f"{CALC}location = socket://h:1\n{WEB}")
+    assert "requests of [listen:w] for calc get 502" in found and "protocol = sodep" in found
+    assert problems(f"{CALC}location = socket://h:1\nprotocol = http\n{WEB}") == []
+    assert problems(f"{CALC}location = socket://h:1\n{WEB.replace('= calc', '= ca')}") == []
+    assert problems(f"{CALC}location = socket://h:1\n{WEB.replace('http = pass', '')}") == []
+
+
 def test_a_sound_one(problems):
     assert problems(f"{CALC}redirects = A => h:sum\noperations = sum => h:sum\n{SUM}") == []
