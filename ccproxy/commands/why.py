@@ -10,9 +10,12 @@ from typing import Any
 
 from ccproxy.commands import common
 from ccproxy.commands.columns import cell
+from ccproxy.commands.nearmiss import fault_of, near_misses, repaired
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.commands.status import duration
+from ccproxy.config.plan import RoutePlan
 from ccproxy.core.ledger import FATES
+from ccproxy.core.routes import Routes
 from ccproxy.server.control_client import Refused
 from ccproxy.server.status import (
     FlowStatus,
@@ -31,7 +34,12 @@ examples:
 
 `ccserver explain` asks the configuration, `why` the running server. Losses of a destination are
 those of all types that go there; those of the last 500 kinds are remembered with their times.
-exit status: 0 nothing is lost or in the way, 1 something is, or no server answers"""
+Of a type that did not come lately the routes of the server are looked up.
+exit status: 0 nothing is lost or in the way, 1 something is, or it has no route, or no server
+answers, 2 no message can have this type"""
+
+REFUSED_BY = "refused by "
+"""In front of the section that did not allow messages of a type, as the reason of their loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,9 @@ class WhyVerb(ServerVerb):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the file and the type."""
         super().arguments(parser)
-        parser.add_argument("type", metavar="TYPE", help="message type, such as log.info")
+        parser.add_argument(
+            "type", metavar="TYPE", type=message_type, help="message type, such as log.info"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def candidates(self, metavar: str, file: str) -> Iterable[str]:
@@ -74,14 +84,27 @@ class WhyVerb(ServerVerb):
             shown = {"flow": to_json(flow) if flow else None, "findings": list(map(to_json, found))}
             print(json.dumps(shown, indent=2))
         else:
-            print("\n".join(lines(options.type, flow, found)))
+            print("\n".join(lines(options.type, flow, status, found)))
         return common.FAILED if found else 0
 
 
-def lines(type: str, flow: FlowStatus | None, found: Sequence[Finding]) -> Iterator[str]:
+def message_type(text: str) -> str:
+    """The argument TYPE; no message has a type that is malformed."""
+    if fault := fault_of(text):
+        meant = repaired(text)
+        hint = f', perhaps "{meant}" is meant' if meant and not fault_of(meant) else ""
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is no message type: {fault}{hint}")
+    return text
+
+
+def lines(
+    type: str, flow: FlowStatus | None, status: Status, found: Sequence[Finding]
+) -> Iterator[str]:
     """The answer as text."""
     if flow is None:
-        yield f"{cell(type)}: no message of it came lately"
+        to = ", ".join(map(cell, routed(type, status)))
+        lead = f"; its route has {to}" if to else ""
+        yield f"{cell(type)}: no message of it came lately{lead}"
     else:
         to = ", ".join(map(cell, destinations(flow))) or f"nowhere, {cell(flow.fate)}"
         yield f"{cell(type)}: {flow.messages} messages, {flow.bytes} bytes; they go to {to}"
@@ -97,16 +120,25 @@ def destinations(flow: FlowStatus) -> list[str]:
     return list(dict.fromkeys([*links, *flow.handlers]))
 
 
+def routed(type: str, status: Status) -> list[str]:
+    """The sections to which the routes of the server lead a type."""
+    matches = Routes((one.prefix, one.sections) for one in status.routes).match(type)
+    return list(dict.fromkeys(section for _, sections in matches for section in sections))
+
+
 def findings(
     type: str, flow: FlowStatus | None, status: Status, losses: Sequence[LossStatus]
 ) -> Iterator[Finding]:
     """What was lost of the type or at its destinations, and what is in the way."""
-    places = destinations(flow) if flow is not None else []
+    places = destinations(flow) if flow is not None else routed(type, status)
     known = {(one.place, one.reason): one for one in losses}
     if flow is not None and not places:
         yield fate_finding(flow, known.get((type, flow.fate)))
     elif (type, "unrouted") in known:
         yield lost(known[type, "unrouted"], "had no route")
+    if flow is None and not places:
+        yield no_route(type, status)
+    yield from refusals(type, losses)
     for place in places:
         yield from link_findings(place, status.links)
         for reason, number in status.sinks.losses.get(place, {}).items():
@@ -124,6 +156,21 @@ def fate_finding(flow: FlowStatus, loss: LossStatus | None) -> Finding:
     meaning = FATES.get(flow.fate, "")
     text = f"{flow.messages} messages {flow.fate}: {meaning}{when(loss)}"
     return Finding(cell(flow.type), flow.fate, flow.messages, text)
+
+
+def no_route(type: str, status: Status) -> Finding:
+    """Messages of the type would lead nowhere, with the routes that come nearest."""
+    routes = tuple(RoutePlan(one.prefix, tuple(one.sections), 0) for one in status.routes)
+    near = [f"{cell(one.prefix)} does not: {one.why}" for one in near_misses(type, routes)]
+    return Finding(cell(type), "unrouted", 0, "; ".join(["no route matches", *near]))
+
+
+def refusals(type: str, losses: Iterable[LossStatus]) -> Iterator[Finding]:
+    """Messages of the type that a peer was not allowed to send."""
+    for one in losses:
+        if one.place == type and one.reason.startswith(REFUSED_BY):
+            section = cell(one.reason.removeprefix(REFUSED_BY))
+            yield lost(one, f"were not allowed: see [{section}]")
 
 
 def lost(one: LossStatus, what: str) -> Finding:

@@ -104,13 +104,14 @@ class ServerLog:
     def refused(self, sender: str, name: str, raw: Buffer, messages: int) -> None:
         """Messages that a section does not allow; the type of the first is said."""
         key = f"not allowed name={name}"
+        type = next((one for one in unpack(raw)[1:] if one), b"").decode("ascii", "replace")
+        found = shortened(type)
         self.losses.add(name, "refused", messages)
+        self.losses.add(found, f"refused by {name}", messages)
         total = self._ask(self._peers_limit, key, messages)
-        if total is None:
-            return
-        found = next((one for one in unpack(raw)[1:] if one), b"").decode("ascii", "replace")
-        text = "not allowed peer=%s type=%s: see [%s]"
-        self._say(total, messages, text, (sender, shortened(found), name))
+        if total is not None:
+            text = "not allowed peer=%s type=%s: see [%s]"
+            self._say(total, messages, text, (sender, found, name))
 
     def failed(self, handler: str, type: str, error: BaseException) -> None:
         """A handler raised; a stack trace is written unless the message is at fault."""

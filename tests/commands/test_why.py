@@ -15,6 +15,7 @@ from ccproxy.server.status import (
     LinkStatus,
     LossStatus,
     ProcessStatus,
+    RouteStatus,
     SinksStatus,
     SinkStatus,
     Status,
@@ -29,13 +30,16 @@ STATUS = Status(
     (),
     (LinkStatus("h:next", "tcp://127.0.0.1:2", "refused", "nobody there", 0, SINK),),
     (HandlerStatus("h:x", "plugin", {}, {}, faults={"failed": 4}),),
-    (), SinksStatus(2, 3, 300, {"full": 2}, (), {"h:next": {"full": 2}, "h:side": {"full": 9}}),
+    (RouteStatus("quiet", ("h:quiet",)), RouteStatus("echo.request", ("h:next",))),
+    SinksStatus(2, 3, 300, {"full": 2}, (), {"h:next": {"full": 2}, "h:side": {"full": 9}}),
     3, 1, LedgerStatus(10, 100, {}, {}),
 )  # fmt: skip
 FLOW = FlowStatus("a.b", ("h:next",), ("h:x",), "discarded", 5, 50)
 LOSSES = (
     LossStatus("h:next", "full", 2, 99.0, 61.0),
     LossStatus("gone.by", "unrouted", 3, 9.0, 5.0),
+    LossStatus("allow:sensor", "refused", 4, 9.0, 2.0),
+    LossStatus("log.x", "refused by allow:sensor", 4, 9.0, 2.0),
 )
 
 
@@ -83,15 +87,40 @@ def test_a_type_that_is_forgotten_but_was_lost(why):
     status, out, _ = why("gone.by", None)
     assert (status, out.splitlines()) == (
         1,
-        ["gone.by: no message of it came lately", "  3 messages had no route, the last 5 s ago"],
-    )
+        ["gone.by: no message of it came lately", "  3 messages had no route, the last 5 s ago",
+         "  no route matches"],
+    )  # fmt: skip
 
 
 def test_a_type_with_nothing_in_its_way(why):
     status, out, _ = why("c", replace(FLOW, type="c", links=(), handlers=("h:quiet",)))
     assert status == 0
     assert out.splitlines()[1] == "  nothing was lost on its way, and nothing is in the way"
-    assert why("d", None)[0] == 0
+    assert why("quiet.x", None) == (
+        0,
+        "quiet.x: no message of it came lately; its route has h:quiet\n"
+        "  nothing was lost on its way, and nothing is in the way\n",
+        "",
+    )
+
+
+def test_a_misspelt_type_leads_nowhere(why):
+    status, out, _ = why("quite", None)
+    assert status == 1
+    assert out.splitlines()[1].startswith("  no route matches; quiet does not: ")
+
+
+@pytest.mark.parametrize("type", ["", "a b", ".a"])
+def test_what_is_no_type_is_wrong_usage(why, type):
+    status, _, err = why(type, None)
+    assert status == 2 and "is no message type" in err
+
+
+@pytest.mark.parametrize("flow", [None, replace(FLOW, type="log.x", links=())])
+def test_what_a_peer_was_not_allowed_to_send(why, flow):
+    status, out, _ = why("log.x", flow)
+    assert status == 1
+    assert "  4 messages were not allowed: see [allow:sensor], the last 2 s ago" in out.splitlines()
 
 
 def test_json_has_the_section_the_reason_and_the_number(why):

@@ -160,6 +160,9 @@ def test_what_is_not_allowed_is_said_with_its_type_and_the_sum(log, clock, caplo
     clock.now += LOG_INTERVAL
     log.summarise()
     assert "(3 more)" in lines(caplog)[0]
+    found = {(one.place, one.reason): one.messages for one in log.losses.latest()}
+    assert found["allow:sensor", "refused"] == 6
+    assert found["a.b", "refused by allow:sensor"] == 3
 
 
 async def test_a_task_that_dies_is_said(log, caplog):
