@@ -11,6 +11,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ccproxy.config import kinds
 from ccproxy.config.ini import SERVER, read
@@ -35,6 +36,17 @@ examples:
 
 `ccserver VERB --help` describes a verb.
 exit status: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"""
+
+
+class VerbParser(ArgumentParser):
+    """A parser with the exit status of its verb for wrong usage."""
+
+    wrong_usage = 2
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(self.wrong_usage, f"{self.prog}: error: {message}\n")
 
 
 class Verbs:
@@ -97,13 +109,14 @@ def parser_of(name: str, overview: bool = False, verbs: Verbs | None = None) -> 
     if overview:
         rows = [f"  {one:<11} {about}" for one, about in verbs.table().items()]
         epilog = OVERVIEW.format(verbs="\n".join(rows))
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="ccserver" if overview else f"ccserver {name}",
         description=verb.about[:1].upper() + verb.about[1:] + ".",
         epilog=epilog,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.wrong_usage = verb.wrong_usage
     if overview:
         parser.usage = "%(prog)s [options] FILE\n       %(prog)s VERB ..."
     verb.arguments(parser)

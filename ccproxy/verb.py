@@ -22,6 +22,9 @@ class Verb:
     """The end of its help: the line `examples:`, commands that begin with `ccserver WORD`, and
     what else a user should know."""
 
+    wrong_usage: ClassVar[int] = 2
+    """The exit status for words that are no arguments of it."""
+
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare options and arguments, each with `help`.
 
@@ -35,6 +38,6 @@ class Verb:
         return ()
 
     def run(self, options: argparse.Namespace) -> int:
-        """Do it. The exit status is returned: 0 done, 1 failed, 2 wrong usage, 78 bad
+        """Do it. The exit status is returned: 0 done, 1 failed, `wrong_usage`, 78 bad
         configuration; `ccproxy.commands.common` has names for them."""
         raise NotImplementedError

@@ -29,7 +29,7 @@ CONFIGURATIONS = sorted(one for one in ROOT.glob("conf/*.ini") if "." not in one
 """Of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
 HELPERS = {
     "__init__", "candidates", "columns", "common", "control", "dry", "environment", "explanation",
-    "nearmiss", "operate", "parts", "proof", "reload", "sample", "server_verb", "frames",
+    "nearmiss", "operate", "numbers", "parts", "proof", "reload", "sample", "server_verb", "frames",
 }  # fmt: skip
 """Modules of `commands` that are no verbs."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ccproxy.commands import common
+from ccproxy.commands import common, numbers
 from ccproxy.commands.columns import cell
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.core.ledger import OUTCOMES
@@ -23,7 +23,7 @@ examples:
 It looks twice, --seconds apart: messages lost and calls of handlers failed count in between only.
 A link that is down is a warning, and critical if its section says required = yes. Behind | stand
 the figures for graphs.
-exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (no server, but its file is wrong)"""
+exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (wrong usage, or no server and a wrong file)"""
 
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
@@ -44,10 +44,14 @@ class Threshold:
         """WARNING:CRITICAL, of which either may be missing."""
         warning, _, critical = text.partition(":")
         try:
-            return cls(int(warning or NEVER), int(critical or NEVER))
+            found = cls(int(warning or NEVER), int(critical or NEVER))
         except ValueError:
             what = f"found {text!r:.40}, expected two numbers as in 10:100, or one as in 10 or :100"
             raise argparse.ArgumentTypeError(what) from None
+        if warning and critical and found.critical < found.warning:
+            what = f"found {text!r:.40}, of which the critical number is below that of the warning"
+            raise argparse.ArgumentTypeError(what)
+        return found
 
     def grade(self, number: int) -> int:
         """OK, WARNING or CRITICAL."""
@@ -79,6 +83,7 @@ class Findings:
 class ProbeVerb(ServerVerb):
     """`ccserver probe`."""
 
+    wrong_usage = UNKNOWN
     about = "say in one line whether a running server is well, for Nagios and its kin"
     examples = EXAMPLES
 
@@ -95,8 +100,9 @@ class ProbeVerb(ServerVerb):
                 help=f"warning and critical from so many on: {what}",
             )  # fmt: skip
         parser.add_argument(
-            "--seconds", metavar="S", type=float, default=1.0, help="time between the two looks"
-        )
+            "--seconds", metavar="S", type=numbers.seconds, default=1.0,
+            help="time between the two looks",
+        )  # fmt: skip
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Look twice, and print the line."""

@@ -10,9 +10,11 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from ccproxy.commands import common
+from ccproxy.commands import common, numbers
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.config.problems import did_you_mean
 from ccproxy.server.control_client import stream
+from ccproxy.server.status import Status, from_json
 from ccproxy.wire.text import shortened
 
 EXAMPLES = """\
@@ -41,7 +43,9 @@ class TapVerb(ServerVerb):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the server, and which messages are wanted."""
         super().arguments(parser)
-        parser.add_argument("prefix", metavar="TYPE", help="prefix of types as in routes, or *")
+        parser.add_argument(
+            "prefix", metavar="TYPE", type=prefix, help="prefix of types as in routes, or *"
+        )
         parser.add_argument(
             "--from", dest="peer", metavar="PEER", default="",
             help="only from this peer: its listener, address with or without port, or proven name",
@@ -49,9 +53,7 @@ class TapVerb(ServerVerb):
         parser.add_argument(
             "--to", metavar="SECTION", default="", help="only what goes to this section"
         )
-        parser.add_argument(
-            "--limit", metavar="N", type=int, default=0, help="end after N messages"
-        )
+        parser.add_argument("--limit", metavar="N", type=numbers.count, help="end after N messages")
         parser.add_argument("--body", action="store_true", help="print the frames as well")
         parser.add_argument("--json", action="store_true", help="print a line of JSON for each")
 
@@ -61,6 +63,8 @@ class TapVerb(ServerVerb):
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Print until the end."""
+        if options.to:
+            check_section(options.to, from_json(Status, server.ask("GET", "/v1/status")))
         wanted = {"prefix": options.prefix, "from": options.peer, "to": options.to}
         target = f"/v1/tap?{urlencode({**wanted, 'body': int(options.body)})}"
         text_of = json.dumps if options.json else text
@@ -70,7 +74,27 @@ class TapVerb(ServerVerb):
         return 0
 
 
-def limited(values: Iterator[Any], most: int) -> Iterator[Mapping[str, Any]]:
+def prefix(text: str) -> str:
+    """The argument TYPE: `*` stands alone, as in routes."""
+    if text != "*" and "*" in text:
+        meant = text.removesuffix("*").rstrip(".")
+        hint = f", write {meant}" if meant and "*" not in meant else ""
+        what = f"found {text!r:.40}; this is a prefix: it stands for all types under it{hint}"
+        raise argparse.ArgumentTypeError(what)
+    return text
+
+
+def check_section(name: str, status: Status) -> None:
+    """ValueError if no section of the server can be a destination of this name."""
+    known = {one.section for one in status.handlers} | {one.section for one in status.links}
+    known |= {one.section for one in status.listeners}
+    known |= {section for one in status.routes for section in one.sections}
+    if name not in known:
+        hint = did_you_mean(name, sorted(known)) or f"sections are {', '.join(sorted(known))}"
+        raise ValueError(f"--to {name}: there is no such section; {hint}")
+
+
+def limited(values: Iterator[Any], most: int | None) -> Iterator[Mapping[str, Any]]:
     """All values but empty lines, up to the one behind which `most` messages have come."""
     came = 0
     for value in values:
@@ -78,7 +102,7 @@ def limited(values: Iterator[Any], most: int) -> Iterator[Mapping[str, Any]]:
             continue
         yield value
         came += "missed" not in value
-        if came == most and most:
+        if came == most:
             return
 
 

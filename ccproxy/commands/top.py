@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from typing import Any
 
+from ccproxy.commands import numbers
 from ccproxy.commands.columns import columns
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.commands.status import process_lines
@@ -44,9 +45,10 @@ class TopVerb(ServerVerb):
         """Declare the file and the times."""
         super().arguments(parser)
         parser.add_argument(
-            "--seconds", metavar="S", type=float, default=1.0, help="time between two looks"
-        )
-        parser.add_argument("--times", metavar="N", type=int, default=0, help="end after N screens")
+            "--seconds", metavar="S", type=numbers.seconds, default=1.0,
+            help="time between two looks",
+        )  # fmt: skip
+        parser.add_argument("--times", metavar="N", type=numbers.count, help="end after N screens")
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Draw until the end."""

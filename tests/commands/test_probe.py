@@ -51,7 +51,7 @@ def probe(ini, call, monkeypatch):
             return ControlReply(where[0], 200, json.loads(json.dumps(value)))
 
         monkeypatch.setattr(server_verb, "request", request)
-        status, out, _ = call("probe", file or ini(INI), "--seconds", "0", *words)
+        status, out, _ = call("probe", file or ini(INI), "--seconds", "0.001", *words)
         [line] = out.splitlines()
         return status, line
 
@@ -120,7 +120,7 @@ def test_no_server_is_critical_and_a_wrong_file_unknown(probe):
 
 def test_a_threshold_that_is_none(ini, call):
     status, _, err = call("probe", ini(INI), "--waiting", "many")
-    assert status == 2 and "expected two numbers as in 10:100" in err
+    assert status == 3 and "expected two numbers as in 10:100" in err
 
 
 def test_what_a_restart_has_set_back_counts_from_the_restart():
@@ -128,3 +128,11 @@ def test_what_a_restart_has_set_back_counts_from_the_restart():
     before = replace(GOOD, sinks=replace(LOSING, losses={"h:next": {"full": 50}}))
     after = replace(GOOD, sinks=LOSING)
     assert judged(before, after, options).found == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--seconds", "-1"), ("--seconds", "nan"), ("--lost", "9:1"), ("--nonsense",)]
+)
+def test_wrong_usage_is_unknown(ini, call, words):
+    status, _, err = call("probe", ini(INI), *words)
+    assert status == 3 and "ccserver probe: error: " in err

@@ -1,12 +1,22 @@
 """The verb tap: lines, limits, and what is said without a server."""
 
+import json
 from contextlib import contextmanager
 
 import pytest
 
+from ccproxy.commands import server_verb
 from ccproxy.commands import tap as module
 from ccproxy.commands.tap import text
-from ccproxy.server.control_client import NoServer, Refused
+from ccproxy.server.control_client import ControlReply, NoServer, Refused
+from ccproxy.server.status import (
+    LedgerStatus,
+    ProcessStatus,
+    RouteStatus,
+    SinksStatus,
+    Status,
+    to_json,
+)
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n[routes]\na.b = h:x\n"
 VALUE = {
@@ -55,7 +65,38 @@ def test_no_text_of_a_stranger_reaches_the_terminal_raw():
     assert "\x1b" not in text(value) and "\n" not in text(value)
 
 
-def test_it_ends_behind_the_last_message(ini, call, answer):
+@pytest.fixture
+def sections(monkeypatch):
+    """A server whose routes lead to h:x."""
+    status = Status(
+        ProcessStatus("src", "/x.ini", "1", 7, 0, 1.0, 2.0, (0.1,), "Linux", "3", "compiled"),
+        (), (), (), (RouteStatus("a", ("h:x",)),), SinksStatus(0, 0, 0, {}, ()), 0, 0,
+        LedgerStatus(0, 0, {}, {}),
+    )  # fmt: skip
+    value = json.loads(json.dumps(to_json(status)))
+    monkeypatch.setattr(
+        server_verb, "request", lambda method, target, where, _: ControlReply(where[0], 200, value)
+    )
+
+
+def test_a_section_that_does_not_exist_is_refused(ini, call, answer, sections):
+    asked = answer(VALUE)
+    expected = "ccserver: --to h:nope: there is no such section; sections are h:x\n"
+    assert call("tap", ini(INI), "a", "--to", "h:nope") == (1, "", expected)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(("echo.*",), "this is a prefix: it stands for all types under it, write echo"),
+     (("a", "--limit", "0"), "from 1 on"), (("a", "--limit", "-1"), "from 1 on")],
+)  # fmt: skip
+def test_wrong_usage(ini, call, words, why):
+    status, _, err = call("tap", ini(INI), *words)
+    assert status == 2 and why in err
+
+
+def test_it_ends_behind_the_last_message(ini, call, answer, sections):
     asked = answer(None, VALUE, {"missed": 3}, None, VALUE, VALUE)
     status, out, err = call("tap", ini(INI), "a", "--limit", "2", "--from", "me", "--to", "h:x")
     assert (status, err, len(out.splitlines())) == (0, "", 3)

@@ -86,12 +86,18 @@ def server(monkeypatch):
 
 def test_it_ends_after_so_many_screens(ini, call, server):
     server(9)
-    status, out, err = call("top", ini(INI), "--times", "2", "--seconds", "0")
+    status, out, err = call("top", ini(INI), "--times", "2", "--seconds", "0.01")
     assert (status, err) == (0, "")
     assert out.count("src: running for") == 2 and "\x1b" not in out
 
 
 def test_the_end_of_the_server_is_a_failure(ini, call, server):
     server(2)
-    status, out, err = call("top", ini(INI), "--seconds", "0")
+    status, out, err = call("top", ini(INI), "--seconds", "0.01")
     assert status == 1 and err == "ccserver: it has ended\n"
+
+
+@pytest.mark.parametrize("words", [("--times", "0"), ("--times", "-1"), ("--seconds", "-1")])
+def test_what_would_never_end_is_wrong_usage(ini, call, words):
+    status, _, err = call("top", ini(INI), *words)
+    assert status == 2 and "expected" in err
