@@ -239,11 +239,11 @@ class StreamListener(Generic[Peer]):
         self.kit.log.debug("secured peer=%s %s", stream.name, session.words)
 
     def unsecured(self, stream: Stream, reason: str, word: str) -> None:
-        """The handshake of a peer has failed."""
-        self.acceptor.counts[word] += 1
-        if reason == SAID_NOTHING:
+        """The handshake of a peer has failed, or it has gone without a word."""
+        if reason == SAID_NOTHING:  # a look whether the port is open: no handshake has begun
             self.kit.log.debug("%s peer=%s", reason, stream.name)
         else:
+            self.acceptor.counts[word] += 1
             self.kit.log.peer_closed(self.name, stream.name.rpartition(" ")[2], reason)
 
     def evict(self, one: Stream, reason: str) -> None:

@@ -228,10 +228,10 @@ class ZmtpListener:
             self._unserved.remove(connection)
             return
         if known is None or connection.outbox is None:
-            self.counts["handshake-failed"] += 1
-            if reason == SAID_NOTHING:
+            if reason == SAID_NOTHING:  # a look whether the port is open: no handshake has begun
                 self._kit.log.debug("%s listener=%s peer=%s", reason, self.name, connection.name)
             else:
+                self.counts["handshake-failed"] += 1
                 self._kit.log.peer_closed(self.name, connection.name, reason)
             return
         box, identity = connection.outbox, known.identity
