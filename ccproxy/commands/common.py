@@ -83,6 +83,11 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
+def several(number: int, noun: str) -> str:
+    """A number with its noun: 1 link, 2 links."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def fail(text: str, status: int = FAILED) -> int:
     """Print an error to stderr; return the exit status."""
     print(f"ccserver: {text}", file=sys.stderr)

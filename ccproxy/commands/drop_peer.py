@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ccproxy.commands import common
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 
 EXAMPLES = """\
@@ -33,5 +34,5 @@ class DropPeerVerb(ServerVerb):
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Close, and say how many there were."""
         found = server.ask("POST", "/v1/drop-peer", {"peer": options.peer})
-        print(f"closed {found['changed']} connections")
+        print(f"closed {common.several(found['changed'], 'connection')}")
         return 0

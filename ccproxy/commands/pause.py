@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from ccproxy.commands import common
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.ini import read
 
@@ -40,7 +41,7 @@ class PauseVerb(ServerVerb):
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Do it, and say how many links there are."""
         found = server.ask("POST", f"/v1/{self.word}", {"link": options.link})
-        print(f"{self.word}d {found['changed']} links of {options.link}")
+        print(f"{self.word}d {common.several(found['changed'], 'link')} of {options.link}")
         return 0
 
 

@@ -46,7 +46,7 @@ class ControlReply:
     def error(self) -> str:
         """Why the server did not obey."""
         reason = self.value.get("error", "") if isinstance(self.value, dict) else ""
-        return f"{self.path}: the server answered {self.code} {reason}".rstrip()
+        return f"{self.path}: {reason or f'the server answered {self.code}'}"
 
 
 Begun = tuple["_UnixConnection", http.client.HTTPResponse, Path]

@@ -16,6 +16,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
+from ccproxy.config.problems import did_you_mean
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.taps import peer_names
 from ccproxy.net.notices import ServerLog
@@ -27,6 +28,8 @@ LOOK_INTERVAL = 0.05
 """Seconds between two looks at what waits while the server drains."""
 SAY_INTERVAL = 1.0
 """Seconds between two lines about it."""
+MOST_NAMES = 50
+"""Sections that are looked at for one that may be meant: less than 5 ms."""
 DROPPED = "an operator closed it"
 
 
@@ -82,8 +85,7 @@ class Steering:
         links = self._server.links()
         found = [one for one in links if one.name == section]
         if not found:
-            known = ", ".join(sorted({one.name for one in links})) or "none"
-            raise RequestError(404, f"[{section:.100}] has no link; links are those of {known}")
+            raise RequestError(404, _no_link(section, sorted({one.name for one in links})))
         for one in found:
             change(one)
         self._log.info("%s by an operator link=%s", word, section)
@@ -127,6 +129,17 @@ def _given(query: Mapping[str, str], name: str, what: str) -> str:
     if not query.get(name):
         raise RequestError(400, f"{name} is missing: {what}")
     return query[name]
+
+
+def _no_link(section: str, known: list[str]) -> str:
+    """Why nothing was done, with the section that may be meant."""
+    if not known:
+        return f"[{section:.100}] has no link: no section of this file has one"
+    shown = known[:MOST_NAMES]
+    more = ", ..." if len(known) > MOST_NAMES else ""
+    hint = did_you_mean(section[:100], shown)
+    text = f"[{section:.100}] has no link; links are those of {', '.join(shown)}{more}"
+    return f"{text}; {hint}" if hint else text
 
 
 def _line(waiting: int) -> bytes:

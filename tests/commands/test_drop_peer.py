@@ -17,5 +17,5 @@ def test_the_peer_is_named_and_counted(ini, call, monkeypatch):
     monkeypatch.setattr(server_verb, "request", request)
     assert call("drop-peer", ini(INI), "1.2.3.4:5") == (0, "closed 2 connections\n", "")
     status, _, err = call("drop-peer", ini(INI), "bob")
-    assert status == 1 and "answered 404 no peer is called bob" in err
+    assert status == 1 and ": no peer is called bob" in err
     assert asked[0] == ("POST", "/v1/drop-peer?peer=1.2.3.4%3A5")

@@ -18,7 +18,7 @@ def test_the_section_is_named(ini, call, monkeypatch, word):
         return ControlReply(where[0], 200, {"changed": 1})
 
     monkeypatch.setattr(server_verb, "request", request)
-    assert call(word, ini(INI), "h:far") == (0, f"{word}d 1 links of h:far\n", "")
+    assert call(word, ini(INI), "h:far") == (0, f"{word}d 1 link of h:far\n", "")
     assert asked == [("POST", f"/v1/{word}?link=h%3Afar")]
 
 

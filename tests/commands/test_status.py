@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_read_may_still_have_a_server(ini, call, answer):
 
 @pytest.mark.parametrize(
     ("value", "code", "said"),
-    [({"error": "too many"}, 503, "answered 503 too many"), ([], 200, "no status of this version")],
+    [({"error": "too many"}, 503, ": too many"), ([], 200, "no status of this version")],
 )
 def test_something_else_is_answered(ini, call, answer, value, code, said):
     answer(value, code)

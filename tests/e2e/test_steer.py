@@ -59,12 +59,12 @@ def test_messages_wait_while_a_link_is_paused(sites, dial, until):
     near, far = sites
     wire = dial().greet()
     done = ccserver("pause", near, "h:far")
-    assert (done.returncode, done.stdout) == (0, "paused 1 links of h:far\n")
+    assert (done.returncode, done.stdout) == (0, "paused 1 link of h:far\n")
     for _ in range(5):
         wire.send(b"", b"data.x", b"1")
     until(lambda: link_of(near) == ("paused", 5))
     done = ccserver("resume", near, "h:far")
-    assert (done.returncode, done.stdout) == (0, "resumed 1 links of h:far\n")
+    assert (done.returncode, done.stdout) == (0, "resumed 1 link of h:far\n")
     until(lambda: link_of(near) == ("up", 0))
     near.stop()
     far.stop()
@@ -82,7 +82,7 @@ def test_a_peer_is_closed_and_may_come_again(sites, make, until):
 
     [before] = until(peers)
     done = ccserver("drop-peer", near, before)
-    assert (done.returncode, done.stdout) == (0, "closed 1 connections\n")
+    assert (done.returncode, done.stdout) == (0, "closed 1 connection\n")
     [after] = until(lambda: [name for name in peers() if name != before])
     assert after.rpartition(":")[0] == before.rpartition(":")[0]
     done = ccserver("drop-peer", near, "10.9.8.7")

@@ -108,7 +108,7 @@ def test_a_refusal_is_told_with_its_reason(serve):
     start, _ = serve
     path = start("x.sock", b'{"error": "too many"}', 503)
     reply = request("GET", "/", [path], 30)
-    assert reply.error == f"{path}: the server answered 503 too many"
+    assert reply.error == f"{path}: too many"
 
 
 def test_a_process_of_another_user_is_not_believed(tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_an_answer_that_goes_on(serve, tmp_path):
 
 def test_an_answer_that_goes_on_may_be_refused(serve):
     path = serve[0]("x.sock", b'{"error": "too many"}', 503)
-    with pytest.raises(Refused, match="answered 503 too many"), stream("/v1/tap", [path], 30):
+    with pytest.raises(Refused, match=": too many"), stream("/v1/tap", [path], 30):
         pass
 
 

@@ -78,6 +78,19 @@ async def test_all_links_of_a_section_pause_and_resume(made):
     assert [one.told for one in found.links] == [["pause", "resume"]] * 2 + [[]]
 
 
+@pytest.mark.parametrize(
+    ("links", "why"),
+    [(["h:remote-lux", "h:x"], r'^\[remote-lux\] has no .* h:x; did you mean "h:remote-lux"\?$'),
+     ([], r"^\[remote-lux\] has no link: no section of this file has one$"),
+     ([f"h:{n:03}" for n in range(60)], r"links are those of h:000, .*, h:049, \.\.\.$")],
+)  # fmt: skip
+async def test_the_link_that_may_be_meant(made, links, why):
+    found = made()
+    found.links = list(map(Link, links))
+    with pytest.raises(RequestError, match=why):
+        await found.steering.pause({"link": "remote-lux"})
+
+
 async def test_no_such_link(made):
     with pytest.raises(RequestError, match=r"\[h:y\] has no link; links are those of h:far, h:x"):
         await made().steering.pause({"link": "h:y"})
