@@ -170,12 +170,12 @@ def refusals(type: str, losses: Iterable[LossStatus]) -> Iterator[Finding]:
     for one in losses:
         if one.place == type and one.reason.startswith(REFUSED_BY):
             section = cell(one.reason.removeprefix(REFUSED_BY))
-            yield lost(one, f"were not allowed: see [{section}]")
+            yield lost(one, f"not allowed: see [{section}]")
 
 
 def lost(one: LossStatus, what: str) -> Finding:
     """Messages of the type were lost before it had its present flow."""
-    text = f"{one.messages} messages {what}{when(one)}"
+    text = f"{common.several(one.messages, 'message')} {what}{when(one)}"
     return Finding(cell(one.place), one.reason, one.messages, text)
 
 

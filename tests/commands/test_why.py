@@ -120,7 +120,7 @@ def test_what_is_no_type_is_wrong_usage(why, type):
 def test_what_a_peer_was_not_allowed_to_send(why, flow):
     status, out, _ = why("log.x", flow)
     assert status == 1
-    assert "  4 messages were not allowed: see [allow:sensor], the last 2 s ago" in out.splitlines()
+    assert "  4 messages not allowed: see [allow:sensor], the last 2 s ago" in out.splitlines()
 
 
 def test_json_has_the_section_the_reason_and_the_number(why):
