@@ -261,6 +261,11 @@ class Handler:
         """Problems of this section beyond what its options can say. No side effects."""
         return ()
 
+    def listens_on(self) -> Iterable[str]:
+        """The addresses that `start` listens on; `check` reports those that are taken already. Not
+        started, no side effects."""
+        return ()
+
     @classmethod
     def check_file(cls, file: str, text: str) -> Iterable[Problem] | None:
         """Problems of a file that an option names, when `ccserver check` is given that file itself;

@@ -18,6 +18,7 @@ from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Reference, Resolved, resolve, suggest
 from ccproxy.config.routes import Use
+from ccproxy.config.taken import TakenAddresses
 from ccproxy.config.tls import tls_faults
 
 WORDS = ("plugin", "handler")
@@ -219,11 +220,19 @@ class Handlers:
         return {part.strip() for text in texts for part in text.split(",")}
 
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
-        """Let each handler check the plan; `sound` is True if the plan has no mistakes so far."""
+        """Let each handler check the plan, and look at the addresses that it listens on; `sound` is
+        True if the plan has no mistakes so far."""
+        taken = TakenAddresses(plan.file)
+        for listener in plan.listeners:
+            if listener.address:
+                taken.take(listener.section, listener.line, listener.address)
         for one in plan.handlers:
             yield from _key_problems(one, plan)
             with asking(one, f'handler "{one.word}"', plan.file, sound) as found:
-                found += one.factory(one.section, one.options).check(plan)
+                handler = one.factory(one.section, one.options)
+                found += handler.check(plan)
+                for address in handler.listens_on():
+                    found += taken.take(one.section, one.line, address)
             yield from found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ccproxy.config.address import Address
 from ccproxy.config.asking import asking
 from ccproxy.config.ini import BUILT_IN, SERVER, Entry, Ini, Section
 from ccproxy.config.keys import key_faults
@@ -21,6 +20,7 @@ from ccproxy.config.problems import Problem
 from ccproxy.config.resolve import Resolved, resolve
 from ccproxy.config.security import EXPOSED, protection
 from ccproxy.config.server import ListenSection
+from ccproxy.config.taken import TakenAddresses
 from ccproxy.config.tls import tls_faults
 
 LISTEN = "listen:"
@@ -198,15 +198,7 @@ def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[st
 
 def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
     """Problems for listeners whose address an earlier listener has already."""
-    seen: list[tuple[ListenerPlan, Address]] = []
-    for listener in listeners:
-        if not listener.address:
-            continue
-        address = Address.parse(listener.address)
-        for other, taken in seen:
-            if address.clashes(taken):
-                what = f"[{listener.section}] listens on {address}"
-                hint = f"[{other.section}] in line {other.line} has {taken}"
-                yield Problem(file, listener.line, what, hint)
-                break
-        seen.append((listener, address))
+    taken = TakenAddresses(file)
+    for one in listeners:
+        if one.address:
+            yield from taken.take(one.section, one.line, one.address)

@@ -63,6 +63,10 @@ class CameoProxy(Handler):
             hint = f"add {options.type} = {self.name} to [routes], or leave out type"
             yield Problem(plan.file, line, what, hint, warning=True)
 
+    def listens_on(self) -> Iterator[str]:
+        """The addresses of the sockets that there are."""
+        return filter(None, self.options.addresses_of_sockets)
+
     def explain(self, type: str, plan: Plan) -> str:
         """Whether it is a request or a publication."""
         if self._is_request(type):

@@ -6,6 +6,7 @@ P+4. To accept is to be that proxy. It must never decide which messages pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ccproxy import Context
@@ -30,6 +31,10 @@ class GatewayEnd:
     def exposed(self) -> bool:
         """True if everybody who reaches it can use it."""
         return self.listens and protection(self.address, self.options.listener) == "exposed"
+
+    def addresses(self, *offsets: int) -> Iterator[str]:
+        """The addresses that this many ports above are, if it listens."""
+        return (beside(self.address, one) for one in offsets if self.listens)
 
     def publish_to(self, ctx: Context, bus: Bus) -> None:
         """Programs on this side publish what the bus carries."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from ccproxy import Context, Handler, Plan, Problem, kinds, option
+from ccproxy.config.address import Address
 from ccproxy.config.security import EXPOSED
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.rights import Rights
@@ -34,7 +35,7 @@ from ..zmq.relays import PayloadSink
 from .control import CONTROL, SUB, ControlChannel
 from .ends import GatewayEnd
 from .permit import Permit
-from .ports import BLOCK, REMOTE_BLOCK
+from .ports import BLOCK, REGISTRAR, REMOTE_BLOCK, SUBSCRIPTION
 from .ports import CONTROL as CONTROL_PORT
 from .sorting import Sorted, SortingIngress
 
@@ -127,6 +128,17 @@ class ClaraGateway(Handler):
                 what = f"[{self.name}]: everybody who reaches {end.address} can use it"
                 yield Problem(plan.file, line, what, EXPOSED, warning=True)
 
+    def listens_on(self) -> Iterator[str]:
+        """P and P+1 of each side that listens, P+2 outside, and P+4 with `registrar`."""
+        options: ClaraGatewayOptions = self.options
+        if any(mistakes(options)):
+            return
+        outer, inner = options.outer_end, options.inner_end
+        both = (0, SUBSCRIPTION, *((REGISTRAR,) if options.registrar else ()))
+        yield from outer.addresses(*both, CONTROL_PORT)
+        if inner != outer:
+            yield from inner.addresses(*both)
+
     async def start(self, ctx: Context) -> None:
         """Be ready to give messages to both sides before any is taken."""
         self.ctx = ctx
@@ -213,12 +225,19 @@ class ClaraGateway(Handler):
         )
 
 
+def _leads(remote: str, address: str) -> bool:
+    """True if a connection to `remote` surely comes to the listener on `address`."""
+    return Address.parse(remote).leads_to(Address.parse(address))
+
+
 def mistakes(options: ClaraGatewayOptions) -> Iterator[tuple[str, str]]:
     """What does not fit together, and what to do."""
     if bool(options.address) == bool(options.gateway):
         yield "needs either address or gateway", "outside: address = tcp://*:7771"
     if options.inner and options.inner_address:
         yield "has inner and inner-address", "connect to the inner side, or let it connect to you"
+    if options.inner and options.address and _leads(options.inner, options.address):
+        yield "has its own address as inner", "inner = the address of the proxy of the DPE"
     if options.gateway and not options.inner:
         yield "has gateway and no inner", "inner = the address of the proxy of the DPE"
     if options.registrar and not (options.inner or options.inner_address):

@@ -55,6 +55,11 @@ class XmsgProxy(Handler):
         yield from exposed(self, [self.options.address], plan)
         yield from routed(self, plan)
 
+    def listens_on(self) -> Iterator[str]:
+        """P, P+1 and P+2."""
+        address: str = self.options.address
+        return (beside(address, offset) for offset in (0, SUBSCRIPTION, CONTROL_PORT))
+
     async def start(self, ctx: Context) -> None:
         """Listen, where publishers connect last: what comes in has somewhere to go."""
         self.ctx = ctx

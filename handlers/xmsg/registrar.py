@@ -70,6 +70,10 @@ class XmsgRegistrar(Handler):
         """Clients must not come unseen."""
         return exposed(self, [self.options.address], plan)
 
+    def listens_on(self) -> tuple[str, ...]:
+        """One address."""
+        return (self.options.address,)
+
     async def start(self, ctx: Context) -> None:
         """ValueError, OSError or sqlite3.Error if the state file or the address cannot be had."""
         self.ctx = ctx

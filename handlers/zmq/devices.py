@@ -43,6 +43,10 @@ class Device(Handler):
         """Peers must not come unseen, and both sockets need an address."""
         return addressed(self, plan)
 
+    def listens_on(self) -> tuple[str, ...]:
+        """Both sockets."""
+        return both(self.options)
+
     async def start(self, ctx: Context) -> None:
         """Listen and connect, at `out` first: what comes in has somewhere to go."""
         self.ctx = ctx
@@ -81,13 +85,18 @@ def receive(ctx: Context, options: DeviceOptions, role: ListenerRole) -> None:
         ctx.link(address, options.receiving_link, role=role.dialled())
 
 
+def both(options: DeviceOptions) -> tuple[str, ...]:
+    """What both sockets of a device listen on."""
+    return (*options.in_, *options.out)
+
+
 def addressed(
     handler: Handler, plan: Plan, listening: Sequence[str] | None = None
 ) -> Iterator[Problem]:
     """Both sockets of a device need an address; warn of those that nothing protects, of all that
     it listens on unless `listening` says which."""
     options: DeviceOptions = handler.options
-    ours = (*options.in_, *options.out) if listening is None else listening
+    ours = both(options) if listening is None else listening
     yield from exposed(handler, ours, plan)
     mine = plan.handler(handler.name)
     for name, addresses in (
@@ -112,6 +121,10 @@ class Forwarder(Handler):
         """Peers must not come unseen, both sockets need an address, and topics need a type."""
         yield from addressed(self, plan)
         yield from routed(self, plan)
+
+    def listens_on(self) -> tuple[str, ...]:
+        """Both sockets."""
+        return both(self.options)
 
     async def start(self, ctx: Context) -> None:
         """Listen and connect."""
@@ -157,6 +170,11 @@ class QueueDevice(Device):
             mine = plan.handler(self.name)
             what = f"[{self.name}] has per-peer and {len(options.services)} addresses at out"
             yield Problem(plan.file, mine.line if mine else 0, what, "take one service")
+
+    def listens_on(self) -> tuple[str, ...]:
+        """With `per-peer` the addresses at `out` are those of services."""
+        options: QueueOptions = self.options
+        return options.in_ if options.per_peer else super().listens_on()
 
     async def start(self, ctx: Context) -> None:
         """Listen at `in` alone with `per-peer`: connections to `out` come with the clients."""

@@ -6,7 +6,7 @@ look into a payload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ccproxy import Context, Forward, Handler, Plan, Problem
@@ -49,6 +49,11 @@ class Zmq(Handler):
         if options.identity and not (options.connect and options.socket in CALLING):
             what = f'"identity" of [{self.name}] has no meaning'
             yield Problem(plan.file, line, what, "it is for dealer and req with connect")
+
+    def listens_on(self) -> Sequence[str]:
+        """Those of `bind`."""
+        bind: Sequence[str] = self.options.bind
+        return bind
 
     async def start(self, ctx: Context) -> None:
         """Listen and connect."""

@@ -145,6 +145,36 @@ def test_without_a_role_there_is_a_warning_and_everything_may_run(build_ini):
     assert problem.startswith("x.ini:1: warning: no")
 
 
+PROXY = "[h:proxy]\nhandler = xmsg-proxy\naddress = tcp://127.0.0.1:5\n"
+REGISTRAR = "[h:reg]\nhandler = xmsg-registrar\naddress = tcp://127.0.0.1:{}\n"
+PULL = "[listen:a]\nprotocol = zmq\nsocket = pull\naddress = tcp://127.0.0.1:{}\ntype = a\n"
+PUB = "[h:{}]\nhandler = zmq\nsocket = pub\nbind = tcp://*:6\nopen = yes\n"
+CAMEO = "[h:cameo]\nhandler = cameo-proxy\nproxy-ports = 4, 5, 6\nhost = 127.0.0.1\n"
+QUEUE = "[h:q]\nhandler = queue\nin = tcp://127.0.0.1:4\nout = tcp://127.0.0.1:6\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "clash"),
+    [
+        (PROXY + REGISTRAR.format(6), "[h:reg] listens on tcp://127.0.0.1:6; [h:proxy] in line 2"),
+        (PROXY + REGISTRAR.format(8), ""),
+        (PUB.format("x") + PUB.format("y"), "[h:y] listens on tcp://*:6; [h:x] in line 2 has"),
+        (
+            PUB.format("x") + PULL.format(6) + "[routes]\na = h:x\n",
+            "[h:x] listens on tcp://*:6; [listen:a] in line 10 has tcp://127.0.0.1:6",
+        ),
+        (CAMEO + PROXY, "[h:proxy] listens on tcp://127.0.0.1:5; [h:cameo] in line 2 has"),
+        (QUEUE + CAMEO.replace("5", "9"), "[h:cameo] listens on tcp://127.0.0.1:4; [h:q] in line"),
+        (QUEUE + "per-peer = yes\n" + REGISTRAR.format(6), ""),
+        (QUEUE.replace("4", "6"), "[h:q] listens on tcp://127.0.0.1:6; [h:q] in line 2 has"),
+    ],
+)
+def test_handlers_that_listen_where_another_section_does(build_ini, text, clash):
+    plan, problems = build_ini("[ccserver]\n" + text)
+    assert (plan is None) == bool(clash) == bool(problems)
+    assert clash in "".join(problems)
+
+
 BUS = "[h:bus]\nhandler = forwarder\nin = tcp://127.0.0.1:1\nout = tcp://127.0.0.1:2\n"
 LISTENER = "[listen:a]\nprotocol = zmq\nsocket = pull\naddress = tcp://127.0.0.1:3\ntype = a\n"
 ECHO = "[routes]\na = h:echo\n[h:echo]\nhandler = echo\n"

@@ -29,10 +29,27 @@ def problems(text):
         (f"address = {OUT}\ninner = {IN}\ninner-address = {FAR}", "inner and inner-address"),
         (f"gateway = {FAR}", "has gateway and no inner"),
         (f"address = {OUT}\nregistrar = yes", "has registrar and no inner side"),
+        (f"address = {OUT}\ninner = {OUT}", "has its own address as inner"),
+        ("address = tcp://*:7001\ninner = tcp://localhost:7001", "has its own address as inner"),
     ],
 )
 def test_sides_that_do_not_fit_are_mistakes(text, what):
     assert any(what in one.what and not one.warning for one in problems(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        (f"address = {OUT}", {7001, 7002, 7003}),
+        (f"address = {OUT}\ninner = {IN}\nregistrar = yes", {7001, 7002, 7003, 7005}),
+        (f"address = {OUT}\ninner-address = {IN}", {7001, 7002, 7003, 8001, 8002}),
+        (f"gateway = {FAR}\ninner = {IN}\nregistrar = yes", set()),
+        ("", set()),
+    ],
+)
+def test_each_port_that_it_listens_on_is_told_once(text, ports):
+    told = [*ClaraGateway("h:gw", options_for(ClaraGateway, text)).listens_on()]
+    assert len(told) == len(ports) and {f"tcp://127.0.0.1:{one}" for one in ports} == {*told}
 
 
 def test_a_side_that_everybody_reaches_is_a_warning():
