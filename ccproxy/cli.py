@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -134,12 +134,26 @@ def split_verb(words: Sequence[str], verbs: Verbs) -> tuple[str | None, list[str
 
 
 def misspelt(words: Sequence[str], verbs: Verbs) -> str:
-    """An error text if the first word is no file but nearly a verb; otherwise empty."""
+    """An error text if the first word is no file, and nearly a verb or followed by a file;
+    otherwise empty."""
     word = next((one for one in words if not one.startswith("-")), "")
     if not word.isalpha() or Path(word).exists():
         return ""
     hint = did_you_mean(word, verbs.names)
+    if not hint and words[0] == word and len(words) > 1 and not words[1].startswith("-"):
+        hint = "ccserver --help lists all verbs"
     return f'unknown verb "{word}"; {hint}' if hint else ""
+
+
+def parsed(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+    """The options of a verb, which may stand between its other words; SystemExit if wrong."""
+    options, rest = parser.parse_known_args(words)
+    if not rest:
+        return options
+    try:
+        return parser.parse_intermixed_args(words)
+    except TypeError:  # a verb with words of its own takes its options in one place only
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if name is None and (meant := misspelt(words, verbs)):
         parser.error(meant)
-    options = parser.parse_args(words)
+    options = parsed(parser, words)
     try:
         return verbs.load(name or DEFAULT).run(options)
     except BrokenPipeError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -103,6 +104,8 @@ class XmsgVerb(Verb):
         except (ValueError, ConnectionError, TimeoutError) as error:
             return common.fail(str(error))
         _print(rows, options.json)
+        if not rows and options.what != "find":
+            print(_nothing(options), file=sys.stderr)
         return common.FAILED if options.what == "remove" and not rows else 0
 
 
@@ -193,6 +196,17 @@ def _print(rows: Sequence[ShownRecord], as_json: bool) -> None:
         texts = [shortened(text) for text in (row.topic, row.name, row.host)]
         note = "" if row.description in ("", "undefined") else f"  {shortened(row.description)}"
         print(f"{row.kind.lower():<10}  {texts[0]}  {texts[1]}  {texts[2]}:{row.port}{note}")
+
+
+def _nothing(options: argparse.Namespace) -> str:
+    """What is said for an operator if no record is there to list or to remove."""
+    wanted = {
+        "kind": options.kind, "host": options.host, "topic": options.own, "name": options.name,
+    }  # fmt: skip
+    if options.what == "list":
+        wanted = {"kind": options.kind}
+    given = " and ".join(f"{name} {shortened(one)}" for name, one in wanted.items() if one)
+    return f"no record has {given}" if given else "there are no records"
 
 
 def _address(of: str) -> str:

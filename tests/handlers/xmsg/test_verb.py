@@ -94,6 +94,19 @@ def test_what_is_removed_is_printed(file, words, left, capsys):
     assert cli.main(["xmsg", file, "list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == left
     assert cli.main(["xmsg", file, "remove", *words]) == common.FAILED
+    assert "no record has " in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_said(file, capsys):
+    words = ["--host", "1.2.3.4", "--kind", "publisher", "--json"]
+    assert cli.main(["xmsg", file, "remove", *words]) == common.FAILED
+    said = capsys.readouterr()
+    assert said.err == "no record has kind publisher and host 1.2.3.4\n" and said.out == "[]\n"
+    for host in ("10.0.0.1", "10.0.0.2"):
+        assert cli.main(["xmsg", file, "remove", "--host", host]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(["xmsg", file, "list"]) == 0
+    assert capsys.readouterr() == ("", "there are no records\n")
 
 
 @pytest.mark.parametrize("words, said", [
