@@ -95,13 +95,13 @@ def test_a_dead_site(server, dial, until):
     assert (link["section"], link["state"], link["reason"], link["sink"]["waiting"]) == (
         "h:site", "refused", "Connection refused", 20,
     )  # fmt: skip
-    code, line = ask("probe", one, "--seconds", "0")
+    code, line = ask("probe", one, "--seconds", "0.1")
     assert code == 1
     assert line.startswith("CCSERVER WARNING: h:site is refused (Connection refused) | ")
 
 
 def test_a_dead_site_that_is_required_is_critical(server):
-    code, line = ask("probe", server("required = yes"), "--seconds", "0")
+    code, line = ask("probe", server("required = yes"), "--seconds", "0.1")
     assert code == 2 and line.startswith("CCSERVER CRITICAL: h:site is ")
 
 
