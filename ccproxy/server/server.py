@@ -35,7 +35,7 @@ from ccproxy.server.control import ControlActions
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer, sinks_status
-from ccproxy.server.reload import ReloadOutcome, Reloads, text_of
+from ccproxy.server.reload import ReloadOutcome, Reloads, keys_read, text_of
 from ccproxy.server.statistics import Statistics, totals
 from ccproxy.server.status import Status
 from ccproxy.server.steering import Steered, Steering
@@ -232,6 +232,7 @@ class Server:
             self.log.error("reload failed, %s", STAYS)
             return ReloadOutcome(False, STAYS, problems=problems)
         change, said = await self._change_to(plan)
+        said = [*keys_read(plan), *said]
         return ReloadOutcome(True, text_of(change, said), change, problems)
 
     async def _change_to(self, plan: Plan) -> tuple[Change, list[str]]:

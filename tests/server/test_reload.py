@@ -1,10 +1,11 @@
 """Reloads one after the other; each request is answered by one that began after it."""
 
 import asyncio
+from types import SimpleNamespace
 
 from ccproxy.config.diff import Change, Delta
 from ccproxy.config.problems import Problem
-from ccproxy.server.reload import MAX_SAID, STOPPING, ReloadOutcome, Reloads, text_of
+from ccproxy.server.reload import MAX_SAID, STOPPING, ReloadOutcome, Reloads, keys_read, text_of
 
 
 class Work:
@@ -83,6 +84,18 @@ def test_whose_fault_it_was():
     assert ReloadOutcome(False, "", problems=(warning, mistake)).bad_configuration
     assert not ReloadOutcome(False, "", problems=(warning,)).bad_configuration
     assert not ReloadOutcome(True, "", problems=(warning,)).bad_configuration
+
+
+def test_a_reload_reads_the_keys_of_listeners_again():
+    options = [
+        SimpleNamespace(),
+        SimpleNamespace(curve_secret=""),
+        SimpleNamespace(tls_certificate="x"),
+    ]
+    listeners = [SimpleNamespace(options=one) for one in options]
+    assert keys_read(SimpleNamespace(listeners=listeners[:2])) == []
+    [said] = keys_read(SimpleNamespace(listeners=listeners))
+    assert said == "the keys and certificates of listeners were read again"
 
 
 def test_the_text_of_an_outcome_holds_what_handlers_say_and_not_without_end():
