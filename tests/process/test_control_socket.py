@@ -29,6 +29,13 @@ from ccproxy.process.control_socket import (
 USER = os.geteuid()
 
 
+@pytest.fixture
+def tmp_path():
+    """A folder with a short path: that of a socket has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="cc-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(autouse=True)
 def _directories(tmp_path, monkeypatch):
     """The directories of the system, in a place of this test."""
