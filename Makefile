@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/installed
 BENCH  ?= ../shared/bench/switchbench.py
 WHEELS := dist
+# Tests that wait for servers leave a core idle now and then: three processes on two cores.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); n=$$(((n * 3 + 1) / 2)); echo $$((n > 8 ? 8 : n)))
 TOOLS  := .venv-wheel
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -61,7 +63,7 @@ clara-demo: $(READY)
 	$(BIN)/python contrib/clara/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
