@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ccproxy.core.askers import Askers, answers
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_name, cut, whole
 from ccproxy.core.stops import TIRED
@@ -26,17 +26,10 @@ class AnswerIngress:
 
     __slots__ = ("_askers", "_limits", "_source", "_switch")
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        askers: Askers,
-    ) -> None:
+    def __init__(self, switch: Switch, input: PeerInput, askers: Askers) -> None:
         self._askers = askers
-        self._limits = limits
-        self._source = source
+        self._limits = input.limits
+        self._source = input.source
         self._switch = switch
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
@@ -131,19 +124,10 @@ class RequestIngress:
 
     __slots__ = ("_askers", "_limits", "_source", "_switch", "_tired", "_worker")
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        worker: Requester,
-    ) -> None:
+    def __init__(self, switch: Switch, input: PeerInput, worker: Requester) -> None:
         self._askers = Askers()
-        self._limits = limits
-        self._source = source
+        self._source, self._limits, self._tired = input
         self._switch = switch
-        self._tired = tired
         self._worker = worker
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:

@@ -8,10 +8,10 @@ behind the empty frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ccproxy.core.ingress import Ingress
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, whole
 from ccproxy.core.stops import MORE
@@ -28,15 +28,8 @@ class MarkedIngress(Ingress):
 
     __slots__ = ("_mark",)
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        mark: bytes,
-    ) -> None:
-        super().__init__(switch, source, limits, tired)
+    def __init__(self, switch: Switch, input: PeerInput, mark: bytes) -> None:
+        super().__init__(switch, input)
         self._mark = mark
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:

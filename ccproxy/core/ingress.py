@@ -13,7 +13,7 @@ from ccproxy.core.hot import Buffer
 from ccproxy.core.ledger import RANK
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import MessageSource, Run, singles
+from ccproxy.core.runs import PeerInput, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
 from ccproxy.core.taps import Passing
@@ -40,20 +40,11 @@ class Ingress:
 
     __slots__ = ("_access", "_limits", "_source", "_switch", "_tired", "prefix")
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool] = bool,
-    ) -> None:
-        """`tired` is called after each message that handlers saw; True ends the read early."""
+    def __init__(self, switch: Switch, input: PeerInput) -> None:
         self._switch = switch
-        self._source = source
-        self._limits = limits
-        self._tired = tired
-        self._access = source.access or switch.access.access(None)
-        self.prefix = frame(source.identity, more=True)
+        self._source, self._limits, self._tired = input
+        self._access = input.source.access or switch.access.access(None)
+        self.prefix = frame(input.source.identity, more=True)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ingress import Ingress
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
@@ -34,15 +34,8 @@ class KeyedIngress(Ingress):
 
     __slots__ = ("_heads", "_type_of")
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        type_of: TypeOf,
-    ) -> None:
-        super().__init__(switch, source, limits, tired)
+    def __init__(self, switch: Switch, input: PeerInput, type_of: TypeOf) -> None:
+        super().__init__(switch, input)
         self._type_of = type_of
         self._heads: dict[bytes, bytes] = {}
 

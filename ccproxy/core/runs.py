@@ -8,7 +8,7 @@ values; this module must never know what kinds of distributors there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from ccproxy.core.ledger import RANK
@@ -36,6 +36,18 @@ class MessageSource(NamedTuple):
     version: tuple[int, int] = (3, 1)
     access: PeerAccess | None = None
     box: Outbox | None = None
+
+
+class PeerInput(NamedTuple):
+    """What the input of a peer is made with, whatever its kind.
+
+    `limits` are those of one message, in bytes and frames. `tired` is called after each message
+    that handlers saw, and after each step of what may take long: True ends the read early.
+    """
+
+    source: MessageSource
+    limits: tuple[int, int]
+    tired: Callable[[], bool] = bool
 
 
 class Run:

@@ -15,7 +15,7 @@ from typing import Any
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.message import Codec, Message
 from ccproxy.core.rights import PeerAccess
-from ccproxy.core.runs import MessageSource, Run, singles
+from ccproxy.core.runs import PeerInput, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_topic, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
@@ -64,23 +64,14 @@ class TypedIngress:
         "_type",
     )
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        given: Given,
-    ) -> None:
+    def __init__(self, switch: Switch, input: PeerInput, given: Given) -> None:
         self._codec = given.codec or switch.codec
         self._switch = switch
-        self._source = source
-        self._limits = limits
-        self._tired = tired
-        self._access = source.access or switch.access.access(None)
+        self._source, self._limits, self._tired = input
+        self._access = input.source.access or switch.access.access(None)
         self._type = given.type
         self._flow_of = given.flow_of or self._routed
-        self._front = frame(source.identity, more=True) + frame(b"", more=True)
+        self._front = frame(input.source.identity, more=True) + frame(b"", more=True)
         self._own_head = self._head(self._type)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
@@ -192,15 +183,8 @@ class TopicIngress(TypedIngress):
 
     __slots__ = ("_topics",)
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        given: Given,
-    ) -> None:
-        super().__init__(switch, source, limits, tired, given)
+    def __init__(self, switch: Switch, input: PeerInput, given: Given) -> None:
+        super().__init__(switch, input, given)
         self._topics = Topics(self._topic)
 
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:

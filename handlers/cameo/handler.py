@@ -6,12 +6,12 @@ to the subscribers. It must never make an answer of its own, nor look into a pay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ccproxy import Context, Forward, Handler, Outbox, Plan, Problem
 from ccproxy.config.security import protection
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.net.zmtp.role import ListenerRole, MessageSink
 from ccproxy.protocols.zmq.replies import PayloadReplies
@@ -95,20 +95,14 @@ class CameoProxy(Handler):
             own_identities=True,
         )  # fmt: skip
 
-    def ingress(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-    ) -> MessageSink:
+    def ingress(self, switch: Switch, input: PeerInput) -> MessageSink:
         """A peer is connected: others can send to its id from now on."""
-        peer = self.peers.enter(source, self.ctx.now())
+        peer = self.peers.enter(input.source, self.ctx.now())
         table = (self.peers, peer, self.losses)
         if self.options.type:
             prefix = f"{self.options.type}.{REQUEST}".encode()
-            return RoutedIngress(switch, source, limits, tired, (table, prefix))
-        return ResponderIngress(switch, source, limits, tired, table)
+            return RoutedIngress(switch, input, table, prefix)
+        return ResponderIngress(switch, input, table)
 
     def left(self, identity: bytes, box: Outbox) -> None:
         """A peer is gone."""

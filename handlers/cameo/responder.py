@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ccproxy.core.hot import Buffer
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import by_address, cut, skip, whole
 from ccproxy.core.stops import BLOCKED, TIRED
@@ -39,21 +39,16 @@ class ResponderIngress:
     )  # fmt: skip
 
     def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        table: tuple[PeerTable, AddressedPeer, Undelivered],
+        self, switch: Switch, input: PeerInput, table: tuple[PeerTable, AddressedPeer, Undelivered]
     ) -> None:
         """`table` are the peers, the one whose input this is, and who is told of losses."""
         peers, self._sender, self._losses = table
         self._peers = peers.peers
         self._ledger = switch.ledger
-        self._limits = limits
-        self._tired = tired
+        self._limits = input.limits
+        self._tired = input.tired
         self._blocks = self._sender.box.may_block
-        self._front = front(source.routing_id)
+        self._front = front(input.source.routing_id)
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Pass on the whole messages of a read, see `hot.scan`."""

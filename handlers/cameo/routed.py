@@ -18,7 +18,7 @@ from ccproxy.core.answers import give
 from ccproxy.core.askers import ENVELOPE, Askers, answers
 from ccproxy.core.flows import Flow
 from ccproxy.core.message import Message
-from ccproxy.core.runs import Fates, MessageSource, Run, offered
+from ccproxy.core.runs import Fates, PeerInput, Run, offered
 from ccproxy.core.sinks import TAKEN, Receipt, Sink
 from ccproxy.core.spans import by_address, cut, parted, whole
 from ccproxy.core.switch import Switch
@@ -44,17 +44,16 @@ class RoutedIngress(TypedIngress):
     def __init__(
         self,
         switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        table: tuple[tuple[PeerTable, AddressedPeer, Undelivered], bytes],
+        input: PeerInput,
+        table: tuple[PeerTable, AddressedPeer, Undelivered],
+        prefix: bytes,
     ) -> None:
-        """`table` are those of a ResponderIngress, and what stands in front of each type."""
-        (peers, self._sender, self._losses), prefix = table
-        super().__init__(switch, source, limits, tired, Given(prefix))
+        """`table` is that of a ResponderIngress; `prefix` stands in front of each type."""
+        peers, self._sender, self._losses = table
+        super().__init__(switch, input, Given(prefix))
         self._peers = peers.peers
         self._askers = Askers()
-        self._own_front = front(source.routing_id)
+        self._own_front = front(input.source.routing_id)
         self._types: dict[bytes, bytes] = {}
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from ccproxy import Context, Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, whole
 from ccproxy.core.switch import Switch
@@ -58,18 +58,13 @@ class ControlChannel:
         dropped = sum(self.box.dropped.values())
         return {"clients": len(self._clients), "answered": self.answered, "dropped": dropped}
 
-    def _ingress(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-    ) -> Unasked:
+    def _ingress(self, switch: Switch, input: PeerInput) -> Unasked:
         """A client is connected."""
+        source = input.source
         if source.box is not None:
             self._clients[source.routing_id] = source.identity, source.box
             self._names[source.identity] = source.routing_id
-        return Unasked(switch, limits)
+        return Unasked(switch, input.limits)
 
     def _left(self, identity: bytes, box: Outbox) -> None:
         """A client is gone; another one may have its name by now."""

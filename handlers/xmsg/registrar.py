@@ -21,7 +21,7 @@ from ccproxy import (
     Steps,
 )
 from ccproxy.config.address import Address
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.net.zmtp.role import ListenerRole
 from ccproxy.wire.zmtp.frames import MORE
@@ -114,18 +114,13 @@ class XmsgRegistrar(Handler):
 
     # Clients
 
-    def _client(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-    ) -> RequestSink:
+    def _client(self, switch: Switch, input: PeerInput) -> RequestSink:
         """The input of a client."""
-        way = (self._boxes.pop(source.identity), self._request)
-        made = self._clients[source.identity] = RequestSink(switch, source, limits, tired, way)
+        identity = input.source.identity
+        made = RequestSink(switch, input, self._boxes.pop(identity), self._request)
+        self._clients[identity] = made
         if self.options.expire:
-            self._expiry.joined(source.identity, made.address)
+            self._expiry.joined(identity, made.address)
         return made
 
     def _joined(self, identity: bytes, box: Outbox) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ccproxy import Outbox, Receipt, Sink
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.spans import cut, whole
 from ccproxy.core.stops import BLOCKED, TIRED
 from ccproxy.core.switch import Switch
@@ -65,22 +65,20 @@ class RequestSink:
     def __init__(
         self,
         switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        way: tuple[Outbox, Callable[[RequestSink, Request], None]],
+        input: PeerInput,
+        box: Outbox,
+        take: Callable[[RequestSink, Request], None],
     ) -> None:
-        """`way` is the outbox of the client, and what takes its requests."""
+        """`box` is the outbox of the client, and `take` takes its requests."""
         self._switch = switch
-        self._source = source
-        self._limits = limits
-        self._tired = tired
-        self._box, self._take = way
+        self._source, self._limits, self._tired = input
+        self._box = box
+        self._take = take
         self._waiter: Callable[[], None] | None = None
         self._stack = b""
         self._request = Request(())
         self._size = 0
-        self.name = source.peer
+        self.name = input.source.peer
         self.busy = False
         """True while a request is not answered."""
         self.gone = False

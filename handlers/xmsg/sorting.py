@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ccproxy.core.flows import Flow
 from ccproxy.core.rights import Rights
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, Topic, TopicIngress, typed
 
@@ -32,15 +32,8 @@ class SortingIngress(TopicIngress):
 
     __slots__ = ("_sort", "_typed")
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        given: Sorted,
-    ) -> None:
-        super().__init__(switch, source, limits, tired, given)
+    def __init__(self, switch: Switch, input: PeerInput, given: Sorted) -> None:
+        super().__init__(switch, input, given)
         self._sort = given.sort
         self._typed = given.topics
 

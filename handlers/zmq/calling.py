@@ -14,7 +14,7 @@ from ccproxy import Context, Outbox
 from ccproxy.core.answers import AnswerIngress, Requester, RequestIngress
 from ccproxy.core.askers import Askers, enveloped
 from ccproxy.core.pool import WorkerPool
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 
@@ -84,15 +84,9 @@ class ReqSocket(WorkingSocket):
         """For services that we connect to."""
         return replace(super().link_role(), identity=self.options.own_identity)
 
-    def ingress(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Any,
-    ) -> RequestIngress:
+    def ingress(self, switch: Switch, input: PeerInput) -> RequestIngress:
         """Takes the answers of a service."""
-        return RequestIngress(switch, source, limits, tired, self._requesters[source.identity])
+        return RequestIngress(switch, input, self._requesters[input.source.identity])
 
     def joined(self, identity: bytes, box: Outbox) -> None:
         """A service has come."""

@@ -6,14 +6,13 @@ It must never keep a subscription of a peer that has left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ccproxy import Context, LinkOptions, Outbox, Steps, ZmtpListenerOptions
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.publisher import Publisher
-from ccproxy.core.rights import PeerAccess
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut, whole
 from ccproxy.core.stops import TIRED
@@ -96,19 +95,13 @@ class PublishingSocket:
         if len(self._leaving) == 1:
             self._forget()
 
-    def ingress(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-    ) -> SubscriberIngress:
+    def ingress(self, switch: Switch, input: PeerInput) -> SubscriberIngress:
         """Takes the subscriptions of a peer."""
+        source = input.source
         peer = self.subscribers[source.identity]
         if source.version < OLDEST_TELLING:
             self.sink.subscriptions.subscribe(peer, b"")
-        ingress = SubscriberIngress(self, switch, peer, limits, tired)
-        ingress.access = source.access
+        ingress = SubscriberIngress(switch, input, self, peer)
         if source.access is not None:
             source.access.changed = ingress.rights_changed
         return ingress
@@ -162,19 +155,13 @@ class SubscriberIngress:
     __slots__ = ("_behind", "_limits", "_peer", "_socket", "_switch", "_tired", "access")
 
     def __init__(
-        self,
-        socket: PublishingSocket,
-        switch: Switch,
-        peer: Subscriber,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
+        self, switch: Switch, input: PeerInput, socket: PublishingSocket, peer: Subscriber
     ) -> None:
-        self._socket = socket
+        source, self._limits, self._tired = input
         self._switch = switch
+        self._socket = socket
         self._peer = peer
-        self._limits = limits
-        self._tired = tired
-        self.access: PeerAccess | None = None
+        self.access = source.access
         """What the peer may subscribe to; None = everything."""
         self._behind: CatchUp | None = None
 

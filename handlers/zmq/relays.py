@@ -13,7 +13,7 @@ from typing import Any
 from ccproxy import Context, Link, Outbox
 from ccproxy.core.answers import GONE, give
 from ccproxy.core.flows import Flow, Target
-from ccproxy.core.runs import Fates, MessageSource, Run, offered
+from ccproxy.core.runs import Fates, MessageSource, PeerInput, Run, offered
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import whole
 from ccproxy.core.switch import Switch
@@ -43,15 +43,9 @@ class Relays:
             b"ROUTER", self.ingress, left=self.left, replies=PayloadReplies, own_identities=True
         )
 
-    def ingress(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-    ) -> RouterIngress:
+    def ingress(self, switch: Switch, input: PeerInput) -> RouterIngress:
         """Connect to the service for a client; its messages go there, the answers to it."""
-        name = source.routing_id
+        source, name = input.source, input.source.routing_id
         role = LinkRole(
             ingress=partial(RelayedAnswers, box_of=partial(self._box_of, source)),
             identity=b"" if name.startswith(RESERVED) else name,
@@ -61,7 +55,7 @@ class Relays:
         self._links[source.identity] = link
         flow = Flow(Target((PayloadSink(link.outbox),)))
         given = Given(b"queue", FRAMES, lambda type: flow)
-        return RouterIngress(switch, source, limits, tired, given)
+        return RouterIngress(switch, input, given)
 
     def _box_of(self, client: MessageSource) -> Outbox | None:
         """What waits for a client; None if it is gone."""
@@ -93,16 +87,11 @@ class RelayedAnswers:
     __slots__ = ("_box_of", "_limits", "_switch")
 
     def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        box_of: Callable[[], Outbox | None],
+        self, switch: Switch, input: PeerInput, box_of: Callable[[], Outbox | None]
     ) -> None:
         """`box_of` gives the outbox of the client, None if it is gone."""
         self._box_of = box_of
-        self._limits = limits
+        self._limits = input.limits
         self._switch = switch
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:

@@ -6,7 +6,7 @@ from ccproxy.core.access import AccessTable
 from ccproxy.core.flows import FlowTable, Target
 from ccproxy.core.ingress import Ingress
 from ccproxy.core.rights import Rights
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, TopicIngress
 from ccproxy.wire.cc import CcCodec
@@ -98,9 +98,8 @@ def test_what_is_not_allowed_is_refused_and_named():
     switch = Switch(CcCodec("here", lambda: 1.5), said)
     switch.access.configure({("curve", "key"): SENSOR})
     access = switch.access.access(SENSOR)
-    ingress = Ingress(
-        switch, MessageSource(b"id", "sensor@1.2.3.4:5", "x", access=access), (9999, 99)
-    )
+    source = MessageSource(b"id", "sensor@1.2.3.4:5", "x", access=access)
+    ingress = Ingress(switch, PeerInput(source, (9999, 99)))
     run = b"".join(pack([b"", type, b"x"]) for type in (b"job", b"other", b"other", b"log.x", b"?"))
     assert ingress.feed(run)[0] == len(run)
     fates = {name: count for name, count in switch.ledger.fates.items() if count}
@@ -117,7 +116,7 @@ def test_topics_are_types_as_well_and_change_with_the_rights():
     switch.access.configure({("curve", "key"): SENSOR})
     access = switch.access.access(SENSOR)
     source = MessageSource(b"id", "sensor@1.2.3.4:5", "x", access=access)
-    ingress = TopicIngress(switch, source, (9999, 99), bool, Given(b"log"))
+    ingress = TopicIngress(switch, PeerInput(source, (9999, 99)), Given(b"log"))
     run = pack([b"a"]) + pack([b""]) + pack([b"a"])
     assert ingress.feed(run)[0] == len(run)
     assert (switch.ledger.fates["unrouted"], switch.ledger.fates["refused"]) == (2, 1)

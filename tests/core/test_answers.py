@@ -6,7 +6,7 @@ from ccproxy.core.answers import AnswerIngress, Requester, RequestIngress
 from ccproxy.core.askers import Askers, enveloped
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pool import WorkerPool
-from ccproxy.core.runs import MessageSource, Run
+from ccproxy.core.runs import MessageSource, PeerInput, Run
 from ccproxy.core.stops import MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC
@@ -49,7 +49,7 @@ def test_an_answer_goes_to_the_asker_and_others_are_gone(switch):
     me = MessageSource(b"\0\0\0\0\1", "peer", "in", b"me", box=Outbox("me", Limits()))
     askers.named(Run(me, 1, payloads=pack([b"?"]), head=b"\1\0"))
     name = enveloped(question(b"?"))[2:-3]
-    ingress = AnswerIngress(switch, SERVICE, LIMITS, bool, askers)
+    ingress = AnswerIngress(switch, PeerInput(SERVICE, LIMITS), askers)
     data = b"".join(map(pack, [
         [name, b"1"], [name, b"2", b""], [b"me", b"", b"3"], [b"nobody", b"4"], [b"me"], [name],
         [name, b"5"], [name, b"6"],
@@ -66,7 +66,7 @@ def test_an_answer_goes_to_the_asker_and_others_are_gone(switch):
 def requesting(switch, pool, name=b"service", resend=False, tired=bool):
     worker = Requester(name, Outbox("service", Limits()), resend)
     pool.join(worker)
-    return worker, RequestIngress(switch, SERVICE, LIMITS, tired, worker)
+    return worker, RequestIngress(switch, PeerInput(SERVICE, LIMITS, tired), worker)
 
 
 def test_requests_are_in_lock_step(switch):
@@ -123,7 +123,7 @@ def test_a_service_that_does_not_answer_in_time_keeps_nothing(switch, resend):
     pool, clock = WorkerPool(Outbox("h:out", Limits()), enveloped), [0.0]
     worker = Requester(b"1", Outbox("service", Limits()), resend, lambda: clock[0])
     pool.join(worker)
-    ingress = RequestIngress(switch, SERVICE, LIMITS, bool, worker)
+    ingress = RequestIngress(switch, PeerInput(SERVICE, LIMITS), worker)
     box = switch.peers[b"asker"] = Outbox("asker", Limits())
     assert not worker.overdue(0)
     pool.take(question(b"1"))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ccproxy.core.hop_marks import MARK_SIZE, MarkedIngress
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, COMMAND, MORE
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Forward
@@ -33,8 +33,8 @@ def made(limits=None):
     box = Outbox("box", limits or Limits())
     switch = Switch(CODEC, None)
     switch.configure(Routes([("bus", ("h:to",))]), {"h:to": To(box)}, {})
-    source = MessageSource(b"me", "peer", "in")
-    return MarkedIngress(switch, source, (1000, 20), bool, MARK), switch.ledger, box
+    input = PeerInput(MessageSource(b"me", "peer", "in"), (1000, 20))
+    return MarkedIngress(switch, input, MARK), switch.ledger, box
 
 
 @given(st.lists(st.sampled_from([MINE, PASSING]), max_size=6), st.binary(max_size=1))

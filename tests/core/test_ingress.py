@@ -13,7 +13,7 @@ from ccproxy.core.flows import Flow, Target
 from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES, Ledger
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.core.type_totals import TypeTotals
@@ -88,7 +88,8 @@ def run(sizes: list[int]) -> bytes:
 
 
 def ingress(switch, **options):
-    return Ingress(switch, MessageSource(PEER, "1.2.3.4:5", "ccserver"), BOUNDS, **options)
+    source = MessageSource(PEER, "1.2.3.4:5", "ccserver")
+    return Ingress(switch, PeerInput(source, BOUNDS, **options))
 
 
 @given(
@@ -232,7 +233,7 @@ def test_large_messages_go_in_pieces_to_outboxes_with_nothing_waiting() -> None:
 
         box.write = write
     switch = FakeSwitch(Target((idle, busy, offline)))
-    ingress = Ingress(switch, MessageSource(PEER, "peer", "in"), (1_000_000, 20))
+    ingress = Ingress(switch, PeerInput(MessageSource(PEER, "peer", "in"), (1_000_000, 20)))
     large = pack([b"", b"a", b"x" * 33_000])
     small = pack([b"", b"a", b"x"])
     ingress.feed(large * 2)

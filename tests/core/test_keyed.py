@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ccproxy.core.keyed import KeyedIngress, end_of
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, BROKEN, COMMAND, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Deliver, Forward
@@ -57,8 +57,8 @@ def make(tired=bool, **verdicts):
     switch = Switch(CODEC, Notices())
     handlers = {f"h:{name}": Handler(f"h:{name}", verdict) for name, verdict in verdicts.items()}
     switch.configure(Routes([(f"job.{name}", (f"h:{name}",)) for name in verdicts]), handlers, {})
-    ingress = KeyedIngress(switch, MessageSource(b"me", "peer", "in"), LIMITS, tired, first_word)
-    return ingress, switch, handlers
+    input = PeerInput(MessageSource(b"me", "peer", "in"), LIMITS, tired)
+    return KeyedIngress(switch, input, first_word), switch, handlers
 
 
 def test_each_message_gets_its_type_and_keeps_its_frames():

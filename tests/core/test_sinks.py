@@ -50,12 +50,12 @@ class Notices:
 
 def test_a_flow_may_lead_to_any_sink():
     from ccproxy.core.ingress import Ingress
-    from ccproxy.core.runs import MessageSource
+    from ccproxy.core.runs import MessageSource, PeerInput
 
     sink = Later()
     switch = Switch(CODEC, Notices())
     switch.configure(Routes([("a", ("h:to",))]), {"h:to": To(sink)}, {})
-    ingress = Ingress(switch, MessageSource(b"me", "peer", "cc"), (1000, 100))
+    ingress = Ingress(switch, PeerInput(MessageSource(b"me", "peer", "cc"), (1000, 100)))
     one = pack([b"", b"a", b"body"])
     assert ingress.feed(one * 3)[0] == 3 * len(one)
     assert sink.held == [(pack([b"me", b"", b"a", b"body"]) * 3, 3, None)]

@@ -21,7 +21,7 @@ from ccproxy.core.ledger import FATES
 from ccproxy.core.message import Actions, Message, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, MORE, TIRED, TOO_BIG
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import (
@@ -114,9 +114,8 @@ class Bench:
         self.peer = Outbox("peer", Limits())
         self.switch.peers[PEER] = self.peer
         self.tired = False
-        self.ingress = Ingress(
-            self.switch, MessageSource(PEER, "10.0.0.1:5", "listener"), BOUNDS, lambda: self.tired
-        )
+        source = MessageSource(PEER, "10.0.0.1:5", "listener")
+        self.ingress = Ingress(self.switch, PeerInput(source, BOUNDS, lambda: self.tired))
         self.configure(routes or Routes([("*", tuple(one.name for one in handlers))]), *handlers)
 
     def configure(self, routes: Routes, *handlers: Puppet) -> None:

@@ -12,7 +12,7 @@ from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.core.taps import KEPT, MOST_MESSAGES, Passing, Places, Tap, no_frames
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
@@ -20,8 +20,7 @@ from ccproxy.core.verdict import Deliver, Discard, Forward
 from ccproxy.testing import CODEC
 from ccproxy.wire.zmtp.frames import pack, unpack
 
-BOUNDS = (100_000, 100)
-SOURCE = MessageSource(b"\0peer", "ann@10.0.0.7:5", "listen:x")
+INPUT = PeerInput(MessageSource(b"\0peer", "ann@10.0.0.7:5", "listen:x"), (100_000, 100))
 PLACES = Places(("h:a",), "discarded")
 
 
@@ -150,7 +149,7 @@ def run_cc(tapped):
     outbox = box(messages=2)
     switch = switch_of(far=Forward(outbox), see=Deliver(), off=Discard("because"))
     found = tap(switch, "*") if tapped else None
-    ingress = Ingress(switch, SOURCE, BOUNDS)
+    ingress = Ingress(switch, INPUT)
     for data in (b"".join(map(pack, CC)), pack(CC[0])):
         assert ingress.feed(data)[0] == len(data)
     counts = {name: (flow.count, flow.bytes) for name, flow in switch.table.flows.items()}
@@ -188,7 +187,7 @@ def test_a_tap_on_messages_whose_listener_gives_the_type(kind, word):
         outbox = box(messages=2)
         switch = switch_of(far=Forward(outbox), see=Deliver(), off=Discard("because"))
         found = tap(switch, word) if tapped else None
-        ingress = kind(switch, SOURCE, BOUNDS, bool, Given(word.encode()))
+        ingress = kind(switch, INPUT, Given(word.encode()))
         data = b"".join(map(pack, bodies))
         assert ingress.feed(data)[0] == len(data)
         ledger = switch.ledger
@@ -206,8 +205,8 @@ def test_a_tap_on_messages_whose_listener_gives_the_type(kind, word):
 
 def test_a_tap_on_a_publisher_leaves_unsubscribed_what_nobody_wants():
     for ingress_of in (
-        lambda switch: TypedIngress(switch, SOURCE, BOUNDS, bool, Given(b"bus")),
-        lambda switch: Ingress(switch, SOURCE, BOUNDS),
+        lambda switch: TypedIngress(switch, INPUT, Given(b"bus")),
+        lambda switch: Ingress(switch, INPUT),
     ):
         switch = switch_of(bus=Forward(Publisher("h:subscribers")))
         found = tap(switch, "bus")
@@ -231,7 +230,7 @@ def test_values_of_other_protocols_are_seen_without_frames():
 def test_a_tap_that_is_put_on_later_and_taken_off_again():
     """Flows keep their counts, and what remembers a flow learns that it has changed."""
     switch = switch_of(far=Forward(box()))
-    ingress = Ingress(switch, SOURCE, BOUNDS)
+    ingress = Ingress(switch, INPUT)
     data = pack([b"", b"far.x", b"1"])
     ingress.feed(data)
     first = switch.table.flows[b"far.x"]

@@ -7,7 +7,7 @@ from ccproxy.core.flows import Flow, Target
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
@@ -51,7 +51,7 @@ def make(routes, kind=TypedIngress, tired=bool, flow_of=None):
     switch.configure(Routes([(type, (f"h:{type}",)) for type in routes]), handlers, {})
     source = MessageSource(b"me", "peer", "in")
     given = Given(b"bus", flow_of=flow_of)
-    return kind(switch, source, (1000, 20), tired, given), switch, handlers
+    return kind(switch, PeerInput(source, (1000, 20), tired), given), switch, handlers
 
 
 def balanced(switch):

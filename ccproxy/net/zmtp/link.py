@@ -18,7 +18,7 @@ from ccproxy.core.backoff import Backoff
 from ccproxy.core.ingress import ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.verdict import Refuse
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import close_gracefully, connect
@@ -165,7 +165,7 @@ class OutgoingLink:
             source = MessageSource(
                 self._identity, self.address, self.name, peer.identity, peer.version, box=answers
             )
-            ingress = self.role.ingress(switch, source, limits, connection.tired)
+            ingress = self.role.ingress(switch, PeerInput(source, limits, connection.tired))
         connection.use(ingress, self.outbox)
         self._become(UP, "")
         self._kit.log.info("link up link=%s remote=%s", self.name, self.address)

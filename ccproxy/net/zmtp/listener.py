@@ -20,7 +20,7 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.pace import FAULTS, IDLE
 from ccproxy.core.rights import PeerAccess
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.net.acceptor import Acceptor
 from ccproxy.net.sender import CLOSED, SAID_NOTHING
 from ccproxy.net.shared import Kit
@@ -189,9 +189,8 @@ class ZmtpListener:
         source = MessageSource(
             identity, connection.name, self.name, name, peer.version, access, answers
         )
-        limits = self.options.frame_limits
-        ingress = role.ingress(self._kit.switch, source, limits, connection.tired)
-        connection.use(ingress, box)
+        input = PeerInput(source, self.options.frame_limits, connection.tired)
+        connection.use(role.ingress(self._kit.switch, input), box)
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 

@@ -14,7 +14,7 @@ from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.ingress import Ingress
 from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import PeerInput
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import whole
 from ccproxy.core.stops import COMMAND
@@ -36,9 +36,8 @@ class MessageSink(Protocol):
         """
 
 
-IngressMaker = Callable[[Switch, MessageSource, tuple[int, int], Callable[[], bool]], MessageSink]
-"""Makes the MessageSink of a peer. Arguments: the switch, the source of its messages, the limits of
-a message in bytes and frames, and a call that is true once handlers used up the time of a read."""
+IngressMaker = Callable[[Switch, PeerInput], MessageSink]
+"""Makes the MessageSink of a peer."""
 
 
 @runtime_checkable
@@ -146,13 +145,7 @@ class ConnectionConfig:
 class NoMessages:
     """The MessageSink of sockets that only send, such as PUSH: a message is a fault of the peer."""
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool] = bool,
-    ) -> None:
+    def __init__(self, switch: Switch, input: PeerInput) -> None:
         """See `IngressMaker`; nothing of it is needed."""
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:

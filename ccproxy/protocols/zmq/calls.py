@@ -7,10 +7,10 @@ with the message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ccproxy.core.message import Message
-from ccproxy.core.runs import Acquainted, MessageSource, Run
+from ccproxy.core.runs import Acquainted, PeerInput, Run
 from ccproxy.core.sinks import Sink
 from ccproxy.core.spans import cut
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
@@ -26,18 +26,11 @@ class AskingIngress(TypedIngress):
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        given: Given,
-    ) -> None:
-        super().__init__(switch, source, limits, tired, given)
+    def __init__(self, switch: Switch, input: PeerInput, given: Given) -> None:
+        super().__init__(switch, input, given)
         for sink in self._flow_of(self._type).target.distributors:
             if isinstance(sink, Acquainted):
-                sink.meet(source)
+                sink.meet(input.source)
 
 
 class RouterIngress(AskingIngress):
@@ -58,16 +51,9 @@ class RepIngress(AskingIngress):
 
     __slots__ = ("_stack",)
 
-    def __init__(
-        self,
-        switch: Switch,
-        source: MessageSource,
-        limits: tuple[int, int],
-        tired: Callable[[], bool],
-        given: Given,
-    ) -> None:
+    def __init__(self, switch: Switch, input: PeerInput, given: Given) -> None:
         self._stack = b""
-        super().__init__(switch, source, limits, tired, given)
+        super().__init__(switch, input, given)
 
     def _take(self, chunk: bytes, messages: int) -> tuple[int, int, Sequence[Sink]]:
         """Pass on messages one by one: each may have other frames in front."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
 from ccproxy.wire.zmtp.frames import pack
@@ -30,7 +30,7 @@ def peer(running, name, identity):
     box = Outbox("peer", Limits())
     role = running.ctx.bound["tcp://127.0.0.1:10000"]
     source = MessageSource(identity, "host:1", "h:test", name, box=box)
-    return box, role.ingress(Switch(CODEC, None), source, (1000, 9), bool)
+    return box, role.ingress(Switch(CODEC, None), PeerInput(source, (1000, 9)))
 
 
 def test_the_three_sockets():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC
@@ -41,7 +41,9 @@ class Proxy:
             self.boxes[name] = box = Outbox(name.decode(), limits)
             source = MessageSource(name, "at " + name.decode(), "h:x", name, box=box)
             table = (self.table, self.table.enter(source, 0.0), self.losses)
-            self.inputs[name] = ResponderIngress(self.switch, source, LIMITS, tired, table)
+            self.inputs[name] = ResponderIngress(
+                self.switch, PeerInput(source, LIMITS, tired), table
+            )
 
     def feed(self, name, *messages):
         return self.inputs[name].feed(b"".join(map(pack, messages)))

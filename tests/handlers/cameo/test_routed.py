@@ -3,7 +3,7 @@
 from ccproxy.core.message import Reply
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource, Run
+from ccproxy.core.runs import MessageSource, PeerInput, Run
 from ccproxy.core.stops import BLOCKED, MORE
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Deliver, Forward
@@ -76,7 +76,7 @@ class Site:
         self.switch.peers[identity] = PayloadReplies(box)
         table = (self.table, self.table.enter(source, 0.0), self.losses)
         self.inputs[name] = RoutedIngress(
-            self.switch, source, LIMITS, bool, (table, b"cameo.request")
+            self.switch, PeerInput(source, LIMITS), table, b"cameo.request"
         )
 
     def feed(self, name, *messages):

@@ -3,7 +3,7 @@
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, FakeContext
 from ccproxy.wire.zmtp.frames import frame, pack
@@ -30,7 +30,7 @@ def made(ctx):
 def join(made, name, identity):
     box = Outbox(f"client {identity}", Limits())
     source = MessageSource(identity, "peer", "h:dpe", name, box=box)
-    return box, made.role().ingress(Switch(CODEC, None), source, (99, 9), bool)
+    return box, made.role().ingress(Switch(CODEC, None), PeerInput(source, (99, 9)))
 
 
 def ask(ctx, made, *frames):
@@ -87,7 +87,7 @@ def test_a_client_that_leaves_late_takes_nobody_along(ctx, made):
 def test_what_clients_send_to_the_control_port_is_discarded(made):
     switch = Switch(CODEC, None)
     source = MessageSource(b"a", "peer", "h:dpe", b"1")
-    ingress = made.role().ingress(switch, source, (99, 9), bool)
+    ingress = made.role().ingress(switch, PeerInput(source, (99, 9)))
     assert ingress.feed(pack([b"x", b"y"]) * 2 + b"\1")[0] == 12
     assert switch.ledger.fates == {"discarded": 2} and switch.ledger.balance() == 0
 

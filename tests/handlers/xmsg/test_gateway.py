@@ -6,7 +6,7 @@ import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.rights import Rights
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
@@ -95,7 +95,7 @@ def fates(running, topic, rights=None):
     switch = Switch(CODEC, notices)
     access = None if rights is None else switch.access.access(rights)
     source = MessageSource(b"1", "peer", "h:gw", access=access)
-    ingress = running.ctx.bound[OUT].ingress(switch, source, (99, 9), bool)
+    ingress = running.ctx.bound[OUT].ingress(switch, PeerInput(source, (99, 9)))
     ingress.feed(pack([topic, b"", b""]))
     return [*switch.ledger.fates, *refused]
 
@@ -127,7 +127,7 @@ def test_a_check_goes_to_the_inner_side_once():
         subscriptions.subscribe(Subscriber(inner), b"xmsg:control")
         switch = Switch(CODEC, None)
         source = MessageSource(b"1", "peer", "h:gw")
-        ingress = running.ctx.bound[OUT].ingress(switch, source, (99, 9), bool)
+        ingress = running.ctx.bound[OUT].ingress(switch, PeerInput(source, (99, 9)))
         ingress.feed(pack([b"xmsg:control:sub", b"sub", b"A"]))
         for _ in range(5):
             running.ctx.advance(1)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
@@ -24,7 +24,8 @@ def subscriber(running, prefix):
 def publish(running, message):
     switch = Switch(CODEC, SimpleNamespace(unrouted=lambda type, messages: None))
     role = running.ctx.bound["tcp://127.0.0.1:7001"]
-    role.ingress(switch, MessageSource(b"1", "p", "h:x"), (999, 9), bool).feed(message)
+    input = PeerInput(MessageSource(b"1", "p", "h:x"), (999, 9))
+    role.ingress(switch, input).feed(message)
     running.ctx.advance(0)
     return switch.ledger.fates
 

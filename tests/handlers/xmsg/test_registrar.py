@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
@@ -38,7 +38,7 @@ class Client:
         self.role = running.ctx.bound[ADDRESS]
         self.role.joined(name, self.box)
         source = MessageSource(name, peer, "h:test")
-        self.sink = self.role.ingress(self.switch, source, (1 << 20, 100), bool)
+        self.sink = self.role.ingress(self.switch, PeerInput(source, (1 << 20, 100)))
 
     def send(self, action, data=b""):
         return self.sink.feed(pack([b"", action.encode(), b"me", data]))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC
@@ -22,8 +22,8 @@ class Client:
         self.requests = []
         self.answering = answering
         source = MessageSource(b"\0id", "10.0.0.1:4711", "h:registrar")
-        way = (self.box, self.take)
-        self.sink = RequestSink(self.switch, source, (1 << 20, 100), tired, way)
+        input = PeerInput(source, (1 << 20, 100), tired)
+        self.sink = RequestSink(self.switch, input, self.box, self.take)
 
     def take(self, sink, request):
         self.requests.append(request)

@@ -6,7 +6,7 @@ from ccproxy.core.flows import Flow, Target
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Forward
@@ -33,7 +33,7 @@ def run(topics):
     }
     given = Sorted(b"bus", sort=lambda topic, rights: flows.get(topic[:3]), topics=topics)
     source = MessageSource(b"1", "peer", "h:own")
-    ingress = SortingIngress(switch, source, (99, 9), bool, given)
+    ingress = SortingIngress(switch, PeerInput(source, (99, 9)), given)
     assert ingress.feed(CHUNK * 2)[0] == 2 * len(CHUNK)
     assert refused == ["r", "r"] and switch.ledger.balance() == 0
     assert switch.ledger.fates == {"forwarded": 6, "refused": 2}

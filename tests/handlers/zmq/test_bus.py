@@ -6,7 +6,7 @@ import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.core.verdict import Forward
@@ -63,7 +63,8 @@ def subscriber(bus, prefix):
 
 def publish(ctx, message):
     role = ctx.bound[IN]
-    ingress = role.ingress(ctx.switch, MessageSource(b"1", "peer", "h:bus"), (99, 9), bool)
+    input = PeerInput(MessageSource(b"1", "peer", "h:bus"), (99, 9))
+    ingress = role.ingress(ctx.switch, input)
     assert ingress.feed(message)[0] == len(message)
 
 

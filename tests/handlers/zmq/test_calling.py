@@ -5,7 +5,7 @@ import pytest
 from ccproxy import Context
 from ccproxy.core.answers import AnswerIngress, RequestIngress
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource, Run
+from ccproxy.core.runs import MessageSource, PeerInput, Run
 from ccproxy.testing import options_for
 from ccproxy.wire.zmtp.frames import pack
 from ccproxy_handlers.zmq.calling import DealerSocket, ReqSocket
@@ -47,7 +47,7 @@ def test_answers_come_in_and_an_identity_goes_where_we_connect(kind, word, ingre
     socket.joined(b"1", Outbox("peer", Limits(9, 9, "block")))
     for role in (socket.listener_role(), socket.link_role()):
         assert role.socket == word.upper().encode()
-        assert isinstance(role.ingress(None, SERVICE, (9, 9), bool), ingress)
+        assert isinstance(role.ingress(None, PeerInput(SERVICE, (9, 9))), ingress)
     assert socket.link_role().identity == b"me"
 
 

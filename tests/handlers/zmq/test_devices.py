@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
@@ -36,7 +36,8 @@ def test_messages_pass_without_routes_and_are_counted():
     with run_handler(Streamer, TEXT) as running:
         switch = Switch(CODEC, None)
         role = running.ctx.bound["tcp://127.0.0.1:1"]
-        ingress = role.ingress(switch, MessageSource(b"1", "peer", "h:x"), (99, 9), bool)
+        input = PeerInput(MessageSource(b"1", "peer", "h:x"), (99, 9))
+        ingress = role.ingress(switch, input)
         ingress.feed(pack([b"a", b""]))
         assert running.handler.socket.sink.backlog.first() == (pack([b"a", b""]), 0)
         assert switch.ledger.fates == {"forwarded": 1} and switch.ledger.balance() == 0

@@ -5,7 +5,7 @@ import pytest
 from ccproxy.core.ledger import Ledger
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.rights import PeerAccess, Rights
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import COMMAND, MORE, TIRED
 from ccproxy.testing import options_for, run_handler
 from ccproxy.wire.zmtp import ZmtpError
@@ -48,7 +48,7 @@ def join(socket, identity=b"1", version=(3, 1), tired=bool):
     box = Outbox("peer", Limits())
     socket.joined(identity, box)
     source = MessageSource(identity, "peer", "h:out", version=version)
-    return socket.ingress(FakeSwitch(), source, (1000, 9), tired), box
+    return socket.ingress(FakeSwitch(), PeerInput(source, (1000, 9), tired)), box
 
 
 def prefixes(socket):
@@ -72,7 +72,7 @@ def test_a_peer_subscribes_to_what_its_section_allows(socket):
     access = PeerAccess({}, bool, Rights("sub", subscribe=("a.", "b")))
     socket.joined(b"1", Outbox("peer", Limits()))
     source = MessageSource(b"1", "sub@peer", "h:out", access=access)
-    ingress = socket.ingress(FakeSwitch(), source, (1000, 9), bool)
+    ingress = socket.ingress(FakeSwitch(), PeerInput(source, (1000, 9)))
     for prefix in (b"a.x", b"a", b"", b"b", b"c"):
         ingress.change(True, prefix)
     ingress.feed(pack([b"\1d"]))
@@ -230,7 +230,8 @@ def test_a_slow_subscriber_gets_the_newest_of_each_topic():
     socket = made(on_full="latest", queue="2 KiB")
     box = Outbox("peer", socket.options.limits)
     socket.joined(b"1", box)
-    ingress = socket.ingress(FakeSwitch(), MessageSource(b"1", "peer", "h"), (1000, 9), bool)
+    input = PeerInput(MessageSource(b"1", "peer", "h"), (1000, 9))
+    ingress = socket.ingress(FakeSwitch(), input)
     ingress.feed(pack([b"\1"]))
     for number in range(100):
         assert socket.sink.offer(pack([b"", b"bus", b"a", b"%100d" % number]), 1) == 1

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.runs import MessageSource, Run
+from ccproxy.core.runs import MessageSource, PeerInput, Run
 from ccproxy.core.switch import Switch
 from ccproxy.testing import CODEC, options_for, run_handler
 from ccproxy.wire.zmtp.frames import pack
@@ -24,7 +24,7 @@ def test_each_client_has_a_link_and_the_link_goes_with_it():
         [role] = running.ctx.bound.values()
         switch = Switch(CODEC, None)
         clients = [client(b"1", b"worker"), client(b"2", b"\0\0\0\0\2")]
-        inputs = [role.ingress(switch, one, (99, 9), bool) for one in clients]
+        inputs = [role.ingress(switch, PeerInput(one, (99, 9))) for one in clients]
         links = list(running.ctx.links)
         assert [link.address for link in links] == ["tcp://127.0.0.1:2"] * 2
         assert running.handler.status() == {"connections": 2}
@@ -41,7 +41,8 @@ def test_what_a_service_says_is_for_its_client(limit, fates):
     switch, box = Switch(CODEC, None), Outbox("client", Limits(messages=limit))
     connected = [box]
     service = client(b"9", b"")
-    answers = RelayedAnswers(switch, service, (99, 9), bool, box_of=lambda: connected[-1])
+    input = PeerInput(service, (99, 9))
+    answers = RelayedAnswers(switch, input, box_of=lambda: connected[-1])
     data = pack([b"x", b""]) + pack([b"y"])
     assert answers.feed(data + b"\0")[0] == len(data)
     assert switch.ledger.fates == fates

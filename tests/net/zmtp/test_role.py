@@ -108,7 +108,7 @@ async def test_a_mechanism_is_made_for_each_connection(listen, until):
 
 
 def test_commands_pass_where_no_messages_may():
-    sink = NoMessages(None, None, (1, 1))
+    sink = NoMessages(None, None)
     assert sink.feed(command(b"PING", b"x")) == (0, COMMAND, ())
     with pytest.raises(ZmtpError):
         sink.feed(pack([b"x"]))

@@ -5,7 +5,7 @@ import pytest
 from ccproxy import Reply
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
-from ccproxy.core.runs import MessageSource
+from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.stops import BLOCKED, MORE, TIRED
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given
@@ -46,7 +46,7 @@ def make(kind, verdict, replies, tired=bool):
     box = Outbox("peer", Limits())
     switch.peers[b"me"] = replies(box)
     source = MessageSource(b"me", "peer", "in", b"", box=box)
-    return kind(switch, source, (1000, 20), tired, Given(b"call", FRAMES)), switch, box
+    return kind(switch, PeerInput(source, (1000, 20), tired), Given(b"call", FRAMES)), switch, box
 
 
 def content(box):
