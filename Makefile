@@ -12,7 +12,7 @@ TOOLS  := .venv-wheel
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo zmq-demo cameo-demo mesh-demo redirect-demo test check bench wheel clean
+.PHONY: help demo zmq-demo clara-demo cameo-demo mesh-demo redirect-demo test check bench wheel clean
 
 help:
 	@echo 'make demo            a source and two destination servers at work, about ten seconds'
@@ -58,7 +58,6 @@ redirect-demo: $(READY)
 mesh-demo: $(READY)
 	$(BIN)/python contrib/shop/demo.py $(ARGS)
 
-.PHONY: clara-demo
 clara-demo: $(READY)
 	$(BIN)/python contrib/clara/demo.py
 
