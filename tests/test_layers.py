@@ -47,7 +47,7 @@ ALLOWED = {
     "ssmmp": {
         "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config",
         "ccproxy.protocols.ssmmp", "ccproxy.reach", "ccproxy.service", "ccproxy.verb",
-        "ccproxy_handlers.ssmmp", "ccproxy_handlers.state_file",
+        "ccproxy_handlers.ssmmp", "ccproxy_handlers.state_file", "ccproxy_handlers.state_writer",
     },
     "cameo": {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.process",
@@ -60,7 +60,8 @@ ALLOWED = {
     "xmsg": {
         "ccproxy", "ccproxy.commands", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp",
         "ccproxy.protocols.zmq", "ccproxy.reach", "ccproxy.verb", "ccproxy.wire", "ccproxy.zeromq",
-        "ccproxy_handlers.state_file", "ccproxy_handlers.xmsg", "ccproxy_handlers.zmq", "google",
+        "ccproxy_handlers.state_file", "ccproxy_handlers.state_writer", "ccproxy_handlers.xmsg",
+        "ccproxy_handlers.zmq", "google",
     },
     "engine": {"ccproxy", "ccproxy.config", "ccproxy.protocols", "ccproxy_handlers"},
 }  # fmt: skip
