@@ -21,6 +21,33 @@ _OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
 _PRINTABLE = 0x21
 
 
+class HeadReader:
+    """Takes the heads of one connection off the front of what has come."""
+
+    __slots__ = ("_limit", "_searched")
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is the most bytes of a head."""
+        self._limit = limit
+        self._searched = 0
+
+    def take(self, data: bytearray) -> bytes | RefusedRequest | None:
+        """The head that `data` begins with, which is removed; None if it is not whole.
+
+        `data` is what the last call left, with more bytes behind it.
+        """
+        end = end_of(data, self._searched)
+        self._searched = len(data)
+        if not end:
+            return unfinished(data, self._limit)
+        head = bytes(data[:end])
+        if refused := unfinished(head, self._limit) or ambiguous(head):
+            return refused
+        del data[:end]
+        self._searched = 0
+        return head
+
+
 def end_of(data: bytearray, start: int) -> int:
     """Where the head ends, 0 if it is not whole; bytes before `start` were searched already.
 

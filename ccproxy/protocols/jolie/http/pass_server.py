@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import h11
 
-from ccproxy.protocols.jolie.http import heads
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.chunks import ChunkedBody
 from ccproxy.protocols.jolie.http.exchange import (
@@ -21,6 +20,7 @@ from ccproxy.protocols.jolie.http.exchange import (
     PassedResponse,
     end_to_end,
 )
+from ccproxy.protocols.jolie.http.heads import HeadReader
 from ccproxy.protocols.jolie.http.messages import HttpLimits, RefusedRequest, header_map, plain
 
 PIECE = 64 * 1024
@@ -52,11 +52,10 @@ class PassServer:
         """True if no further request is read; close the connection when all is written."""
         self.unwelcome = False
         """True if that is because of a request that can be read and is not obeyed."""
-        self._limits = limits
         self._access = access
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
         self._in = bytearray()
-        self._seen = 0
+        self._heads = HeadReader(limits.head)
         self._left = 0
         self._chunked: ChunkedBody | None = None
         self._reading = self._busy = self._bodiless = False
@@ -139,17 +138,11 @@ class PassServer:
     def _head(self) -> PassEvent | None:
         if not self._in:
             return None
-        end = heads.end_of(self._in, self._seen)
-        self._seen = len(self._in)
-        limit = self._limits.head
-        if not end:
-            refused = heads.unfinished(self._in, limit)
-            return self._refuse(refused) if refused else None
-        head = bytes(self._in[:end])
-        if refused := heads.unfinished(head, limit) or heads.ambiguous(head):
-            return self._refuse(refused)
-        del self._in[:end]
-        self._seen = 0
+        head = self._heads.take(self._in)
+        if head is None:
+            return None
+        if isinstance(head, RefusedRequest):
+            return self._refuse(head)
         self._h11.receive_data(head)
         event = self._h11.next_event()
         assert isinstance(event, h11.Request), event

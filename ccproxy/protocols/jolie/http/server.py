@@ -10,9 +10,9 @@ from __future__ import annotations
 import h11
 
 from ccproxy.core.pace import Pending
-from ccproxy.protocols.jolie.http import heads
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.chunks import ChunkedBody
+from ccproxy.protocols.jolie.http.heads import HeadReader
 from ccproxy.protocols.jolie.http.messages import (
     HttpLimits,
     HttpRequest,
@@ -46,7 +46,7 @@ class HttpServer:
         self._access = access
         self._h11 = self._fresh()
         self._in = bytearray()
-        self._seen = 0
+        self._heads = HeadReader(limits.head)
         self._left = 0
         self._chunked: ChunkedBody | None = None
         self._requests = 0
@@ -159,19 +159,13 @@ class HttpServer:
         if not self._in:
             self.closing = self._ended
             return None
-        end = heads.end_of(self._in, self._seen)
-        self._seen = len(self._in)
-        limit = self._limits.head
-        if not end:
-            refused = heads.unfinished(self._in, limit)
-            if refused is None and self._ended:
-                refused = RefusedRequest(400, "a request that is cut off")
-            return self._refuse(refused) if refused else None
-        head = bytes(self._in[:end])
-        if refused := heads.unfinished(head, limit) or heads.ambiguous(head):
-            return self._refuse(refused)
-        del self._in[:end]
-        self._seen = 0
+        head = self._heads.take(self._in)
+        if head is None and self._ended:
+            head = RefusedRequest(400, "a request that is cut off")
+        if head is None:
+            return None
+        if isinstance(head, RefusedRequest):
+            return self._refuse(head)
         self._h11.receive_data(head)
         return self._next()
 

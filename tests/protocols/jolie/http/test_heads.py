@@ -27,6 +27,20 @@ def test_the_end_is_where_h11_sees_it(data, end):
             assert heads.end_of(bytearray(data), seen) == end
 
 
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_reader_takes_one_head_and_leaves_what_is_behind_it(size):
+    reader, data, found = heads.HeadReader(1000), bytearray(), []
+    head = LINE + b"Host: h\r\n\r\n"
+    sent = head + head + b"nonsense\n\n"
+    for at in range(0, len(sent), size):
+        data += sent[at : at + size]
+        while len(found) < 3 and (one := reader.take(data)) is not None:
+            found.append(one)
+    assert found[:2] == [head, head]
+    assert isinstance(found[2], RefusedRequest) and found[2].status == 400
+    assert data == b"nonsense\n\n"
+
+
 @pytest.mark.parametrize(
     ("data", "status"),
     [
