@@ -22,6 +22,8 @@ LONGEST_LINE = 8192
 STEP = 512
 """Small chunks taken between two looks at the limits."""
 
+EMPTY = b"0\r\n\r\n"
+"""A body without chunks: what h11 is given in the place of a body that was read here."""
 _ONE_DIGIT = {b"%x\r\n" % size: size for size in range(1, 16)}
 _TWO_DIGITS = {b"%x\r\n" % size: size for size in range(16, 256)}
 _HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\r\n\0]*)?\r\n")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import h11
 
 from ccproxy.protocols.jolie.http.access import WebAccess
-from ccproxy.protocols.jolie.http.chunks import ChunkedBody
+from ccproxy.protocols.jolie.http.chunks import EMPTY, ChunkedBody
 from ccproxy.protocols.jolie.http.exchange import (
     Headers,
     PassedRequest,
@@ -27,8 +27,6 @@ PIECE = 64 * 1024
 """Bytes of a body in one event."""
 UNLIMITED = 1 << 62
 """Bytes of a body that is passed."""
-NO_BODY = b"0\r\n\r\n"
-"""What h11 is given in the place of a chunked body that was read here."""
 
 
 class BodyData(NamedTuple):
@@ -177,7 +175,7 @@ class PassServer:
         if piece:
             self._give(piece)
             return BodyData(piece)
-        return None if self._left else self._finish(b"")
+        return None if self._left else self._finish()
 
     def _chunks(self, body: ChunkedBody) -> PassEvent | None:
         taken = body.feed(bytes(self._in[:PIECE]))
@@ -186,19 +184,18 @@ class PassServer:
             return self._refuse(body.refused)
         if piece := body.take():
             return BodyData(piece)
-        return self._finish(NO_BODY) if body.whole else None
+        if not body.whole:
+            return None
+        self._give(EMPTY)
+        return self._finish()
 
     def _give(self, data: bytes) -> None:
-        """Let h11 count a piece of a body with a length."""
+        """Let h11 see a piece of a body, and its end behind the last one."""
         self._h11.receive_data(data)
         while isinstance(self._h11.next_event(), h11.Data):
             pass
 
-    def _finish(self, rest: bytes) -> BodyEnd:
-        if rest:
-            self._give(rest)
-        elif self._h11.their_state is h11.SEND_BODY:
-            self._h11.next_event()
+    def _finish(self) -> BodyEnd:
         self._reading = False
         return BodyEnd()
 

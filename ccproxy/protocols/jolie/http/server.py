@@ -11,7 +11,7 @@ import h11
 
 from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http.access import WebAccess
-from ccproxy.protocols.jolie.http.chunks import ChunkedBody
+from ccproxy.protocols.jolie.http.chunks import EMPTY, ChunkedBody
 from ccproxy.protocols.jolie.http.heads import HeadReader
 from ccproxy.protocols.jolie.http.messages import (
     HttpLimits,
@@ -25,8 +25,6 @@ from ccproxy.protocols.jolie.http.messages import (
 
 PIECE = 64 * 1024
 """Bytes of a body that are taken at a time; those behind a chunked one are looked at again."""
-_NO_BODY = b"0\r\n\r\n"
-"""The chunked body that h11 is given in the place of one that was read here."""
 
 
 class HttpServer:
@@ -219,7 +217,7 @@ class HttpServer:
                 break
         if body.whole:
             self._body = body.content
-            self._h11.receive_data(_NO_BODY)
+            self._h11.receive_data(EMPTY)
             return True
         if self._ended and not body.refused:
             self._h11.receive_data(b"")
