@@ -6,7 +6,6 @@ It must never hold a body, or leave a request without a response.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -83,12 +82,13 @@ class PassPeer:
         self._address = peer.rpartition(":")[0].strip("[]")
         self._server = PassServer(HttpLimits(), listener.access)
         self._codec = cccall.CallCodec()
-        self._numbers = itertools.count(1)
-        self._number = b""
-        self._exchange: Exchange | None = None
-        self._attached = self._paused = self._responded = False
-        self._deadline = 0.0
         self._requests = 0
+        self._number = b""
+        """That of the last request, by which its answer is known."""
+        self._exchange: Exchange | None = None
+        self._waits = False
+        """True while the body is not read: its service has not the head yet, or has enough."""
+        self._deadline = 0.0
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -128,8 +128,10 @@ class PassPeer:
 
     def expire(self, now: float) -> None:
         """Answer a request whose service does not go on."""
-        uploads = self._server.begun and self._attached
-        if self._exchange is not None and not uploads and now >= self._deadline:
+        exchange = self._exchange
+        if exchange is None or now < self._deadline:
+            return
+        if exchange.service is None or not self._server.begun:
             self._abandon_with(504, f"no answer within {self._listener.options.timeout:g} s")
 
     def drain(self) -> None:
@@ -169,24 +171,22 @@ class PassPeer:
 
     def attached(self) -> None:
         """The request is on its way: read its body."""
-        self._attached = True
         self._write(self._server.proceed())
         self.resume()
 
     def pause(self) -> None:
         """Read no more of the body."""
-        self._paused = True
+        self._waits = True
         self.stream.pause()
 
     def resume(self) -> None:
         """Read the body, what is here of it first."""
-        self._paused = False
+        self._waits = False
         self._moved()
         self._take(b"")
 
     def respond(self, head: PassedResponse) -> None:
         """Write the head of a response."""
-        self._responded = True
         self._moved()
         self._send(lambda: self._server.respond(head))
 
@@ -219,7 +219,7 @@ class PassPeer:
     def _take(self, data: bytes) -> None:
         """Take what was sent, as far as it can be passed on."""
         server, stream = self._server, self.stream
-        waits = self._exchange is not None and (self._paused or not self._attached)
+        waits = self._exchange is not None and self._waits
         while not (waits or stream.closed):
             event = server.feed(data)
             data = b""
@@ -229,7 +229,7 @@ class PassPeer:
             if self._exchange is None:
                 # A request that has its response already: the next is taken in another turn.
                 break
-            waits = self._paused or not self._attached
+            waits = self._waits
         if data:
             server.keep(data)
         if stream.closed:
@@ -253,7 +253,6 @@ class PassPeer:
     def _ask(self, request: PassedRequest) -> None:
         """Give a request to the switch; without a service for it, say so."""
         self._requests += 1
-        self._attached = self._paused = self._responded = False
         listener = self._listener
         scheme = "https" if listener.secured_by_tls else "http"
         headers = forwarded(request.headers, self._address, scheme, request.host)
@@ -263,7 +262,8 @@ class PassPeer:
             return
         type = listener.type_of(names)
         self._exchange = exchange = Exchange(request._replace(headers=headers), self)
-        self._number = b"%d" % next(self._numbers)
+        self._number = b"%d" % self._requests
+        self._waits = True
         self._moved()
         call = Call(path_of(names[:-1]), names[-1] if names else "", exchange)
         route = (self.identity, self._number)
@@ -287,10 +287,8 @@ class PassPeer:
         self._abandon_with(refused.status, refused.reason)
 
     def _abandon_with(self, status: int, text: str) -> None:
-        exchange, self._exchange = self._exchange, None
+        self._abandon()
         self._fail(status, text)
-        if exchange is not None and exchange.service is not None:
-            exchange.service.abandon()
 
     def _abandon(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -301,7 +299,7 @@ class PassPeer:
         """Respond ourselves; a response that has begun is cut off."""
         if self.stream.closed:
             return
-        if self._responded:
+        if not self._server.unanswered:
             self.stream.close(text)
             return
         body = f"{text}\n".encode("utf-8", "replace")

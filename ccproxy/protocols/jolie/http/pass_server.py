@@ -56,7 +56,7 @@ class PassServer:
         self._heads = HeadReader(limits.head)
         self._left = 0
         self._chunked: ChunkedBody | None = None
-        self._reading = self._busy = self._bodiless = False
+        self._reading = self._busy = self._bodiless = self._only_head = False
 
     @property
     def held(self) -> int:
@@ -72,6 +72,11 @@ class PassServer:
     def busy(self) -> bool:
         """True from the head of a request to the end of its response."""
         return self._busy
+
+    @property
+    def unanswered(self) -> bool:
+        """True if a response may begin."""
+        return self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE)
 
     @property
     def crowded(self) -> bool:
@@ -99,7 +104,7 @@ class PassServer:
 
     def body_of(self, body: bytes) -> bytes:
         """The whole body of a response of ours; nothing if the request is a HEAD."""
-        return self.data(body)
+        return b"" if self._only_head else self.data(body)
 
     def proceed(self) -> bytes:
         """100 Continue, if the caller waits for it before it sends the body."""
@@ -124,7 +129,7 @@ class PassServer:
     def end(self) -> bytes:
         """The end of the response; the next request may come."""
         written = self._h11.send(h11.EndOfMessage()) or b""
-        self._busy = self._bodiless = False
+        self._busy = self._bodiless = self._only_head = False
         if self._reading or self._h11.our_state is not h11.DONE:
             self.closing = True
         elif self._h11.their_state is h11.DONE:
@@ -149,6 +154,7 @@ class PassServer:
     def _begin(self, request: h11.Request) -> PassEvent:
         named = header_map(request.headers)
         self._busy = self._reading = True
+        self._only_head = request.method == b"HEAD"
         self._chunked = ChunkedBody(UNLIMITED) if "transfer-encoding" in named else None
         self._left = 0 if self._chunked else int(named.get("content-length", "0"))
         if refused := unwanted(request) or (self._access and self._access.refusal(named)):

@@ -162,6 +162,31 @@ async def test_a_fault_behind_the_head_cuts_the_response_off(kit, until):
     await site.close()
 
 
+async def test_a_refusal_behind_a_whole_response_is_a_response_too(kit, until):
+    site, service = Site(kit), Service()
+    await site.connect()
+    exchange = await site.send(GET, until, 1)
+    exchange.attach(service)
+    exchange.caller.respond(OK)
+    exchange.caller.data(b"ok")
+    exchange.caller.end()
+    await site.reader.readuntil(b"ok")
+    site.writer.write(b"nonsense\r\n\r\n")
+    assert (await site.reader.read()).startswith(b"HTTP/1.1 400 ")
+    await site.close()
+
+
+async def test_a_head_request_has_no_body_in_a_response_of_ours(kit, until):
+    site = Site(kit, "unrouted")
+    await site.connect()
+    await site.send(GET.replace(b"GET", b"HEAD"), until, 1)
+    head = await site.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404 ") and b"Content-Length: 0" not in head
+    await site.send(GET, until, 2)
+    assert (await site.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+    await site.close()
+
+
 async def test_a_caller_that_leaves_is_no_longer_served(kit, until):
     site, service = Site(kit), Service()
     await site.connect()
