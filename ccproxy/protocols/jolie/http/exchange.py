@@ -87,12 +87,13 @@ class ServiceEnd(Protocol):
 class Exchange(Value):
     """A request under way, as the value of its call."""
 
-    __slots__ = ("caller", "request", "service")
+    __slots__ = ("_abandoned", "caller", "request", "service")
 
     def __init__(self, request: PassedRequest, caller: CallerEnd) -> None:
         self.request = request
         self.caller = caller
         self.service: ServiceEnd | None = None
+        self._abandoned = False
 
     def tree(self) -> Tree:
         """Nothing that another protocol has a form for: Unportable."""
@@ -101,10 +102,16 @@ class Exchange(Value):
     def attach(self, service: ServiceEnd) -> None:
         """The head is on its way to a service."""
         self.service = service
-        if self.caller.gone:
+        if self._abandoned or self.caller.gone:
             service.abandon()
         else:
             self.caller.attached()
+
+    def abandon(self) -> None:
+        """The caller waits no longer; a service that takes the request now must not answer it."""
+        self._abandoned = True
+        if self.service is not None:
+            self.service.abandon()
 
 
 def end_to_end(headers: Headers) -> Headers:

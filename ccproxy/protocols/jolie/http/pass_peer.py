@@ -292,8 +292,8 @@ class PassPeer:
 
     def _abandon(self) -> None:
         exchange, self._exchange = self._exchange, None
-        if exchange is not None and exchange.service is not None:
-            exchange.service.abandon()
+        if exchange is not None:
+            exchange.abandon()
 
     def _fail(self, status: int, text: str) -> None:
         """Respond ourselves; a response that has begun is cut off."""

@@ -212,6 +212,16 @@ async def test_a_service_that_never_answers_is_a_504_in_time(kit, until):
     await site.close()
 
 
+async def test_a_service_that_takes_a_request_after_its_504_cannot_answer_it(kit, until):
+    site, service = Site(kit, timeout=0.01), Service()
+    await site.connect()
+    exchange = await site.send(GET, until, 1)
+    await site.reader.readuntil(b"within 0.01 s\n")
+    exchange.attach(service)
+    assert service.told == ["abandon"]
+    await site.close()
+
+
 @pytest.mark.parametrize(("fate", "status"), [("unrouted", 404), ("full", 503), ("failed", 502)])
 async def test_a_request_without_a_handler_has_a_status_at_once(kit, until, fate, status):
     site = Site(kit, fate)
