@@ -24,14 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from growth import cpu, shake
+from growth import connect, cpu, joined
 from subscriptions import Server
 
 from ccproxy.wire.zmtp import pack
 
 BODY = b"x" * 200
-PIECE = 256 * 1024
-"""Bytes that are sent at a time."""
 AHEAD = 16 * 1024 * 1024
 """Bytes that the publisher may be ahead of the subscribers, so that no queue gets full."""
 LAST = b"~last"
@@ -120,33 +118,11 @@ class Churn(threading.Thread):
 
 
 def batches(case: Case, messages: int) -> tuple[list[bytes], int]:
-    """The messages in pieces of about `PIECE` bytes, topics in random order; bytes of them all."""
+    """The messages in pieces, topics in random order; bytes of them all."""
     order = random.Random(1)
-    made, piece, size = [], [], 0
-    for _ in range(messages):
-        piece.append(pack([topic(order.randrange(case.topics)), BODY]))
-        size += len(piece[-1])
-        if size >= PIECE:
-            made.append(b"".join(piece))
-            piece, size = [], 0
-    if piece:
-        made.append(b"".join(piece))
+    topics = (topic(order.randrange(case.topics)) for _ in range(messages))
+    made = joined(pack([name, BODY]) for name in topics)
     return made, sum(map(len, made))
-
-
-def connect(port: int, kind: bytes) -> socket.socket:
-    """A peer of the server, which may still be starting."""
-    end = time.monotonic() + 20
-    while True:
-        try:
-            sock = socket.create_connection(("127.0.0.1", port))
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-            continue
-        shake(sock, kind)
-        return sock
 
 
 def measure(case: Case, messages: int) -> tuple[float, float]:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ queue = 256 MiB
 on-full = block
 """
 CHUNK = 256 * 1024
+"""Bytes that are sent at a time."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,18 @@ class Sink(threading.Thread):
 
 
 def batches(case: Case, messages: int) -> list[bytes]:
-    """Encoded messages in pieces of about `CHUNK` bytes, with their types in random order."""
+    """Encoded messages in pieces, with their types in random order."""
     order = random.Random(1)
+    types = (b"log.t%d" % order.randrange(case.types) for _ in range(messages))
+    return joined(pack([b"", type, b"x" * case.body, b""]) for type in types)
+
+
+def joined(messages: Iterable[bytes]) -> list[bytes]:
+    """Encoded messages, joined to pieces of about `CHUNK` bytes."""
     made, piece, size = [], [], 0
-    for _ in range(messages):
-        type = b"log.t%d" % order.randrange(case.types)
-        piece.append(pack([b"", type, b"x" * case.body, b""]))
-        size += len(piece[-1])
+    for message in messages:
+        piece.append(message)
+        size += len(message)
         if size > CHUNK:
             made.append(b"".join(piece))
             piece, size = [], 0
@@ -126,9 +133,9 @@ def cpu(pid: int) -> float:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-def connect(port: int, seconds: float = 10.0) -> socket.socket:
-    """A client of the server, which may still be starting."""
-    end = time.monotonic() + seconds
+def connect(port: int, kind: bytes = b"DEALER") -> socket.socket:
+    """A peer of the server, which may still be starting."""
+    end = time.monotonic() + 30
     while True:
         try:
             sock = socket.create_connection(("127.0.0.1", port))
@@ -137,7 +144,7 @@ def connect(port: int, seconds: float = 10.0) -> socket.socket:
                 raise
             time.sleep(0.05)
             continue
-        shake(sock, b"DEALER")
+        shake(sock, kind)
         return sock
 
 

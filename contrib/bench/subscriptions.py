@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import subprocess
@@ -80,24 +79,15 @@ class Server:
             for each in (one, two, three):
                 each.bind(("127.0.0.1", 0))
             cc, self.front, self.back = (each.getsockname()[1] for each in (one, two, three))
-        conf = directory / "bench.ini"
-        conf.write_text(CONF.format(cc=cc, front=self.front, back=self.back), "utf-8")
-        self.file = directory / "turns"
-        command = [sys.executable, __file__, turns.SERVE, str(conf)]
+        self.file = directory / "bench.ini"
+        self.file.write_text(CONF.format(cc=cc, front=self.front, back=self.back), "utf-8")
+        command = [sys.executable, __file__, turns.SERVE, str(self.file)]
         with (directory / "output").open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
 
     def turn(self) -> tuple[float, str]:
         """The longest callback since the last call, and its name."""
-        self.file.unlink(missing_ok=True)
-        os.kill(self.process.pid, turns.ASK)
-        end = time.monotonic() + 30
-        while not self.file.exists():
-            if time.monotonic() > end:
-                raise TimeoutError("the server does not say how long its turns were")
-            time.sleep(0.01)
-        took, name = json.loads(self.file.read_text("utf-8"))[0]
-        return float(took), str(name)
+        return turns.longest(self.process.pid, self.file)[0]
 
     def memory(self) -> int:
         """Resident megabytes."""

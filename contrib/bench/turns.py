@@ -89,6 +89,19 @@ def serve(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def longest(pid: int, configuration: Path) -> list[tuple[float, str]]:
+    """The longest callbacks of a server since the last call: seconds, and what they were."""
+    file = configuration.with_name("turns")
+    file.unlink(missing_ok=True)
+    os.kill(pid, ASK)
+    end = time.monotonic() + 60
+    while not file.exists():
+        if time.monotonic() > end:
+            raise TimeoutError("the server does not say how long its turns were")
+        time.sleep(0.01)
+    return [(took, name) for took, name in json.loads(file.read_text("utf-8"))]
+
+
 class TimedManager(mesh.Manager):
     """The process that is measured."""
 
@@ -97,15 +110,7 @@ class TimedManager(mesh.Manager):
 
     def turns(self) -> list[tuple[float, str]]:
         """The longest callbacks since the last call."""
-        file = self.directory / "turns"
-        file.unlink(missing_ok=True)
-        os.kill(self.process.pid, ASK)
-        end = time.monotonic() + 30
-        while not file.exists():
-            if time.monotonic() > end:
-                raise TimeoutError("the Manager does not say how long its turns were")
-            time.sleep(0.01)
-        return [(took, name) for took, name in json.loads(file.read_text("utf-8"))]
+        return longest(self.process.pid, self.directory / "bench.ini")
 
 
 class Run:

@@ -11,8 +11,6 @@ that a look costs it, and the longest turn of its loop meanwhile (processor time
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -70,12 +68,8 @@ class Watched:
 
     def longest_turn(self) -> float:
         """Seconds of the longest turn since this was asked last."""
-        file = self.file.with_name("turns")
-        file.unlink(missing_ok=True)
-        os.kill(self.process.pid, turns.ASK)
-        until(file.exists)
-        rows = json.loads(file.read_text("utf-8"))
-        return float(rows[0][0]) if rows else 0.0
+        rows = turns.longest(self.process.pid, self.file)
+        return rows[0][0] if rows else 0.0
 
 
 def until(condition: Callable[[], object]) -> None:

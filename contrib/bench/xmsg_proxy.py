@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from growth import shake
+from growth import connect
 
 from ccproxy.wire.zmtp import pack
 
@@ -96,7 +96,7 @@ def measure(name: str, body: int, count: int) -> tuple[float, float, int]:
 
 def flood(pid: int, message: bytes, count: int) -> tuple[float, float, int]:
     """Send a message many times; the same as `measure`."""
-    with connected(CLARA_P + 1, b"SUB") as sub, connected(CLARA_P, b"PUB") as pub:
+    with connect(CLARA_P + 1, b"SUB") as sub, connect(CLARA_P, b"PUB") as pub:
         sub.sendall(pack([b"\1data"]))
         heard = b""
         while pack([b"\1data"]) not in heard:
@@ -123,21 +123,6 @@ def send(pub: socket.socket, message: bytes, count: int) -> None:
     for _ in range(count // CHUNK):
         pub.sendall(chunk)
     pub.sendall(message * (count % CHUNK))
-
-
-def connected(port: int, kind: bytes) -> socket.socket:
-    """A plain socket behind a ZMTP handshake, once the proxy listens."""
-    end = time.monotonic() + 30
-    while True:
-        try:
-            made = socket.create_connection((HOST, port))
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            shake(made, kind)
-            return made
 
 
 def cpu_seconds(pid: int) -> float:
