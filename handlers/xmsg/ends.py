@@ -41,7 +41,7 @@ class GatewayEnd:
         if self.listens:
             self.bind(ctx, 0, bus.role)
         else:
-            self._link(ctx, SUBSCRIPTION, bus.link_role)
+            self._link(ctx, SUBSCRIPTION, bus.role.dialled())
 
     def subscribe_to(self, ctx: Context, bus: Bus) -> None:
         """Programs on this side subscribe to what the bus carries."""

@@ -16,7 +16,7 @@ from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.routes import Routes
 from ccproxy.core.typed import Given, TypedIngress
-from ccproxy.net.zmtp.role import IngressMaker, LinkRole, ListenerRole
+from ccproxy.net.zmtp.role import IngressMaker, ListenerRole
 from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import nothing
@@ -38,9 +38,7 @@ class Bus:
         """Leads from the publishers to the subscribers, without routes."""
         self.type = type
         self.role = self._routed(ctx, type, topics) if type else self._direct()
-        """The role of the listeners for publishers."""
-        self.link_role = self._dialling()
-        """The role of links to publishers."""
+        """The role of the listeners for publishers; `dialled` for links to them."""
         self._ctx = ctx
         self._options = options
 
@@ -62,7 +60,6 @@ class Bus:
     def use(self, ingress: IngressMaker) -> None:
         """Take the messages of publishers by another ingress; before `listen`."""
         self.role = replace(self.role, ingress=ingress)
-        self.link_role = replace(self.link_role, ingress=ingress)
 
     def decide(self) -> Forward:
         """What routes lead to the section is published."""
@@ -72,13 +69,6 @@ class Bus:
         """Facts for the status page; messages with a type are counted with their types."""
         counts = {} if self.type else {"messages": self.flow.count, "bytes": self.flow.bytes}
         return {**counts, **self.socket.status()}
-
-    def _dialling(self) -> LinkRole:
-        role = self.role
-        return LinkRole(
-            role.socket, ingress=role.ingress, joined=role.joined, left=role.left,
-            reconfigured=role.reconfigured, stopped=role.stopped,
-        )  # fmt: skip
 
     def _direct(self) -> ListenerRole:
         publishers = Publishers()
