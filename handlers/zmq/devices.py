@@ -5,7 +5,7 @@ They need no routes. It must never give a message a way that no device has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -90,14 +90,10 @@ def both(options: DeviceOptions) -> tuple[str, ...]:
     return (*options.in_, *options.out)
 
 
-def addressed(
-    handler: Handler, plan: Plan, listening: Sequence[str] | None = None
-) -> Iterator[Problem]:
-    """Both sockets of a device need an address; warn of those that nothing protects, of all that
-    it listens on unless `listening` says which."""
+def addressed(handler: Handler, plan: Plan) -> Iterator[Problem]:
+    """Both sockets of a device need an address; warn of those that it listens on unprotected."""
     options: DeviceOptions = handler.options
-    ours = both(options) if listening is None else listening
-    yield from exposed(handler, ours, plan)
+    yield from exposed(handler, handler.listens_on(), plan)
     mine = plan.handler(handler.name)
     for name, addresses in (
         ("in", (*options.in_, *options.in_connect)),
@@ -161,12 +157,9 @@ class QueueDevice(Device):
 
     def check(self, plan: Plan) -> Iterator[Problem]:
         """With `per-peer` there is one service."""
+        yield from super().check(plan)
         options: QueueOptions = self.options
-        if not options.per_peer:
-            yield from super().check(plan)
-            return
-        yield from addressed(self, plan, options.in_)
-        if len(options.services) > 1:
+        if options.per_peer and len(options.services) > 1:
             mine = plan.handler(self.name)
             what = f"[{self.name}] has per-peer and {len(options.services)} addresses at out"
             yield Problem(plan.file, mine.line if mine else 0, what, "take one service")
