@@ -9,16 +9,15 @@ state is kept: each request is answered once. A request must never harm anything
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 from ccproxy import Context, Limits, Outbox
 from ccproxy.core.runs import PeerInput
-from ccproxy.core.sinks import Sink
-from ccproxy.core.spans import cut, whole
+from ccproxy.core.spans import cut
 from ccproxy.core.switch import Switch
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import ListenerRole, UnreadMessages
 from ccproxy.wire.zmtp.frames import frame, unpack
 
 CONTROL = b"xmsg:control"
@@ -58,13 +57,13 @@ class ControlChannel:
         dropped = sum(self.box.dropped.values())
         return {"clients": len(self._clients), "answered": self.answered, "dropped": dropped}
 
-    def _ingress(self, switch: Switch, input: PeerInput) -> Unasked:
-        """A client is connected."""
+    def _ingress(self, switch: Switch, input: PeerInput) -> UnreadMessages:
+        """A client is connected. What it sends is discarded: it is not asked for anything."""
         source = input.source
         if source.box is not None:
             self._clients[source.routing_id] = source.identity, source.box
             self._names[source.identity] = source.routing_id
-        return Unasked(switch, input.limits)
+        return UnreadMessages(switch, input.limits, "discarded")
 
     def _left(self, identity: bytes, box: Outbox) -> None:
         """A client is gone; another one may have its name by now."""
@@ -112,19 +111,3 @@ class ControlChannel:
             self.answered += found[1].offer(frame(word), 1)
         else:
             self._ctx.count("control.no-client")
-
-
-class Unasked:
-    """What clients send to the ROUTER: nothing is wanted there, and nothing is wrong with it."""
-
-    def __init__(self, switch: Switch, limits: tuple[int, int]) -> None:
-        self._ledger = switch.ledger
-        self._limits = limits
-
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
-        """Discard the whole messages of a read, see `hot.scan`."""
-        end, messages, stop = whole(data, self._limits)
-        if messages:
-            self._ledger.receive(messages, end)
-            self._ledger.end("discarded", messages, end)
-        return end, stop, ()

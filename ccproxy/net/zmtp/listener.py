@@ -28,7 +28,7 @@ from ccproxy.net.sockets import close_gracefully
 from ccproxy.net.sweep import Sweep
 from ccproxy.net.zmtp.connection import Connection
 from ccproxy.net.zmtp.identities import Holder
-from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole, Unserved
+from ccproxy.net.zmtp.role import ConnectionConfig, ListenerRole, UnreadMessages
 from ccproxy.net.zmtp.security import ListenerSecurity
 from ccproxy.wire.zmtp import Handshake, Peer
 from ccproxy.wire.zmtp.mechanism import Credential
@@ -200,7 +200,7 @@ class ZmtpListener:
         self._unserved.add(connection)
         self.acceptor.spoke(connection)
         box = Outbox(f"{self.name} {connection.name}", self.options.limits, memory=kit.memory)
-        connection.use(Unserved(kit.switch, self.options.frame_limits), box)
+        connection.use(UnreadMessages(kit.switch, self.options.frame_limits, "refused"), box)
         kit.log.not_served(self.name, connection.name, name)
 
     def _identify(self, connection: Connection, credential: Credential | None) -> PeerAccess:

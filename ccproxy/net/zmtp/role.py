@@ -155,16 +155,18 @@ class NoMessages:
         return 0, COMMAND, ()
 
 
-class Unserved:
-    """The MessageSink of a peer whose identity another one has: what it sends is refused."""
+class UnreadMessages:
+    """The MessageSink of a peer whose messages all have one fate: they go nowhere."""
 
-    def __init__(self, switch: Switch, limits: tuple[int, int]) -> None:
+    def __init__(self, switch: Switch, limits: tuple[int, int], fate: str) -> None:
         self._limits = limits
         self._ledger = switch.ledger
+        self._fate = fate
 
     def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
         """Count the whole messages of a read, see `hot.scan`."""
         end, messages, stop = whole(data, self._limits)
-        self._ledger.receive(messages, end)
-        self._ledger.end("refused", messages, end)
+        if messages:
+            self._ledger.receive(messages, end)
+            self._ledger.end(self._fate, messages, end)
         return end, stop, ()
