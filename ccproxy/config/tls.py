@@ -204,7 +204,9 @@ def _service_faults(options: ServiceTlsOptions) -> Iterator[KeyFault]:
         yield KeyFault("tls-key", "it needs tls-certificate")
     if options.tls_ca and not options.tls_verify:
         yield KeyFault("tls-ca", "tls-verify = no takes any certificate", "remove one of the two")
-    service_context(options)
+    # Without files there is nothing to find, and the authorities of the system take 20 ms to read.
+    if options.tls_ca or options.tls_certificate:
+        service_context(options)
 
 
 def _check_own(context: ssl.SSLContext, file: str) -> None:
