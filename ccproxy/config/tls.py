@@ -239,30 +239,30 @@ def _context(protocol: int) -> ssl.SSLContext:
 
 
 def _load_pair(context: ssl.SSLContext, file: str, key: str) -> None:
+    option, place = ("tls-key", key) if key else ("tls-certificate", file)
     readable("tls-certificate", file)
-    readable("tls-key" if key else "tls-certificate", key or file, secret=True)
+    readable(option, place, secret=True)
     try:
         context.load_cert_chain(file, key or None, _no_password)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            what = f"{key or file} is not the key of the certificate in {file}"
-            raise KeyFault("tls-key" if key else "tls-certificate", what) from None
-        what, hint = _unreadable(file, key)
-        raise KeyFault("tls-key" if what.startswith(key or " ") else "tls-certificate", what,
-                       hint) from None  # fmt: skip
+            what = f"{place} is not the key of the certificate in {file}"
+            raise KeyFault(option, what) from None
+        raise _unreadable(file, option, place) from None
     except ValueError as error:
-        what = f"{key or file}: {error}"
         hint = "openssl pkey -in FILE writes one without, for a file that only the server can read"
-        raise KeyFault("tls-key" if key else "tls-certificate", what, hint) from None
+        raise KeyFault(option, f"{place}: {error}", hint) from None
 
 
-def _unreadable(file: str, key: str) -> tuple[str, str]:
-    """Which of the two files is not what it should be, and a hint."""
-    for one, mark in ((file, "CERTIFICATE"), (key or file, "PRIVATE KEY")):
+def _unreadable(file: str, option: str, place: str) -> KeyFault:
+    """Which file is not what it should be: that of the certificate, or the place of its key."""
+    for name, one, mark in (
+        ("tls-certificate", file, "CERTIFICATE"), (option, place, "PRIVATE KEY"),
+    ):  # fmt: skip
         if mark not in Path(one).read_text("latin-1"):
             hint = "openssl pkcs12 -in FILE -nodes writes both of a Java or Windows key store"
-            return f"{one} holds no {mark.lower()} in PEM form", hint
-    return f"{file}: the certificate or its key cannot be read", ""
+            return KeyFault(name, f"{one} holds no {mark.lower()} in PEM form", hint)
+    return KeyFault("tls-certificate", f"{file}: the certificate or its key cannot be read")
 
 
 def _load_authorities(context: ssl.SSLContext, option: str, file: str) -> None:

@@ -42,11 +42,14 @@ def test_each_file_that_cannot_be_used_is_named_with_its_option(authority, tmp_p
     text = tmp_path / "text"
     text.write_text("no certificate")
     text.chmod(0o600)
+    behind = f"{key}.pem"
+    Path(behind).write_text("no certificate")
     for options, option, what in (
         ({"tls_certificate": certificate, "tls_key": other}, "tls-key", "is not the key of"),
         ({"tls_certificate": str(tmp_path / "none")}, "tls-certificate", "cannot be read: No such"),
         ({"tls_certificate": certificate}, "tls-certificate", "holds no private key"),
         ({"tls_certificate": str(text)}, "tls-certificate", "holds no certificate"),
+        ({"tls_certificate": behind, "tls_key": key}, "tls-certificate", "holds no certificate"),
         ({"tls_certificate": authority.expired()}, "tls-certificate", "certificate has expired"),
         ({"tls_certificate": other, "tls_client_ca": str(text)}, "tls-client-ca", "holds no cert"),
     ):
