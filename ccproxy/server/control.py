@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from socket import socket
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ccproxy.net.notices import ServerLog
@@ -27,7 +26,7 @@ from ccproxy.process.control_socket import ControlSocket, peer_user
 from ccproxy.server.observer import Observer
 from ccproxy.server.pages import CursorError
 from ccproxy.server.reload import Reloads
-from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, WebRequest, as_json
+from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, WebRequest, json_answer
 from ccproxy.server.status import Status
 from ccproxy.server.steering import Steering
 from ccproxy.server.tapping import Tapping
@@ -92,30 +91,30 @@ class ControlActions:
 
     async def _get_status(self, query: Query) -> WebAnswer:
         _only(query)
-        return await _json(200, self._status())
+        return await json_answer(self._status())
 
     async def _get_peers(self, query: Query) -> WebAnswer:
         _only(query, "after", "most")
-        return await _json(200, await self._observer.peers(query.get("after", ""), _most(query)))
+        return await json_answer(await self._observer.peers(query.get("after", ""), _most(query)))
 
     async def _get_flows(self, query: Query) -> WebAnswer:
         _only(query, "after", "most")
-        return await _json(200, await self._observer.flows(query.get("after", ""), _most(query)))
+        return await json_answer(await self._observer.flows(query.get("after", ""), _most(query)))
 
     async def _get_types(self, query: Query) -> WebAnswer:
         _only(query, "most")
-        return await _json(200, await self._observer.types(_most(query)))
+        return await json_answer(await self._observer.types(_most(query)))
 
     async def _get_flow(self, query: Query) -> WebAnswer:
         _only(query, "type")
         found = self._observer.flow(query.get("type", ""))
         if found is None:
             raise RequestError(404, "there is no flow of this type: no message of it came lately")
-        return await _json(200, found)
+        return await json_answer(found)
 
     async def _get_losses(self, query: Query) -> WebAnswer:
         _only(query)
-        return await _json(200, self._observer.losses())
+        return await json_answer(self._observer.losses())
 
     async def _tap(self, query: Query) -> WebAnswer:
         _only(query, "prefix", "from", "to", "body")
@@ -125,7 +124,7 @@ class ControlActions:
         _only(query)
         outcome = await self._reloads.outcome()
         code = 200 if outcome.adopted else 422 if outcome.bad_configuration else 409
-        return await _json(code, outcome)
+        return await json_answer(outcome, code)
 
 
 def _only(query: Query, *known: str) -> None:
@@ -140,10 +139,6 @@ def _most(query: Query) -> int:
     if not text.isdecimal() or not 0 < int(text[:9]) <= MAX_PAGE:
         raise RequestError(400, f"most={text[:20]!r}, expected a number from 1 to {MAX_PAGE}")
     return int(text)
-
-
-async def _json(code: int, value: Any) -> WebAnswer:
-    return WebAnswer(code, await as_json(value))
 
 
 class ControlServer:

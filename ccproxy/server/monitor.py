@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ccproxy.config.address import Address
 from ccproxy.config.security import is_local
 from ccproxy.server.metrics import exposition
-from ccproxy.server.requests import RequestError, WebAnswer, WebRequest, as_json
+from ccproxy.server.requests import RequestError, WebAnswer, WebRequest, json_answer
 from ccproxy.server.status import (
     HandlerStatus,
     LinkStatus,
@@ -115,8 +115,7 @@ class Monitor:
 
     async def _json(self, request: WebRequest, trusted: bool) -> WebAnswer:
         status = self._status()
-        body = await as_json(status if trusted else without_names(status))
-        return WebAnswer(200, body, headers=COMMON)
+        return await json_answer(status if trusted else without_names(status), headers=COMMON)
 
 
 def unready(status: Status) -> list[str]:

@@ -34,15 +34,17 @@ LAST_ANSWERS_TIMEOUT = 0.5
 ITEMS_AT_ONCE = 200
 """Items of a list that become JSON in one turn of the loop."""
 JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class RequestError(Exception):
     """A request that is not obeyed: a status code of HTTP, why, and headers of the answer."""
 
-    def __init__(self, code: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, code: int, reason: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         super().__init__(reason)
         self.code = code
-        self.headers = headers or {}
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +182,25 @@ class RequestServer:
 
 
 async def _refused(error: RequestError) -> WebAnswer:
-    return WebAnswer(error.code, await as_json(Refusal(str(error))), headers=error.headers)
+    return await json_answer(Refusal(str(error)), error.code, error.headers)
 
 
 async def _turns() -> None:
     """Give the loop the turns in which asyncio makes and ends the transport of a connection."""
     for _ in range(TRANSPORT_TURNS):
         await asyncio.sleep(0)
+
+
+async def json_answer(
+    value: Any, code: int = 200, headers: Mapping[str, str] = NO_HEADERS
+) -> WebAnswer:
+    """The answer that is a value of this server, see `as_json`."""
+    return WebAnswer(code, await as_json(value), headers=headers)
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """One line of an answer of the content type `JSON_LINES`."""
+    return json.dumps(value).encode() + b"\n"
 
 
 async def as_json(value: Any) -> bytes:

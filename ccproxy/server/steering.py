@@ -12,7 +12,6 @@ never lose a message that a queue holds, but for those of a peer that is closed.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from ccproxy.core.taps import peer_names
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.protocol import Listener
-from ccproxy.server.requests import RequestError, WebAnswer, as_json
+from ccproxy.server.requests import JSON_LINES, RequestError, WebAnswer, json_answer, json_line
 
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at what waits while the server drains."""
@@ -68,7 +67,7 @@ class Steering:
         if not changed:
             raise RequestError(404, f"no peer is called {peer:.100}; `status FILE peers` has all")
         self._log.info("dropped by an operator peer=%s connections=%d", peer, changed)
-        return WebAnswer(200, await as_json(Done(changed)))
+        return await json_answer(Done(changed))
 
     async def pause(self, query: Mapping[str, str]) -> WebAnswer:
         """Disconnect the links of a section; messages wait in their queues."""
@@ -89,14 +88,14 @@ class Steering:
         for one in found:
             change(one)
         self._log.info("%s by an operator link=%s", word, section)
-        return WebAnswer(200, await as_json(Done(len(found))))
+        return await json_answer(Done(len(found)))
 
     async def drain(self, query: Mapping[str, str]) -> WebAnswer:
         """Take no more messages and stop when nothing waits; it goes on if its client goes."""
         if self._drain is None:
             self._drain = asyncio.get_running_loop().create_task(self._drained(), name="drain")
             self._drain.add_done_callback(self._log.ended)
-        return WebAnswer(200, self._progress(self._drain), "application/x-ndjson")
+        return WebAnswer(200, self._progress(self._drain), JSON_LINES)
 
     async def close(self) -> None:
         """Forget a drain that is under way: the server stops."""
@@ -115,9 +114,9 @@ class Steering:
     async def _progress(self, drain: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
         """A line each second with what still waits, the last one with 0."""
         while not drain.done():
-            yield _line(self._waiting())
+            yield json_line({"waiting": self._waiting()})
             await asyncio.wait((drain,), timeout=SAY_INTERVAL)
-        yield _line(0)
+        yield json_line({"waiting": 0})
 
     def _waiting(self) -> int:
         """Messages in queues, and calls that are not answered."""
@@ -140,7 +139,3 @@ def _no_link(section: str, known: list[str]) -> str:
     hint = did_you_mean(section[:100], shown)
     text = f"[{section:.100}] has no link; links are those of {', '.join(shown)}{more}"
     return f"{text}; {hint}" if hint else text
-
-
-def _line(waiting: int) -> bytes:
-    return json.dumps({"waiting": waiting}).encode() + b"\n"

@@ -9,7 +9,6 @@ A line is {"time", "type", "listener", "peer", "to", "fate", "bytes"}, with `bod
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from ccproxy.core.flows import FlowTable
 from ccproxy.core.taps import KEPT, Tap, TappedMessage
 from ccproxy.server.pages import slices
-from ccproxy.server.requests import RequestError, WebAnswer
+from ccproxy.server.requests import JSON_LINES, RequestError, WebAnswer, json_line
 
 MOST_TAPS = 4
 LOOK_INTERVAL = 0.05
@@ -31,7 +30,6 @@ FLOWS_AT_ONCE = 500
 SHOWN_FRAMES = 20
 SHOWN_BYTES = 200
 """Frames of a message, and bytes of each frame, that are shown."""
-LINES = "application/x-ndjson"
 
 
 class Tapping:
@@ -47,7 +45,7 @@ class Tapping:
         if len(self._table.taps) >= MOST_TAPS:
             raise RequestError(503, f"there are {MOST_TAPS} taps already")
         tap = Tap(query["prefix"], query.get("from", ""), query.get("to", ""))
-        return WebAnswer(200, self._lines(tap, query.get("body") == "1"), LINES)
+        return WebAnswer(200, self._lines(tap, query.get("body") == "1"), JSON_LINES)
 
     async def _lines(self, tap: Tap, body: bool) -> AsyncGenerator[bytes, None]:
         """What the tap sees; it is on from the first line to the end."""
@@ -63,7 +61,7 @@ class Tapping:
                 async for some in slices(found, LINES_AT_ONCE):
                     yield b"".join(line(one, body) for one in some)
                 if missed:
-                    yield json.dumps({"missed": missed}).encode() + b"\n"
+                    yield json_line({"missed": missed})
                 elif quiet >= QUIET_INTERVAL:
                     yield b"\n"
                 if found or quiet >= QUIET_INTERVAL:
@@ -93,7 +91,7 @@ def line(one: TappedMessage, body: bool) -> bytes:
     if body:
         value["frames"] = list(map(_text, frames[envelope:][:SHOWN_FRAMES]))
         value["whole"] = one.size <= KEPT and len(frames) - envelope <= SHOWN_FRAMES
-    return json.dumps(value).encode() + b"\n"
+    return json_line(value)
 
 
 def frames_of(start: bytes) -> list[bytes]:
