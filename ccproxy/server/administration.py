@@ -6,6 +6,7 @@ It must never decide what is answered there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ccproxy.config.keys import KeyFault, http_token
@@ -76,21 +77,19 @@ class MonitorPort:
         self, options: ServerOptions, status: Callable[[], Status], log: ServerLog
     ) -> None:
         # Loaded here: a server without the port needs no library for metrics.
-        from ccproxy.server.monitor import Monitor
+        from ccproxy.server.monitor import Monitor, MonitorAccess
 
-        self._place = options.http
         self._log = log
         address = http_address(options.http)
-        monitor = Monitor(status)
-        self._monitor = monitor
-        self.reconfigure(options)
+        access = MonitorAccess(_token(options), is_local(address), address.host)
+        self._monitor = Monitor(status, access)
         try:
             self._socket = bind(address, BACKLOG)
         except OSError as error:
             why = error.strerror or error
             raise OSError(f"cannot listen on http = {options.http}: {why}") from error
         self.bound = bound(self._socket, address).removeprefix("tcp://")
-        self._server = RequestServer("monitor port", self._socket, monitor.answer, log)
+        self._server = RequestServer("monitor port", self._socket, self._monitor.answer, log)
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -99,13 +98,14 @@ class MonitorPort:
 
     def reconfigure(self, options: ServerOptions) -> None:
         """Read the token again; the address stays."""
-        from ccproxy.server.monitor import MonitorAccess
-
-        token = http_token(options.http_token) if options.http_token else b""
-        address = http_address(self._place)
-        self._monitor.access = MonitorAccess(token, is_local(address), address.host)
+        self._monitor.access = replace(self._monitor.access, token=_token(options))
 
     async def close(self) -> None:
         """Answer no more."""
         await self._server.close()
         self._socket.close()
+
+
+def _token(options: ServerOptions) -> bytes:
+    """What requests to the port have to carry, empty if nothing; KeyFault if it cannot be read."""
+    return http_token(options.http_token) if options.http_token else b""

@@ -72,14 +72,10 @@ class MonitorAccess:
         return bool(name) and (name == self.host.lower() or is_local(Address("tcp", name)))
 
 
-NOBODY = MonitorAccess(b"", False, "")
-"""Every request is refused."""
-
-
 class Monitor:
     """Answers requests by what the server's status is then."""
 
-    def __init__(self, status: Callable[[], Status], access: MonitorAccess = NOBODY) -> None:
+    def __init__(self, status: Callable[[], Status], access: MonitorAccess) -> None:
         self._status = status
         self.access = access
         """May be replaced: a reload reads the token again."""

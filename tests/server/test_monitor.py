@@ -138,6 +138,7 @@ async def test_what_is_not_there():
     assert (code, headers) == (405, {"Allow": "GET"})
 
 
-async def test_nobody_may_ask_before_the_access_is_set():
+async def test_no_request_is_answered_where_other_machines_ask_and_there_is_no_token():
+    closed = MonitorAccess(b"", False, "")
     with pytest.raises(RequestError):
-        await Monitor(lambda: STATUS).answer(WebRequest("GET", "/healthz", HERE))
+        await Monitor(lambda: STATUS, closed).answer(WebRequest("GET", "/healthz", HERE))
