@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,7 +49,20 @@ class ControlReply:
         return f"{self.path}: {reason or f'the server answered {self.code}'}"
 
 
-Begun = tuple["_UnixConnection", http.client.HTTPResponse, Path]
+@dataclass(frozen=True, slots=True)
+class BegunAnswer:
+    """An answer whose body is still to be read, and the connection that it comes on."""
+
+    path: Path
+    connection: http.client.HTTPConnection
+    response: http.client.HTTPResponse
+
+    def reply(self) -> ControlReply:
+        """The answer, read to its end; ValueError if it is no JSON."""
+        with closing(self.connection):
+            return ControlReply(self.path, self.response.status, json.loads(self.response.read()))
+
+
 Found = TypeVar("Found")
 
 
@@ -58,7 +71,7 @@ def request(method: str, target: str, where: Sequence[Path], timeout: float) -> 
 
     NoServer if none answers, NoAnswer if one has taken the request and does not answer it.
     """
-    return _first(where, lambda path: _ask(path, method, target, timeout))
+    return _first(where, lambda path: _asked(path, method, target, timeout).reply())
 
 
 @contextmanager
@@ -70,32 +83,23 @@ def stream(
     NoServer and NoAnswer as `request`, also when the server ends or says nothing for `timeout`
     seconds; Refused if it does not obey.
     """
-    connection, response, path = _first(where, lambda path: _begin(path, method, target, timeout))
-    try:
-        yield _values(response, path)
-    finally:
-        connection.close()
+    begun = _first(where, lambda path: _begin(path, method, target, timeout))
+    with closing(begun.connection):
+        yield _values(begun)
 
 
-def _begin(path: Path, method: str, target: str, timeout: float) -> Begun:
+def _begin(path: Path, method: str, target: str, timeout: float) -> BegunAnswer:
     """An answer whose lines follow."""
-    connection = _UnixConnection(path, timeout)
-    try:
-        connection.request(method, target)
-        _await_answer(connection.sock, timeout)
-        response = connection.getresponse()
-        if response.status != 200:
-            reply = ControlReply(path, response.status, json.loads(response.read()))
-            raise Refused(reply.error)
-    except BaseException:
-        connection.close()
-        raise
-    return connection, response, path
+    begun = _asked(path, method, target, timeout)
+    if begun.response.status != 200:
+        raise Refused(begun.reply().error)
+    return begun
 
 
-def _values(response: http.client.HTTPResponse, path: Path) -> Iterator[Any]:
+def _values(begun: BegunAnswer) -> Iterator[Any]:
+    path = begun.path
     try:
-        while line := response.readline(LONGEST_LINE):
+        while line := begun.response.readline(LONGEST_LINE):
             yield json.loads(line) if line.strip() else None
     except TimeoutError:
         raise NoAnswer(f"{path}: the server says nothing any more") from None
@@ -111,8 +115,6 @@ def _first(where: Sequence[Path], ask: Callable[[Path], Found]) -> Found:
     for path in where:
         try:
             return ask(path)
-        except Refused:
-            raise
         except TimeoutError as error:
             raise NoAnswer(f"{path}: {error}") from error
         except FileNotFoundError:
@@ -141,15 +143,16 @@ class _UnixConnection(http.client.HTTPConnection):
             raise ConnectionError(f"the process that listens there is of user {theirs}")
 
 
-def _ask(path: Path, method: str, target: str, timeout: float) -> ControlReply:
+def _asked(path: Path, method: str, target: str, timeout: float) -> BegunAnswer:
+    """A connection whose answer has begun; it is closed if none comes."""
     connection = _UnixConnection(path, timeout)
     try:
         connection.request(method, target)
         _await_answer(connection.sock, timeout)
-        response = connection.getresponse()
-        return ControlReply(path, response.status, json.loads(response.read()))
-    finally:
+        return BegunAnswer(path, connection, connection.getresponse())
+    except BaseException:
         connection.close()
+        raise
 
 
 def _await_answer(sock: socket.socket, timeout: float) -> None:
