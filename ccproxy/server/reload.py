@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ccproxy.config.diff import Change
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
+from ccproxy.config.security import SECURED_BY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,13 @@ class ReloadOutcome:
         return not self.adopted and any(not one.warning for one in self.problems)
 
 
-KEY_FILES = ("curve_secret", "plain_users", "tls_certificate")
-"""Options of listeners that name files with keys."""
 MAX_SAID = 20
 """Lines of handlers that an outcome holds; more are only counted."""
 
 
 def keys_read(plan: Plan) -> list[str]:
     """What a reload did if listeners have files with keys: what is in them may be different."""
-    having = any(getattr(one.options, name, "") for one in plan.listeners for name in KEY_FILES)
+    having = any(getattr(one.options, name, "") for one in plan.listeners for name in SECURED_BY)
     return ["the keys and certificates of listeners were read again"] if having else []
 
 
