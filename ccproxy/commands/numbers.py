@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 MOST_SECONDS = 1e6
-"""Longer than anybody waits, and short enough for every clock."""
+"""Eleven days: longer than a command runs, and short enough for every clock of the system."""
 
 
 def count(text: str) -> int:

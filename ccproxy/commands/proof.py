@@ -1,4 +1,4 @@
-"""What `send` and `listen` prove who they are with: keys of CURVE, a user and a password of PLAIN.
+"""The proof that `send` and `listen` give of their user: keys of CURVE, or a password of PLAIN.
 
 A password must never be a word of the command line, which every user of the machine can read.
 """

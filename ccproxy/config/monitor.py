@@ -1,7 +1,7 @@
-"""The port for metrics and health, option `http`: its address, and who may ask there.
+"""The port for metrics and health, option `http`: its address, and what requests must carry.
 
-On a loopback address anybody of this machine may ask, elsewhere a token is needed. This module must
-never open a port.
+On a loopback address every user of this machine may ask, elsewhere a token is needed. This module
+must never open a port.
 """
 
 from __future__ import annotations

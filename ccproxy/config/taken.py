@@ -10,7 +10,7 @@ from ccproxy.config.problems import Problem
 
 
 class TakenAddresses:
-    """Who listens where, in the order of the calls."""
+    """The address of each section that listens, in the order of the calls."""
 
     def __init__(self, file: str) -> None:
         self._file = file

@@ -37,8 +37,8 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True, slots=True)
 class MonitorAccess:
-    """Who may ask: `token` is what requests carry, `local` that only this machine reaches the port,
-    `host` the name in the option `http`."""
+    """Which requests are answered: `token` is what they carry, `local` that only this machine
+    reaches the port, `host` the name in the option `http`."""
 
     token: bytes
     local: bool

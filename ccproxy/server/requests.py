@@ -159,8 +159,8 @@ class RequestServer:
             return await _refused(RequestError(500, "the log of the server says why"))
 
     def _make_room(self) -> None:
-        """With too many connections, close the one that has been silent for the longest time: who
-        opens many and asks nothing must not keep others from asking."""
+        """With too many connections, close the one that has been silent for the longest time: a
+        client that opens many and asks nothing must not keep other clients from asking."""
         if len(self.connections) <= MAX_CONNECTIONS:
             return
         oldest = next(iter(self._unread), None)

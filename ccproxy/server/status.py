@@ -106,8 +106,8 @@ class HandlerStatus:
     """One handler: its own `status()` as plain values, or the error that this raised.
 
     `faults` are its calls that went wrong: failed (an exception), refused (an exception because of
-    the message), slow (everybody waited), unanswered (by the service behind it). Calls are those of
-    messages, timers and the like.
+    the message), slow (all messages waited), unanswered (by the service behind it). Calls are those
+    of messages, timers and the like.
     """
 
     section: str
