@@ -49,9 +49,9 @@ class AllowOptions:
 
     @property
     def peers(self) -> list[tuple[str, str]]:
-        """Whom it is about, one if it is right: the kind of proof, and the key, user or name."""
-        kinds = ("curve", self.curve), ("plain", self.plain), ("tls", self.tls)
-        return [(kind, value) for kind, value in kinds if value]
+        """The peers that it is about, one if it is right: kind of proof, and key, user or name."""
+        proofs = ("curve", self.curve), ("plain", self.plain), ("tls", self.tls)
+        return [(kind, value) for kind, value in proofs if value]
 
 
 class AllowSections:

@@ -18,8 +18,6 @@ from ccproxy.server.status import FlowStatus, PeerStatus, SinkStatus, StatusPage
 
 SLICE = 1000
 """Items that are looked at in one turn of the loop: about a millisecond."""
-MOST = 1000
-"""Items of the largest page."""
 
 Item = TypeVar("Item")
 Peer = tuple[str, Outbox]
