@@ -11,7 +11,7 @@ from ccproxy.commands import common, numbers
 from ccproxy.commands.columns import cell
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.core.ledger import OUTCOMES
-from ccproxy.server.status import Status, from_json
+from ccproxy.server.status import Status
 
 EXAMPLES = """\
 examples:
@@ -106,9 +106,9 @@ class ProbeVerb(ServerVerb):
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Look twice, and print the line."""
-        before = from_json(Status, server.ask("GET", "/v1/status"))
+        before = server.status()
         time.sleep(options.seconds)
-        after = from_json(Status, server.ask("GET", "/v1/status"))
+        after = server.status()
         findings = judged(before, after, options)
         texts = list(findings.texts()) or [summary(after)]
         text = "; ".join(texts).replace("|", "/")  # figures follow behind the first one

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from ccproxy.commands import common
 from ccproxy.commands.control import ControlPlaces, control_places
 from ccproxy.server.control_client import NoServer, Refused, request
-from ccproxy.server.status import StatusPage, page_from_json
+from ccproxy.server.status import Status, StatusPage, from_json, page_from_json
 from ccproxy.verb import Verb
 
 TIMEOUT = 10.0
@@ -43,6 +43,11 @@ class AskedServer:
         if reply.code != 200:
             raise Refused(reply.error)
         return reply.value
+
+    def status(self) -> Status:
+        """Its status now; ValueError if that is none which this version knows."""
+        found: Status = from_json(Status, self.ask("GET", "/v1/status"))
+        return found
 
     def items(self, kind: type, part: str, most: int) -> Iterator[Any]:
         """Items of a list that comes by page, at most so many."""

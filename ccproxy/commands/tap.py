@@ -14,7 +14,7 @@ from ccproxy.commands import common, numbers
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.problems import did_you_mean
 from ccproxy.server.control_client import stream
-from ccproxy.server.status import Status, from_json
+from ccproxy.server.status import Status
 from ccproxy.wire.text import shortened
 
 EXAMPLES = """\
@@ -64,7 +64,7 @@ class TapVerb(ServerVerb):
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Print until the end."""
         if options.to:
-            check_section(options.to, from_json(Status, server.ask("GET", "/v1/status")))
+            check_section(options.to, server.status())
         wanted = {"prefix": options.prefix, "from": options.peer, "to": options.to}
         target = f"/v1/tap?{urlencode({**wanted, 'body': int(options.body)})}"
         text_of = json.dumps if options.json else text

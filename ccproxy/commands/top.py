@@ -15,7 +15,7 @@ from ccproxy.commands.columns import columns
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.commands.status import process_lines
 from ccproxy.core.ledger import FATES
-from ccproxy.server.status import Status, TypeStatus, from_json
+from ccproxy.server.status import Status, TypeStatus
 
 EXAMPLES = """\
 examples:
@@ -69,7 +69,7 @@ Look = tuple[Status, dict[str, TypeStatus]]
 
 def look(server: AskedServer) -> Look:
     """The status, and the types with the most messages."""
-    status = from_json(Status, server.ask("GET", "/v1/status"))
+    status = server.status()
     types = server.items(TypeStatus, "types", ASKED_TYPES)
     return status, {one.type: one for one in types}
 

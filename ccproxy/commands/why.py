@@ -72,7 +72,7 @@ class WhyVerb(ServerVerb):
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Ask for the flow, the links and what was lost, and print what is in the way."""
-        status = from_json(Status, server.ask("GET", "/v1/status"))
+        status = server.status()
         losses = page_from_json(LossStatus, server.ask("GET", "/v1/status/losses")).items
         try:
             value = server.ask("GET", "/v1/status/flow", {"type": options.type})
