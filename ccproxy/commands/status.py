@@ -10,14 +10,6 @@ from typing import Any
 
 from ccproxy.commands import parts
 from ccproxy.commands.columns import cell, columns
-from ccproxy.commands.parts import (
-    link_lines,
-    listener_lines,
-    peer_lines,
-    route_lines,
-    sink_row,
-    type_lines,
-)
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.core.ledger import FATES
 from ccproxy.server.status import (
@@ -45,13 +37,17 @@ exit status: 0 it answered, 1 no server answers, 78 the file names no socket and
 
 MOST = 1000
 """Peers or types that are shown if `--most` says nothing else."""
-PARTS = ("listeners", "links", "peers", "routes", "types", "handlers")
-PARTS_OF_STATUS: dict[str, Callable[[Status], Iterator[str]]] = {
-    "listeners": lambda status: listener_lines(status.listeners),
-    "links": lambda status: link_lines(status.links),
-    "routes": lambda status: route_lines(status.routes),
-    "handlers": lambda status: parts.handler_lines(status.handlers),
+PARTS: dict[str, Callable[[Any], Iterator[str]]] = {
+    "listeners": parts.listener_lines,
+    "links": parts.link_lines,
+    "peers": parts.peer_lines,
+    "routes": parts.route_lines,
+    "types": parts.type_lines,
+    "handlers": parts.handler_lines,
 }
+"""What can be asked for alone, and how its items are shown."""
+PAGES = {"peers": PeerStatus, "types": TypeStatus}
+"""Parts that come by page, because there may be very many; the others are fields of a Status."""
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -75,18 +71,17 @@ class StatusVerb(ServerVerb):
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Print the screen, or one part of it."""
-        if options.part in ("peers", "types"):
-            kind = PeerStatus if options.part == "peers" else TypeStatus
-            items = list(server.items(kind, options.part, options.most))
-            lines = peer_lines(items) if options.part == "peers" else type_lines(items)
-            show([to_json(one) for one in items], lines, options.json)
+        part = options.part
+        if part in PAGES:
+            items = list(server.items(PAGES[part], part, options.most))
+            show([to_json(one) for one in items], PARTS[part](items), options.json)
             return 0
         value = server.ask("GET", "/v1/status")
         status = from_json(Status, value)
-        if options.part is None:
+        if part is None:
             show(value, screen(status), options.json)
         else:
-            show(value[options.part], PARTS_OF_STATUS[options.part](status), options.json)
+            show(value[part], PARTS[part](getattr(status, part)), options.json)
         return 0
 
 
@@ -103,8 +98,8 @@ def screen(status: Status) -> Iterator[str]:
     """The status as text, section by section; sections that are empty are left out."""
     yield from process_lines(status.process)
     for title, lines in (
-        ("listeners", listener_lines(status.listeners)),
-        ("links", link_lines(status.links)),
+        ("listeners", parts.listener_lines(status.listeners)),
+        ("links", parts.link_lines(status.links)),
         ("waiting or dropped", sink_lines(status.sinks)),
         ("limits", limit_lines(status)),
         ("handlers", handler_lines(status.handlers)),
@@ -133,7 +128,7 @@ def process_lines(process: ProcessStatus) -> Iterator[str]:
 
 def sink_lines(sinks: SinksStatus) -> Iterator[str]:
     """Sinks in which messages wait, or which have dropped some."""
-    rows = [{"sink": one.name, **sink_row(one)} for one in sinks.worst]
+    rows = [{"sink": one.name, **parts.sink_row(one)} for one in sinks.worst]
     yield from columns(("sink", "sent", "waiting", "bytes", "dropped"), rows)
     if sinks.waiting or sinks.dropped:
         dropped = f", dropped {facts(sinks.dropped)}" if sinks.dropped else ""
