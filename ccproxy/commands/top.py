@@ -129,7 +129,7 @@ def ledger_line(last: Status | None, status: Status, seconds: float) -> str:
 def link_rates(last: Status | None, status: Status, seconds: float) -> Iterator[str]:
     """Links, those with trouble first, then by rate."""
     sent = {(one.section, one.address): one.sink.sent for one in last.links} if last else {}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "link": one.section, "state": one.state, "waiting": one.sink.waiting,
             "sent/s": rate(sent.get((one.section, one.address)), one.sink.sent, seconds),
@@ -137,7 +137,7 @@ def link_rates(last: Status | None, status: Status, seconds: float) -> Iterator[
         }
         for one in status.links
     ]  # fmt: skip
-    rows.sort(key=lambda row: (row["state"] == "up", -int(str(row["sent/s"]))))
+    rows.sort(key=lambda row: (row["state"] == "up", -row["sent/s"]))
     yield from columns(("link", "state", "sent/s", "waiting", "dropped", "reason"), rows)
 
 
@@ -145,7 +145,7 @@ def type_rates(
     known: dict[str, TypeStatus], types: dict[str, TypeStatus], seconds: float
 ) -> Iterator[str]:
     """The types with the most messages since the last look."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, one in types.items():
         old = known.get(name)
         rows.append(
@@ -156,7 +156,7 @@ def type_rates(
                 "bytes/s": rate(old.bytes if old else None, one.bytes, seconds),
             }  # fmt: skip
         )
-    rows.sort(key=lambda row: -int(str(row["messages/s"])))
+    rows.sort(key=lambda row: -row["messages/s"])
     yield from columns(("messages/s", "bytes/s", "type", "to"), rows[:TYPES])
 
 
