@@ -2,22 +2,14 @@
 
 import pytest
 
-from ccproxy.commands import server_verb
 from ccproxy.commands.pause import PauseVerb
-from ccproxy.server.control_client import ControlReply
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n[h:far]\nhandler = echo\n"
 
 
 @pytest.mark.parametrize("word", ["pause", "resume"])
-def test_the_section_is_named(ini, call, monkeypatch, word):
-    asked = []
-
-    def request(method, target, where, timeout):
-        asked.append((method, target))
-        return ControlReply(where[0], 200, {"changed": 1})
-
-    monkeypatch.setattr(server_verb, "request", request)
+def test_the_section_is_named(ini, call, serving, word):
+    asked = serving(lambda method, target: (200, {"changed": 1}))
     assert call(word, ini(INI), "h:far") == (0, f"{word}d 1 link of h:far\n", "")
     assert asked == [("POST", f"/v1/{word}?link=h%3Afar")]
 

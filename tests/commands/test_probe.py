@@ -1,14 +1,12 @@
 """The verb probe: the line and the exit status for everything that may be wrong."""
 
 import argparse
-import json
 from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands import server_verb
 from ccproxy.commands.probe import Threshold, judged
-from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.control_client import NoServer
 from ccproxy.server.status import (
     HandlerStatus,
     LedgerStatus,
@@ -38,19 +36,19 @@ LOSING = SinksStatus(2, 3, 300, {"full": 5}, (), {"h:next": {"full": 5}})
 
 
 @pytest.fixture
-def probe(ini, call, monkeypatch):
+def probe(ini, call, serving):
     """The exit status and the line after two looks at a server."""
 
     def probe(*looks, words=(), file=""):
-        left = [one if isinstance(one, Exception) else to_json(one) for one in looks]
+        left = list(looks)
 
-        def request(method, target, where, timeout):
-            value = left.pop(0)
-            if isinstance(value, Exception):
-                raise value
-            return ControlReply(where[0], 200, json.loads(json.dumps(value)))
+        def answer(method, target):
+            look = left.pop(0)
+            if isinstance(look, Exception):
+                raise look
+            return 200, to_json(look)
 
-        monkeypatch.setattr(server_verb, "request", request)
+        serving(answer)
         status, out, _ = call("probe", file or ini(INI), "--seconds", "0.001", *words)
         [line] = out.splitlines()
         return status, line

@@ -4,26 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy.commands import server_verb as module
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
-from ccproxy.server.control_client import ControlReply, NoServer, Refused
+from ccproxy.server.control_client import NoServer, Refused
 from ccproxy.server.status import TypeStatus
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
 
 
 @pytest.fixture
-def answers(monkeypatch):
+def answers(serving):
     """What a server answers, in order; what it was asked."""
-    values, asked = [], []
-
-    def request(method, target, where, timeout):
-        asked.append((method, target))
-        code, value = values.pop(0)
-        return ControlReply(where[0], code, value)
-
-    monkeypatch.setattr(module, "request", request)
-    return values, asked
+    values = []
+    return values, serving(lambda method, target: values.pop(0))
 
 
 def test_an_answer_and_a_refusal(answers):

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands import server_verb as module
 from ccproxy.commands.status import duration, screen
-from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.control_client import NoServer
 from ccproxy.server.status import (
     DescriptorStatus,
     HandlerStatus,
@@ -83,19 +82,16 @@ dropped on the way to a destination:
 
 
 @pytest.fixture
-def answer(monkeypatch):
+def answer(serving):
     """A server that answers this, whatever it is asked; what it was asked."""
-    asked = []
 
     def answer(value, code=200):
-        def request(method, target, where, timeout):
-            asked.append((method, target))
+        def fixed(method, target):
             if isinstance(value, Exception):
                 raise value
-            return ControlReply(where[0], code, value)
+            return code, value
 
-        monkeypatch.setattr(module, "request", request)
-        return asked
+        return serving(fixed)
 
     return answer
 
@@ -200,19 +196,15 @@ PAGES = {
 
 
 @pytest.fixture
-def pages(monkeypatch):
+def pages(serving):
     """A server with pages of peers and types; what it was asked."""
-    asked = []
     left = {part: list(found) for part, found in PAGES.items()}
 
-    def request(method, target, where, timeout):
-        asked.append(target)
+    def answer(method, target):
         part = target.partition("?")[0].rpartition("/")[2]
-        value = left[part].pop(0) if part in left else to_json(STATUS)
-        return ControlReply(where[0], 200, json.loads(json.dumps(value)))
+        return 200, left[part].pop(0) if part in left else to_json(STATUS)
 
-    monkeypatch.setattr(module, "request", request)
-    return asked
+    return serving(answer)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +227,9 @@ def test_a_part(ini, call, pages, part, words):
 def test_peers_come_by_page_up_to_the_most_that_are_wanted(ini, call, pages):
     status, out, _ = call("status", "--json", ini(INI), "peers")
     assert (status, len(json.loads(out))) == (0, 2)
-    assert pages == ["/v1/status/peers?most=1000", "/v1/status/peers?most=999&after=x%2F1"]
+    assert pages == [
+        ("GET", "/v1/status/peers?most=1000"), ("GET", "/v1/status/peers?most=999&after=x%2F1"),
+    ]  # fmt: skip
 
 
 def test_one_page_is_enough_for_one_peer(ini, call, pages):

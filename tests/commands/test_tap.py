@@ -1,14 +1,12 @@
 """The verb tap: lines, limits, and what is said without a server."""
 
-import json
 from contextlib import contextmanager
 
 import pytest
 
-from ccproxy.commands import server_verb
 from ccproxy.commands import tap as module
 from ccproxy.commands.tap import text
-from ccproxy.server.control_client import ControlReply, NoServer, Refused
+from ccproxy.server.control_client import NoServer, Refused
 from ccproxy.server.status import (
     LedgerStatus,
     ProcessStatus,
@@ -66,17 +64,14 @@ def test_no_text_of_a_stranger_reaches_the_terminal_raw():
 
 
 @pytest.fixture
-def sections(monkeypatch):
+def sections(serving):
     """A server whose routes lead to h:x."""
     status = Status(
         ProcessStatus("src", "/x.ini", "1", 7, 0, 1.0, 2.0, (0.1,), "Linux", "3", "compiled"),
         (), (), (), (RouteStatus("a", ("h:x",)),), SinksStatus(0, 0, 0, {}, ()), 0, 0,
         LedgerStatus(0, 0, {}, {}),
     )  # fmt: skip
-    value = json.loads(json.dumps(to_json(status)))
-    monkeypatch.setattr(
-        server_verb, "request", lambda method, target, where, _: ControlReply(where[0], 200, value)
-    )
+    serving(lambda method, target: (200, to_json(status)))
 
 
 def test_a_section_that_does_not_exist_is_refused(ini, call, answer, sections):

@@ -1,13 +1,11 @@
 """The verb top: rates between two looks, what comes first, and the end."""
 
-import json
 from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands import server_verb
 from ccproxy.commands.top import rate, screen
-from ccproxy.server.control_client import ControlReply, NoServer
+from ccproxy.server.control_client import NoServer
 from ccproxy.server.status import (
     LedgerStatus,
     LinkStatus,
@@ -64,22 +62,21 @@ def test_a_count_that_begins_anew():
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(serving):
     """A server that answers so many times."""
 
     def server(times):
         left = [None] * times
 
-        def request(method, target, where, timeout):
+        def answer(method, target):
             if not left:
                 raise NoServer("it has ended")
-            if "/types" not in target:
-                left.pop()
-            page = StatusPage(tuple(TYPES.values()), 2)
-            value = to_json(page if "/types" in target else STATUS)
-            return ControlReply(where[0], 200, json.loads(json.dumps(value)))
+            if "/types" in target:
+                return 200, to_json(StatusPage(tuple(TYPES.values()), 2))
+            left.pop()
+            return 200, to_json(STATUS)
 
-        monkeypatch.setattr(server_verb, "request", request)
+        serving(answer)
 
     return server
 

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands import server_verb
 from ccproxy.commands.why import findings
-from ccproxy.server.control_client import ControlReply
 from ccproxy.server.status import (
     FlowStatus,
     HandlerStatus,
@@ -44,19 +42,16 @@ LOSSES = (
 
 
 @pytest.fixture
-def why(ini, call, monkeypatch):
+def why(ini, call, serving):
     def why(type, flow, *words):
-        def request(method, target, where, timeout):
+        def answer(method, target):
             path = target.partition("?")[0]
             if path.endswith("/flow"):
                 assert target.endswith(f"?type={type}")
-                value, code = (to_json(flow), 200) if flow else ({"error": "none"}, 404)
-            else:
-                code = 200
-                value = to_json(StatusPage(LOSSES, 2) if path.endswith("/losses") else STATUS)
-            return ControlReply(where[0], code, json.loads(json.dumps(value)))
+                return (200, to_json(flow)) if flow else (404, {"error": "none"})
+            return 200, to_json(StatusPage(LOSSES, 2) if path.endswith("/losses") else STATUS)
 
-        monkeypatch.setattr(server_verb, "request", request)
+        serving(answer)
         return call("why", *words, ini(INI), type)
 
     return why
