@@ -1,4 +1,4 @@
-"""For tests of what is asked by HTTP: clients that send bytes, and what they get."""
+"""For tests of the server: clients that ask by HTTP with bytes, and a count of the loop's turns."""
 
 import asyncio
 import json
@@ -53,3 +53,28 @@ class Client:
 def client():
     """A client of a place."""
     return Client
+
+
+class LoopTurns:
+    """How often the loop has turned, and so done other work, since `async with` began."""
+
+    number = 0
+
+    async def __aenter__(self) -> "LoopTurns":
+        self._task = asyncio.ensure_future(self._count())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _count(self) -> None:
+        while True:
+            self.number += 1
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def turns() -> LoopTurns:
+    """A count of the turns of the loop."""
+    return LoopTurns()

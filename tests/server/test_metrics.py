@@ -1,6 +1,5 @@
 """A status as metrics: both formats, read by the parsers of the library; labels; pieces."""
 
-import asyncio
 from collections import defaultdict
 from dataclasses import replace
 
@@ -126,22 +125,12 @@ async def test_names_and_labels_follow_the_rules():
 
 
 @pytest.mark.parametrize("accept", [OPEN, "text/plain"])
-async def test_many_sections_become_text_in_pieces(monkeypatch, accept):
+async def test_many_sections_become_text_in_pieces(monkeypatch, accept, turns):
     links = tuple(replace(STATUS.links[0], section=f"h:{number}") for number in range(1000))
     many = replace(STATUS, links=links)
     monkeypatch.setattr(module, "SAMPLES_AT_ONCE", 10_000)
     whole, _ = await exposition(many, accept)
     monkeypatch.undo()
-    turns = 0
-
-    async def other():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    running = asyncio.ensure_future(other())
-    assert (await exposition(many, accept))[0] == whole
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert turns >= 8 * 1000 / module.SAMPLES_AT_ONCE
+    async with turns:
+        assert (await exposition(many, accept))[0] == whole
+    assert turns.number >= 8 * 1000 / module.SAMPLES_AT_ONCE

@@ -121,10 +121,10 @@ async def test_a_cursor_that_no_page_gave_out_is_refused():
 
 @pytest.mark.parametrize("look", [lambda table: flows_page(table, "", 1000),
                                   lambda table: types_page(table, 1000), all_types])  # fmt: skip
-async def test_a_full_table_never_holds_the_loop(look, monkeypatch):
+async def test_a_full_table_never_holds_the_loop(look, monkeypatch, turns):
     """Between two slices everything else on the loop is served; a slice is a bounded piece."""
     table = table_of(65_536)
-    sizes, turns = [], 0
+    sizes = []
     slices = pages.slices
 
     async def counted(items):
@@ -132,18 +132,10 @@ async def test_a_full_table_never_holds_the_loop(look, monkeypatch):
             sizes.append(len(some))
             yield some
 
-    async def other():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
     monkeypatch.setattr(pages, "slices", counted)
-    running = asyncio.ensure_future(other())
-    begun = perf_counter()
-    await look(table)
-    print(f"{len(sizes)} slices, {1000 * (perf_counter() - begun) / len(sizes):.2f} ms each")
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with turns:
+        begun = perf_counter()
+        await look(table)
+        print(f"{len(sizes)} slices, {1000 * (perf_counter() - begun) / len(sizes):.2f} ms each")
     assert max(sizes) <= pages.SLICE
-    assert turns >= len(sizes) - 1 == 65
+    assert turns.number >= len(sizes) - 1 == 65

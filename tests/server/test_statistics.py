@@ -1,7 +1,6 @@
 """Statistics as the original wrote them, from a Status alone."""
 
 import asyncio
-import contextlib
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -122,7 +121,7 @@ async def test_what_one_of_two_destinations_lost_is_counted():
     assert (found["dropped.h:two.full"], found["dropped.h:two.old"]) == (2, 1)
 
 
-async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options, caplog):
+async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options, caplog, turns):
     """70,000 types with `cc-stats = 2` were a line of 17 MB and two seconds of silence."""
     caplog.set_level("INFO")
     table = FlowTable(65_536, lambda type: Target())
@@ -130,14 +129,13 @@ async def test_all_types_of_a_full_table_never_hold_the_loop(statistics, options
         flow = table.miss(b"a.type.of.some.length.%d" % number)
         flow.count, flow.bytes = 2, 100
     writer = await statistics()
-    turns = asyncio.ensure_future(count_turns())
-    for _ in range(3):
-        writer.sample(await totals(status_of(), NONE, await all_types(table)))
-        total = await totals(status_of(), NONE, await all_types(table))
-        await writer.write(status_of(), replace(options, infofile_level=3), total)
-    turns.cancel()
+    async with turns:
+        for _ in range(3):
+            writer.sample(await totals(status_of(), NONE, await all_types(table)))
+            total = await totals(status_of(), NONE, await all_types(table))
+            await writer.write(status_of(), replace(options, infofile_level=3), total)
     await writer.settle()
-    assert await turns > 3 * 2 * 65_536 / SLICE
+    assert turns.number > 3 * 2 * 65_536 / SLICE
     line = caplog.records[0].getMessage()
     assert (line.count("count.ok.msg."), "count.ok.msg.other: 138000" in line) == (1001, True)
     assert len(line) < 200_000
@@ -151,16 +149,6 @@ async def test_an_idle_server_has_a_count_of_zero(statistics, options, tmp_path,
     await writer.settle()
     assert caplog.messages == ["{count: 0}"]
     assert (tmp_path / "info").read_text().count("]\ncount: 0\n") == 2
-
-
-async def count_turns():
-    """How often this task had its turn until it was cancelled."""
-    turns = 0
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-    return turns
 
 
 async def test_a_line_says_what_was_new(statistics, options, caplog):

@@ -1,6 +1,5 @@
 """Taps for clients: lines of JSON, bounds, and that a tap goes with its client."""
 
-import asyncio
 import json
 
 import pytest
@@ -85,26 +84,16 @@ async def test_a_tap_needs_a_prefix(query):
         await Tapping(table()).answer(query)
 
 
-async def test_many_flows_are_changed_in_slices():
+async def test_many_flows_are_changed_in_slices(turns):
     flows = FlowTable(100_000, lambda type: Target(fate="unrouted"))
     for number in range(5000):
         flows.miss(b"a.%d" % number)
-    turns = 0
-
-    async def other():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    running = asyncio.ensure_future(other())
-    answer = await Tapping(flows).answer({"prefix": "a"})
-    await anext(answer.body)
-    assert all(one.target.taps for one in flows.flows.values())
-    await answer.body.aclose()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert turns >= 8
+    async with turns:
+        answer = await Tapping(flows).answer({"prefix": "a"})
+        await anext(answer.body)
+        assert all(one.target.taps for one in flows.flows.values())
+        await answer.body.aclose()
+    assert turns.number >= 8
 
 
 def shown(start, size=None, type="", body=True):
