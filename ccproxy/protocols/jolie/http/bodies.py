@@ -19,6 +19,7 @@ from ccproxy.protocols.jolie.http.messages import (
     HttpResponse,
     is_xml,
     media_type,
+    read_text,
     text,
     unpack,
     utf8_text,
@@ -98,8 +99,7 @@ def read_xml(
     query: reading.Fields = (),
 ) -> Steps[Value]:
     """The value of a body in XML; fields that its type does not name are of the kind `other`."""
-    body = yield from unpack(message.headers, message.body, limit)
-    data = yield from utf8_text(message.headers, body)
+    data = yield from read_text(message, limit)
     return (yield from reading.read_value(data, type, other, query))
 
 
@@ -109,8 +109,7 @@ def fault_of_body(
     """The fault in the body of a response; None if it has none."""
     headers = response.headers
     if is_xml(headers):
-        body = yield from unpack(headers, response.body, limit)
-        data = yield from utf8_text(headers, body)
+        data = yield from read_text(response, limit)
         return (yield from reading.read_fault(data, types, operation)) if data else None
     value, members = yield from read_body(headers, response.body, limit, ("error",))
     if isinstance(value, JsonText):

@@ -160,6 +160,12 @@ def utf8_text(headers: Mapping[str, str], body: bytes) -> Steps[bytes | bytearra
     return (yield from utf8(body, charset_of(headers)))
 
 
+def read_text(message: HttpRequest | HttpResponse, limit: int) -> Steps[bytes | bytearray]:
+    """The body in UTF-8; Unportable if it is not that, BodyTooBig beyond `limit` bytes."""
+    body = yield from unpack(message.headers, message.body, limit)
+    return (yield from utf8_text(message.headers, body))
+
+
 def text(headers: Mapping[str, str], body: bytes) -> str:
     """The characters of an unpacked body; Unportable if they are not in the charset it claims."""
     charset = charset_of(headers)

@@ -25,6 +25,7 @@ from ccproxy.protocols.jolie.http.messages import (
     HttpRequest,
     RefusedRequest,
     Sending,
+    read_text,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller
 from ccproxy.protocols.jolie.json_check import LARGE, CheckedText
@@ -42,7 +43,6 @@ from ccproxy.protocols.jolie.jsonrpc.values import (
     loads,
     params_at,
     read_params,
-    read_text,
     result_of,
     result_text,
 )

@@ -13,7 +13,7 @@ from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http import targets
 from ccproxy.protocols.jolie.http.bodies import fault_at, value_at
-from ccproxy.protocols.jolie.http.messages import TYPE, HttpResponse, Sending
+from ccproxy.protocols.jolie.http.messages import TYPE, HttpResponse, Sending, read_text
 from ccproxy.protocols.jolie.http.sides import WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
 from ccproxy.protocols.jolie.json_values import Json, JsonText, composed, fault_of, json_of
@@ -25,7 +25,6 @@ from ccproxy.protocols.jolie.jsonrpc.values import (
     params_of,
     params_text,
     read_result,
-    read_text,
 )
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (

@@ -8,7 +8,6 @@ from typing import Any
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie import json_values as joliejson
 from ccproxy.protocols.jolie.http.bodies import value_at
-from ccproxy.protocols.jolie.http.messages import HttpRequest, HttpResponse, unpack, utf8_text
 from ccproxy.protocols.jolie.json_check import CheckedText, Part, check
 from ccproxy.protocols.jolie.json_values import Json, JsonText, json_of
 from ccproxy.protocols.jolie.values import Unportable, Value
@@ -81,12 +80,6 @@ def read_result(result: Any) -> Value:
 def result_of(value: Value) -> Any:
     """The result of a response."""
     return value.text if isinstance(value, Written) else json_of(value)
-
-
-def read_text(message: HttpRequest | HttpResponse, limit: int) -> Steps[bytes | bytearray]:
-    """The body in UTF-8; Unportable if it is not that, BodyTooBig beyond `limit` bytes."""
-    body = yield from unpack(message.headers, message.body, limit)
-    return (yield from utf8_text(message.headers, body))
 
 
 def loads(data: bytes | bytearray) -> Any:

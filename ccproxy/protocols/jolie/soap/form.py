@@ -21,6 +21,7 @@ from ccproxy.protocols.jolie.http.messages import (
     RefusedRequest,
     Sending,
     header,
+    read_text,
     unpack,
     utf8_text,
 )
@@ -99,8 +100,7 @@ class SoapCaller(WebCaller):
             operation = _action(request.headers.get("soapaction", ""))
             token = SoapToken(operation)
             path = _path(request)
-            body = yield from unpack(request.headers, request.body, self._limits.body)
-            data = yield from utf8_text(request.headers, body)
+            data = yield from read_text(request, self._limits.body)
             found = yield from envelope.read(data, self.style.types)
         except BodyTooBig:
             raise

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.protocols.jolie.http.messages import media_type, text, unpacked
+from ccproxy.net.work import result
+from ccproxy.protocols.jolie.http.messages import (
+    BodyTooBig,
+    HttpResponse,
+    media_type,
+    read_text,
+    text,
+    unpacked,
+)
 from ccproxy.protocols.jolie.values import Unportable
 
 GZIP = {"content-encoding": "gzip"}
@@ -43,6 +51,13 @@ def test_what_cannot_be_unpacked_is_refused(headers, body):
 def test_bytes_of_any_kind_raise_only_the_named_error(body, headers):
     with suppress(Unportable):
         unpacked(headers, body, 1000)
+
+
+def test_the_text_of_a_packed_body():
+    packed = HttpResponse(200, GZIP, gzip.compress(b"[1,2,3,4]"))
+    assert result(read_text(packed, 9)) == b"[1,2,3,4]"
+    with pytest.raises(BodyTooBig, match="more than 8 bytes"):
+        result(read_text(packed, 8))
 
 
 def test_charsets():
