@@ -86,7 +86,7 @@ class JsonWriter:
                         elements -= count
                         steps += count // MIN_RUN
                         continue
-                end = self._end(at)
+                end = end_of_payload(data, at)
                 count = _INT(data, end)[0]
                 elements -= 1
                 if not count:
@@ -129,7 +129,7 @@ class JsonWriter:
                 if earlier >= 0:
                     self._blank(earlier)
                 out += self._known.get(name) or self._name(name)
-                listed = elements != 1 or self._is_array(self._end(at))
+                listed = elements != 1 or self._is_array(end_of_payload(data, at))
                 if listed:
                     out += b"["
                 continue
@@ -140,13 +140,6 @@ class JsonWriter:
                 break
             names, elements, listed, braced, seen, base = stack.pop()
         del out[-1:]
-
-    def _end(self, at: int) -> int:
-        """Where the payload at an offset ends."""
-        tag = self._data[at]
-        if tag in (STRING, RAW):
-            return at + 5 + int(_INT(self._data, at + 1)[0])
-        return at + _SIZES[tag]
 
     def _is_array(self, at: int) -> bool:
         """True if the one child of the value whose payload ends here stands for an array."""
@@ -244,6 +237,14 @@ def to_json(
     writer = JsonWriter(data, charset, base64)
     yield from writer.write(at)
     return JsonText(writer.out, 0, len(writer.out))
+
+
+def end_of_payload(data: bytes, at: int) -> int:
+    """Where the payload at an offset ends."""
+    tag = data[at]
+    if tag in (STRING, RAW):
+        return at + 5 + int(_INT(data, at + 1)[0])
+    return at + _SIZES[tag]
 
 
 def _written(records: bytes) -> bytes:

@@ -28,6 +28,7 @@ from ccproxy.protocols.jolie.sodep.to_json import (
     STRING,
     VALUES_PER_STEP,
     VOID,
+    end_of_payload,
 )  # fmt: skip
 from ccproxy.protocols.jolie.values import Unportable
 from ccproxy.protocols.jolie.xml.characters import ESCAPES, NO_XML, PLAIN, QUOTED, is_name
@@ -44,7 +45,6 @@ PIECE = 64 * 1024
 """Bytes of a piece of the result."""
 
 _INT, _DOUBLE, _LONG = (Struct(one).unpack_from for one in (">i", ">d", ">q"))
-_SIZES = {VOID: 1, INT: 5, DOUBLE: 9, BOOL: 2, LONG: 9}
 _XSD = {STRING: "string", INT: "int", DOUBLE: "double", RAW: "any", BOOL: "boolean", LONG: "long"}
 _ROOT = (-1, 0)
 
@@ -173,7 +173,7 @@ class XmlWriter:
         if not elements:
             return at
         if name == PREFIX and elements == 1 and self._data[at] == STRING:
-            at = self._end(at)
+            at = end_of_payload(self._data, at)
             if not _INT(self._data, at)[0]:
                 return at + 4
         if name != ATTRIBUTES or elements != 1:
@@ -206,7 +206,7 @@ class XmlWriter:
             at = end + 4
             if not elements:
                 continue
-            end = self._end(at)
+            end = end_of_payload(data, at)
             if elements != 1 or _INT(data, end)[0] or raw in made:
                 raise self._unportable("an attribute is one text", raw)
             self._path.append(raw)
@@ -231,7 +231,7 @@ class XmlWriter:
     def _payload(self, at: int) -> Steps[tuple[int, int]]:
         """Write the payload at an offset; the offset of its first child, and how many there are."""
         data = self._data
-        tag, end = data[at], self._end(at)
+        tag, end = data[at], end_of_payload(data, at)
         if tag == STRING:
             yield from self._text(at + 5, end, self._charset)
         elif tag == RAW and self._style.base64:
@@ -284,13 +284,6 @@ class XmlWriter:
     def _check(self, text: str) -> None:
         if found := NO_XML.search(text):
             raise self._unportable(f"XML has no character {found[0]!a}")
-
-    def _end(self, at: int) -> int:
-        """Where the payload at an offset ends."""
-        tag = self._data[at]
-        if tag in (STRING, RAW):
-            return at + 5 + int(_INT(self._data, at + 1)[0])
-        return at + _SIZES[tag]
 
     def _name_at(self, at: int) -> bytes:
         """The name of a child that was there before."""
