@@ -17,7 +17,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import Any
 
 from ccproxy.config import kinds, tls
 from ccproxy.config.links import idle_timeout
@@ -51,24 +50,6 @@ def _host(text: str) -> str:
     if not _HOST.fullmatch(found):
         raise kinds.wrong(text, "a host name without port, or * for every name")
     return found
-
-
-def http_mode() -> Any:
-    """The option `http`."""
-    return option(
-        kinds.choice("convert", "pass"), default="convert",
-        help="convert: each request is a call, as Jolie has them; pass: method, path, headers, "
-        "status and bodies go to a service with protocol = http as they are, and back",
-    )  # fmt: skip
-
-
-def paths() -> Any:
-    """The option `paths`."""
-    return option(
-        kinds.choice("jolie", "plain"), default="jolie",
-        help="jolie: /!/orders!/get is the operation get of the resource orders; plain: so is "
-        "/orders/get",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +91,16 @@ class StyledListenerOptions(WebListenerOptions):
 class HttpListenerOptions(StyledListenerOptions):
     """The options of listeners of HTTP itself."""
 
-    http: str = http_mode()
-    paths: str = paths()
+    http: str = option(
+        kinds.choice("convert", "pass"), default="convert",
+        help="convert: each request is a call, as Jolie has them; pass: method, path, headers, "
+        "status and bodies go to a service with protocol = http as they are, and back",
+    )  # fmt: skip
+    paths: str = option(
+        kinds.choice("jolie", "plain"), default="jolie",
+        help="jolie: /!/orders!/get is the operation get of the resource orders; plain: so is "
+        "/orders/get",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +113,12 @@ class SecureWebListenerOptions(WebListenerOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class HttpsListenerOptions(StyledListenerOptions):
+class HttpsListenerOptions(HttpListenerOptions):
     """The same for those of HTTP itself."""
 
     tls_certificate: str = tls.certificate()
     tls_key: str = tls.key()
     tls_client_ca: str = tls.client_ca()
-    http: str = http_mode()
-    paths: str = paths()
 
 
 @dataclass(frozen=True, slots=True)
