@@ -115,9 +115,10 @@ def in_steps(
     `until` is where the whole messages of `data` end, and why they end there.
     """
     (end, stop), done = until, 0
+    complete = data[:end]
     while done < end:
-        upto, messages = skip(data[:end], done, STEP)
-        if wait := take(data[done:upto], messages):
+        upto, messages = skip(complete, done, STEP)
+        if wait := take(complete[done:upto], messages):
             return done, BLOCKED, wait
         done = upto
         if done < end and tired():

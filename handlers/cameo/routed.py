@@ -64,14 +64,14 @@ class RoutedIngress(TypedIngress):
     def _sort(self, chunk: bytes, messages: int) -> Sequence[Sink]:
         """Pass on whole messages; what to wait for, instead, if something is full."""
         found, short, lost, _ = by_address(chunk)
-        flows = {one: self._flow(one) for one in found if not one.startswith(ANONYMOUS)}
-        targets = {flow.target for flow in flows.values()}
+        ways = {one: self._way(one) for one in found if not one.startswith(ANONYMOUS)}
+        targets = {flow.target for _, flow in ways.values()}
         if wait := [sink for one in targets for sink in one.blocking if sink.blocked]:
             return wait
         self._sender.counts.sent += messages
         for address, parts in found.items():
-            if address in flows:
-                self._request(address, front(address).join(parts), len(parts) - 1)
+            if way := ways.get(address):
+                self._request(way, front(address).join(parts), len(parts) - 1)
             else:
                 self._answer(address, self._own_front.join(parts), len(parts) - 1)
         if short:
@@ -80,9 +80,9 @@ class RoutedIngress(TypedIngress):
             self._losses.too_short(self._sender.address, short)
         return ()
 
-    def _request(self, address: bytes, chunk: bytes, messages: int) -> None:
+    def _request(self, way: tuple[bytes, Flow], chunk: bytes, messages: int) -> None:
         """Pass on the requests for one address; handlers see them one by one."""
-        type, flow = self._type_of(address), self._flow(address)
+        type, flow = way
         flow.count += messages
         flow.bytes += len(chunk)
         if flow.target.handlers:
@@ -108,16 +108,14 @@ class RoutedIngress(TypedIngress):
         self._switch.ledger.end(GONE, messages, size)
         self._losses.undelivered(self._sender.address, address, messages)
 
-    def _flow(self, address: bytes) -> Flow:
-        return self._routed(self._type_of(address))
-
-    def _type_of(self, address: bytes) -> bytes:
-        if len(self._types) >= TYPES:
-            self._types.clear()
-        found = self._types.get(address)
-        if found is None:
-            found = self._types[address] = typed(self._type, address)
-        return found
+    def _way(self, address: bytes) -> tuple[bytes, Flow]:
+        """The type of the requests for an address, and the flow of that type."""
+        type = self._types.get(address)
+        if type is None:
+            if len(self._types) >= TYPES:
+                self._types.clear()
+            type = self._types[address] = typed(self._type, address)
+        return type, self._routed(type)
 
     def _message(self, raw: bytes, type: bytes) -> Message:
         """A handler sees the payload, and its answer is one of the peer that was asked."""
