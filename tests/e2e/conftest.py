@@ -11,6 +11,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +22,7 @@ from typing import Any
 import pytest
 import zmq
 
+from ccproxy.server.control_client import request
 from ccproxy.testing.server import RunningServer, free_ports
 from ccproxy.wire.zmtp import (
     CommandReceived,
@@ -85,6 +88,26 @@ class Server(RunningServer):
         self.killed = True
         self.process.kill()
         self.process.wait()
+
+    @property
+    def control(self) -> Path:
+        """Its control socket, as the log names it."""
+        return Path(self.wait_for("control socket=").partition("control socket=")[2])
+
+    def status(self) -> Any:
+        """What it says of itself at its control socket."""
+        return request("GET", "/v1/status", [self.control], SECONDS).value
+
+    def facts(self, section: str) -> Any:
+        """What the handler of a section says in the status."""
+        return {one["section"]: one["facts"] for one in self.status()["handlers"]}[section]
+
+    def verb(self, word: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb that asks it, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "ccproxy", word, str(self.directory / "server.ini"), *words],
+            capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
 
     def ledger(self) -> dict[str, int]:
         """After the end: `received` and the fates."""

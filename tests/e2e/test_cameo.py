@@ -9,7 +9,6 @@ import pytest
 import zmq
 
 from ccproxy import cli
-from ccproxy.server.control_client import request
 from ccproxy.wire.zmtp import greeting
 
 SECONDS = 60
@@ -27,13 +26,6 @@ responder = tcp://127.0.0.1:PORT2
 publisher = tcp://127.0.0.1:PORT3
 internal = tcp://127.0.0.1:PORT4
 """
-
-
-def status(server):
-    """What the section says of itself."""
-    reply = request("GET", "/v1/status", [server.directory / "control"], SECONDS)
-    [handler] = [one for one in reply.value["handlers"] if one["section"] == "h:cameo"]
-    return handler["facts"]
 
 
 def answer(responder):
@@ -82,7 +74,7 @@ def test_peers_come_back_by_themselves_after_a_kill(start, make, ports):
                     found = client.recv_multipart()
                     assert found[3].startswith((b"old", b"new %d" % number))
                 assert time.monotonic() < end
-        assert status(server)[ECHO.decode()]["connections"] == 1
+        assert server.facts("h:cameo")[ECHO.decode()]["connections"] == 1
 
 
 def test_publications_go_on_after_a_kill(start, make, ports):
@@ -111,7 +103,7 @@ def test_a_reload_of_something_else_keeps_all_peers(start, make, ports, fill):
     client.send_multipart([b"", ECHO, b"", b"1"])
     responder.send_multipart(responder.recv_multipart())
     assert client.recv_multipart() == [b"", ECHO, b"", b"1"]
-    assert status(server)[ECHO.decode()]["connections"] == 1
+    assert server.facts("h:cameo")[ECHO.decode()]["connections"] == 1
 
 
 @pytest.mark.parametrize("minor", [0, 1])
@@ -123,7 +115,7 @@ def test_peers_of_zmtp_3_0_and_3_1(start, dial, minor, monkeypatch, until):
     subscriber, publisher = dial("PORT3", b"SUB"), dial("PORT4", b"PUB")
     for wire in (responder, client, subscriber, publisher):
         wire.greet()
-    until(lambda: status(server)["peers"] == 2)
+    until(lambda: server.facts("h:cameo")["peers"] == 2)
     client.send(b"", ECHO, b"", b"1", b"", b"2")
     first, sender, *rest = responder.message()
     assert (first, rest, len(sender), sender[0]) == (b"", [b"", b"1", b"", b"2"], 5, 0)
@@ -166,14 +158,14 @@ def test_ten_thousand_idle_peers_cost_next_to_nothing(start, make, ports, until)
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as crowd:  # fmt: skip
         assert crowd.stdout.readline() == b"connected\n"
-        until(lambda: status(server)["peers"] == PEERS + 2)
+        until(lambda: server.facts("h:cameo")["peers"] == PEERS + 2)
         used = server.cpu
         for number in range(100):
             asked(client, responder, number=number)
         assert server.cpu - used < 2 and server.memory - before < PEERS * 40_000
         print((server.memory - before) / PEERS, "bytes for a peer")
         crowd.stdin.close()
-    until(lambda: status(server)["peers"] == 2)
+    until(lambda: server.facts("h:cameo")["peers"] == 2)
 
 
 SITE_A = """[ccserver]
@@ -251,7 +243,8 @@ def test_two_sites_with_keys_in_front_of_unmodified_peers(start, make, ports, tm
             payload = [b"", ECHO, b"", b"%d" % number, b"", b"%d" % part]
             assert client.recv_multipart() == payload
             assert client.recv_multipart() == [*payload, b"second"]
-    assert status(here)["unknown"] <= status(here)[ECHO.decode()]["connections"] + 4
+    facts = here.facts("h:cameo")
+    assert facts["unknown"] <= facts[ECHO.decode()]["connections"] + 4
     subscribers = [make(zmq.SUB, address[port]) for port in ("PORT3", "PORT7")]
     for one in subscribers:
         one.subscribe("status")
@@ -263,4 +256,4 @@ def test_two_sites_with_keys_in_front_of_unmodified_peers(start, make, ports, tm
         heard |= {one for one in subscribers if one.poll(20)}
         assert time.monotonic() < end
     assert {tuple(one.recv_multipart()) for one in subscribers} == {(b"status", b"event")}
-    assert status(there)["subscribers"] == 1
+    assert there.facts("h:cameo")["subscribers"] == 1

@@ -42,11 +42,6 @@ def file_of(server):
     return server.directory / "server.ini"
 
 
-def socket_of(server):
-    """As the log names it."""
-    return Path(server.wait_for("control socket=").partition("control socket=")[2])
-
-
 def curl(path, target, *options):
     """The code and the value of an answer."""
     done = subprocess.run(
@@ -89,12 +84,12 @@ def test_status_works_while_the_file_has_mistakes(start, tmp_path):
         assert ccserver("status", file_of(server)).returncode == 0
     file_of(server).unlink()
     assert ccserver("status", file_of(server)).returncode == 0
-    assert ccserver("status", socket_of(server)).returncode == 0
+    assert ccserver("status", server.control).returncode == 0
 
 
 def test_status_of_a_server_that_does_not_run(start):
     server = start(SERVER)
-    path = socket_of(server)
+    path = server.control
     assert server.stop() == 0
     assert not path.exists()
     done = ccserver("status", file_of(server))
@@ -116,7 +111,7 @@ def test_the_place_does_not_depend_on_the_environment_of_the_caller(start, tmp_p
 
 def test_curl_reads_everything(start, dial):
     server = start(SERVER)
-    path = socket_of(server)
+    path = server.control
     wire = dial().greet()
     for number in range(250):
         wire.send(b"", b"data.%d" % number, b"x")
@@ -141,7 +136,7 @@ def test_curl_reads_everything(start, dial):
 
 def test_a_reload_answers_what_changed_or_what_is_wrong(start, fill):
     server = start(SERVER)
-    path = socket_of(server)
+    path = server.control
     file_of(server).write_text(
         fill(SERVER.replace("echo = h:echo", "echo = h:echo\nmore = h:echo"))
     )
@@ -166,7 +161,7 @@ def test_a_reload_answers_what_changed_or_what_is_wrong(start, fill):
 
 
 def test_only_the_user_of_the_server_can_reach_it(start):
-    path = socket_of(start(SERVER))
+    path = start(SERVER).control
     found = path.stat()
     assert stat.S_IMODE(found.st_mode) == 0o600
     assert found.st_uid == USER
@@ -175,7 +170,7 @@ def test_only_the_user_of_the_server_can_reach_it(start):
 
 def test_of_two_servers_of_one_file_the_first_keeps_the_socket(start, fill, ports):
     first = start(SERVER)
-    path = socket_of(first)
+    path = first.control
     second = start(SERVER.replace("PORT1", "PORT3"))
     assert second.count(
         f"no control socket, `ccserver status` will not work: another server has {path}"
@@ -188,20 +183,20 @@ def test_of_two_servers_of_one_file_the_first_keeps_the_socket(start, fill, port
 
 def test_a_socket_that_a_killed_server_left_is_replaced(start):
     first = start(SERVER)
-    path = socket_of(first)
+    path = first.control
     first.kill()
     assert path.is_socket()
     done = ccserver("status", file_of(first))
     assert (done.returncode, f"{path}: its server has ended" in done.stderr) == (1, True)
     second = start(SERVER)
-    assert socket_of(second) == path
+    assert second.control == path
     assert ccserver("status", file_of(second)).returncode == 0
 
 
 def test_a_place_of_the_operators_choice(start):
     server = start(SERVER.replace("[routes]", "control = here.sock\n[routes]"))
-    assert socket_of(server) == server.directory / "here.sock"
-    assert stat.S_IMODE(socket_of(server).stat().st_mode) == 0o600
+    assert server.control == server.directory / "here.sock"
+    assert stat.S_IMODE(server.control.stat().st_mode) == 0o600
     assert ccserver("status", file_of(server)).returncode == 0
 
 

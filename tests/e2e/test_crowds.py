@@ -10,8 +10,6 @@ from functools import partial
 import pytest
 import zmq
 
-from ccproxy.server.control_client import request
-
 SERVER = """
 [ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
@@ -50,10 +48,6 @@ def few(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", partial(subprocess.Popen, preexec_fn=few))
 
 
-def status(server):
-    return request("GET", "/v1/status", [server.directory / "sock"], 30).value
-
-
 def connected(ports, port, count):
     return [socket.create_connection(("127.0.0.1", ports[port]), timeout=60) for _ in range(count)]
 
@@ -67,7 +61,7 @@ def test_silent_connections_take_no_descriptors_from_links(few, start, make, por
     assert far.recv_multipart()[-1] == b"1"
     crowd = connected(ports, "PORT1", CROWD)
     server.wait_for("others wait for its file descriptor")
-    found = status(server)["descriptors"]
+    found = server.status()["descriptors"]
     assert (found["limit"], found["reserved"]) == (DESCRIPTORS, DESCRIPTORS // 2)
     assert found["used"] <= DESCRIPTORS // 2 + 10
     far.unbind(there)
@@ -91,7 +85,7 @@ def test_silent_connections_hold_half_of_max_peers(start, ports, until):
     good = connected(ports, "PORT2", 1)[0]
     good.sendall(CALL)
     assert good.recv(1000)
-    found = until(lambda: [one for one in status(server)["listeners"] if one["silent"] == 19])
+    found = until(lambda: [one for one in server.status()["listeners"] if one["silent"] == 19])
     [sodep] = found
     assert sodep["peers"] == 20
     assert sodep["counts"] == {"accepted": 40, "silent": 20}
@@ -102,7 +96,7 @@ def test_silent_connections_hold_half_of_max_peers(start, ports, until):
         assert one.recv(1000)
     [late] = connected(ports, "PORT2", 1)
     assert late.recv(1) == b""
-    [sodep] = [one for one in status(server)["listeners"] if one["section"] == "listen:sodep"]
+    [sodep] = [one for one in server.status()["listeners"] if one["section"] == "listen:sodep"]
     assert sodep["counts"]["per-address"] == 1
     server.wait_for("max-peers-per-address = 25")
     text = (server.directory / "server.ini").read_text("utf-8")
@@ -112,6 +106,6 @@ def test_silent_connections_hold_half_of_max_peers(start, ports, until):
     again.sendall(CALL)
     assert again.recv(1000)
     again.close()
-    assert status(server)["memory"]["limit"] == 64 << 20
+    assert server.status()["memory"]["limit"] == 64 << 20
     for one in [*silent, good, late]:
         one.close()

@@ -3,8 +3,6 @@
 import json
 import random
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
@@ -92,10 +90,8 @@ def samples(text):
 
 
 def status_of(server):
-    done = subprocess.run(
-        [sys.executable, "-m", "ccproxy", "status", "--json", str(server.directory / "server.ini")],
-        capture_output=True, text=True, timeout=SECONDS, check=True,
-    )  # fmt: skip
+    done = server.verb("status", "--json")
+    done.check_returncode()
     return json.loads(done.stdout)
 
 

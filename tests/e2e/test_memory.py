@@ -6,7 +6,6 @@ import selectors
 import pytest
 import zmq
 
-from ccproxy.server.control_client import request
 from ccproxy.wire.zmtp import pack
 
 MIB = 1 << 20
@@ -78,8 +77,7 @@ def test_large_messages_to_a_stalled_destination(start, await_dial, make, fill, 
     send = crowd()
 
     def status():
-        where = [server.directory / "sock"]
-        return request("GET", "/v1/status", where, 60).value["memory"]
+        return server.status()["memory"]
 
     found = {}
     for number in range(200):

@@ -31,16 +31,8 @@ handler = disposer
 """
 
 
-def ccserver(word, server, *words):
-    """Run a verb that asks a server to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "ccproxy", word, str(server.directory / "server.ini"), *words],
-        capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
-
-
 def status_of(server):
-    return json.loads(ccserver("status", server, "--json").stdout)
+    return json.loads(server.verb("status", "--json").stdout)
 
 
 def link_of(server):
@@ -58,12 +50,12 @@ def sites(start):
 def test_messages_wait_while_a_link_is_paused(sites, dial, until):
     near, far = sites
     wire = dial().greet()
-    done = ccserver("pause", near, "h:far")
+    done = near.verb("pause", "h:far")
     assert (done.returncode, done.stdout) == (0, "paused 1 link of h:far\n")
     for _ in range(5):
         wire.send(b"", b"data.x", b"1")
     until(lambda: link_of(near) == ("paused", 5))
-    done = ccserver("resume", near, "h:far")
+    done = near.verb("resume", "h:far")
     assert (done.returncode, done.stdout) == (0, "resumed 1 link of h:far\n")
     until(lambda: link_of(near) == ("up", 0))
     near.stop()
@@ -77,15 +69,15 @@ def test_a_peer_is_closed_and_may_come_again(sites, make, until):
     client.send_multipart([b"", b"data.x", b"1"])
 
     def peers():
-        done = ccserver("status", near, "peers", "--json")
+        done = near.verb("status", "peers", "--json")
         return [one["sink"]["name"].partition(" ")[2] for one in json.loads(done.stdout)]
 
     [before] = until(peers)
-    done = ccserver("drop-peer", near, before)
+    done = near.verb("drop-peer", before)
     assert (done.returncode, done.stdout) == (0, "closed 1 connection\n")
     [after] = until(lambda: [name for name in peers() if name != before])
     assert after.rpartition(":")[0] == before.rpartition(":")[0]
-    done = ccserver("drop-peer", near, "10.9.8.7")
+    done = near.verb("drop-peer", "10.9.8.7")
     assert done.returncode == 1 and "no peer is called 10.9.8.7" in done.stderr
 
 

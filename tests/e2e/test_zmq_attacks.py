@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 import zmq
 
-from ccproxy.server.control_client import request
 from ccproxy.wire.zmtp import pack
 
 KIB, MIB = 1024, 1 << 20
@@ -64,12 +63,6 @@ zmq_sndbuf = 65536
 """
 
 
-def facts(server, section):
-    """What the handler of a section says in the status."""
-    value = request("GET", "/v1/status", [server.directory / "sock"], 60).value
-    return {one["section"]: one["facts"] for one in value["handlers"]}[section]
-
-
 @pytest.fixture
 def in_thread():
     """Call again and again in a thread, until the test ends; a socket belongs to one thread."""
@@ -123,7 +116,7 @@ def test_a_thousand_workers_that_come_and_go(start, make, dial, fill, until):
     steady = make(zmq.PULL, connect=fill("tcp://127.0.0.1:PORT2"), rcvhwm=0)
     while present:
         present.pop().sock.close()
-    until(lambda: facts(server, "h:workers")["workers"] == 1)
+    until(lambda: server.facts("h:workers")["workers"] == 1)
     thread.join()
     source.send(b"end")
     while (job := steady.recv()) != b"end":
@@ -147,7 +140,7 @@ def test_services_that_come_and_go(start, make, dial, fill, until):
             assert client.recv_multipart() == [asked[-1], b"!"]
             answers += 1
         service.reset() if number % 5 else service.sock.close()
-        until(lambda: facts(server, "h:services")["workers"] == 0)
+        until(lambda: server.facts("h:services")["workers"] == 0)
     server.stop()
     assert server.ledger() == {
         "received": SERVICES + answers,
@@ -196,7 +189,7 @@ def test_a_service_that_never_answers(start, make, fill):
             one.send(b"second")
             break
     assert client.recv() == b"second"
-    assert facts(server, "h:services")["unanswered"] >= 1
+    assert server.facts("h:services")["unanswered"] >= 1
     server.stop()
     assert server.ledger()["gone"] == 1
 
