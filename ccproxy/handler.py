@@ -261,6 +261,11 @@ class Handler:
         """Problems of this section beyond what its options can say. No side effects."""
         return ()
 
+    def problem(self, plan: Plan, what: str, hint: str = "", warning: bool = False) -> Problem:
+        """A problem of this section, at its line, for `check`; line 0 if nothing starts from it."""
+        mine = plan.handler(self.name)
+        return Problem(plan.file, mine.line if mine else 0, what, hint, warning)
+
     def listens_on(self) -> Iterable[str]:
         """The addresses that `start` listens on; `check` reports those that are taken already. Not
         started, no side effects."""

@@ -42,12 +42,11 @@ class Proxy(Handler):
 
     def check(self, plan: Plan) -> Iterator[Problem]:
         """Warn if the address is that of this server: messages would come back without end."""
-        mine = plan.handler(self.name)
         for one in plan.listeners:
             if one.protocol == "cc" and one.reached_by(self.options.remote_cc):
                 what = f"[{self.name}] forwards to {self.options.remote_cc}, to this server itself"
                 hint = f"[{one.section}] in line {one.line} listens there: messages go in a circle"
-                yield Problem(plan.file, mine.line if mine else 0, what, hint, warning=True)
+                yield self.problem(plan, what, hint, warning=True)
 
     def explain(self, type: str, plan: Plan) -> str:
         """Nothing is changed."""

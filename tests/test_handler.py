@@ -3,10 +3,11 @@
 import asyncio
 import inspect
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from ccproxy import Context, Deliver, Handler, LinkOptions, Reply
+from ccproxy import Context, Deliver, Handler, LinkOptions, Problem, Reply
 from ccproxy.server.context import HandlerContext
 from ccproxy.testing import FakeContext
 
@@ -29,6 +30,13 @@ async def test_the_defaults_of_a_handler_do_the_harmless_thing():
     handler.reloaded()
     await handler.stop()
     assert (handler.runs, handler.exclusive, handler.standalone) == ("loop", False, False)
+
+
+@pytest.mark.parametrize(("mine", "line"), [(SimpleNamespace(line=7), 7), (None, 0)])
+def test_a_problem_stands_at_the_line_of_its_section(mine, line):
+    plan = SimpleNamespace(file="x.ini", handler={"h:x": mine}.get)
+    found = Handler("h:x", Handler.Options()).problem(plan, "it is odd", "make it even", True)
+    assert found == Problem("x.ini", line, "it is odd", "make it even", warning=True)
 
 
 async def test_a_handler_that_failed_to_start_can_be_stopped():

@@ -44,24 +44,22 @@ class CameoProxy(Handler):
     def check(self, plan: Plan) -> Iterator[Problem]:
         """There must be addresses, peers must not come unseen, and a type needs a route."""
         options: CameoOptions = self.options
-        mine = plan.handler(self.name)
-        line = mine.line if mine else 0
         responder, publisher, internal = options.addresses_of_sockets
         if not (responder or publisher or internal):
             what = f"[{self.name}] has no address: no peer can come"
-            yield Problem(plan.file, line, what, "add proxy-ports = 10000, 10001, 10002")
+            yield self.problem(plan, what, "add proxy-ports = 10000, 10001, 10002")
         elif bool(publisher) != bool(internal):
             what = f"[{self.name}] has one of publisher and internal: nothing can be published"
-            yield Problem(plan.file, line, what, "give both, or proxy-ports")
+            yield self.problem(plan, what, "give both, or proxy-ports")
         yield from exposed(self, filter(None, (responder, publisher)), plan)
         if internal and protection(internal, options) == "exposed":
             what = f"[{self.name}]: everybody who reaches {internal} can publish"
-            yield Problem(plan.file, line, what, KEEP_CLOSED, warning=True)
+            yield self.problem(plan, what, KEEP_CLOSED, warning=True)
         prefixes = [one.prefix for one in plan.routes if self.name in one.sections]
         if options.type and not any(_leads(prefix, options.type) for prefix in prefixes):
             what = f"[{self.name}]: no route leads {options.type} back here"
             hint = f"add {options.type} = {self.name} to [routes], or leave out type"
-            yield Problem(plan.file, line, what, hint, warning=True)
+            yield self.problem(plan, what, hint, warning=True)
 
     def listens_on(self) -> Iterator[str]:
         """The addresses of the sockets that there are."""

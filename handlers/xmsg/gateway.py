@@ -116,17 +116,15 @@ class ClaraGateway(Handler):
     def check(self, plan: Plan) -> Iterator[Problem]:
         """The sides must fit, and peers must not come unseen."""
         options: ClaraGatewayOptions = self.options
-        mine = plan.handler(self.name)
-        line = mine.line if mine else 0
         found = [*mistakes(options)]
         for what, hint in found:
-            yield Problem(plan.file, line, f"[{self.name}] {what}", hint)
+            yield self.problem(plan, f"[{self.name}] {what}", hint)
         if found:
             return
         for end in dict.fromkeys((options.outer_end, options.inner_end)):
             if end.exposed:
                 what = f"[{self.name}]: everybody who reaches {end.address} can use it"
-                yield Problem(plan.file, line, what, EXPOSED, warning=True)
+                yield self.problem(plan, what, EXPOSED, warning=True)
 
     def listens_on(self) -> Iterator[str]:
         """P and P+1 of each side that listens, P+2 outside, and P+4 with `registrar`."""

@@ -86,13 +86,12 @@ class Bus:
 
 def routed(handler: Handler, plan: Plan) -> Iterator[Problem]:
     """Topics stand behind a type, and messages with a type need a route."""
-    options, mine = handler.options, plan.handler(handler.name)
-    line = mine.line if mine else 0
+    options = handler.options
     if options.topics and not options.type:
         what = f'"topics" of [{handler.name}] has no meaning without type'
-        yield Problem(plan.file, line, what, "add type = NAME and a route for it")
+        yield handler.problem(plan, what, "add type = NAME and a route for it")
     routes = Routes((one.prefix, one.sections) for one in plan.routes)
     if options.type and not routes.sections(options.type) and not routes.below(options.type):
         what = f"[{handler.name}]: no route leads {options.type} anywhere"
         hint = f"add {options.type} = {handler.name} to [routes], or leave out type"
-        yield Problem(plan.file, line, what, hint, warning=True)
+        yield handler.problem(plan, what, hint, warning=True)

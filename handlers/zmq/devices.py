@@ -94,7 +94,6 @@ def addressed(handler: Handler, plan: Plan) -> Iterator[Problem]:
     """Both sockets of a device need an address; warn of those that it listens on unprotected."""
     options: DeviceOptions = handler.options
     yield from exposed(handler, handler.listens_on(), plan)
-    mine = plan.handler(handler.name)
     for name, addresses in (
         ("in", (*options.in_, *options.in_connect)),
         ("out", (*options.out, *options.out_connect)),
@@ -102,7 +101,7 @@ def addressed(handler: Handler, plan: Plan) -> Iterator[Problem]:
         if not addresses:
             what = f"[{handler.name}] has neither {name} nor {name}-connect: no peer can come"
             hint = f"add {name} = tcp://HOST:PORT"
-            yield Problem(plan.file, mine.line if mine else 0, what, hint)
+            yield handler.problem(plan, what, hint)
 
 
 class Forwarder(Handler):
@@ -160,9 +159,8 @@ class QueueDevice(Device):
         yield from super().check(plan)
         options: QueueOptions = self.options
         if options.per_peer and len(options.services) > 1:
-            mine = plan.handler(self.name)
             what = f"[{self.name}] has per-peer and {len(options.services)} addresses at out"
-            yield Problem(plan.file, mine.line if mine else 0, what, "take one service")
+            yield self.problem(plan, what, "take one service")
 
     def listens_on(self) -> tuple[str, ...]:
         """With `per-peer` the addresses at `out` are those of services."""

@@ -38,17 +38,15 @@ class Zmq(Handler):
         """There must be an address, peers must not come unseen, and an identity must be heard."""
         yield from exposed(self, self.options.bind, plan)
         options: ZmqOptions = self.options
-        mine = plan.handler(self.name)
-        line = mine.line if mine else 0
         if not options.bind and not options.connect:
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
-            yield Problem(plan.file, line, what, "add bind = tcp://HOST:PORT")
+            yield self.problem(plan, what, "add bind = tcp://HOST:PORT")
         for name, owners in misplaced(options):
             what = f'"{name}" of [{self.name}] has no meaning with socket = {options.socket}'
-            yield Problem(plan.file, line, what, f"it is for {owners}")
+            yield self.problem(plan, what, f"it is for {owners}")
         if options.identity and not (options.connect and options.socket in CALLING):
             what = f'"identity" of [{self.name}] has no meaning'
-            yield Problem(plan.file, line, what, "it is for dealer and req with connect")
+            yield self.problem(plan, what, "it is for dealer and req with connect")
 
     def listens_on(self) -> Sequence[str]:
         """Those of `bind`."""
