@@ -76,7 +76,7 @@ class Wire(Protocol):
 
 
 class WireOwner(Protocol):
-    """Who dialled: is told what happens, on the loop."""
+    """The object that has dialled: it is told what happens, on the loop."""
 
     def opened(self, wire: Wire) -> None:
         """Connected."""
@@ -237,9 +237,9 @@ class Handler:
     """`cc-role`s it may run in besides `insecure`."""
 
     runs: ClassVar[Literal["loop", "thread"]] = "loop"
-    """Where `handle` runs. "loop": it returns within 5 ms, always; who takes longer stops everybody
-    for that time and is named in the log. "thread": it may wait or compute; one thread of its own,
-    one message at a time, in order, behind a bounded queue."""
+    """Where `handle` runs. "loop": it returns within 5 ms, always; a handler that takes longer
+    stops all others for that time and is named in the log. "thread": it may wait or compute; one
+    thread of its own, one message at a time, in order, behind a bounded queue."""
 
     exclusive: ClassVar[bool] = False
     """True if a message must reach only one such handler: of those that match, the one of the

@@ -1,7 +1,7 @@
 """Views of the flow table, for peers whose rights are limited: what they may not send is refused.
 
 A view holds the flows of the table that its owner may use, so that a message costs what it costs
-everybody: one look into a dict. It must never hold a flow that the table has forgotten.
+without limits: one look into a dict. It must never hold a flow that the table has forgotten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ccproxy.core.rights import ALL_RIGHTS, Miss, PeerAccess, Rights
 
 
 class AccessTable:
-    """The rights of everybody with a section, by what proves who they are."""
+    """The rights of peers with a section, by what proves their names."""
 
     def __init__(self, table: FlowTable, miss: Miss) -> None:
         """`miss` makes the flow of a type that is not in the table."""
@@ -31,7 +31,7 @@ class AccessTable:
     ) -> None:
         """Apply new rights, by the kind and value of what proves a peer; listeners ask again.
 
-        Types that begin with one of `commands` are for those who may operate.
+        Types that begin with one of `commands` are for peers with the right to operate.
         """
         self._rights = rights
         if commands != self._commands:

@@ -1,6 +1,6 @@
 """Answers of services, to DEALER and REQ sockets: each goes back to the peer that has asked.
 
-An answer that names nobody, or a peer that is gone, has the fate `gone`. It must never keep bytes
+An answer that names no peer, or one that is gone, has the fate `gone`. It must never keep bytes
 between two reads.
 """
 

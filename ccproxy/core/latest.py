@@ -58,7 +58,7 @@ class LatestBox:
         return messages
 
     def wait(self, call: Callable[[], None]) -> None:
-        """Nobody ever has to wait."""
+        """Call at once: no sender ever has to wait."""
         call()
 
     def clear(self, reason: str) -> None:

@@ -27,10 +27,10 @@ LONG_SPAN = 4
 
 
 class Supplier(Protocol):
-    """Who brings messages to a Publisher and can ask for fewer or more of them."""
+    """What brings messages to a Publisher and can ask its peers for fewer or more of them."""
 
     def change(self, more: bool, prefix: bytes) -> None:
-        """A prefix is wanted now, or by nobody any more."""
+        """A prefix is wanted now, or by no subscriber any more."""
 
     def message(self, payload: bytes) -> bool:
         """A subscriber has sent a message to the publishers; False if there are none."""
@@ -45,9 +45,9 @@ class Publisher:
         self.subscriptions = Subscriptions(self._wish)
         self.upstream: list[Supplier] = []
         self.tells = tells
-        """False: nobody is asked for less or more than everything."""
+        """False: publishers are asked for everything, whatever is subscribed to."""
         self.unsubscribed = 0
-        """Messages that nobody wanted."""
+        """Messages that no subscriber wanted."""
         self._blocks = blocks
         self.last: LastValues | None = None
         """The newest message of each topic, if new subscribers get it."""
@@ -73,7 +73,7 @@ class Publisher:
 
     def reach(self, chunk: bytes, start: int) -> int:
         """Messages to give to it at a time, see `runs.Stepwise`."""
-        if not self.subscriptions.longest:  # nobody looks at the topic
+        if not self.subscriptions.longest:  # all topics have the same audience
             return sys.maxsize
         spans = by_topic(chunk, start, self.subscriptions, BUDGET)
         if not start and spans[-1][2] == len(chunk):
@@ -89,7 +89,7 @@ class Publisher:
         call()
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
-        """Take messages with envelopes; the number that somebody wants and has room for."""
+        """Take messages with envelopes; the number that a subscriber wants and has room for."""
         fates = self.take(Run(None, messages, envelopes=chunk))
         taken = sum(count for fate, count in fates if fate == FORWARDED)
         if receipt is not None and taken:
@@ -118,7 +118,7 @@ class Publisher:
         return fates
 
     def forget(self, box: Outbox | LatestBox) -> None:
-        """The peer of an outbox has left: nobody waits for it any more."""
+        """The peer of an outbox has left: no sender waits for it any more."""
         self._full.pop(box, None)
 
     def _give(self, audience: Audience, chunk: bytes, messages: int) -> Fates:

@@ -1,4 +1,4 @@
-"""Which peers want which topics: the sets of prefixes, and who matches a topic, remembered.
+"""Which peers want which topics: the sets of prefixes, and the peers of a topic, remembered.
 
 A topic is the first frame of a message. A peer wants it if one of its prefixes is a prefix of it.
 `Subscriptions` answers for a key, a topic cut to the longest prefix there is, with an `Audience`,
@@ -107,7 +107,7 @@ class Subscriptions:
 
     @property
     def prefixes(self) -> Iterable[bytes]:
-        """Every prefix that somebody wants, once."""
+        """Every prefix that a peer wants, once."""
         return self._wanted.keys()
 
     def remembers(self, key: bytes) -> bool:
@@ -162,7 +162,7 @@ class Subscriptions:
         return False
 
     def resolve(self, key: bytes) -> Remembered:
-        """Who wants the topics of a key: remembered, and right for this version."""
+        """The peers that want the topics of a key: remembered, and right for this version."""
         entry = self.entries.get(key) or self._older.pop(key, None)
         if entry is None:
             entry = Remembered(self._match(key), self.version)

@@ -206,7 +206,7 @@ class Switch:
         return fate
 
     def _note(self, target: Target, fate: str, size: int) -> None:
-        """Tell the receivers that have queued the message how it ended; count who raised for it."""
+        """Tell the receivers that queued the message how it ended; count those that raised."""
         ended = Ended(fate, size)
         for one in self._queued:
             one.ended = ended

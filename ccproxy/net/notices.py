@@ -23,9 +23,7 @@ from ccproxy.wire.zmtp import unpack
 LOG_INTERVAL = 10.0
 """A line with the same key is written at most once in this time, with the sum."""
 PEER_LINES = 50
-"""Different lines about peers and their messages in that time: who connects can make up names."""
-
-
+"""Different lines about peers and their messages in that time: a peer can make up names."""
 STATUS = "(status)"
 """In the place of a type, for the call by which the status is made."""
 KEY_LIMIT = 1000
@@ -49,7 +47,7 @@ class ServerLog:
         of."""
 
     def debug(self, text: str, *facts: object) -> None:
-        """One fact for who looks closely."""
+        """One fact that is written only if all details are wanted."""
         self.logger.debug(text, *facts, stacklevel=2)
 
     def info(self, text: str, *facts: object) -> None:
@@ -139,7 +137,7 @@ class ServerLog:
     def slow(self, handler: str, type: str, seconds: float) -> None:
         """A handler took too long on the loop. Its author and its operator can do something else
         about it, and the author of a built-in one is not at hand."""
-        if type != STATUS:  # to be asked must not change the answer
+        if type != STATUS:  # a look at the status must not change what it says
             self._count(handler, "slow")
         self.often(
             f"slow handler handler={handler}",

@@ -191,7 +191,7 @@ class OutgoingLink:
             )  # fmt: skip
 
     def _forget_asker(self) -> None:
-        """The far side may have asked: answers that wait are not for whoever connects next."""
+        """The far side may have asked: what waits is not for the peer that connects next."""
         if self._kit.switch.peers.pop(self._identity, None) is not None:
             self.outbox.clear("gone")
             self._kit.departed(self._identity)

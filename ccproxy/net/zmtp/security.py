@@ -1,4 +1,4 @@
-"""What a listener or link makes of its keys: mechanisms for new connections, and who may stay.
+"""What a listener or link makes of its keys: mechanisms for new connections, and which may stay.
 
 The files are read when a listener opens, when a reload asks for it, and before each attempt of a
 link. It must never open a socket, nor keep a password.

@@ -16,7 +16,7 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/
 _VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
 Random = Callable[[int], bytes]
-"""Gives so many bytes that nobody can guess."""
+"""Gives so many bytes that no attacker can guess."""
 
 
 @dataclass(frozen=True, slots=True)

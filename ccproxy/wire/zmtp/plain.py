@@ -1,4 +1,4 @@
-"""PLAIN, both sides: a name and a password as they are, for networks that nobody listens to.
+"""PLAIN, both sides: a name and a password as they are, for networks without eavesdroppers.
 
     client  HELLO (name, password) -> server
             <---------------- WELCOME
