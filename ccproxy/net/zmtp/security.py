@@ -33,14 +33,11 @@ class ListenerSecurity:
     """The keys of one listener; KeyFault if they cannot be read."""
 
     def __init__(
-        self,
-        options: ZmtpListenerOptions,
-        access: AccessTable,
-        counts: Counter[str] | None = None,
+        self, options: ZmtpListenerOptions, access: AccessTable, counts: Counter[str]
     ) -> None:
         """`counts` are those of the listener: refused peers are counted there."""
         self._access = access
-        self._counts = Counter() if counts is None else counts
+        self._counts = counts
         self._known = VerifiedPasswords()
         self._options = options
         self._keys = listener_keys(options)

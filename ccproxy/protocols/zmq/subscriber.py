@@ -72,7 +72,6 @@ class Subscriptor(Publishers):
         self.options = options
         self._routing = routing
         self._own = own
-        self._stopped = False
         routing.watch(self._follow)
         self._follow()
 
@@ -94,10 +93,8 @@ class Subscriptor(Publishers):
 
     def stop(self) -> None:
         """Follow no destination any more; what was wanted stays so until the publishers go."""
-        if not self._stopped:
-            self._stopped = True
-            self._routing.unwatch(self._follow)
-            self.demand.follow((), tuple(self.demand.prefixes))
+        self._routing.unwatch(self._follow)
+        self.demand.follow((), tuple(self.demand.prefixes))
 
     @property
     def _socket(self) -> bytes:

@@ -43,7 +43,7 @@ def made(folder):
         access.configure(rights or {})
         paths = {name: value if value == "any" else str(folder / value)
                  for name, value in options.items()}  # fmt: skip
-        return ListenerSecurity(ZmtpListenerOptions(**paths), access)
+        return ListenerSecurity(ZmtpListenerOptions(**paths), access, Counter())
 
     return made
 
