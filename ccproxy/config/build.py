@@ -102,10 +102,11 @@ class _Builder:
             allow=tuple(allow.plans),
         )
         sound = all(problem.warning for problem in self.problems)
-        self.problems += [*listeners.check(plan, sound), *handlers.check(plan, sound)]
+        self.problems += listeners.check(plan, sound)
+        self.problems += handlers.check(plan, sound, listeners.taken)
         section = self.ini.section(SERVER)
         if section is not None and plan.server is not None:
-            self.problems += http_problems(plan, section)
+            self.problems += http_problems(plan, section, listeners.taken)
         if sound and section and (entry := section.entry("memory")):
             self.problems += memory_problems(plan, entry)
         return plan

@@ -219,13 +219,9 @@ class Handlers:
         texts = [entry.text for section in unread for entry in section.entries]
         return {part.strip() for text in texts for part in text.split(",")}
 
-    def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
-        """Let each handler check the plan, and look at the addresses that it listens on; `sound` is
+    def check(self, plan: Plan, sound: bool, taken: TakenAddresses) -> Iterator[Problem]:
+        """Let each handler check the plan, and take the addresses that it listens on; `sound` is
         True if the plan has no mistakes so far."""
-        taken = TakenAddresses(plan.file)
-        for listener in plan.listeners:
-            if listener.address:
-                taken.take(listener.section, listener.line, listener.address)
         for one in plan.handlers:
             yield from _key_problems(one, plan)
             with asking(one, f'handler "{one.word}"', plan.file, sound) as found:

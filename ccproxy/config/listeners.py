@@ -6,7 +6,7 @@ protocol it must run nothing but the constructor and `check`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,8 @@ class ListenerSections:
         self.plans: list[ListenerPlan] = []
         self.problems: list[Problem] = []
         self.option_names: set[str] = set()
+        self.taken = TakenAddresses(ini.file)
+        """The addresses of `plans`; those that handlers listen on are added by their check."""
 
     @property
     def any(self) -> bool:
@@ -64,7 +66,9 @@ class ListenerSections:
         for section in self.ini.sections:
             if section.name.startswith(LISTEN):
                 self.take(section, words)
-        self.problems += clashes(self.plans, self.ini.file)
+        for one in self.plans:
+            if one.address:
+                self.problems += self.taken.take(one.section, one.line, one.address)
 
     def check(self, plan: Plan, sound: bool) -> Iterator[Problem]:
         """Look at the keys of each listener, and let its protocol check its plan.
@@ -194,11 +198,3 @@ def misplaced(section: Section, protocol: str, entry: Entry, owners: Sequence[st
     if entry.name == "type":
         return entry.problem(what, "its messages carry their type")
     return entry.problem(what, f"it belongs to {', '.join(owners)}", warning=True)
-
-
-def clashes(listeners: Iterable[ListenerPlan], file: str) -> Iterator[Problem]:
-    """Problems for listeners whose address an earlier listener has already."""
-    taken = TakenAddresses(file)
-    for one in listeners:
-        if one.address:
-            yield from taken.take(one.section, one.line, one.address)

@@ -15,6 +15,7 @@ from ccproxy.config.options import Kind
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.config.security import is_local
+from ccproxy.config.taken import TakenAddresses
 
 
 def _place(text: str) -> str:
@@ -36,7 +37,7 @@ def http_address(place: str) -> Address:
     return Address.parse(f"tcp://{place}")
 
 
-def http_problems(plan: Plan, section: Section) -> Iterator[Problem]:
+def http_problems(plan: Plan, section: Section, taken: TakenAddresses) -> Iterator[Problem]:
     """What is wrong with `http` and `http-token` of the section `[ccserver]`."""
     place, token = section.entry("http"), section.entry("http-token")
     options = plan.server
@@ -53,7 +54,6 @@ def http_problems(plan: Plan, section: Section) -> Iterator[Problem]:
     if not is_local(address) and not options.http_token:
         what = f"other machines reach http = {options.http}, so it needs a token"
         yield place.problem(what, "write http-token = FILE, or http = 127.0.0.1:PORT")
-    for one in plan.listeners:
-        if one.address and address.clashes(Address.parse(one.address)):
-            what = f"http = {options.http} is the address of [{one.section}]"
-            yield place.problem(what, f"line {one.line} has {one.address}")
+    if one := taken.holder(address):
+        what = f"http = {options.http} is the address of [{one.section}]"
+        yield place.problem(what, f"line {one.line} has {one.address}")

@@ -12,6 +12,7 @@ from ccproxy.config.handlers import Handlers, Role
 from ccproxy.config.ini import parse
 from ccproxy.config.plan import Plan
 from ccproxy.config.routes import read_routes
+from ccproxy.config.taken import TakenAddresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def test_hints_for_sections_that_do_not_exist(name, hint):
 def checked(word, sound=True):
     handlers = collect("[routes]", "a = h:a", "[h:a]", f"handler = {word}")
     plan = Plan("x.ini", "x", None, (), (), tuple(handlers.plans.values()))
-    return [str(problem) for problem in handlers.check(plan, sound)]
+    return [str(problem) for problem in handlers.check(plan, sound, TakenAddresses("x.ini"))]
 
 
 def test_check_is_asked():

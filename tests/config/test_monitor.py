@@ -86,3 +86,9 @@ def test_a_token_that_cannot_be_used(problems, tmp_path, text, mode, said):
 def test_an_address_that_a_listener_has(problems):
     [found] = problems("http = 127.0.0.1:5000")
     assert "http = 127.0.0.1:5000 is the address of [ccserver]" in found
+
+
+def test_an_address_that_a_handler_listens_on(problems):
+    handler = "[h:bus]\nhandler = zmq\nsocket = xpub\nbind = tcp://127.0.0.1:9464\n"
+    [found] = problems(f"http = localhost:9464\n{handler}")
+    assert "http = localhost:9464 is the address of [h:bus]" in found
