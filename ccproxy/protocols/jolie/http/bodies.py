@@ -120,15 +120,13 @@ def fault_of_body(
 
 def xml_body(operation: str, content: XmlContent, answer: bool = False, fault: str = "") -> bytes:
     """The body of a call, or of an answer; that of a fault has its name."""
-    if fault and not is_name(fault):
-        raise Unportable(f"the fault {fault!r:.60} has no name that an XML element can have")
     if is_name(operation):
         root = f"{operation}Response" if answer else operation
     else:
         root = "Response" if answer else "Request"
     if not fault:
         return content.element(root)
-    return b"<%b>%b</%b>" % (root.encode(), content.element(fault), root.encode())
+    return b"<%b>%b</%b>" % (root.encode(), content.fault(fault), root.encode())
 
 
 def answered_in_xml(headers: Mapping[str, str], body: bytes) -> bool:

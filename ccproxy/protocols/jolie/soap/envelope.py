@@ -16,7 +16,7 @@ from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.values import Unportable
 from ccproxy.protocols.jolie.xml.building import ValueBuilder
-from ccproxy.protocols.jolie.xml.characters import is_name
+from ccproxy.protocols.jolie.xml.characters import QUOTED, is_name
 from ccproxy.protocols.jolie.xml.content import XmlContent
 from ccproxy.protocols.jolie.xml.parser import NAMESPACE_END, parse
 from ccproxy.protocols.jolie.xml.payloads import BASE64, INFERRED, LOOSE, NIL, STATED, TextKind
@@ -160,15 +160,14 @@ def message(name: str, content: XmlContent, namespace: str = "") -> bytes:
         raise Unportable(f"the operation {name!r:.60} is no name that an XML element can have")
     if not namespace:
         return b"".join((_HEAD, content.element(name), _TAIL))
-    declared = f' xmlns:{PREFIX}="{escaped(namespace)}"'
+    declared = f' xmlns:{PREFIX}="{namespace.translate(QUOTED)}"'
     return b"".join((_HEAD, content.element(f"{PREFIX}:{name}", declared), _TAIL))
 
 
 def fault(name: str, content: XmlContent, namespace: str = "") -> bytes:
     """The envelope of a fault; Unportable if its name is none that an element can have."""
-    if not is_name(name):
-        raise Unportable(f"the fault {name!r:.60} has no name that an XML element can have")
-    declared = f' xmlns="{escaped(namespace)}"' if namespace else ""
+    declared = f' xmlns="{namespace.translate(QUOTED)}"' if namespace else ""
+    detail = content.fault(name, declared)
     payload = bytes(content.pieces[0][: MAX_REASON + 1]).partition(b"<")[0]
     reason = name.encode() + b": " + (payload if len(payload) <= MAX_REASON else b"")
     return b"".join(
@@ -177,7 +176,7 @@ def fault(name: str, content: XmlContent, namespace: str = "") -> bytes:
             b"<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode><faultstring>",
             reason,
             b"</faultstring><detail>",
-            content.element(name, declared),
+            detail,
             b"</detail></SOAP-ENV:Fault>",
             _TAIL,
         )
@@ -187,8 +186,3 @@ def fault(name: str, content: XmlContent, namespace: str = "") -> bytes:
 def local(name: str) -> str:
     """A name without its namespace."""
     return name.rpartition(NAMESPACE_END)[2]
-
-
-def escaped(text: str) -> str:
-    """A text as the value of an attribute."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

@@ -10,7 +10,8 @@ from ccproxy.protocols.jolie.json_values import JsonText
 from ccproxy.protocols.jolie.sodep.from_json import from_json
 from ccproxy.protocols.jolie.sodep.messages import Encoded, Packed
 from ccproxy.protocols.jolie.sodep.tree import encode
-from ccproxy.protocols.jolie.values import Tree, Value
+from ccproxy.protocols.jolie.values import Tree, Unportable, Value
+from ccproxy.protocols.jolie.xml.characters import is_name
 from ccproxy.protocols.jolie.xml.writing import XmlStyle, XmlWriter
 
 
@@ -41,6 +42,12 @@ class XmlContent(Value):
         if not any(self.pieces):
             return head + b"/>"
         return b"".join((head, b">", *self.pieces, b"</", tag, b">"))
+
+    def fault(self, name: str, attributes: str = "") -> bytes:
+        """As `element`, of a fault; Unportable if an element cannot have its name."""
+        if not is_name(name):
+            raise Unportable(f"the fault {name!r:.60} has no name that an XML element can have")
+        return self.element(name, attributes)
 
 
 def is_written(value: Value, style: XmlStyle) -> bool:

@@ -98,7 +98,7 @@ def test_what_is_written():
     again = result(envelope.read(data, Types(), "op"))
     assert (again.name, again.value.tree()) == ("F", Tree("a<b", {"x": [Tree(1)]}))
     assert b"<faultstring>F: </faultstring>" in envelope.fault("F", content(Tree("é" * 9000)))
-    for name in ("a b", "", "p:x"):
+    for name in ("a b", "", "p:x", "\ud800"):
         with pytest.raises(Unportable, match="name"):
             envelope.message(name, content(Tree()))
         with pytest.raises(Unportable, match="name"):
