@@ -103,6 +103,11 @@ class Stream:
         self._ending = ""
         self._closing: asyncio.TimerHandle | None = None
 
+    @property
+    def peer(self) -> str:
+        """The other side in logs: HOST:PORT, or NAME@HOST:PORT once it has proven a name."""
+        return self.name.rpartition(" ")[2]
+
     def open(self) -> None:
         """Begin to read and write."""
         self._sender.attach(self.box)

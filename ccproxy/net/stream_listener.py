@@ -187,7 +187,7 @@ class StreamListener(Generic[Peer]):
 
     def drop(self, wanted: Callable[[str], bool], reason: str) -> int:
         """Close the peers with a wanted name; how many there were."""
-        found = [one for one in self.peers if wanted(one.stream.name.rpartition(" ")[2])]
+        found = [one for one in self.peers if wanted(one.stream.peer)]
         for one in found:
             self.evict(one.stream, reason)
         return len(found)
@@ -244,11 +244,11 @@ class StreamListener(Generic[Peer]):
             self.kit.log.debug("%s peer=%s", reason, stream.name)
         else:
             self.acceptor.counts[word] += 1
-            self.kit.log.peer_closed(self.name, stream.name.rpartition(" ")[2], reason)
+            self.kit.log.peer_closed(self.name, stream.peer, reason)
 
     def evict(self, one: Stream, reason: str) -> None:
         """Close a connection, and say why."""
-        self.kit.log.peer_closed(self.name, one.name.rpartition(" ")[2], reason)
+        self.kit.log.peer_closed(self.name, one.peer, reason)
         one.close(reason)
 
     def _look(self, peer: Peer, now: float) -> None:

@@ -349,8 +349,7 @@ class Caller:
             if self.side.unwelcome:
                 self.ledger.receive(1, 0)
                 self.ledger.end("refused", 1, 0)
-            peer = stream.name.rpartition(" ")[2]
-            self._kit.log.peer_closed(self._listener.name, peer, reason)
+            self._kit.log.peer_closed(self._listener.name, stream.peer, reason)
         if not taken:
             stream.box.clear("full")
             stream.close(reason)

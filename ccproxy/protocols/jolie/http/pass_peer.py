@@ -276,9 +276,7 @@ class PassPeer:
     def _refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read on."""
         listener = self._listener
-        listener.kit.log.peer_closed(
-            listener.name, self.stream.name.rpartition(" ")[2], refused.reason
-        )
+        listener.kit.log.peer_closed(listener.name, self.stream.peer, refused.reason)
         ledger = listener.kit.switch.ledger
         if self._exchange is None:
             ledger.receive(1, 0)
