@@ -9,22 +9,7 @@ from ccproxy.config.links import LinkOptions
 from ccproxy.net.dial import Dial
 from ccproxy.net.sender import CLOSED
 from ccproxy.testing import free_ports
-
-
-class Owner:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.told = []
-
-    def opened(self, wire):
-        self.told.append("opened")
-
-    def received(self, wire, data):
-        self.told.append(data)
-
-    def closed(self, wire, reason):
-        self.told.append(reason)
+from tests.net.wire_owner import ToldOwner
 
 
 @pytest.fixture
@@ -41,7 +26,7 @@ def dial(kit):
 
 
 def dialled(kit, server, **options):
-    owner = Owner()
+    owner = ToldOwner()
     port = server if isinstance(server, int) else server.getsockname()[1]
     address = Address.remote(f"tcp://127.0.0.1:{port}")
     return Dial(address, owner, kit(), LinkOptions(**options)), owner

@@ -17,6 +17,7 @@ from ccproxy.net.stream_listener import MessagePeer, StreamListener
 from ccproxy.protocol import MessageProtocol
 from ccproxy.wire.tls import TlsSession
 from tests.certificates import Authority
+from tests.net.wire_owner import ToldOwner
 
 
 class Echo(MessagePeer):
@@ -32,22 +33,6 @@ class Echo(MessagePeer):
     def closed(self, stream, reason):
         Echo.ends.append(reason)
         super().closed(stream, reason)
-
-
-class Owner:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.told = []
-
-    def opened(self, wire):
-        self.told.append("opened")
-
-    def received(self, wire, data):
-        self.told.append(data)
-
-    def closed(self, wire, reason):
-        self.told.append(reason)
 
 
 @pytest.fixture
@@ -219,7 +204,7 @@ async def test_a_new_certificate_is_for_new_connections_and_a_broken_one_for_non
 
 async def test_a_dialled_connection(listen, authority, kit, until):
     listener = listen()
-    owner = Owner()
+    owner = ToldOwner()
     address = Address.remote(f"tcp://127.0.0.1:{port_of(listener)}")
     wire = Dial(address, owner, kit(), SecureLinkOptions(tls=ServiceTls(authority.service())))
     assert not wire.write(b"too early")
@@ -242,7 +227,7 @@ async def test_a_certificate_that_is_refused_gives_the_reason(
     listen, authority, kit, until, options, reason
 ):
     listener = listen()
-    owner = Owner()
+    owner = ToldOwner()
     address = Address.remote(f"tcp://127.0.0.1:{port_of(listener)}")
     Dial(address, owner, kit(), SecureLinkOptions(tls=ServiceTls(authority.service(**options))))
     await until(lambda: owner.told)
@@ -251,7 +236,7 @@ async def test_a_certificate_that_is_refused_gives_the_reason(
 
 
 async def test_a_file_that_is_gone_gives_the_reason(kit, until, tmp_path, authority):
-    owner = Owner()
+    owner = ToldOwner()
     tls = ServiceTls(authority.service(tls_ca=str(tmp_path / "none")))
     Dial(Address.remote("tcp://127.0.0.1:9"), owner, kit(), SecureLinkOptions(tls=tls))
     await until(lambda: owner.told)
@@ -265,7 +250,7 @@ async def test_a_service_that_speaks_no_tls(kit, until, authority):
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    owner = Owner()
+    owner = ToldOwner()
     address = Address.remote(f"tcp://127.0.0.1:{port}")
     Dial(address, owner, kit(), SecureLinkOptions(tls=ServiceTls(authority.service())))
     await until(lambda: owner.told)
