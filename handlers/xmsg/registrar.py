@@ -23,7 +23,7 @@ from ccproxy import (
 from ccproxy.config.address import Address
 from ccproxy.core.runs import PeerInput
 from ccproxy.core.switch import Switch
-from ccproxy.net.zmtp.role import ListenerRole
+from ccproxy.net.zmtp.role import ListenerRole, no_answers
 from ccproxy.wire.zmtp.frames import MORE
 
 from ..zmq.handler import exposed
@@ -90,7 +90,7 @@ class XmsgRegistrar(Handler):
         self._sender = f"{Address.parse(options.address).host}:registrar".encode()
         role = ListenerRole(
             b"REP", self._client, joined=self._joined, left=self._left, own_identities=True,
-            replies=lambda box: None,
+            replies=no_answers,
         )  # fmt: skip
         self.bound = ctx.bind(options.address, options, role)
 

@@ -16,10 +16,9 @@ from ccproxy import Context, Forward, Handler, Plan, Problem
 from ccproxy.core.flows import Flow, Target
 from ccproxy.core.routes import Routes
 from ccproxy.core.typed import Given, TypedIngress
-from ccproxy.net.zmtp.role import IngressMaker, ListenerRole
+from ccproxy.net.zmtp.role import IngressMaker, ListenerRole, no_answers
 from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
-from ccproxy.protocols.zmq.replies import nothing
 from ccproxy.protocols.zmq.subscriber import Publishers, Subscriptor
 
 from .options import SendingOptions, ZmqOptions
@@ -76,7 +75,7 @@ class Bus:
         given = Given(b"xpub", FRAMES, lambda type: self.flow)
         return ListenerRole(
             b"XSUB", partial(TypedIngress, given=given), joined=publishers.joined,
-            left=publishers.left, replies=nothing, own_identities=True,
+            left=publishers.left, replies=no_answers, own_identities=True,
         )  # fmt: skip
 
     def _routed(self, ctx: Context, type: str, topics: bool) -> ListenerRole:

@@ -19,7 +19,7 @@ from ccproxy.core.stops import TIRED
 from ccproxy.core.subscriptions import Subscriber
 from ccproxy.core.switch import Switch
 from ccproxy.core.topics import CatchUp, LastValues
-from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole, no_answers
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.frames import frame, span
 
@@ -58,7 +58,7 @@ class PublishingSocket:
         """For peers that connect to us."""
         return ListenerRole(
             self.options.socket.upper().encode(), self.ingress, joined=self.joined, left=self.left,
-            own_identities=True, replies=lambda box: None,
+            own_identities=True, replies=no_answers,
         )  # fmt: skip
 
     def link_role(self) -> LinkRole:

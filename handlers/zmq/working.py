@@ -11,7 +11,7 @@ from typing import Any
 from ccproxy import Context, LinkOptions, Outbox, ZmtpListenerOptions
 from ccproxy.core.pool import WindowWorker, WorkerPool
 from ccproxy.net.zmtp.link import drained
-from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages, no_answers
 
 from .options import ZmqOptions
 
@@ -27,7 +27,7 @@ class WorkingSocket:
         """For workers that connect to us."""
         return ListenerRole(
             self.options.socket.upper().encode(), NoMessages, joined=self.joined, left=self.left,
-            own_identities=True, replies=lambda box: None,
+            own_identities=True, replies=no_answers,
         )  # fmt: skip
 
     def link_role(self) -> LinkRole:

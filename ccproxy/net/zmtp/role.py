@@ -53,7 +53,7 @@ def _itself(box: Outbox) -> Sink:
     return box
 
 
-def _no_answers(box: Outbox) -> None:
+def no_answers(box: Outbox) -> None:
     """The peer gets no answers."""
 
 
@@ -115,7 +115,7 @@ class LinkRole:
     identity: bytes = b""
     joined: Callable[[bytes, Outbox], None] = _nothing
     left: Callable[[bytes, Outbox], None] = _nothing
-    replies: Callable[[Outbox], Sink | None] = _no_answers
+    replies: Callable[[Outbox], Sink | None] = no_answers
     reconfigured: Callable[[Any], None] = _unheard
     stopped: Callable[[], None] = _done
 

@@ -17,17 +17,17 @@ from ccproxy.core.typed import Given, TypedIngress
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.dialled import DialledListener
 from ccproxy.net.zmtp.listener import ZmtpListener
-from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole, no_answers
 from ccproxy.protocol import Listener, MessageProtocol
 from ccproxy.protocols.zmq.calls import RepIngress, RouterIngress
 from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import SUBSCRIBING, ZmqListenerOptions
-from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies, nothing
+from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies
 from ccproxy.protocols.zmq.subscriber import Subscriptor
 
 LINK_OPTIONS = attrgetter("link")
 RECEIVING: dict[str, tuple[type[TypedIngress], Callable[[Outbox], Sink | None]]] = {
-    "pull": (TypedIngress, nothing),
+    "pull": (TypedIngress, no_answers),
     "router": (RouterIngress, PayloadReplies),
     "rep": (RepIngress, RepReplies),
 }

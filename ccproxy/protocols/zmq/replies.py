@@ -53,7 +53,3 @@ class RepReplies(PayloadReplies):
     def plain(self, chunk: bytes) -> bytes:
         """The answers without their types."""
         return b"".join([stack + (frames or b"\0\0") for stack, _, frames in parted(chunk)])
-
-
-def nothing(box: Outbox) -> None:
-    """No answers go to such peers."""

@@ -14,10 +14,9 @@ from ccproxy.core.demand import Demand
 from ccproxy.core.flows import Target
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
-from ccproxy.net.zmtp.role import LinkRole, ListenerRole
+from ccproxy.net.zmtp.role import LinkRole, ListenerRole, no_answers
 from ccproxy.protocols.zmq.codec import FRAMES
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
-from ccproxy.protocols.zmq.replies import nothing
 from ccproxy.protocols.zmq.wishes import Wishes
 
 
@@ -78,7 +77,7 @@ class Subscriptor(Publishers):
     def listener_role(self) -> ListenerRole:
         """For publishers that connect to us."""
         return ListenerRole(
-            self._socket, self._ingress(), joined=self.joined, left=self.left, replies=nothing,
+            self._socket, self._ingress(), joined=self.joined, left=self.left, replies=no_answers,
             own_identities=True, reconfigured=self.reconfigure, stopped=self.stop,
         )  # fmt: skip
 

@@ -3,9 +3,10 @@
 import pytest
 
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.net.zmtp.role import no_answers
 from ccproxy.protocols.zmq.options import ZmqListenerOptions
 from ccproxy.protocols.zmq.protocol import Receiving, ZmqProtocol
-from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies, nothing
+from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies
 
 
 def plan(**options):
@@ -22,7 +23,7 @@ def test_only_a_subscriber_subscribes(option):
 
 
 @pytest.mark.parametrize(
-    ("socket", "replies"), [("pull", nothing), ("router", PayloadReplies), ("rep", RepReplies)]
+    ("socket", "replies"), [("pull", no_answers), ("router", PayloadReplies), ("rep", RepReplies)]
 )
 def test_the_roles_of_a_receiving_socket(socket, replies):
     roles = Receiving(plan(socket=socket).options)

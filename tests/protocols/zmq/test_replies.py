@@ -2,7 +2,8 @@
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.sinks import Sink
-from ccproxy.protocols.zmq.replies import PayloadReplies, nothing
+from ccproxy.net.zmtp.role import no_answers
+from ccproxy.protocols.zmq.replies import PayloadReplies
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -22,4 +23,4 @@ def test_the_envelope_is_taken_off():
 
 
 def test_some_sockets_take_no_answers():
-    assert nothing(Outbox("peer", Limits())) is None
+    assert no_answers(Outbox("peer", Limits())) is None
