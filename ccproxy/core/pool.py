@@ -13,8 +13,8 @@ from functools import partial
 from typing import Protocol
 
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import FORWARDED, Fates, Run, offered
-from ccproxy.core.sinks import TAKEN, Receipt
+from ccproxy.core.runs import FORWARDED, Fates, Run, offer_to, offered
+from ccproxy.core.sinks import Receipt
 from ccproxy.core.spans import deal
 
 Shape = Callable[[Run], bytes]
@@ -111,11 +111,7 @@ class WorkerPool:
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Take messages with envelopes; the number that a worker or the backlog has taken."""
-        fates = self.take(Run(None, messages, envelopes=chunk))
-        taken = sum(count for fate, count in fates if fate == FORWARDED)
-        if receipt is not None and taken:
-            receipt(taken, TAKEN)
-        return taken
+        return offer_to(self, chunk, messages, receipt)
 
     def take(self, run: Run) -> Fates:
         """Give the messages of a run to workers; those that none has room for wait."""

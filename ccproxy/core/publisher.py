@@ -13,8 +13,8 @@ from typing import Protocol
 
 from ccproxy.core.latest import LatestBox
 from ccproxy.core.outbox import Outbox
-from ccproxy.core.runs import FORWARDED, Fates, Run, offered
-from ccproxy.core.sinks import TAKEN, Receipt
+from ccproxy.core.runs import FORWARDED, Fates, Run, offer_to, offered
+from ccproxy.core.sinks import Receipt
 from ccproxy.core.spans import by_topic, shares
 from ccproxy.core.subscriptions import BUDGET, Audience, Subscriptions
 from ccproxy.core.topics import LastValues
@@ -90,11 +90,7 @@ class Publisher:
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Take messages with envelopes; the number that a subscriber wants and has room for."""
-        fates = self.take(Run(None, messages, envelopes=chunk))
-        taken = sum(count for fate, count in fates if fate == FORWARDED)
-        if receipt is not None and taken:
-            receipt(taken, TAKEN)
-        return taken
+        return offer_to(self, chunk, messages, receipt)
 
     def take(self, run: Run) -> Fates:
         """Give the payloads of a run to the peers that want them."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 from ccproxy.core.ledger import RANK
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.rights import PeerAccess
-from ccproxy.core.sinks import Sink
+from ccproxy.core.sinks import TAKEN, Receipt, Sink
 from ccproxy.core.spans import cut, payloads
 
 Fates = Sequence[tuple[str, int]]
@@ -133,6 +133,16 @@ def offered(messages: int, taken: int) -> Fates:
     if taken == messages:
         return ((FORWARDED, messages),)
     return ((FORWARDED, taken), (FULL, messages - taken)) if taken else ((FULL, messages),)
+
+
+def offer_to(sink: Distributor, chunk: bytes, messages: int, receipt: Receipt | None) -> int:
+    """The `offer` of a Distributor: messages with envelopes are a run that came over a link; how
+    many of them its peers have taken."""
+    fates = sink.take(Run(None, messages, envelopes=chunk))
+    taken = sum(count for fate, count in fates if fate == FORWARDED)
+    if receipt is not None and taken:
+        receipt(taken, TAKEN)
+    return taken
 
 
 def best(several: Sequence[Fates]) -> Fates:

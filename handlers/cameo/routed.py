@@ -18,8 +18,8 @@ from ccproxy.core.answers import give
 from ccproxy.core.askers import ENVELOPE, Askers, answers
 from ccproxy.core.flows import Flow
 from ccproxy.core.message import Message
-from ccproxy.core.runs import Fates, PeerInput, Run, offered
-from ccproxy.core.sinks import TAKEN, Receipt, Sink
+from ccproxy.core.runs import Fates, PeerInput, Run, offer_to, offered
+from ccproxy.core.sinks import Receipt, Sink
 from ccproxy.core.spans import by_address, cut, parted, whole
 from ccproxy.core.switch import Switch
 from ccproxy.core.typed import Given, TypedIngress, typed
@@ -28,7 +28,7 @@ from ccproxy.wire.zmtp.frames import unpack
 
 from .notices import Undelivered
 from .peers import ANONYMOUS, AddressedPeer, PeerTable
-from .responder import FULL, GONE, MALFORMED, front, in_steps
+from .responder import GONE, MALFORMED, front, in_steps
 
 TYPES = 1024
 """Addresses of one peer whose types are remembered."""
@@ -151,11 +151,7 @@ class AddressedSink:
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Take requests with route and type in front; how many have found their peers."""
-        fates = self.take(Run(None, messages, envelopes=chunk))
-        taken = sum(count for fate, count in fates if fate not in (FULL, GONE, MALFORMED))
-        if receipt is not None and taken:
-            receipt(taken, TAKEN)
-        return taken
+        return offer_to(self, chunk, messages, receipt)
 
     def wait(self, call: Callable[[], None]) -> None:
         """There is nothing to wait for."""
