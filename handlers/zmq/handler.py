@@ -78,19 +78,16 @@ class Zmq(Handler):
 
 def misplaced(options: ZmqOptions) -> Iterator[tuple[str, str]]:
     """The options that are given and say nothing to this socket, and the sockets they are for."""
-    if options.socket not in PUBLISHING:
-        yield from ((name, "xpub and pub") for name in set_for_publishers(options))
-    if options.socket != "req":
-        given = {"answer-timeout": options.answer_timeout, "resend": options.resend}
-        yield from ((name, "req") for name, value in given.items() if value)
-
-
-def set_for_publishers(options: ZmqOptions) -> list[str]:
-    """The options of publishers that differ from their defaults."""
-    found = ["on-full = latest"] if options.on_full == LATEST else []
-    found += ["last-value"] if options.last_value else []
-    found += ["welcome"] if options.welcome else []
-    return found + (["verbose"] if options.verbose != "no" else [])
+    publishing = {
+        "on-full = latest": options.on_full == LATEST,
+        "last-value": options.last_value,
+        "welcome": options.welcome,
+        "verbose": options.verbose != "no",
+    }
+    requesting = {"answer-timeout": options.answer_timeout, "resend": options.resend}
+    for sockets, given in ((PUBLISHING, publishing), (("req",), requesting)):
+        if options.socket not in sockets:
+            yield from ((name, " and ".join(sockets)) for name, value in given.items() if value)
 
 
 def exposed(handler: Handler, addresses: Iterable[str], plan: Plan) -> Iterator[Problem]:
