@@ -1,4 +1,7 @@
-"""The functions of `walk` and `addresses`, compiled where possible: import them from here."""
+"""The functions of `walk` and `addresses`, compiled where possible: import them from here.
+
+It must never hold code of its own.
+"""
 
 from __future__ import annotations
 

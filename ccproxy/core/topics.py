@@ -1,4 +1,7 @@
-"""The topic of a message, its first frame, and the last message of each topic, within a size."""
+"""The topic of a message, its first frame, and the last message of each topic, within a size.
+
+It must never keep two messages of one topic, nor serve a new subscriber all of them at once.
+"""
 
 from __future__ import annotations
 
