@@ -14,7 +14,7 @@ from typing import Any
 
 from names import DpeName, chain
 from registry import Registrar, query
-from xmsg import TEXT, Connection, Message, Proxy
+from xmsg import TEXT, Connection, Connections, Message, Proxy
 
 TIMEOUT = 10.0
 """Seconds to wait for any answer."""
@@ -27,8 +27,7 @@ class Orchestrator:
         """`connecting` are arguments of its connections."""
         self.name = name
         self._frontend = frontend
-        self._connecting = connecting
-        self._connections: dict[Proxy, Connection] = {}
+        self._connections = Connections(**connecting)
         self._registrar = Registrar(frontend.registrar, sender=name)
         self._number = 0
 
@@ -37,8 +36,7 @@ class Orchestrator:
 
     def __exit__(self, *error: object) -> None:
         self._registrar.close()
-        for one in self._connections.values():
-            one.close()
+        self._connections.close()
 
     def dpes(self) -> list[DpeName]:
         """All DPEs that are registered."""
@@ -74,7 +72,7 @@ class Orchestrator:
         """Send data along a composition; the number that its reports will carry."""
         first = chain(composition)[0]
         message = self._data(first, composition, kind, data)
-        there = self._at(DpeName.parse(first).proxy)
+        there = self._connections.at(DpeName.parse(first).proxy)
         if not there.wanted(first, TIMEOUT):
             raise TimeoutError(f"{first} does not run")
         there.publish(message)
@@ -82,7 +80,7 @@ class Orchestrator:
 
     def watch(self, topic: str) -> Connection:
         """Subscribe to reports at the front-end, such as `data:NAME` or `dpeAlive:`."""
-        found = self._at(self._frontend.proxy)
+        found = self._connections.at(self._frontend.proxy)
         found.subscribe(topic)
         return found
 
@@ -92,13 +90,7 @@ class Orchestrator:
         return Message.of(service, kind, data, action="EXECUTE", composition=composition, **fields)
 
     def _ask(self, proxy: Proxy, message: Message) -> Message:
-        return self._at(proxy).request(message, TIMEOUT)
-
-    def _at(self, proxy: Proxy) -> Connection:
-        """The connection to a proxy, made when it is first needed."""
-        if proxy not in self._connections:
-            self._connections[proxy] = Connection(proxy, **self._connecting)
-        return self._connections[proxy]
+        return self._connections.at(proxy).request(message, TIMEOUT)
 
 
 def _text(answer: Message) -> str:

@@ -23,13 +23,12 @@ from typing import Any
 from engines import ENGINES, Engine
 from names import DpeName, behind
 from registry import Registrar, registration
-from xmsg import JSON, META, TEXT, Connection, Message, Proxy
+from xmsg import JSON, TEXT, Connection, Connections, Message
 
 ALIVE_PERIOD = 10.0
 """Seconds between two reports."""
 STEP = 0.05
 """Seconds between two looks at whether it is time to report or to end."""
-Meta = Any
 
 
 @dataclass(slots=True)
@@ -59,11 +58,10 @@ class Dpe:
         self.containers: set[str] = set()
         self.running = True
         self._started = time.time()
-        self._connecting = connecting
-        self._connections: dict[Proxy, Connection] = {}
+        self._connections = Connections(**connecting)
         self._frontend = frontend or name
         self._registrar = Registrar(self._frontend.registrar, sender=str(name))
-        self._here = self._at(name.proxy)
+        self._here = self._connections.at(name.proxy)
         self._listen("dpe", f"dpe:{name}", registration(str(name), name.proxy, "dpe", str(name)))
 
     def serve(self, seconds: float | None = None, period: float = ALIVE_PERIOD) -> None:
@@ -83,8 +81,7 @@ class Dpe:
         with contextlib.suppress(TimeoutError), self._registrar as registrar:
             for record in self._records():
                 registrar.remove("Subscriber", record)
-        for one in self._connections.values():
-            one.close()
+        self._connections.close()
 
     def take(self, message: Message) -> None:
         """One message for the DPE or for one of its services."""
@@ -103,7 +100,7 @@ class Dpe:
         alive = {"name": str(self.name), "n_cores": 1, "clara_home": ""}
         for kind, content in (("dpeAlive", alive), ("dpeReport", self.description())):
             topic = f"{kind}:{self.session}:{self.name}"
-            self._at(self._frontend.proxy).publish(
+            self._connections.at(self._frontend.proxy).publish(
                 Message.of(topic, JSON, json.dumps(content).encode())
             )
 
@@ -191,23 +188,27 @@ class Dpe:
         except (ValueError, ArithmeticError) as error:
             service.failures += 1
             self._answer(message, service.name, str(error), "ERROR")
-            self._tell(f"ERROR:{service.name}", message, str(error).encode(), TEXT)
+            self._tell(f"ERROR:{service.name}", message, str(error).encode(), dataType=TEXT)
             return
         microseconds = int(1e6 * (time.perf_counter() - begun))
-        fields = {"author": service.name, "sender": service.name, "executionTime": microseconds}
+        fields = {
+            "dataType": kind, "author": service.name, "sender": service.name,
+            "executionTime": microseconds,
+        }  # fmt: skip
         if message.meta.HasField("replyTo"):
-            _deliver(self._here, message.answer(data, dataType=kind, **fields))
+            _deliver(self._here, message.answer(data, **fields))
             return
         for every, word in ((service.report_done, "done"), (service.report_data, "data")):
             if every and service.requests % every == 0:
-                self._tell(f"{word}:{service.name}", message, data, kind, **fields)
+                self._tell(f"{word}:{service.name}", message, data, **fields)
         for target in behind(message.meta.composition, service.name):
-            proxy = DpeName.parse(target).proxy
-            _deliver(self._at(proxy), _on(target, message, data, kind, **fields))
+            there = self._connections.at(DpeName.parse(target).proxy)
+            _deliver(there, message.onward(target, data, **fields))
 
-    def _tell(self, topic: str, message: Message, data: bytes, kind: str, **fields: Any) -> None:
+    def _tell(self, topic: str, message: Message, data: bytes, **fields: Any) -> None:
         """Publish a report at the front-end."""
-        self._at(self._frontend.proxy).publish(_on(topic, message, data, kind, **fields))
+        there = self._connections.at(self._frontend.proxy)
+        there.publish(message.onward(topic, data, **fields))
 
     def _answer(self, message: Message, author: object, text: str, status: str) -> None:
         if message.meta.HasField("replyTo"):
@@ -232,26 +233,11 @@ class Dpe:
         containers = [self._container(one) for one in self.containers]
         return [own, *containers, *map(self._service, self.services)]
 
-    def _at(self, proxy: Proxy) -> Connection:
-        """The connection to a proxy, made when it is first needed."""
-        if proxy not in self._connections:
-            self._connections[proxy] = Connection(proxy, **self._connecting)
-        return self._connections[proxy]
-
 
 def _deliver(there: Connection, message: Message) -> None:
-    """Publish what somebody waits for: the proxy may ask for it a moment later only."""
+    """Publish what another program waits for: the proxy may ask for it a moment later only."""
     there.wanted(message.topic, STEP)
     there.publish(message)
-
-
-def _on(topic: str, message: Message, data: bytes, kind: str, **fields: Any) -> Message:
-    """A message that goes on, with the metadata of the one that came and some fields replaced."""
-    meta = META()
-    meta.CopyFrom(message.meta)
-    meta.ClearField("replyTo")
-    meta.MergeFrom(META(dataType=kind, **fields))
-    return Message(topic, meta, data)
 
 
 def main() -> int:

@@ -84,11 +84,16 @@ class Message:
         ValueError if it wants none."""
         if not self.meta.HasField("replyTo"):
             raise ValueError(f"the message to {self.topic} wants no answer")
-        back = META()
-        back.CopyFrom(self.meta)
-        back.ClearField("replyTo")
-        back.MergeFrom(META(**meta))
-        return Message(self.meta.replyTo, back, data)
+        return self.onward(self.meta.replyTo, data, **meta)
+
+    def onward(self, topic: str, data: bytes, **meta: Any) -> Message:
+        """What follows from this message: its metadata with some fields replaced, and another
+        payload; it wants no answer."""
+        made = META()
+        made.CopyFrom(self.meta)
+        made.ClearField("replyTo")
+        made.MergeFrom(META(**meta))
+        return Message(topic, made, data)
 
 
 class Connection:
@@ -243,3 +248,23 @@ class Connection:
             except ValueError:
                 self.malformed += 1
         return frames
+
+
+class Connections:
+    """The connections of one program, one to each proxy, made when they are first needed."""
+
+    def __init__(self, **connecting: Any) -> None:
+        """`connecting` are arguments of each connection."""
+        self._connecting = connecting
+        self._made: dict[Proxy, Connection] = {}
+
+    def at(self, proxy: Proxy) -> Connection:
+        """The connection to a proxy."""
+        if proxy not in self._made:
+            self._made[proxy] = Connection(proxy, **self._connecting)
+        return self._made[proxy]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for one in self._made.values():
+            one.close()
