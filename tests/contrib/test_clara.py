@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from orchestrator import Orchestrator, work  # noqa: E402
 from registry import Registrar, RegistrarError, query, registration  # noqa: E402
 from service import Dpe  # noqa: E402
 from xmsg import Connection, Message, Proxy  # noqa: E402
-from xmsg_servers import HOST, PlainProxy, free_block, frontend  # noqa: E402
+from xmsg_servers import HOST, PlainProxy, free_block, frontend, served  # noqa: E402
 
 del sys.path[: len(PLACES)]
 
@@ -36,23 +36,6 @@ def proxy() -> Iterator[Proxy]:
 @pytest.fixture
 def name(proxy) -> DpeName:
     return DpeName(*proxy)
-
-
-@contextmanager
-def served(*dpes: Dpe) -> Iterator[None]:
-    """Run DPEs in threads of their own."""
-    threads = [threading.Thread(target=one.serve, kwargs={"period": 0.1}) for one in dpes]
-    for one in threads:
-        one.start()
-    try:
-        yield
-    finally:
-        for one in dpes:
-            one.running = False
-        for one in threads:
-            one.join()
-        for one in dpes:
-            one.close()
 
 
 # xmsg

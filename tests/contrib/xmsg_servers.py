@@ -1,6 +1,7 @@
 """A proxy and a registrar as plain as they can be, on pyzmq, for tests of programs that use them.
 
-Ports of a proxy are a block, P to P+2, and the registrar of CLARA is at P+4.
+Ports of a proxy are a block, P to P+2, and the registrar of CLARA is at P+4. The DPEs of
+contrib/clara run in threads.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import zmq
 
@@ -146,3 +148,21 @@ def frontend(port: int) -> Iterator[PlainRegistrar]:
     finally:
         for one in servers:
             one.end()
+
+
+@contextmanager
+def served(*dpes: Any, period: float = 0.1) -> Iterator[None]:
+    """Run DPEs in threads of their own, as they are in processes elsewhere. `period` is in seconds
+    between two of their reports."""
+    threads = [threading.Thread(target=one.serve, kwargs={"period": period}) for one in dpes]
+    for one in threads:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in dpes:
+            one.running = False
+        for one in threads:
+            one.join()
+        for one in dpes:
+            one.close()

@@ -19,7 +19,7 @@ from orchestrator import Orchestrator  # noqa: E402
 from registry import Registrar, query, registration  # noqa: E402
 from service import Dpe  # noqa: E402
 from xmsg import BYTES, Connection, Message, Proxy  # noqa: E402
-from xmsg_servers import HOST, PlainRegistrar, free_block  # noqa: E402
+from xmsg_servers import HOST, PlainRegistrar, free_block, served  # noqa: E402
 
 del sys.path[: len(PLACES)]
 
@@ -209,16 +209,11 @@ def test_a_dpe_that_has_only_outgoing_connections(site):
     name = DpeName(*site.outer)
     site.run("outside", GATEWAY + "address = {outer}\n" + f"dpes = {name}\n".replace("%", "%%"))
     dpe = Dpe(name, timeout=SECONDS)
-    thread = threading.Thread(target=dpe.serve)
-    thread.start()
     try:
-        with Orchestrator(name, timeout=SECONDS) as user:
+        with served(dpe, period=10.0), Orchestrator(name, timeout=SECONDS) as user:
             assert user.dpes() == [name]
             service = user.deploy(name, "c", "E", "Reverse")
             assert user.ask(service, "text/string", b"abc").data == b"cba"
             assert user.services() == [service]
     finally:
-        dpe.running = False
-        thread.join()
-        dpe.close()
         registrar.end()

@@ -1,8 +1,7 @@
 """Programs of contrib/clara at one server, proxy and registrar of all: many services, a crash."""
 
 import sys
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from names import DpeName  # noqa: E402
 from orchestrator import Orchestrator  # noqa: E402
 from service import Dpe  # noqa: E402
 from xmsg import TEXT  # noqa: E402
-from xmsg_servers import HOST, free_block  # noqa: E402
+from xmsg_servers import HOST, free_block, served  # noqa: E402
 
 del sys.path[: len(PLACES)]
 
@@ -40,22 +39,9 @@ def configuration(names):
     return "".join(["[ccserver]\ncc-role = local\n", *proxies, registrar])
 
 
-@contextmanager
 def running(names):
-    """DPEs in threads of their own, as they are in processes elsewhere."""
-    dpes = [Dpe(one, names[0]) for one in names]
-    threads = [threading.Thread(target=one.serve, kwargs={"period": 0.2}) for one in dpes]
-    for one in threads:
-        one.start()
-    try:
-        yield dpes
-    finally:
-        for one in dpes:
-            one.running = False
-        for one in threads:
-            one.join()
-        for one in dpes:
-            one.close()
+    """The DPEs of these names, the first of which is the front-end."""
+    return served(*(Dpe(one, names[0]) for one in names), period=0.2)
 
 
 @pytest.fixture
