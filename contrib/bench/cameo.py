@@ -14,7 +14,6 @@ Linux and gcc.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zmq
+from growth import cpu
 
 from ccproxy.testing import running_server
 
@@ -83,21 +83,15 @@ def compiled(folder: Path, name: str) -> str:
     return str(made)
 
 
-def processor_time(process: int) -> float:
-    """Seconds that a process has computed so far."""
-    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measured(client: str, proxy: Proxy, load: Load, seconds: float) -> Figures:
     """Make one run; RuntimeError if an answer was lost, doubled or wrong."""
-    before = processor_time(proxy.process)
+    before = cpu(proxy.process)
     command = [client, *map(str, (proxy.port, *load, seconds))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode:
         raise RuntimeError(f"{load}: {done.stderr.strip()}")
     rate, _, _, fast = map(float, done.stdout.split())
-    used = processor_time(proxy.process) - before
+    used = cpu(proxy.process) - before
     return Figures(rate, 1e6 * used / (rate * seconds), fast)
 
 

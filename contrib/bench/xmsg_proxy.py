@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from growth import connect
+from growth import connect, cpu
 
 from ccproxy.wire.zmtp import pack
 
@@ -70,9 +70,9 @@ def main() -> int:
             for name in (*CONF, "zmq.proxy"):
                 found.setdefault(name, []).append(measure(name, body, args.count))
         for name, runs in found.items():
-            cpu, rate = (statistics.median(one[number] for one in runs) for number in (0, 1))
+            used, rate = (statistics.median(one[number] for one in runs) for number in (0, 1))
             lost += sum(one[2] for one in runs)
-            print(f"body {body:5}  {name:23} {cpu:6.3f} us CPU/message {rate:10,.0f}/s")
+            print(f"body {body:5}  {name:23} {used:6.3f} us CPU/message {rate:10,.0f}/s")
     print(f"lost {lost}")
     return int(lost > 0)
 
@@ -104,14 +104,14 @@ def flood(pid: int, message: bytes, count: int) -> tuple[float, float, int]:
         if not (child := os.fork()):
             send(pub, message, count)
             os._exit(0)
-        before, begun, seen = cpu_seconds(pid), time.perf_counter(), 0
+        before, begun, seen = cpu(pid), time.perf_counter(), 0
         sub.settimeout(5)
         while seen < len(message) * count:
             try:
                 seen += len(sub.recv(1 << 18))
             except TimeoutError:
                 break
-        took, used = time.perf_counter() - begun, cpu_seconds(pid) - before
+        took, used = time.perf_counter() - begun, cpu(pid) - before
         os.waitpid(child, 0)
         messages = seen // len(message)
         return 1e6 * used / max(1, messages), messages / took, count - messages
@@ -123,12 +123,6 @@ def send(pub: socket.socket, message: bytes, count: int) -> None:
     for _ in range(count // CHUNK):
         pub.sendall(chunk)
     pub.sendall(message * (count % CHUNK))
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of all threads of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
