@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 
 from ccproxy.commands import common
-from ccproxy.commands.server_verb import TIMEOUT, AskedServer, ServerVerb
-from ccproxy.server.control_client import NoServer, stream
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.server.control_client import NoServer
 
 EXAMPLES = """\
 examples:
@@ -31,7 +31,7 @@ class DrainVerb(ServerVerb):
         waiting = None
         with suppress(KeyboardInterrupt):
             try:
-                with stream("/v1/drain", server.paths, TIMEOUT, "POST") as values:
+                with server.stream("POST", "/v1/drain") as values:
                     for value in values:
                         if value["waiting"] != waiting:
                             waiting = value["waiting"]

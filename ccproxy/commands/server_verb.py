@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from ccproxy.commands import common
 from ccproxy.commands.control import ControlPlaces, control_places
-from ccproxy.server.control_client import NoServer, Refused, request
+from ccproxy.server.control_client import NoServer, Refused, request, stream
 from ccproxy.server.status import Status, StatusPage, from_json, page_from_json
 from ccproxy.verb import Verb
 
@@ -28,21 +29,21 @@ class AskedServer:
     """The running server of a file, by the sockets at which it may answer."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
+        self._paths = paths
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, object] = NO_QUERY,
-        timeout: float = TIMEOUT,
-    ) -> Any:
+    def ask(self, method: str, path: str, query: Mapping[str, object] = NO_QUERY) -> Any:
         """What it answers; NoServer if none does, Refused if it does not obey, with the reason."""
-        target = f"{path}?{urlencode(query)}" if query else path
-        reply = request(method, target, self.paths, timeout)
+        reply = request(method, _target(path, query), self._paths, TIMEOUT)
         if reply.code != 200:
             raise Refused(reply.error)
         return reply.value
+
+    def stream(
+        self, method: str, path: str, query: Mapping[str, object] = NO_QUERY
+    ) -> AbstractContextManager[Iterator[Any]]:
+        """The lines of an answer that goes on, None for one that is empty; errors as those of
+        `ask`, also if none comes for `TIMEOUT` seconds: the server sends one each second."""
+        return stream(_target(path, query), self._paths, TIMEOUT, method)
 
     def status(self) -> Status:
         """Its status now; ValueError if that is none which this version knows."""
@@ -59,6 +60,10 @@ class AskedServer:
             yield from page.items
             most -= len(page.items)
             after = page.next
+
+
+def _target(path: str, query: Mapping[str, object]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 class ServerVerb(Verb):

@@ -8,12 +8,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode
 
 from ccproxy.commands import common, numbers
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.problems import did_you_mean
-from ccproxy.server.control_client import stream
 from ccproxy.server.status import Status
 from ccproxy.wire.text import shortened
 
@@ -29,9 +27,6 @@ with --body its frames with | between them, escaped and cut. The server never wa
 messages for which it has no room pass unseen, and how many is said. It goes on until ^C.
 What is sent back, such as replies over a link, takes no route and is not seen.
 exit status: 0 ^C or --limit, 1 no server answers or it ends, 78 the file cannot be read"""
-
-TIMEOUT = 10.0
-"""Seconds without any line, of which an empty one comes each second, after which it is given up."""
 
 
 class TapVerb(ServerVerb):
@@ -65,10 +60,12 @@ class TapVerb(ServerVerb):
         """Print until the end."""
         if options.to:
             check_section(options.to, server.status())
-        wanted = {"prefix": options.prefix, "from": options.peer, "to": options.to}
-        target = f"/v1/tap?{urlencode({**wanted, 'body': int(options.body)})}"
+        wanted = {
+            "prefix": options.prefix, "from": options.peer, "to": options.to,
+            "body": int(options.body),
+        }  # fmt: skip
         text_of = json.dumps if options.json else text
-        with suppress(KeyboardInterrupt), stream(target, server.paths, TIMEOUT) as values:
+        with suppress(KeyboardInterrupt), server.stream("GET", "/v1/tap", wanted) as values:
             for value in limited(values, options.limit):
                 print(text_of(value), flush=True)
         return 0

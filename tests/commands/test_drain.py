@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ccproxy.commands import drain as module
+from ccproxy.commands import server_verb
 from ccproxy.server.control_client import NoServer
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
@@ -24,7 +24,7 @@ def answer(monkeypatch):
             yield from ({"waiting": number} for number in numbers)
             raise NoServer("the server has ended")
 
-        monkeypatch.setattr(module, "stream", stream)
+        monkeypatch.setattr(server_verb, "stream", stream)
 
     return answer
 

@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ccproxy.commands import tap as module
-from ccproxy.commands.tap import text
+from ccproxy.commands import server_verb
+from ccproxy.commands.tap import TapVerb, text
 from ccproxy.server.control_client import NoServer, Refused
 from ccproxy.server.status import (
     LedgerStatus,
@@ -30,7 +30,8 @@ def answer(monkeypatch):
 
     def answer(*values, error=None):
         @contextmanager
-        def stream(target, where, timeout):
+        def stream(target, where, timeout, method):
+            assert method == "GET"
             asked.append(target)
             if error:
                 raise error
@@ -40,7 +41,7 @@ def answer(monkeypatch):
             yield from values
             raise NoServer("it has ended")
 
-        monkeypatch.setattr(module, "stream", stream)
+        monkeypatch.setattr(server_verb, "stream", stream)
         return asked
 
     return answer
@@ -118,6 +119,6 @@ def test_a_file_that_names_no_socket(ini, call):
 
 
 def test_a_shell_is_offered_the_prefixes(ini):
-    verb = module.TapVerb()
+    verb = TapVerb()
     assert list(verb.candidates("TYPE", ini(INI))) == ["a.b"]
     assert list(verb.candidates("PEER", "x.ini")) == []
