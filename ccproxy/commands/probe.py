@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ccproxy.commands import common, numbers
@@ -112,7 +112,7 @@ class ProbeVerb(ServerVerb):
         findings = judged(before, after, options)
         texts = list(findings.texts()) or [summary(after)]
         text = "; ".join(texts).replace("|", "/")  # figures follow behind the first one
-        return said(findings.grade, f"{text} | {figures(before, after)}")
+        return said(findings.grade, f"{text} | {figures(after)}")
 
     def failed(self, text: str, status: int) -> int:
         """No server is critical; what may be a mistake of the command is unknown."""
@@ -164,19 +164,19 @@ Counted = dict[tuple[str, str], int]
 
 def losses_of(status: Status) -> Counted:
     """Drops by destination and reason."""
-    return {
-        (where, reason): number
-        for where, dropped in status.sinks.losses.items()
-        for reason, number in dropped.items()
-    }
+    return _flat(status.sinks.losses)
 
 
 def faults_of(status: Status) -> Counted:
     """Calls of handlers that went wrong."""
+    return _flat({one.section: one.faults for one in status.handlers})
+
+
+def _flat(found: Mapping[str, Mapping[str, int]]) -> Counted:
     return {
-        (one.section, reason): number
-        for one in status.handlers
-        for reason, number in one.faults.items()
+        (where, reason): number
+        for where, counts in found.items()
+        for reason, number in counts.items()
     }
 
 
@@ -201,12 +201,12 @@ def summary(status: Status) -> str:
     )
 
 
-def figures(before: Status, after: Status) -> str:
+def figures(status: Status) -> str:
     """Performance data, as the plugin guidelines of Nagios write them: c is a counter."""
-    lost = sum(after.ledger.fates.get(fate, 0) for fate in LOST)
-    dropped = sum(after.sinks.dropped.values())
+    lost = sum(fates_of(status).values())
+    dropped = sum(status.sinks.dropped.values())
     return (
-        f"peers={after.peers} received={after.ledger.received}c lost={lost}c dropped={dropped}c "
-        f"waiting={after.sinks.waiting} waiting_bytes={after.sinks.bytes}B "
-        f"memory={after.memory.used}B"
+        f"peers={status.peers} received={status.ledger.received}c lost={lost}c dropped={dropped}c "
+        f"waiting={status.sinks.waiting} waiting_bytes={status.sinks.bytes}B "
+        f"memory={status.memory.used}B"
     )

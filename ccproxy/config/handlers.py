@@ -103,7 +103,7 @@ class Handlers:
         word = self.word(section)
         if word is None:
             return
-        factory = self.factory(section, word)
+        factory = self.factory(word)
         self.standalone = self.standalone or factory is None or factory.standalone
         if factory is not None:
             self.place(section, word, factory)
@@ -167,7 +167,7 @@ class Handlers:
             return None
         return entry
 
-    def factory(self, section: Section, word: Entry) -> type[Any] | None:
+    def factory(self, word: Entry) -> type[Any] | None:
         found = self.find(word.text)
         if isinstance(found, Problem):
             hint = OF_CC if word.text.removeprefix("cc.handler.") in PLANNED else found.hint
