@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote
 
 import h11
@@ -27,7 +27,7 @@ from ccproxy.protocols.jolie.http.exchange import (
     forwarded,
 )
 from ccproxy.protocols.jolie.http.messages import HttpLimits, RefusedRequest
-from ccproxy.protocols.jolie.http.pass_server import BodyData, BodyEnd, PassServer
+from ccproxy.protocols.jolie.http.pass_server import BodyData, BodyEnd, PassEvent, PassServer
 from ccproxy.protocols.jolie.http.passage import MOST_WAITING
 from ccproxy.protocols.jolie.http.targets import leaves
 from ccproxy.protocols.jolie.options import CallListenerOptions
@@ -239,7 +239,7 @@ class PassPeer:
         else:
             stream.resume()
 
-    def _event(self, event: Any) -> None:
+    def _event(self, event: PassEvent) -> None:
         service = self._exchange.service if self._exchange is not None else None
         if isinstance(event, PassedRequest):
             self._ask(event)

@@ -130,12 +130,11 @@ class PassServer:
         """The end of the response; the next request may come."""
         written = self._h11.send(h11.EndOfMessage()) or b""
         self._busy = self._bodiless = self._only_head = False
-        if self._reading or self._h11.our_state is not h11.DONE:
+        both = (self._h11.our_state, self._h11.their_state)
+        if self._reading or both != (h11.DONE, h11.DONE):
             self.closing = True
-        elif self._h11.their_state is h11.DONE:
-            self._h11.start_next_cycle()
         else:
-            self.closing = True
+            self._h11.start_next_cycle()
         return written
 
     def _head(self) -> PassEvent | None:
