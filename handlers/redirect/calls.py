@@ -15,8 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ccproxy.protocols.jolie import values
-from ccproxy.protocols.jolie.values import Answer, Answered, Call, Unexecuted, Unportable
+from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, Unexecuted, Unportable
 
 from . import faults
 from .actions import PortAction, Respond, WriteRequest
@@ -106,9 +105,7 @@ class TargetCalls:
         actions: list[PortAction] = []
         matched = False
         for id, answer in answers:
-            assert not isinstance(answer, values.Reading), (
-                "an answer is read before it is passed on"
-            )
+            assert not isinstance(answer, Reading), "an answer is read before it is passed on"
             waiting = found.open.get(id)
             matched = matched or waiting is not None
             if waiting is not None:

@@ -2,7 +2,7 @@
 
 Relocation swaps the target: calls already sent are answered by the old target, calls not yet sent
 and all later ones go to the new one; an old connection is closed after its last answer. It must
-never send a call twice or let one end without answer.
+never send a call again that may have been executed, or let one end without answer.
 """
 
 from __future__ import annotations
