@@ -12,7 +12,7 @@ TOOLS  := .venv-wheel
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo zmq-demo clara-demo cameo-demo mesh-demo redirect-demo test check bench wheel clean
+.PHONY: help demo zmq-demo clara-demo cameo-demo mesh-demo redirect-demo test faults check bench wheel clean
 
 help:
 	@echo 'make demo            a source and two destination servers at work, about ten seconds'
@@ -22,6 +22,7 @@ help:
 	@echo 'make clara-demo      programs of xMsg and CLARA on both sides of a firewall'
 	@echo 'make mesh-demo       a shop under a Manager and two agents while things go wrong, two minutes'
 	@echo 'make test            every test'
+	@echo 'make faults          1,000 faults between two servers, and what each mode of delivery loses by them'
 	@echo 'make check           formatting, lint and types'
 	@echo 'make bench           speed and CPU per message; options: make bench ARGS="--fan 2"'
 	@echo 'make wheel           a compiled and a pure wheel in $(WHEELS), each tried in an environment of its own'
@@ -63,6 +64,9 @@ clara-demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+
+faults: $(READY)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -14,9 +14,12 @@ from setuptools.command.build_py import build_py
 
 SOURCES = {
     "ccproxy.core._addresses": "ccproxy/core/addresses.py",
+    "ccproxy.core._heads": "ccproxy/core/heads.py",
     "ccproxy.core._hot": "ccproxy/core/hot.py",
     "ccproxy.core._walk": "ccproxy/core/walk.py",
+    "ccproxy.net._hot": "ccproxy/net/hot.py",
     "ccproxy.protocols.jolie.sodep._fastpath": "ccproxy/protocols/jolie/sodep/fastpath.py",
+    "ccproxy.protocols.jolie.sodep._hot": "ccproxy/protocols/jolie/sodep/hot.py",
     "ccproxy.protocols.jolie.sodep._scan": "ccproxy/protocols/jolie/sodep/scan.py",
     "ccproxy.wire.zmtp._boxes": "ccproxy/wire/zmtp/boxes.py",
 }

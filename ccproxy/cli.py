@@ -6,6 +6,7 @@ configuration. Only the overview imports verbs that are not asked for: a verb st
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -21,6 +22,9 @@ from ccproxy.verb import Verb
 
 DEFAULT = "run"
 """The verb that is meant when none is given."""
+
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of an output whose reader has ended, or whose disk is full: they name no file."""
 
 OVERVIEW = """\
 verbs (run is meant when none is given):
@@ -172,11 +176,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(meant)
     options = parsed(parser, words)
     try:
-        return verbs.load(name or DEFAULT).run(options)
-    except BrokenPipeError:
-        # The reader of our output has ended. Send the rest to /dev/null, or the flush at exit
-        # would raise the same error again.
+        status = verbs.load(name or DEFAULT).run(options)
+        sys.stdout.flush()
+        return status
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        # Send the rest to /dev/null, or the flush at exit would raise the same error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            print(f"ccserver: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1

@@ -10,13 +10,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from ccproxy.config.options import NoOptions
 from ccproxy.config.problems import Problem
+from ccproxy.core.counted_queue import LinkQueue
 from ccproxy.core.message import Action, Actions, Message
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.verdict import Deliver, Discard, Forward, Full, Receiver, Refuse, Verdict
+from ccproxy.core.sinks import Member, MovedRun
+from ccproxy.core.verdict import (
+    Accepted,
+    Deliver,
+    Discard,
+    Forward,
+    Full,
+    Receiver,
+    Refuse,
+    Verdict,
+)
 from ccproxy.net.work import Steps, result
 
 if TYPE_CHECKING:
@@ -39,14 +51,30 @@ class Link(Protocol):
 
     @property
     def outbox(self) -> Outbox:
-        """The bounded queue in front of it; what a proxy forwards to."""
+        """The bounded queue in front of it."""
+
+    @property
+    def sink(self) -> LinkQueue:
+        """Where messages for the far side go: the outbox, or a store with acknowledged delivery."""
 
     @property
     def state(self) -> str:
         """connecting, up, refused, wrong-key, paused or gone."""
 
+    @property
+    def reason(self) -> str:
+        """Why it is not up; empty if it is, or if that is not known yet."""
+
     def on_state(self, call: Callable[[str], None]) -> None:
         """Call with the new state whenever it changes, on the loop; one call for each link."""
+
+    def give_back(self, most: int) -> list[MovedRun]:
+        """Take out what was never written, about `most` bytes, as if it had never been offered.
+        While the link is not up, with `on-doubt = resend` also what is not acknowledged."""
+
+    def on_dead(self, call: Callable[[bytes, int, str], None]) -> None:
+        """Call with whole messages that the far side will not take, their number, and the reason;
+        they are counted as dropped. One call for each link."""
 
 
 class Wire(Protocol):
@@ -55,8 +83,14 @@ class Wire(Protocol):
     def write(self, data: bytes) -> bool:
         """Queue whole units of the protocol; False if they are dropped."""
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """The same for a unit in pieces, written at the end of a turn: `Context.flush_later`."""
+    def send(self, pieces: Sequence[bytes | memoryview]) -> int:
+        """The same for a unit in pieces, written at the end of a turn: `Context.flush_later`. It
+        may be another function once the wire is open; 0 if the unit is dropped."""
+
+    def divert(self, pass_on: Callable[[bytes], Any], remains: Callable[[Any], None]) -> None:
+        """Give bytes that come to `pass_on`, which is quicker than `received`, as long as they are
+        not under TLS; what it returns is given to `remains`, unless it is None. Call it before
+        `opened`."""
 
     @property
     def waiting(self) -> int:
@@ -149,11 +183,20 @@ class Context:
         """Another handler, started, for options such as `forward-to`."""
         raise _missing("other handlers")
 
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of all handlers that run."""
+        return ()
+
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again until the handler stops; the first call is one period from now."""
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call once, unless the handler stops before."""
+
+    def flusher(self, one: Flushable) -> Callable[[], None]:
+        """A call that does `flush_later(one)`, for something that is flushed often."""
+        return lambda: self.flush_later(one)
 
     def flush_later(self, one: Flushable) -> None:
         """Call `one.flush()` once, at the end of this turn of the loop."""
@@ -227,6 +270,16 @@ def _missing(what: str) -> RuntimeError:
     return RuntimeError(f"there are no {what} outside a running server")
 
 
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What becomes of messages of one type behind a handler: in a line for an operator, `wrong` if
+    that is a fault, and the other sections that they reach."""
+
+    text: str = ""
+    sections: tuple[str, ...] = ()
+    wrong: bool = False
+
+
 class Handler:
     """Base class. Override what you care about; every default does the harmless thing."""
 
@@ -247,6 +300,10 @@ class Handler:
 
     standalone: ClassVar[bool] = False
     """True if it opens listeners of its own, so that it starts without a route."""
+
+    starts_dry: ClassVar[bool] = False
+    """True for a standalone handler whose start touches nothing but its context: `explain` starts
+    it on a context without effects, in order to ask it."""
 
     commands: ClassVar[str] = ""
     """The beginning of the types that are commands of operators, such as "mesh."; a peer with an
@@ -290,9 +347,22 @@ class Handler:
         """Asked once for each message type, and again after `ctx.flows_changed()`."""
         return Deliver()
 
-    def handle(self, message: Message) -> Actions:
-        """Asked for each message of a type for which `decide` said Deliver."""
+    def handle(self, message: Message) -> Actions | Accepted:
+        """Asked for each message of a type for which `decide` said Deliver.
+
+        A handler on the loop that has a message safe only later, in a file or a database, returns
+        `Accepted(message)` and calls a method of it then.
+        """
         return None
+
+    @property
+    def joins_groups(self) -> bool:
+        """True if it can be a member of a group, such as failover. Not started."""
+        return False
+
+    def member(self) -> Member:
+        """What a group gives messages to, if `joins_groups`. Started."""
+        raise NotImplementedError
 
     def reloaded(self) -> Iterable[str] | None:
         """The configuration was read again and this section is as it was: time to look at files of
@@ -304,6 +374,10 @@ class Handler:
         is done when what is under way here is, and then `stop` is called; None: now."""
         return None
 
+    def follow(self, type: str) -> Onward:
+        """What the running handler does with messages of this type now, for `ccserver why`."""
+        return Onward()
+
     def status(self) -> dict[str, Any]:
         """Facts for the status page and the infofile, such as the state of a link."""
         return {}
@@ -314,6 +388,7 @@ class Handler:
 
 
 __all__ = [
-    "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler", "Limits",
-    "Link", "Message", "Outbox", "Receiver", "Refuse", "Verdict", "Wire", "WireOwner",
+    "Accepted", "Action", "Actions", "Context", "Deliver", "Discard", "Forward", "Full", "Handler",
+    "Limits", "Link", "LinkQueue", "Member", "Message", "Onward", "Outbox", "Receiver", "Refuse",
+    "Verdict", "Wire", "WireOwner",
 ]  # fmt: skip

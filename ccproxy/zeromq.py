@@ -56,19 +56,6 @@ def opened(
         context.term()
 
 
-def speak_plain(user: bytes, password: bytes, socket: ZmqSocket) -> None:
-    """Prove a user by a password."""
-    socket.setsockopt(zmq.PLAIN_USERNAME, user)
-    socket.setsockopt(zmq.PLAIN_PASSWORD, password)
-
-
-def speak_curve(server: bytes, public: bytes, secret: bytes, socket: ZmqSocket) -> None:
-    """Prove a key to the server that has this key; all are texts in Z85."""
-    socket.setsockopt(zmq.CURVE_SERVERKEY, server)
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
-    socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
-
-
 def send(socket: ZmqSocket, frames: Frames, deadline: float) -> None:
     """Send one message once a peer is there to take it; TimeoutError if none comes in time.
 

@@ -41,6 +41,8 @@ class Pinger:
         self.last_ping = time
         self.last_pong = time
         self.round_trip: float | None = None
+        self.connected = True
+        """False as long as there was no connection to ping on."""
         self._missing = 0
         self._wait = PONG_TIMEOUT
         self._said: float | None = None
@@ -71,6 +73,8 @@ class Pinger:
             return None
         self._missing += 1
         text = f"no pong from {self.target} for {silence:f} s"
+        if not self.connected:
+            text += ", the link was never up"
         if self._said is None:
             self._said = silence
             return Note(logging.WARNING, "missing", text)
@@ -113,9 +117,11 @@ class Watch:
         self.ctx = ctx
         self.link = ctx.link(address, options, self.receive)
         self.pinger = Pinger(self.link.address, ctx.time())
+        self.pinger.connected = False
 
     def ping(self) -> None:
         """Send a ping if the link is up, so that no ping grows old in the link's queue."""
+        self.pinger.connected = self.pinger.connected or self.link.state == "up"
         self.note(self.pinger.ping(self.ctx.time()))
         if self.link.state != "up":
             return
@@ -125,6 +131,7 @@ class Watch:
 
     def receive(self, message: Message) -> None:
         """Take a message without route, such as a pong; ValueError or KeyError if it is broken."""
+        self.pinger.connected = True
         known = message.type == "echo.response"
         value = message.value() if known else {}
         self.note(self.pinger.pong(message.type, value, self.ctx.time()))
@@ -139,13 +146,14 @@ class Watch:
         self.ctx.count(f"ping.{note.word}")
 
     def status(self) -> dict[str, Any]:
-        """The values for a status page: times in seconds since 1970, the round trip in seconds."""
-        pinger = self.pinger
+        """The values for a status page, where ages are written as those of queues are."""
+        pinger, now = self.pinger, self.ctx.time()
+        took = pinger.round_trip
         return {
             "address": pinger.target,
             "state": self.link.state,
             "healthy": pinger.healthy,
-            "last-ping": pinger.last_ping,
-            "last-pong": pinger.last_pong,
-            "round-trip": pinger.round_trip,
+            "last-ping": f"{max(0.0, now - pinger.last_ping):.1f} s ago",
+            "last-pong": f"{max(0.0, now - pinger.last_pong):.1f} s ago",
+            "round-trip": None if took is None else f"{1000 * took:.1f} ms",
         }

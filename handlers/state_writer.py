@@ -46,8 +46,7 @@ class StateWriter:
 
     def look(self) -> None:
         """Have the file written anew if it has vanished while there was nothing to write."""
-        if not self._ended:
-            self._begin(look=True)
+        self._begin(look=True)
 
     async def end(self) -> None:
         """Wait a moment for what is on its way, then let go of the file."""
@@ -72,8 +71,9 @@ class StateWriter:
         raise NotImplementedError
 
     def _begin(self, look: bool = False) -> None:
-        """Have the task do what is to be done, unless it is at work."""
-        if not self._busy:
+        """Have the task do what is to be done, unless it is at work. What gathers after the end is
+        not written, so whoever waits for it is not told that it is."""
+        if not (self._busy or self._ended):
             self._busy = True
             # The task begins in the next turn of the loop: this one is gathered as a whole.
             self._ctx.task(self._work(look))

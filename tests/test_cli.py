@@ -71,6 +71,12 @@ def until(condition):
         time.sleep(0.01)
 
 
+@pytest.fixture
+def logged(folder):
+    """Wait for a text in the log, which a thread of the server writes a little later."""
+    return lambda text: until(lambda: text in (folder / "x.log").read_text())
+
+
 def test_version(call):
     for flag in ("-V", "--version"):
         status, out, err = call(flag)
@@ -92,14 +98,18 @@ def test_the_script_is_installed():
 
 
 def test_help(call):
-    for words in (
-        ["-h"],
-        ["--help"],
-        ["run", "-h"],
-        *([verb, "--help"] for verb in cli.Verbs().names),
-    ):
+    for words in (["-h"], ["--help"], ["run", "-h"]):
         status, out, err = call(*words)
         assert (status, err) == (0, "")
+        assert "examples:" in out
+
+
+def test_help_of_each_verb(capsys):
+    for verb in cli.Verbs().names:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([verb, "--help"])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, err) == (0, "")
         assert "examples:" in out
 
 
@@ -111,7 +121,7 @@ def test_help(call):
         (["missing.ini"], 78, "missing.ini: cannot be read: No such file or directory"),
         (["metrics", "x.ini"], 2, 'unknown verb "metrics"; ccserver --help lists all verbs'),
         (["status", "x.ini", "--most", "5", "types"], 1, "no server answers"),
-        (["status", "x.ini", "--most", "0", "types", "y"], 2, "unrecognized arguments: y"),
+        (["status", "x.ini", "--most", "1", "types", "y"], 2, "unrecognized arguments: y"),
         (["status", "x.ini", "--moist", "0", "types"], 2, "unrecognized arguments: --moist"),
         (["chek", "x"], 2, 'unknown verb "chek"; did you mean "check"?'),
         (["--nosuch"], 2, "unrecognized arguments: --nosuch"),
@@ -166,7 +176,16 @@ def test_the_reader_of_our_output_may_go(folder):
         process.wait(TIMEOUT)
 
 
-def test_the_life_of_a_server_in_the_background(call, folder):
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_our_output_is_said_in_one_line():
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "ccproxy", "check", str(ROOT / "conf" / "src.ini")]
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "ccserver: the output cannot be written: No space left on device\n"
+
+
+def test_the_life_of_a_server_in_the_background(call, folder, logged):
     assert call("-d", "x.ini") == (0, "", "")
     first = (folder / "x.pid").read_text()
     assert first.isdigit() and _is_ours(int(first))
@@ -180,37 +199,38 @@ def test_the_life_of_a_server_in_the_background(call, folder):
     assert (folder / "x.pid").read_text() == first
 
     assert call("-r", "x.ini") == (0, "reloaded: nothing changed\n", "")
-    assert "reloaded: nothing changed" in (folder / "x.log").read_text()
+    logged("reloaded: nothing changed")
     assert call("-s", "x.ini") == (0, "", "")
     until(lambda: not (folder / "x.pid").exists())
+    logged("ledger ")
     lines = (folder / "x.log").read_text().splitlines()
     assert lines[-1].endswith("ledger received=1 replied=1")
 
 
-def test_kill_is_a_clean_stop_too(call, folder):
+def test_kill_is_a_clean_stop_too(call, folder, logged):
     assert call("-d", "x.ini")[0] == 0
     assert call("-k", "x.ini") == (0, "", "")
     until(lambda: not (folder / "x.pid").exists())
-    assert "ledger received=0" in (folder / "x.log").read_text()
+    logged("ledger received=0")
 
 
-def test_a_server_can_be_stopped_when_its_file_is_bad(call, folder):
+def test_a_server_can_be_stopped_when_its_file_is_bad(call, folder, logged):
     assert call("-d", "x.ini")[0] == 0
     with (folder / "x.ini").open("a") as file:
         file.write("nonsense = 1\n")
     status, out, err = call("-r", "x.ini")
     assert (status, out) == (78, "")
     assert 'unknown option "nonsense"' in err
-    assert "reload failed" in (folder / "x.log").read_text()
-    assert 'unknown option "nonsense"' in (folder / "x.log").read_text()
+    logged("reload failed")
+    logged('unknown option "nonsense"')
     assert call("-s", "x.ini")[0] == 0
     until(lambda: not (folder / "x.pid").exists())
 
 
-def test_a_stale_pid_file_is_ignored(call, folder):
+def test_a_stale_pid_file_is_ignored(call, folder, logged):
     (folder / "x.pid").write_text("4194305")
     assert call("-d", "x.ini")[0] == 0
-    assert "ignoring stale pid file x.pid" in (folder / "x.log").read_text()
+    logged("ignoring stale pid file x.pid")
     assert call("-k", "x.ini")[0] == 0
     until(lambda: not (folder / "x.pid").exists())
 

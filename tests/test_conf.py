@@ -1,4 +1,5 @@
-"""Every configuration of conf/ runs: it starts on free ports, answers echo, and stops cleanly."""
+"""Every configuration of conf/ runs: it starts on free ports, answers echo, and stops cleanly.
+Those with a file of tests pass them."""
 
 import os
 import re
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy import cli
 from ccproxy.client import Client
 from ccproxy.testing import running_server
 from tests.certificates import PLACE, Authority
@@ -47,3 +49,8 @@ def test_it_runs(file, tmp_path):
     count = "[12] " if ports else "0"
     assert re.search(rf"ledger received={count}", server.lines[-1]) or "bridge" in file.name
     assert not [line for line in server.lines if " ERROR " in line]
+
+
+@pytest.mark.parametrize("file", sorted(CONF.glob("*.test")), ids=lambda file: file.name)
+def test_it_passes_its_tests(file, capsys):
+    assert cli.main(["test", str(file.with_suffix(""))]) == 0, capsys.readouterr().out

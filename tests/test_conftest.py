@@ -13,7 +13,10 @@ CONFTEST = Path(__file__).with_name("conftest.py")
 
 @pytest.fixture
 def run(tmp_path):
-    """Run pytest on a text, beside a copy of our conftest.py: what it prints."""
+    """Run pytest on a text, beside copies of our conftest.py and what that imports: what it
+    prints."""
+    (tmp_path / "tests").mkdir()
+    shutil.copy(CONFTEST.with_name("forkserver.py"), tmp_path / "tests")
 
     def run(text, **environment):
         shutil.copy(CONFTEST, tmp_path)

@@ -167,8 +167,8 @@ def test_a_method_of_the_context_is_the_contract_and_the_server(monkeypatch):
     assert issubclass(HandlerContext, Context)
 
 
-OPTIONS_OF_THAT_NAME = {"http": ["monitor.py"]}
-"""Files that read an option of the server which has the name of a protocol by chance."""
+OPTIONS_OF_THAT_NAME = {"http": ["monitor.py", "control_client.py"]}
+"""Files that know an option, or a scheme of addresses, which has the name of a protocol."""
 
 
 def quoted(word: str) -> list[str]:

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")])
+import pytest
+
+from tests.sources import ROOT, SOURCES, name, parsed
+
+pytestmark = pytest.mark.xdist_group("rules")
 
 CONTRACTS = {"ccproxy.courier", "ccproxy.handler", "ccproxy.protocol", "ccproxy.verb"}
 
@@ -23,9 +26,10 @@ ALLOWED = {
     "hookspecs": {*CONTRACTS, "pluggy"},
     "plugins": {*CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.hookspecs", "pluggy"},
     "process": {"ccproxy.process", "ccproxy.wire.text"},
+    "spool": {"ccproxy.core", "ccproxy.spool", "ccproxy.wire"},
     "net": {
         *CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.process",
-        "ccproxy.wire",
+        "ccproxy.spool", "ccproxy.wire",
     },
     "protocols": {
         *CONTRACTS, "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.protocols",
@@ -33,12 +37,18 @@ ALLOWED = {
     },
     "server": {
         *CONTRACTS, "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net", "ccproxy.plugins",
-        "ccproxy.process", "ccproxy.server", "ccproxy.wire", "h11", "prometheus_client",
+        "ccproxy.process", "ccproxy.server", "ccproxy.spool", "ccproxy.wire", "h11",
+        "prometheus_client",
     },
-    "client": {"ccproxy.wire", "zmq"},
+    "client": {
+        "ccproxy.client", "ccproxy.config", "ccproxy.core", "ccproxy.spool", "ccproxy.wire", "zmq",
+    },
     "zeromq": {"zmq"},
     "reach": {"ccproxy.config"},
     "handlers": {"ccproxy", "ccproxy.config", "ccproxy.wire", "ccproxy_handlers"},
+    "groups": {
+        "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.wire", "ccproxy_handlers.groups",
+    },
     "redirect": {
         "ccproxy", "ccproxy.client", "ccproxy.commands", "ccproxy.config", "ccproxy.protocol",
         "ccproxy.protocols.jolie", "ccproxy.reach", "ccproxy.verb", "ccproxy.wire",
@@ -55,7 +65,7 @@ ALLOWED = {
     },
     "zmq": {
         "ccproxy", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp", "ccproxy.protocols.zmq",
-        "ccproxy.wire", "ccproxy_handlers.zmq",
+        "ccproxy.wire", "ccproxy_handlers.link_member", "ccproxy_handlers.zmq",
     },
     "xmsg": {
         "ccproxy", "ccproxy.commands", "ccproxy.config", "ccproxy.core", "ccproxy.net.zmtp",
@@ -74,7 +84,6 @@ SHORT_LINES = 40
 
 SHORT_MODULES = {
     "ccproxy/config/limits.py": "what several options show together; all others are checked alone",
-    "ccproxy/core/backoff.py": "the waits between attempts, pure and tested without a connection",
     "ccproxy/courier.py": "a contract, beside those of handlers, protocols and verbs",
     "ccproxy/protocols/jolie/sodep/shortcut.py": "knows callers, of which the codec knows nothing",
     "handlers/ssmmp/agent/config_check.py": "what `check` says of a section; nothing of it runs",
@@ -93,10 +102,6 @@ OUTSIDE_WORLD = {"asyncio", "socket", "subprocess", "time"}
 PURE = {"wire", "core", "config", "engine"}
 """Layers that import nothing of the outside world, nor a module that does. `ccproxy` itself, which
 names the types of the contracts, does not count."""
-
-
-def name(file: Path) -> str:
-    return file.relative_to(ROOT).as_posix()
 
 
 def module_of(file: Path) -> str:
@@ -120,7 +125,7 @@ def layer_of(file: Path) -> str:
 @cache
 def imports(file: Path) -> frozenset[str]:
     """Every imported module with its full name, wherever in the file the import stands."""
-    return frozenset(_imports(ast.walk(ast.parse(file.read_text("utf-8"))), file))
+    return frozenset(_imports(ast.walk(parsed(file)), file))
 
 
 def _imports(nodes: Iterable[ast.AST], file: Path) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ccproxy.commands import common
 from ccproxy.config.options import options_of
 from ccproxy.config.server import ListenSection, ServerOptions
 from ccproxy.core.ledger import FATES
+from ccproxy.server.events import EVENTS
 from tests.certificates import example
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +29,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONFIGURATIONS = sorted(one for one in ROOT.glob("conf/*.ini") if "." not in one.stem)
 """Of servers; NAME.graph.ini and NAME.repo.ini are read by handlers."""
 HELPERS = {
-    "__init__", "candidates", "columns", "common", "control", "dry", "environment", "explanation",
-    "nearmiss", "operate", "numbers", "parts", "proof", "reload", "sample", "server_verb", "frames",
+    "__init__", "candidates", "cases", "columns", "common", "control", "drawing", "dry",
+    "environment", "explanation", "frames", "live_flow", "members", "nearmiss", "numbers",
+    "offline", "offline_context", "offline_messages", "operate", "parts", "proof", "sample",
+    "server_verb", "succeeding", "topology", "undelivered", "unserved", "verdicts",
 }  # fmt: skip
 """Modules of `commands` that are no verbs."""
 
@@ -110,7 +113,7 @@ def test_every_handler_module_is_an_entry_point():
     with_handlers = {
         file.stem
         for file in ROOT.glob("handlers/**/*.py")
-        if "(Handler):" in file.read_text("utf-8")
+        if re.search(r"^class \w+\((Handler|Group)\):", file.read_text("utf-8"), re.MULTILINE)
     }
     assert with_handlers == modules
 
@@ -126,6 +129,12 @@ def test_the_reference_is_what_the_code_says(reference, page):
 def test_every_protocol_is_documented(word):
     assert f"| `{word}` |" in CONFIG
     assert f"### `protocol = {word}`" in CONFIG
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_event_is_documented(event):
+    [row] = re.findall(rf"(?m)^\| `{re.escape(event)}` \| (.*) \|$", OPERATE)
+    assert row.replace("`", "") == EVENTS[event].replace("`", "")
 
 
 @pytest.mark.parametrize("fate", FATES)

@@ -2,13 +2,18 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*ROOT.glob("ccproxy/**/*.py"), *ROOT.glob("handlers/**/*.py")])
+import pytest
 
-ONE_EACH = {"Options", "State", "Engine"}
-"""A handler's options, an engine's state, a role's engine: the package says whose."""
+from tests.sources import ROOT, SOURCES, name, parsed
+
+pytestmark = pytest.mark.xdist_group("rules")
+
+ONE_EACH = {"Options", "State", "Engine", "Receipt", "Refused"}
+"""A handler's options, an engine's state, a role's engine, what a sink or a client is told, what a
+server does not do for an operator or a client: the package says whose."""
 
 SECOND_NAMES = {"Service"}
 """`ccproxy.service.aio.Service`: a program changes between threads and asyncio by its import."""
@@ -19,12 +24,8 @@ TESTED_ELSEWHERE = {
 """Modules without a test file of their name, and why."""
 
 
-def name(file: Path) -> str:
-    return file.relative_to(ROOT).as_posix()
-
-
 def public_classes(file: Path) -> list[str]:
-    body = ast.parse(file.read_text("utf-8")).body
+    body = parsed(file).body
     names = [node.name for node in body if isinstance(node, ast.ClassDef)]
     return [one for one in names if not one.startswith("_")]
 
@@ -36,7 +37,9 @@ def place_of_test(source: Path) -> Path:
     return ROOT.joinpath("tests", *folders, f"test_{source.name}")
 
 
-CLASSES = {one for file in SOURCES for one in public_classes(file)}
+@cache
+def all_classes() -> frozenset[str]:
+    return frozenset(one for file in SOURCES for one in public_classes(file))
 
 
 def test_no_public_class_name_is_defined_twice():
@@ -52,12 +55,12 @@ def test_no_public_class_name_is_defined_twice():
 def second_names(file: Path) -> list[str]:
     """Names of classes that stand for another class: `Name = Other`, `import Other as Name`."""
     found = []
-    for node in ast.parse(file.read_text("utf-8")).body:
+    for node in parsed(file).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
             found += [(one.id, node.value.id) for one in node.targets if isinstance(one, ast.Name)]
         if isinstance(node, ast.ImportFrom):
             found += [(one.asname, one.name) for one in node.names if one.asname]
-    return [name for name, of in found if of in CLASSES and not name.startswith("_")]
+    return [name for name, of in found if of in all_classes() and not name.startswith("_")]
 
 
 def test_no_public_class_has_two_names():

@@ -56,5 +56,5 @@ def test_messages_until_none_comes():
         with opened("pull", f"tcp://127.0.0.1:{port}") as made:
             for number in range(2):
                 far.send_multipart([b"%d" % number, b""])
-            found = received(made, 0.2)
+            found = received(made, 6.0)
             assert list(found) == [[b"0", b""], [b"1", b""]]

@@ -20,7 +20,7 @@ INI_FILES = ":ini"
 ANY_FILES = ":files"
 """In place of a candidate: any file or folder."""
 
-FILES = {"FILE": INI_FILES, "DIR": ANY_FILES, "BLOB": ANY_FILES}
+FILES = {"FILE": INI_FILES, "DIR": ANY_FILES, "BLOB": ANY_FILES, "TESTS": ANY_FILES}
 """The metavar of an argument that is a file -> which files."""
 MANY = ("*", "+")
 

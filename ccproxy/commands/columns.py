@@ -28,13 +28,23 @@ def cell(value: Any) -> str:
     """One value as text without line breaks."""
     if value is None or value == "" or value == [] or value == {}:
         return "-"
+    if isinstance(value, dict):
+        return escaped(" ".join(f"{name}:{_inner(one)}" for name, one in value.items()))
+    return escaped(_inner(value))
+
+
+def _inner(value: Any) -> str:
+    """A value as text; a dict inside another value in brackets, without what is empty."""
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        value = " ".join(f"{name}:{one}" for name, one in value.items())
+        given = {name: one for name, one in value.items() if one not in ("", None)}
+        return f"({'; '.join(f'{name}: {_inner(one)}' for name, one in given.items())})"
     if isinstance(value, list):
-        value = ",".join(map(str, value))
-    return escaped(str(value))
+        return ",".join(map(_inner, value))
+    return str(value)
 
 
 def _range(names: Sequence[str]) -> range:

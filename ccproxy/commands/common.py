@@ -43,6 +43,13 @@ def route_prefixes(file: str) -> list[str]:
     return [one.name for one in section.entries if one.name != "*"] if section else []
 
 
+def handler_sections(file: str) -> list[str]:
+    """The sections of handlers of a configuration, for a shell to offer; none if it cannot be
+    read."""
+    ini, _ = read(file, {}) if file else (None, [])
+    return [one.name for one in ini.sections if one.name.startswith("h:")] if ini else []
+
+
 def pidfile_of(file: Path, overrides: Mapping[str, str]) -> str | None:
     """The pid file of a configuration, empty if it names none.
 

@@ -11,17 +11,18 @@ from ccproxy.config.ini import Section, read
 from ccproxy.config.problems import Problem
 from ccproxy.config.server import CONTROL
 from ccproxy.process.control_socket import NONE, chosen, places_to_look
+from ccproxy.server.control_client import Place
 
 
 @dataclass(frozen=True, slots=True)
 class ControlPlaces:
-    """Sockets to try in this order; none if the configuration wants none.
+    """Places to try in this order; none if the configuration wants none.
 
     `problems` keep the file from being read, so that its server may have a socket elsewhere.
     `fault` is one of the option itself: there is nothing to try.
     """
 
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Place, ...] = ()
     problems: tuple[Problem, ...] = ()
     fault: Problem | None = None
 
@@ -44,8 +45,8 @@ def control_places(file: Path, overrides: Mapping[str, str]) -> ControlPlaces:
     if option == NONE:
         return ControlPlaces()
     path = chosen(file, option)
-    paths = (path,) if path is not None else tuple(places_to_look(file, os.geteuid()))
-    return ControlPlaces(paths, tuple(problems) if section is None else ())
+    paths = [path] if path is not None else places_to_look(file, os.geteuid())
+    return ControlPlaces(tuple(paths), tuple(problems) if section is None else ())
 
 
 def _option(section: Section | None) -> str | Problem:

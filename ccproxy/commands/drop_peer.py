@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ccproxy.commands import common
-from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.commands.server_verb import AskedServer, ServerVerb, print_answer
 
 EXAMPLES = """\
 examples:
@@ -21,6 +21,7 @@ exit status: 0 closed, 1 there is no such peer, or no server answers"""
 class DropPeerVerb(ServerVerb):
     """`ccserver drop-peer`."""
 
+    changes = True
     about = "close the connections of a peer of a running server"
     examples = EXAMPLES
 
@@ -34,5 +35,6 @@ class DropPeerVerb(ServerVerb):
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Close, and say how many there were."""
         found = server.ask("POST", "/v1/drop-peer", {"peer": options.peer})
-        print(f"closed {common.several(found['changed'], 'connection')}")
+        text = f"closed {common.several(found['changed'], 'connection')}"
+        print_answer(found, text, options.json)
         return 0

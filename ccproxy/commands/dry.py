@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import MovedRun
 from ccproxy.handler import Context, Handler
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 
@@ -25,9 +26,22 @@ class DryLink:
     address: str
     outbox: Outbox
     state: str = "up"
+    reason: str = ""
+
+    @property
+    def sink(self) -> Outbox:
+        """The outbox: nothing is sent."""
+        return self.outbox
 
     def on_state(self, call: Callable[[str], None]) -> None:
         """The state never changes."""
+
+    def give_back(self, most: int) -> list[MovedRun]:
+        """See `Link`."""
+        return [(chunk, messages, None) for chunk, messages in self.outbox.take_unsent(most)]
+
+    def on_dead(self, call: Callable[[bytes, int, str], None]) -> None:
+        """Nothing is sent."""
 
 
 class DryContext(Context):

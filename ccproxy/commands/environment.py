@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ccproxy.commands.unserved import unserved_spools
 from ccproxy.config.address import Address
 from ccproxy.config.options import options_of
 from ccproxy.config.plan import ListenerPlan, Plan
@@ -23,6 +24,7 @@ from ccproxy.net.descriptors import reserved
 from ccproxy.net.sockets import bind
 
 MANY = "see ulimit -Hn, LimitNOFILE of systemd"
+SPOOLS = "give it to a section (spool = ...), which sends what it holds, or see ccserver spool"
 RUNS = "is the server running already? See ccserver status"
 
 
@@ -38,6 +40,9 @@ def environment_problems(plan: Plan) -> Iterator[Problem]:
             what = f"[{one.section}] cannot listen on {one.address}: {fault}"
             yield Problem(plan.file, one.line, what, RUNS)
     yield from _descriptor_faults(plan)
+    folders = (getattr(one.options, "spool", "") for one in plan.handlers)
+    for what in unserved_spools(filter(None, folders)):
+        yield Problem(plan.file, 0, what, SPOOLS, warning=True)
 
 
 def _descriptor_faults(plan: Plan) -> Iterator[Problem]:

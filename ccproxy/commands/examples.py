@@ -22,16 +22,18 @@ examples:
   ccserver examples ~/try && cd ~/try && ccserver conf/echo.ini
 
 If one of the files exists already, nothing is written and the exit status is 1; --force
-overwrites it."""
+overwrites it. In the folder of the source all of them are where they belong."""
 
 DISTRIBUTION = "ccserver"
+START = PurePosixPath("conf/echo.ini")
+"""The example to begin with."""
 SHARE = PurePosixPath("share/ccserver")
 """The folder of the examples, below that of the Python environment."""
 CHANGELOG = "CHANGELOG.md"
 """A file in the same folder that is not an example."""
 PATTERNS = (
-    "conf/*.ini", "contrib/plugins/*.py", "contrib/redirect/*.py", "contrib/shop/*.py",
-    "contrib/monitoring/*", "contrib/systemd/*.service",
+    "conf/*.ini", "conf/*.test", "contrib/plugins/*.py", "contrib/redirect/*.py",
+    "contrib/shop/*.py", "contrib/monitoring/*", "contrib/systemd/*.service",
 )  # fmt: skip
 """The same files in a checkout."""
 
@@ -62,10 +64,13 @@ class ExamplesVerb(Verb):
             print("\n".join(str(name) for name, _ in files))
             return 0
         folder: Path = options.folder
+        if all((folder / name).resolve() == source.resolve() for name, source in files):
+            print(f"the examples are here already; begin with: ccserver {folder / START}")
+            return 0
         there = [name for name, _ in files if (folder / name).exists()]
         if there and not options.force:
             names = " ".join(map(str, there[:3])) + (" ..." if there[3:] else "")
-            hint = "nothing written; --force overwrites"
+            hint = "nothing written; name another folder, or --force overwrites"
             return common.fail(f"exists already in {folder}: {names}; {hint}")
         try:
             for name, source in files:
@@ -74,7 +79,7 @@ class ExamplesVerb(Verb):
                 target.write_bytes(source.read_bytes())
         except OSError as error:
             return common.fail(str(error))
-        print(f"{len(files)} files written; begin with: ccserver {folder / 'conf' / 'echo.ini'}")
+        print(f"{len(files)} files written; begin with: ccserver {folder / START}")
         return 0
 
 

@@ -11,19 +11,22 @@ from pathlib import Path
 
 from ccproxy.commands import common
 from ccproxy.commands.explanation import Decision, Destination, Explanation, explain
+from ccproxy.commands.live_flow import LiveExplanation
 from ccproxy.commands.nearmiss import repaired
-from ccproxy.verb import Verb
 
 EXAMPLES = """\
 examples:
   ccserver explain conf/src.ini pub.infofile.web
   ccserver explain --json conf/dst.ini log.info task.send
+  ccserver explain --live conf/src.ini log.info      the flow in the running server, with counts
 
-The handlers of the configuration are asked, but nothing is opened or sent.
+The handlers of the configuration are asked, but nothing is opened or sent. With --live the running
+server is asked instead, and FILE may be its control socket or its port; a type that did not come
+lately has no flow.
 exit status: 0 every type has a route, 1 one is unrouted or malformed, 78 bad configuration"""
 
 
-class ExplainVerb(Verb):
+class ExplainVerb(LiveExplanation):
     """`ccserver explain`."""
 
     about = "show where messages of a type would go, and why"
@@ -31,11 +34,13 @@ class ExplainVerb(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what is explained."""
-        parser.add_argument("file", metavar="FILE", type=Path, help="configuration, an INI file")
+        super().arguments(parser)
         parser.add_argument(
             "types", metavar="TYPE", nargs="+", help="message type, such as log.info"
         )
-        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+        parser.add_argument(
+            "--live", action="store_true", help="ask the running server for the flow of each type"
+        )
 
     def candidates(self, metavar: str, file: str) -> Iterable[str]:
         """The types that have routes."""
@@ -43,6 +48,10 @@ class ExplainVerb(Verb):
 
     def run(self, options: argparse.Namespace) -> int:
         """Explain each type; return the exit status."""
+        if options.live:
+            return super().run(options)
+        if not isinstance(options.file, Path):
+            return common.fail(f"{options.file} is a running server: --live", common.WRONG_USAGE)
         plan, problems = common.load(options.file)
         common.print_problems(problems)
         if plan is None:

@@ -108,6 +108,16 @@ async def explain(plan: Plan, types: Iterable[str]) -> list[Explanation]:
         await handlers.stop()
 
 
+async def links_of(plan: Plan) -> list[tuple[str, str]]:
+    """Section and address of each link that the handlers of a plan would have."""
+    handlers = AskedHandlers(plan)
+    await handlers.start()
+    try:
+        return list(handlers.links())
+    finally:
+        await handlers.stop()
+
+
 def _explain(plan: Plan, handlers: AskedHandlers, type: str) -> Explanation:
     fault = fault_of(type)
     if fault:
@@ -146,6 +156,11 @@ class AskedHandlers:
         """Stop the handlers that were started."""
         for section in self._contexts:
             await self._handlers[section].stop()
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """Section and address of each link that has been asked for."""
+        for section, context in self._contexts.items():
+            yield from ((section, link.address) for link in context.links)
 
     def ask(self, section: str, type: str) -> Decision:
         """What a handler decides about a type."""
@@ -193,10 +208,11 @@ class AskedHandlers:
 def starts(handler: Handler) -> bool:
     """True if the handler defines `decide`, so that it must be started before it is asked.
 
-    Not so one that starts without a route: it may open files and listeners of its own, which a
-    running server has open, and decides without them.
+    Not so one that starts without a route, unless it says that its start opens nothing by itself:
+    it may open files and listeners of its own, which a running server has open.
     """
-    return type(handler).decide is not Handler.decide and not handler.standalone
+    opens = handler.standalone and not handler.starts_dry
+    return type(handler).decide is not Handler.decide and not opens
 
 
 def one_line(text: object) -> str:

@@ -33,7 +33,7 @@ def address_for(kind: str, to: str) -> str:
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
-    common.print_problems(problems)
+    common.print_problems(one for one in problems if plan is None or not one.warning)
     if plan is None:
         return ""
     found = list(addresses(plan, kind))

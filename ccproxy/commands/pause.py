@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ccproxy.commands import common
-from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.commands.server_verb import AskedServer, ServerVerb, print_answer
 from ccproxy.config.ini import read
 
 EXAMPLES = """\
@@ -23,6 +23,7 @@ exit status: 0 done, 1 the section has no link, or no server answers"""
 class PauseVerb(ServerVerb):
     """`ccserver pause`."""
 
+    changes = True
     word: ClassVar[str] = "pause"
     about = "hold the links of a section back: messages wait in their queues"
     examples = EXAMPLES.format(word="pause")
@@ -41,7 +42,8 @@ class PauseVerb(ServerVerb):
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Do it, and say how many links there are."""
         found = server.ask("POST", f"/v1/{self.word}", {"link": options.link})
-        print(f"{self.word}d {common.several(found['changed'], 'link')} of {options.link}")
+        text = f"{self.word}d {common.several(found['changed'], 'link')} of {options.link}"
+        print_answer(found, text, options.json)
         return 0
 
 

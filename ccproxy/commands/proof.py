@@ -8,23 +8,18 @@ from __future__ import annotations
 import argparse
 import os
 from functools import partial
-from pathlib import Path
 
-from ccproxy import zeromq
-from ccproxy.config.keys import KeyFault, LinkKeys, link_keys
-from ccproxy.config.links import LinkOptions
-from ccproxy.wire.zmtp.curve_keys import KeyPair, key_of, key_text
+from ccproxy.client.keys import ClientKeys, prove
+from ccproxy.config.keys import KeyFault, LinkKeys
 from ccproxy.zeromq import Prepare
 
 PASSWORD = "CCSERVER_PASSWORD"
 """The variable of the environment with the password, if no file is given."""
 FLAGS = {
     "curve-secret": "--curve-secret", "curve-server": "--curve-server",
-    "plain-password-file": "--password-file", "plain-user": "--plain",
+    "plain-password": PASSWORD, "plain-password-file": "--password-file", "plain-user": "--plain",
 }  # fmt: skip
 """Options of a configuration that mean the same."""
-LONGEST = 255
-"""Bytes of a user or a password of PLAIN."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,48 +45,39 @@ def wanted(options: argparse.Namespace) -> bool:
     return any(getattr(options, name) for name in names)
 
 
-def preparation(options: argparse.Namespace) -> Prepare | None:
-    """What gives a socket its keys or its password; None if it needs none.
-
-    ValueError for keys that cannot be read, and options that do not belong together.
-    """
-    if not wanted(options):
-        return None
-    keys = _keys(options)
-    if keys.user:
-        return partial(zeromq.speak_plain, keys.user, keys.password)
-    ours = keys.ours or KeyPair.of(os.urandom(32))
-    server, public, secret = (
-        key_text(one).encode() for one in (keys.server, ours.public, ours.secret)
-    )
-    return partial(zeromq.speak_curve, server, public, secret)
-
-
-def _keys(options: argparse.Namespace) -> LinkKeys:
-    user = options.plain or ""
-    if options.password_file and not user:
+def keys_of(options: argparse.Namespace) -> ClientKeys:
+    """What the options give; ValueError for keys that cannot be read, and options that do not
+    belong together."""
+    if options.password_file and not options.plain:
         raise ValueError("--password-file is for --plain USER")
-    if len(user.encode()) > LONGEST:
-        raise ValueError(f"--plain: a user has at most {LONGEST} bytes")
-    if user and not options.password_file and not options.curve_server:
-        password = os.environ.get(PASSWORD, "").encode("utf-8", "surrogateescape")
-        if not 0 < len(password) <= LONGEST:
-            raise ValueError(f"--plain needs --password-file FILE, or the password in {PASSWORD}")
-        return LinkKeys(user=user.encode(), password=password)
-    server = options.curve_server or ""
-    if server and not Path(server).is_file():
-        try:
-            key_of(server)
-        except ValueError as error:
-            raise ValueError(f"--curve-server: no such file, and no key: {error}") from None
+    keys = ClientKeys(
+        curve_server=options.curve_server or "",
+        curve_secret=options.curve_secret or "",
+        plain_user=options.plain or "",
+        plain_password_file=options.password_file or "",
+        plain_password=_password(options),
+    )
+    _read(keys)
+    return keys
+
+
+def preparation(options: argparse.Namespace) -> Prepare | None:
+    """What gives a socket its keys or its password; None if it needs none. Errors as `keys_of`."""
+    return partial(prove, _read(keys_of(options))) if wanted(options) else None
+
+
+def _password(options: argparse.Namespace) -> str:
+    """The password in the environment, if it is to be used."""
+    if not options.plain or options.password_file or options.curve_server:
+        return ""
+    password = os.environ.get(PASSWORD, "")
+    if not password:
+        raise ValueError(f"--plain needs --password-file FILE, or the password in {PASSWORD}")
+    return password
+
+
+def _read(keys: ClientKeys) -> LinkKeys:
     try:
-        return link_keys(
-            LinkOptions(
-                curve_server=server,
-                curve_secret=options.curve_secret or "",
-                plain_user=user,
-                plain_password_file=options.password_file or "",
-            )
-        )
+        return keys.read()
     except KeyFault as fault:
         raise ValueError(f"{FLAGS.get(fault.option, fault.option)}: {fault.what}") from None

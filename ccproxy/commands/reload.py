@@ -1,4 +1,4 @@
-"""What `ccserver run -r FILE` does: a running server reads its configuration again.
+"""The verb `reload`, and `ccserver run -r FILE`: a running server reads its configuration again.
 
 It asks through the control socket, and waits for what becomes of it. A server without one is sent a
 signal, which has no answer; the configuration is checked before, because a bad one changes nothing.
@@ -6,6 +6,8 @@ signal, which has no answer; the configuration is checked before, because a bad 
 
 from __future__ import annotations
 
+import argparse
+import json
 import signal
 import sys
 from collections.abc import Mapping
@@ -14,12 +16,37 @@ from typing import Any
 
 from ccproxy.commands import common
 from ccproxy.commands.control import control_places
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.problems import Problem
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal
 from ccproxy.server.control_client import ControlReply, NoAnswer, NoServer, request
 
 RELOAD_TIMEOUT = 600.0
 """Seconds a reload may take; each handler has `start-timeout`."""
+EXAMPLES = """\
+examples:
+  ccserver reload conf/src.ini            what changed, or why nothing did
+  ccserver reload --json conf/src.ini
+
+As `ccserver run -r FILE`, which also tells a server without a control socket, by a signal.
+exit status: 0 the new configuration runs, 1 it cannot, or no server answers, 78 it has mistakes"""
+
+
+class ReloadVerb(ServerVerb):
+    """`ccserver reload`."""
+
+    changes = True
+    timeout = RELOAD_TIMEOUT
+    about = "let a running server read its configuration again, and say what changed"
+    examples = EXAMPLES
+
+    def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
+        """Reload, and say what became of it."""
+        reply = server.reply("POST", "/v1/reload")
+        if not options.json:
+            return told(reply)
+        print(json.dumps(reply.value))
+        return status_of(reply.value)
 
 
 def reload_server(file: Path, overrides: Mapping[str, str]) -> int:
@@ -50,9 +77,16 @@ def told(reply: ControlReply) -> int:
     if value["adopted"]:
         print(f"reloaded: {text}")
         return 0
-    mistakes = any(not one.warning for one in problems)
-    status = common.BAD_CONFIGURATION if mistakes else common.FAILED
-    return common.fail(f"reload failed: {text}", status)
+    return common.fail(f"reload failed: {text}", status_of(value))
+
+
+def status_of(value: Any) -> int:
+    """The exit status that an outcome has."""
+    if not isinstance(value, dict) or not value.get("adopted"):
+        problems = value.get("problems", ()) if isinstance(value, dict) else ()
+        mistakes = any(not one.get("warning") for one in problems)
+        return common.BAD_CONFIGURATION if mistakes else common.FAILED
+    return 0
 
 
 def problem_of(value: Mapping[str, Any]) -> Problem:

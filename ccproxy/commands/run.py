@@ -17,23 +17,28 @@ from typing import Any
 
 from ccproxy import __version__
 from ccproxy.commands import common
+from ccproxy.commands.succeeding import SucceedingServer
+from ccproxy.config import kinds
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
 from ccproxy.plugins import Plugins
 from ccproxy.process import logs
 from ccproxy.process.background import go_to_background
+from ccproxy.process.handover import HandoverError
 from ccproxy.process.log_format import Formats
 from ccproxy.process.memory import set_aside
 from ccproxy.process.pidfile import PidFile, PidFileError, send_signal, wait_for_end
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify
 from ccproxy.verb import Verb
+from ccproxy.wire.text import OperatorText
 
 EXAMPLES = """\
 examples:
   ccserver run conf/src.ini              run in the foreground, ^C stops
   ccserver run -d conf/src.ini           run in the background; 0 only if the start succeeded
   ccserver run -v --set cc-socket=tcp://127.0.0.1:5555 conf/echo.ini
+  ccserver run -d --replace conf/src.ini take the place of the running server, for an upgrade
   ccserver run --ini > my.ini            begin with a sample that shows every option
 
 signals: INT and TERM stop, HUP reads the configuration again; a bad one changes nothing."""
@@ -65,6 +70,14 @@ class RunVerb(Verb):
             "--set", metavar="NAME=VALUE", type=setting, action="append", default=[],
             help="override an option of [ccserver]; may be repeated",
         )  # fmt: skip
+        parser.add_argument(
+            "--replace", action="store_true",
+            help="take the place of the running server of FILE without a closed port",
+        )  # fmt: skip
+        parser.add_argument(
+            "--replace-linger", metavar="TIME", type=seconds, default=REPLACE_LINGER,
+            help="time that connections of the replaced server may stay (default: 2 s)",
+        )  # fmt: skip
         word = parser.add_mutually_exclusive_group()
         for flag, name, number, what in SIGNALS:
             word.add_argument(
@@ -89,6 +102,9 @@ class RunVerb(Verb):
             return 0
         if not options.file:
             return common.fail("need config file, use --help for help.")
+        if options.replace and options.signal:
+            text = "--replace starts a server; -s, -k and -r signal the running one"
+            return common.fail(text, common.WRONG_USAGE)
         if options.signal == signal.SIGHUP:
             from ccproxy.commands.reload import reload_server
 
@@ -104,6 +120,8 @@ SIGNALS = (
     ("-r", "--reload", signal.SIGHUP, "the running server reads FILE again; 0 only if it does"),
 )
 
+REPLACE_LINGER = 2.0
+"""Seconds: enough for clients that connect for one request, and for calls as at a stop."""
 STOP_TIMEOUT = 10.0
 """Seconds that `-s` and `-k` wait until the server has ended."""
 
@@ -114,6 +132,14 @@ def setting(text: str) -> tuple[str, str]:
     if not separator or not name.strip():
         raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=VALUE")
     return name.strip(), value.strip()
+
+
+def seconds(text: str) -> float:
+    """The time of `--replace-linger`."""
+    try:
+        return float(kinds.duration("s").parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def about() -> str:
@@ -166,21 +192,23 @@ def start(file: Path, overrides: Mapping[str, str], args: argparse.Namespace) ->
         common.print_problems(problems)
         return common.BAD_CONFIGURATION
     process = ServerProcess(file, overrides, logs.level_of(args.quiet, args.verbose), plugins)
+    linger = args.replace_linger if args.replace else None
     if not args.daemon:
-        return process.run(plan, problems)
+        return process.run(plan, problems, linger)
     if not plan.server.pidfile:
         common.print_problems(problems)
         return common.fail(f"{file}: -d needs the option pidfile in [ccserver]")
     parent = go_to_background()
     if isinstance(parent, int):
         return parent
-    process.started = parent.ready
-    status = process.run(plan, problems)
+    process.started = lambda: parent.ready(process.left_behind)
+    process.background = True
+    status = process.run(plan, problems, linger)
     parent.failed(status)
     return status
 
 
-class ServerProcess:
+class ServerProcess(SucceedingServer):
     """The process of a server: what it was started with, and how the configuration is read again.
 
     `plugins` found the handlers of the plan; a reload asks them again, so that a handler whose
@@ -192,40 +220,45 @@ class ServerProcess:
     def __init__(
         self, file: Path, overrides: Mapping[str, str], level: int, plugins: Plugins
     ) -> None:
+        super().__init__()
         self.file = file
         self.overrides = overrides
         self.level = level
         self.plugins = plugins
         self.signals = ProcessSignals()
         self.log: logs.Log | None = None
+        self.plan: Plan | None = None
+        """The plan that was started."""
 
-    def run(self, plan: Plan, problems: list[Problem]) -> int:
-        """Run until the server ends; the log is open during that time."""
+    def run(self, plan: Plan, problems: list[Problem], replace: float | None = None) -> int:
+        """Run until the server ends; the log is open during that time.
+
+        `replace`: take the place of the running server, whose connections may stay so long.
+        """
         self.signals.hold()
+        self.plan = plan
         try:
             logs.set_up(log_plan(plan, self.level))
         except OSError as error:
             return common.fail(f"cannot open log file {plan.server.logfile}: {error.strerror}")
         try:
             common.log_problems(problems)
-            return self.guarded(plan)
+            return self.guarded(plan, replace)
         finally:
             logs.tear_down()
 
-    def guarded(self, plan: Plan) -> int:
+    def guarded(self, plan: Plan, replace: float | None) -> int:
         """Run until the server ends; the pid file, if configured, exists during that time."""
-        if not plan.server.pidfile:
-            return self.serve(plan)
-        pidfile = PidFile(Path(plan.server.pidfile))
         try:
-            if pidfile.take():
-                common.LOG.warning("ignoring stale pid file %s", pidfile.path)
+            if replace is not None:
+                self.take_over(plan, self.file, replace)
+            self.take_pidfile(plan)
             return self.serve(plan)
-        except PidFileError as error:
-            common.LOG.error("%s", error)
+        except (PidFileError, HandoverError) as error:
+            common.LOG.error("%s", OperatorText(error))
             return common.FAILED
         finally:
-            pidfile.drop()
+            self.drop_files()
 
     def serve(self, plan: Plan) -> int:
         """Run the server on an event loop."""
@@ -241,6 +274,8 @@ class ServerProcess:
         """Tell the process that started us, and systemd, that the server listens."""
         self.signals.release()
         self.started()
+        if self.plan is not None and self.use_journal():
+            logs.set_up(log_plan(self.plan, self.level))
         notify("READY=1")
         set_aside()
 

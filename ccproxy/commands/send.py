@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ccproxy import zeromq
-from ccproxy.client import Answer, Client, ClientLimits
+from ccproxy.client import Answer, Client, ClientLimits, NotConfirmed
 from ccproxy.commands import common, frames, proof
 from ccproxy.reach import reach
 from ccproxy.verb import Verb
@@ -28,6 +30,8 @@ examples:
   ccserver send tcp://127.0.0.1:22632 log.info '{"log_level": "INFO", "log_time": 1700000000,
       "job_name": "me", "log_msg": "hello"}'
   ccserver send conf/src.ini pub.infofile - picture.png < fields.json
+  ccserver send --confirm conf/src.ini order.new '{"id": 17}'
+  ccserver send --curve-server server.key --confirm tcp://127.0.0.1:22632 order.new '{"id": 17}'
   ccserver send --socket pub tcp://127.0.0.1:5555 weather.oslo 'snow, -3 C'
   ccserver send --socket push tcp://127.0.0.1:5557 job '' 17
   ccserver send --socket req tcp://127.0.0.1:5559 'what time is it?'
@@ -36,17 +40,22 @@ With --socket the words are the frames of one message ('' = an empty frame, - = 
 waits for a subscriber of its topic, the others for a connection; a req prints the answer, its
 frames with | between them. A dealer puts no empty frame in front: give it where REP answers.
 A reply of the first kind is one line: its type, its JSON, and the size of its blob if there is one.
-Without --wait no reply is awaited: exit status 0 says that the connection took the message."""
+Without --wait no reply is awaited: exit status 0 says that the connection took the message. With
+--confirm it says that the server is responsible for the message, and one word says how: `safe` in
+all its destinations that can confirm, or `handed` over to others."""
 
 USAGE = """\
-ccserver send [--wait N] [--timeout S] ADDRESS|FILE TYPE [JSON] [BLOB]
+ccserver send [--wait N | --confirm] [--timeout S] ADDRESS|FILE TYPE [JSON] [BLOB]
        ccserver send --socket SOCKET [--wait N] [--timeout S] ADDRESS|FILE FRAME ..."""
 
 SOCKETS = ("pub", "push", "req", "dealer")
 ANSWERED = ("req", "dealer")
 
-LINGER_ROUNDING = 0.01
-"""In seconds: libzmq takes the time that it may go on sending in whole milliseconds."""
+WITH_KEYS = "send with --curve-server or --plain"
+"""How a message gets to a listener that asks its peers for a proof."""
+WITHOUT_KEYS = f"takes no peer without a key or a password; {WITH_KEYS}"
+WRONG_KEYS = "the log of its server says whether it refused the key or the password"
+KEYS_HINT = f"if it asks for a key or a password, {WITH_KEYS}"
 
 
 class SendVerb(Verb):
@@ -80,6 +89,10 @@ class SendVerb(Verb):
             help="print up to N replies (default: 0; with --socket req or dealer: 1)",
         )  # fmt: skip
         parser.add_argument(
+            "--confirm", action="store_true",
+            help="wait until the server is responsible for the message; 1 if it refuses it",
+        )  # fmt: skip
+        parser.add_argument(
             "--timeout", metavar="S", type=float, default=5.0,
             help="seconds to wait for the connection and for each reply (default: 5)",
         )  # fmt: skip
@@ -90,6 +103,9 @@ class SendVerb(Verb):
 
     def run(self, options: argparse.Namespace) -> int:
         """Send; 1 if the message could not be sent or fewer replies came than were wanted."""
+        if options.confirm and (options.wait or options.socket):
+            what = "--confirm goes with neither --wait nor --socket"
+            return common.fail(what, common.WRONG_USAGE)
         try:
             if options.socket:
                 return send_frames(options)
@@ -102,13 +118,9 @@ def send_message(options: argparse.Namespace) -> int:
     """Send a message of CC; the exit status."""
     if options.more:
         return common.fail("frames are for --socket", common.WRONG_USAGE)
-    if proof.wanted(options):
-        what = (
-            "keys and passwords are for --socket; a message of CC is --socket dealer '' TYPE JSON"
-        )
-        return common.fail(what, common.WRONG_USAGE)
     try:
-        address = address_of(options.to)
+        proof.keys_of(options)
+        address = address_of(options.to, proven=proof.wanted(options))
         if not address:
             return common.BAD_CONFIGURATION
         cc.frames((), options.type, ())
@@ -118,6 +130,8 @@ def send_message(options: argparse.Namespace) -> int:
         return common.fail(str(error), common.WRONG_USAGE)
     try:
         reach(address, options.timeout)
+        if options.confirm:
+            return confirm(address, options, value, blob)
         if options.wait:
             return ask(address, options, value, blob)
         return publish(address, options, value, blob)
@@ -146,7 +160,9 @@ def send_frames(options: argparse.Namespace) -> int:
             deadline = time.monotonic() + options.timeout
             zeromq.send(socket, message, deadline)
             return print_answers(socket, answers, options.timeout)
-    except (ValueError, TimeoutError) as error:
+    except TimeoutError as error:
+        return common.fail(f"{options.to}: {error}; {hint_of(options)}")
+    except ValueError as error:
         return common.fail(f"{options.to}: {error}")
 
 
@@ -164,20 +180,25 @@ def print_answers(socket: zeromq.ZmqSocket, most: int, timeout: float) -> int:
     return 0
 
 
-def address_of(to: str) -> str:
+def address_of(to: str, proven: bool = False) -> str:
     """The address to connect to; empty for a bad configuration, whose problems are printed.
 
-    ValueError if the configuration has no such address.
+    ValueError if the configuration has no such address, or none that takes peers without a proof.
     """
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
-    common.print_problems(problems)
+    common.print_problems(one for one in problems if plan is None or not one.warning)
     if plan is None:
         return ""
-    for one in plan.listeners:
-        if one.protocol == "cc" and one.address:
+    found = [one for one in plan.listeners if one.protocol == "cc" and one.address]
+    for one in found:
+        if proven == bool(one.options.curve_secret or one.options.plain_users):
             return common.reachable(one.address)
+    if found:
+        address = common.reachable(found[0].address)
+        asks = "does not ask for a key or a password" if proven else WITHOUT_KEYS
+        raise ValueError(f"{address} {asks}")
     raise ValueError(f"{to} has no address for messages of CC; --socket is for those of ZeroMQ")
 
 
@@ -196,28 +217,54 @@ def publish(
     address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None
 ) -> int:
     """Send without waiting for an answer; 1 if there was no connection to send it on."""
-    client = Client(address, limits=ClientLimits(linger=args.timeout))
-    client.publish(args.type, value, blob)
-    began = time.monotonic()
-    client.close()
-    if time.monotonic() - began >= args.timeout - LINGER_ROUNDING:
-        return common.fail(f"{address}: no connection within {args.timeout:g} s, nothing sent")
+    codec = cc.CcCodec(platform.node(), time.time)
+    message = cc.frames((), args.type, codec.encode(args.type, value, blob))
+    try:
+        with zeromq.opened("dealer", address, prepare=proof.preparation(args)) as socket:
+            zeromq.send(socket, message, time.monotonic() + args.timeout)
+    except TimeoutError as error:
+        return common.fail(f"{address}: {error}; {hint_of(args)}")
+    return 0
+
+
+def confirm(
+    address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None
+) -> int:
+    """Send and print of which kind the receipt is; 1 if there is none."""
+    client = client_to(address, args)
+    try:
+        with client:
+            receipt = client.publish(args.type, value, blob, confirm=True, timeout=args.timeout)
+    except NotConfirmed as error:
+        return common.fail(str(error))
+    print(receipt.kind)
     return 0
 
 
 def ask(address: str, args: argparse.Namespace, value: dict[str, Any], blob: bytes | None) -> int:
     """Send and print the replies; 1 if fewer come than were wanted."""
     came = 0
-    with Client(address, limits=ClientLimits(linger=0.0)) as client:
+    with client_to(address, args) as client:
         try:
             for answer in islice(client.stream(args.type, value, blob, args.timeout), args.wait):
                 print(line_of(answer), flush=True)
                 came += 1
         except TimeoutError as error:
-            return common.fail(str(error))
+            return common.fail(f"{error}; {hint_of(args)}")
     if came < args.wait:
-        return common.fail(f"{came} of {args.wait} replies came, then none for {args.timeout:g} s")
+        what = f"{came} of {args.wait} replies came, then none for {args.timeout:g} s"
+        return common.fail(what)
     return 0
+
+
+def client_to(address: str, args: argparse.Namespace) -> Client:
+    """A client with the proof that the options name."""
+    return Client(address, limits=ClientLimits(linger=0.0), **asdict(proof.keys_of(args)))
+
+
+def hint_of(args: argparse.Namespace) -> str:
+    """Where to look if there is no connection."""
+    return WRONG_KEYS if proof.wanted(args) else KEYS_HINT
 
 
 def line_of(answer: Answer) -> str:

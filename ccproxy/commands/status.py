@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ccproxy.commands import parts
+from ccproxy.commands import common, numbers, parts
 from ccproxy.commands.columns import cell, columns
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.commands.unserved import unserved_spools
 from ccproxy.core.ledger import FATES
 from ccproxy.server.status import (
+    DRAINING,
     HandlerStatus,
     LedgerStatus,
+    LogStatus,
     PeerStatus,
     ProcessStatus,
     SinksStatus,
@@ -30,9 +33,11 @@ examples:
   ccserver status --json conf/src.ini    the same for programs
   ccserver status conf/src.ini peers     only a part: links, routes, types, handlers, listeners
   ccserver status /run/ccserver/x.sock   by its socket, wherever its configuration is
+  ccserver status https://hub.example:9464 --token token       by its port, from another machine
 
-The server is asked through its control socket (option control of [ccserver]); it answers its own
-user and root.
+The server is asked through its control socket (option control of [ccserver]), which answers its own
+user and root; or through the port of its option http. Without the token, a port of this machine
+shows no names. CCSERVER_TOKEN may have the token instead of a file.
 exit status: 0 it answered, 1 no server answers, 78 the file names no socket and cannot be read"""
 
 MOST = 1000
@@ -64,25 +69,29 @@ class StatusVerb(ServerVerb):
             "part", metavar="PART", nargs="?", choices=PARTS, help=f"only this: {', '.join(PARTS)}"
         )
         parser.add_argument(
-            "--most", metavar="N", type=int, default=MOST,
+            "--most", metavar="N", type=numbers.count, default=MOST,
             help=f"peers or types to show at most (default: {MOST})",
         )  # fmt: skip
-        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
         """Print the screen, or one part of it."""
         part = options.part
         if part in PAGES:
             items = list(server.items(PAGES[part], part, options.most))
-            show([to_json(one) for one in items], PARTS[part](items), options.json)
+            show([to_json(one) for one in items], listed(part, items), options.json)
             return 0
         value = server.ask("GET", "/v1/status")
         status = from_json(Status, value)
         if part is None:
             show(value, screen(status), options.json)
         else:
-            show(value[part], PARTS[part](getattr(status, part)), options.json)
+            show(value[part], listed(part, getattr(status, part)), options.json)
         return 0
+
+
+def listed(part: str, items: Sequence[Any]) -> Iterable[str]:
+    """One part as text, also if it is empty."""
+    return PARTS[part](items) if items else (f"no {part}",)
 
 
 def show(value: Any, lines: Iterable[str], as_json: bool) -> None:
@@ -97,9 +106,17 @@ def show(value: Any, lines: Iterable[str], as_json: bool) -> None:
 def screen(status: Status) -> Iterator[str]:
     """The status as text, section by section; sections that are empty are left out."""
     yield from process_lines(status.process)
+    if status.draining:
+        yield f"{DRAINING}; {common.several(status.sinks.waiting, 'message')} waiting"
+    yield from log_lines(status.log)
     for title, lines in (
         ("listeners", parts.listener_lines(status.listeners)),
         ("links", parts.link_lines(status.links)),
+        ("delivery with acknowledgements", parts.delivery_lines(status.links)),
+        ("spools", parts.spool_lines(status.links)),
+        ("spools of no section", unserved_spools(parts.spool_folders(status.links))),
+        ("links that send here", parts.remembered_lines(status.remembered, "link")),
+        ("clients with receipts", parts.client_lines(status)),
         ("waiting or dropped", sink_lines(status.sinks)),
         ("limits", limit_lines(status)),
         ("handlers", handler_lines(status.handlers)),
@@ -126,13 +143,22 @@ def process_lines(process: ProcessStatus) -> Iterator[str]:
     )
 
 
+def log_lines(log: LogStatus) -> Iterator[str]:
+    """The levels of the log, if they are not those that the server was started with."""
+    if log.changed:
+        others = "".join(f", {cell(name)} {cell(one)}" for name, one in log.sections.items())
+        yield f"log level {cell(log.level)}{others}, until the next reload"
+
+
 def sink_lines(sinks: SinksStatus) -> Iterator[str]:
     """Sinks in which messages wait, or which have dropped some."""
     rows = [{"sink": one.name, **parts.sink_row(one)} for one in sinks.worst]
-    yield from columns(("sink", "sent", "waiting", "bytes", "dropped"), rows)
+    yield from columns(("sink", "sent", "bytes", *parts.QUEUE, "dropped"), rows)
     if sinks.waiting or sinks.dropped:
+        oldest = f", the oldest for {sinks.age:.1f} s" if sinks.waiting else ""
         dropped = f", dropped {facts(sinks.dropped)}" if sinks.dropped else ""
-        yield f"of all {sinks.count}: waiting {sinks.waiting} ({sinks.bytes} bytes){dropped}"
+        waiting = f"waiting {sinks.waiting} ({sinks.bytes} bytes{oldest})"
+        yield f"of all {sinks.count}: {waiting}{dropped}"
 
 
 def limit_lines(status: Status) -> Iterator[str]:
@@ -154,11 +180,14 @@ def limit_lines(status: Status) -> Iterator[str]:
 def handler_lines(handlers: tuple[HandlerStatus, ...]) -> Iterator[str]:
     """What handlers say of themselves, one a line; those that say nothing are left out."""
     for one in handlers:
-        said = [f"its status failed: {cell(one.error)}" if one.error else facts(one.facts)]
+        said = [f"its status failed: {cell(one.error)}" if one.error else facts(one.brief)]
         if one.counters:
             said.append(f"counted {facts(one.counters)}")
         if one.faults:
             said.append(f"calls that went wrong {facts(one.faults)}")
+        if one.accepted:
+            number = common.several(one.accepted, "accepted message")
+            said.append(f"{number} without an outcome, the oldest for {one.accepted_age:.1f} s")
         if any(said):
             yield f"{cell(one.section)} ({cell(one.handler)}): {'; '.join(filter(None, said))}"
 

@@ -25,7 +25,8 @@ examples:
 A line is: time, type, from listener and peer, where it goes to or what becomes of it, its bytes;
 with --body its frames with | between them, escaped and cut. The server never waits for the tap:
 messages for which it has no room pass unseen, and how many is said. It goes on until ^C.
-What is sent back, such as replies over a link, takes no route and is not seen.
+Replies over a link are seen as well, from its section to that of the listener; answers of handlers
+of this server are not.
 exit status: 0 ^C or --limit, 1 no server answers or it ends, 78 the file cannot be read"""
 
 
@@ -50,7 +51,6 @@ class TapVerb(ServerVerb):
         )
         parser.add_argument("--limit", metavar="N", type=numbers.count, help="end after N messages")
         parser.add_argument("--body", action="store_true", help="print the frames as well")
-        parser.add_argument("--json", action="store_true", help="print a line of JSON for each")
 
     def candidates(self, metavar: str, file: str) -> Iterable[str]:
         """Prefixes of the routes."""

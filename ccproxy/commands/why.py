@@ -13,10 +13,12 @@ from ccproxy.commands.columns import cell
 from ccproxy.commands.nearmiss import fault_of, near_misses, repaired
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.commands.status import duration
+from ccproxy.commands.undelivered import Finding, delivery_findings, refused_at
 from ccproxy.config.plan import RoutePlan
 from ccproxy.core.ledger import FATES
 from ccproxy.core.routes import Routes
-from ccproxy.server.control_client import Refused
+from ccproxy.handler import Onward
+from ccproxy.server.control_client import NotFound
 from ccproxy.server.status import (
     FlowStatus,
     LinkStatus,
@@ -42,16 +44,6 @@ REFUSED_BY = "refused by "
 """In front of the section that did not allow messages of a type, as the reason of their loss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that keeps messages from arriving: where, a word for what, and a sentence."""
-
-    place: str
-    reason: str
-    messages: int
-    text: str
-
-
 class WhyVerb(ServerVerb):
     """`ccserver why`."""
 
@@ -64,7 +56,6 @@ class WhyVerb(ServerVerb):
         parser.add_argument(
             "type", metavar="TYPE", type=message_type, help="message type, such as log.info"
         )
-        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     def candidates(self, metavar: str, file: str) -> Iterable[str]:
         """The types that have routes."""
@@ -77,14 +68,22 @@ class WhyVerb(ServerVerb):
         try:
             value = server.ask("GET", "/v1/status/flow", {"type": options.type})
             flow: FlowStatus | None = from_json(FlowStatus, value)
-        except Refused:
+        except NotFound:
             flow = None
-        found = list(findings(options.type, flow, status, losses))
+        places = destinations(flow) if flow is not None else routed(options.type, status)
+        onward = [one for place in places for one in followed(server, options.type, place)]
+        known = list(findings(options.type, flow, status, losses))
+        beyond = [name for _, one in onward for name in one.sections if name not in places]
+        found = [*known, *onward_findings(onward), *place_findings(beyond, status, losses)]
         if options.json:
-            shown = {"flow": to_json(flow) if flow else None, "findings": list(map(to_json, found))}
+            shown = {
+                "flow": to_json(flow) if flow else None,
+                "onward": {place: to_json(one) for place, one in onward},
+                "findings": list(map(to_json, found)),
+            }
             print(json.dumps(shown, indent=2))
         else:
-            print("\n".join(lines(options.type, flow, status, found)))
+            print("\n".join(lines(Shown(options.type, flow, status, onward, found))))
         return common.FAILED if found else 0
 
 
@@ -97,20 +96,46 @@ def message_type(text: str) -> str:
     return text
 
 
-def lines(
-    type: str, flow: FlowStatus | None, status: Status, found: Sequence[Finding]
-) -> Iterator[str]:
+def followed(server: AskedServer, type: str, place: str) -> Iterator[tuple[str, Onward]]:
+    """What the handler of a section does with the type, if it says so; older servers do not."""
+    try:
+        query = {"type": type, "section": place}
+        found: Onward = from_json(Onward, server.ask("GET", "/v1/status/onward", query))
+    except NotFound:
+        return
+    if found.text or found.sections:
+        yield place, found
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that is known of a type."""
+
+    type: str
+    flow: FlowStatus | None
+    status: Status
+    onward: Sequence[tuple[str, Onward]]
+    found: Sequence[Finding]
+
+
+def lines(shown: Shown) -> Iterator[str]:
     """The answer as text."""
+    type, flow = cell(shown.type), shown.flow
     if flow is None:
-        to = ", ".join(map(cell, routed(type, status)))
+        to = ", ".join(map(cell, routed(shown.type, shown.status)))
         lead = f"; its route has {to}" if to else ""
-        yield f"{cell(type)}: no message of it came lately{lead}"
+        yield f"{type}: no message of it came lately{lead}"
     else:
         to = ", ".join(map(cell, destinations(flow))) or f"nowhere, {cell(flow.fate)}"
-        yield f"{cell(type)}: {flow.messages} messages, {flow.bytes} bytes; they go to {to}"
-    for one in found:
-        yield f"  {one.text}"
-    if not found:
+        number = common.several(flow.messages, "message")
+        yield f"{type}: {number}, {flow.bytes} bytes; they go to {to}"
+    for place, one in shown.onward:
+        if not one.wrong:
+            behind = f" ([{cell(', '.join(one.sections))}])" if one.sections else ""
+            yield f"  {cell(place)} {cell(one.text)}{behind}"
+    for finding in shown.found:
+        yield f"  {finding.text}"
+    if not shown.found:
         yield "  nothing was lost on its way, and nothing is in the way"
 
 
@@ -139,13 +164,32 @@ def findings(
     if flow is None and not places:
         yield no_route(type, status)
     yield from refusals(type, losses)
+    yield from place_findings(places, status, losses)
+
+
+def onward_findings(onward: Iterable[tuple[str, Onward]]) -> Iterator[Finding]:
+    """What handlers say that goes wrong now."""
+    for place, one in onward:
+        if one.wrong:
+            yield Finding(place, "fault", 0, f"{cell(place)} {cell(one.text)}")
+
+
+def place_findings(
+    places: Iterable[str], status: Status, losses: Iterable[LossStatus]
+) -> Iterator[Finding]:
+    """What is in the way, was dropped or went wrong at these sections."""
+    known = {(one.place, one.reason): one for one in losses}
     for place in places:
         yield from link_findings(place, status.links)
+        yield from delivery_findings(place, status.links)
+        refused = refused_at(place, status.links)
         for reason, number in status.sinks.losses.get(place, {}).items():
-            loss = known.get((place, reason))
-            yield Finding(
-                place, reason, number, f"{cell(place)} dropped {reason}={number}{when(loss)}"
-            )
+            last = when(known.get((place, reason)))
+            text = f"{cell(place)} dropped {reason}={number}{last}"
+            if said := refused.get(reason, 0):
+                messages = common.several(said, "message")
+                text += f"; the far side did not take {messages}: {cell(reason)}"
+            yield Finding(place, reason, number, text)
         for one in status.handlers:
             if one.section == place:
                 yield from fault_findings(place, one.faults, known)
@@ -154,7 +198,8 @@ def findings(
 def fate_finding(flow: FlowStatus, loss: LossStatus | None) -> Finding:
     """All messages of the type have this fate."""
     meaning = FATES.get(flow.fate, "")
-    text = f"{flow.messages} messages {flow.fate}: {meaning}{when(loss)}"
+    number = common.several(flow.messages, "message")
+    text = f"{number} {flow.fate}: {meaning}{when(loss)}"
     return Finding(cell(flow.type), flow.fate, flow.messages, text)
 
 
@@ -184,7 +229,9 @@ def link_findings(place: str, links: Iterable[LinkStatus]) -> Iterator[Finding]:
     for one in links:
         if one.section == place and one.state != "up":
             why = f": {cell(one.reason)}" if one.reason else ""
-            waiting = f"; {one.sink.waiting} messages wait" if one.sink.waiting else ""
+            number = one.sink.waiting
+            waits = "waits" if number == 1 else "wait"
+            waiting = f"; {common.several(number, 'message')} {waits}" if number else ""
             text = f"{cell(place)} to {cell(one.address)} is {cell(one.state)}{why}{waiting}"
             yield Finding(place, one.state, one.sink.waiting, text)
 
@@ -192,7 +239,8 @@ def link_findings(place: str, links: Iterable[LinkStatus]) -> Iterator[Finding]:
 def fault_findings(place: str, faults: Any, known: Any) -> Iterator[Finding]:
     """Calls of a handler that went wrong."""
     for reason, number in faults.items():
-        text = f"{cell(place)}: {number} calls {reason}{when(known.get((place, reason)))}"
+        calls, last = common.several(number, "call"), when(known.get((place, reason)))
+        text = f"{cell(place)}: {calls} {reason}{last}"
         yield Finding(place, reason, number, text)
 
 

@@ -47,6 +47,9 @@ class Finder(Protocol):
     def protocol(self, word: str, folders: tuple[str, ...]) -> type[Any] | Problem:
         """The MessageProtocol class for `protocol = WORD`."""
 
+    def handlers(self) -> list[str]:
+        """Every word that names a handler of an installed package."""
+
     def protocols(self, folders: tuple[str, ...]) -> list[str]:
         """Every word that names a protocol."""
 
@@ -86,7 +89,8 @@ class _Builder:
         routes = self.routes()
         find = partial(self.finder.handler, folders=folders)
         find_protocol = partial(self.finder.protocol, folders=folders)
-        handlers = Handlers(self.ini, find, find_protocol, self.role(server))
+        role, words = self.role(server), self.finder.handlers
+        handlers = Handlers(self.ini, find, find_protocol, role, words)
         handlers.collect(routes.uses)
         self.problems += self.needed(listeners, handlers)
         allow = AllowSections(self.ini)

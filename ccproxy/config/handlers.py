@@ -6,7 +6,7 @@ it must run nothing but the constructor and `check`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,9 @@ OF_CC = "a handler of CC that is not here yet; let a server of CC run it, and fo
 _NOT_HANDLERS = (SERVER, "routes")
 _NOT_PREFIXES = ("listen:", "allow:")
 
+
+MOST_OWNERS = 4
+"""Handlers that a hint names."""
 
 Find = Callable[[str], type[Any] | Problem]
 """Finds the class of a word of the INI."""
@@ -56,7 +59,16 @@ class Handlers:
     `plans` is in order of first use; a handler comes after those that its options name.
     """
 
-    def __init__(self, ini: Ini, find: Find, find_protocol: Find, role: Role) -> None:
+    def __init__(
+        self,
+        ini: Ini,
+        find: Find,
+        find_protocol: Find,
+        role: Role,
+        words: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`words` gives those of all handlers there are."""
+        self.words = words
         self.ini = ini
         self.find = find
         self.find_protocol = find_protocol
@@ -111,7 +123,7 @@ class Handlers:
     def place(self, section: Section, word: Entry, factory: type[Any]) -> None:
         self.option_names |= names_of(factory.Options)
         self.check_role(section, word, factory)
-        resolved = resolve(section, factory.Options, WORDS)
+        resolved = resolve(section, factory.Options, WORDS, self.owners)
         self.problems += resolved.problems
         self.path.append(section.name)
         for reference in resolved.references:
@@ -119,6 +131,16 @@ class Handlers:
         self.path.pop()
         if resolved.options is not None:
             self.plans[section.name] = _plan(section, word, factory, resolved)
+
+    def owners(self, option: str) -> str:
+        """A hint that names the handlers which have an option; "" if none has it."""
+        found = ((word, self.find(word)) for word in self.words())
+        owners = [
+            word for word, one in found
+            if not isinstance(one, Problem) and option in names_of(one.Options)
+        ]  # fmt: skip
+        more = " and others" if len(owners) > MOST_OWNERS else ""
+        return f"it belongs to {', '.join(owners[:MOST_OWNERS])}{more}" if owners else ""
 
     def follow(self, section: Section, reference: Reference) -> None:
         """Plan a section that an option names; a circle of sections is a problem."""

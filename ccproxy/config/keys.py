@@ -91,6 +91,10 @@ def listener_keys(options: ZmtpListenerOptions) -> ListenerKeys:
     ours = _pair(options.curve_secret)
     anybody = options.curve_allow == ANYBODY
     named = not options.curve_allow
+    if not (anybody or named) and _same_file(options.curve_allow, options.curve_secret):
+        what = f"{options.curve_allow} is the secret certificate of this server itself"
+        hint = "name the public certificate of a peer, a folder of them, or any"
+        raise KeyFault("curve-allow", what, hint)
     names = {} if anybody or named else dict(_allowed(options.curve_allow))
     return ListenerKeys(ours, anybody, named, names)
 
@@ -115,9 +119,9 @@ def link_keys(options: LinkOptions) -> LinkKeys:
     return LinkKeys(_server_key(options.curve_server), ours)
 
 
-def http_token(file: str) -> bytes:
+def http_token(file: str, option: str = "http-token") -> bytes:
     """The token of the option `http-token`; KeyFault if it cannot be read, or can be guessed."""
-    return _read("http-token", file, token_of, True)
+    return _read(option, file, token_of, True)
 
 
 def token_of(text: str) -> bytes:
@@ -195,6 +199,10 @@ def _server_key(text: str) -> bytes:
         return key_of(text)
     except ValueError:
         return key_of(_read("curve-server", text, partial(certificate_of, name="")).public)
+
+
+def _same_file(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
 
 
 def _allowed(place: str) -> Iterator[tuple[str, str]]:

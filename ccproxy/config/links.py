@@ -13,6 +13,8 @@ from typing import ClassVar
 
 from ccproxy.config import kinds, security
 from ccproxy.config.options import Kind, option
+from ccproxy.core.delivery.source import SourceLimits
+from ccproxy.core.delivery.spool_settings import SpoolSettings
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import PaceLimits
 
@@ -189,6 +191,27 @@ class LinkOptions(SocketOptions):
         """Where the link has its keys or its password from; empty if it proves nothing."""
         given = self.curve_server, self.curve_secret, self.plain_user, self.plain_password_file
         return given if any(given) else ()
+
+    @property
+    def source(self) -> SourceLimits | None:
+        """What the engine of a link with acknowledged delivery is made with; None: a link that only
+        sends."""
+        return None
+
+    @property
+    def mode(self) -> str:
+        """How a message is done, see `delivery` of `ccproxy.config.delivery`."""
+        return "sent"
+
+    @property
+    def spooled(self) -> SpoolSettings | None:
+        """The spool of such a link on a disk; None: its messages wait in memory."""
+        return None
+
+    @property
+    def must_acknowledge(self) -> bool:
+        """True if nothing may be sent to a far side that does not acknowledge."""
+        return False
 
     @property
     def frame_limits(self) -> tuple[int, int]:

@@ -75,6 +75,12 @@ def option(
     return field(default=default, metadata={"option": about}, kw_only=True)
 
 
+def like(table: type, name: str) -> Any:
+    """Declare the option that another table has, for a class that cannot inherit from both."""
+    [found] = [one for one in fields(table) if one.name == name]
+    return field(default=found.default, metadata=found.metadata, kw_only=True)
+
+
 def options_of(declared: type) -> Iterator[Option]:
     """The option table of an Options dataclass, in order of declaration."""
     for one in fields(declared):

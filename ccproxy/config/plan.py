@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ccproxy.config.address import Address
+from ccproxy.config.options import options_of
 from ccproxy.config.problems import Problem
 from ccproxy.core.rights import Rights
 
@@ -31,6 +32,13 @@ class HandlerPlan:
     options: Any
     line: int = field(compare=False)
     refers: tuple[str, ...] = ()
+
+    @property
+    def state_files(self) -> tuple[str, ...]:
+        """The databases that its options name, of which one process has each open at a time."""
+        table = [one for one in options_of(self.factory.Options) if one.kind.opens == "database"]
+        given = [getattr(self.options, one.field) for one in table]
+        return tuple(str(Path(one).resolve()) for one in given if one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ It must never know a particular option: it reads the option table of the datacla
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,10 +48,21 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return did_you_mean(word, known)
 
 
-def resolve(section: Section, declared: type, besides: Collection[str] = ()) -> Resolved:
-    """Read a section into an Options dataclass; `besides` are options that other code reads."""
+def resolve(
+    section: Section,
+    declared: type,
+    besides: Collection[str] = (),
+    elsewhere: Callable[[str], str] = lambda name: "",
+) -> Resolved:
+    """Read a section into an Options dataclass; `besides` are options that other code reads.
+
+    `elsewhere` gives a hint for the name of an unknown option that nothing here resembles.
+    """
     table = _Table(section, tuple(options_of(declared)))
-    problems = [*table.unknown(besides), *table.doubled(getattr(declared, "exclusive", ()))]
+    problems = [
+        *table.unknown(besides, elsewhere),
+        *table.doubled(getattr(declared, "exclusive", ())),
+    ]
     values: dict[str, Any] = {}
     for option in table.options:
         problems += table.value(option, values)
@@ -77,12 +88,14 @@ class _Table:
             name: option for option in options for name in (option.name, *option.aliases)
         }
 
-    def unknown(self, besides: Collection[str]) -> Iterator[Problem]:
+    def unknown(
+        self, besides: Collection[str], elsewhere: Callable[[str], str]
+    ) -> Iterator[Problem]:
         known = {*self.names, *besides, *self.section.variables, *self.section.references}
         for entry in self.section.entries:
             if entry.name not in known:
                 what = f'unknown option "{entry.name}" in [{self.section.name}]'
-                hint = suggest(entry.name, {*self.names, *besides})
+                hint = suggest(entry.name, {*self.names, *besides}) or elsewhere(entry.name)
                 yield self.section.lenient(entry.problem(what, hint))
 
     def doubled(self, exclusive: Iterable[tuple[str, str]]) -> Iterator[Problem]:

@@ -111,15 +111,30 @@ class ServerOptions(ZmtpListenerOptions):
         help="file of the Unix socket for `status` and reloads, seen from this file; empty = "
         "a place that follows from the name of this file, no = none",
     )  # fmt: skip
+    server_id: str = option(
+        kinds.written_file, default="", reloadable=False,
+        help="file with the id of this server, made at the first start: links with acknowledged "
+        "delivery know by it that another server answers; empty = a new id at each start",
+    )  # fmt: skip
     http: str = option(
         HTTP_ADDRESS, default="", reloadable=False,
-        help="address for /metrics, /healthz, /readyz and /status.json, such as 127.0.0.1:9464; "
-        "empty = none",
+        help="address for the page, /metrics, /healthz, /readyz and /status.json, such as "
+        "127.0.0.1:9464; empty = none",
     )  # fmt: skip
     http_token: str = option(
         kinds.file, default="",
         help="file whose first line is the token that requests to `http` carry; needed where other "
-        "machines reach it; with it, /status.json shows peers and types",
+        "machines reach it; with it, the page and /status.json show peers and types",
+    )  # fmt: skip
+    http_tls_certificate: str = option(
+        kinds.file, default="", reloadable=False,
+        help="file in PEM form with the certificate of `http`, and those that lead to its "
+        "authority; needed where other machines reach it",
+    )  # fmt: skip
+    http_tls_key: str = option(
+        kinds.file, default="", reloadable=False,
+        help="file in PEM form with its private key, without password; without it, "
+        "http-tls-certificate holds it as well",
     )  # fmt: skip
     logfile: str = option(
         kinds.written_file, default="", help="log file, rotated by size; empty = none"
@@ -154,6 +169,11 @@ class ServerOptions(ZmtpListenerOptions):
     start_timeout: float = option(
         kinds.duration("s", least=0.001), default=60.0,
         help="time each handler has to start; a reload with one that takes longer fails",
+    )  # fmt: skip
+    accept_timeout: float = option(
+        kinds.duration("s", least=0.001), default=60.0,
+        help="time a handler has to say what became of a message that it has accepted; then it "
+        "counts as failed",
     )  # fmt: skip
     flows: int = option(
         kinds.positive, default=65_536, reloadable=False,

@@ -108,6 +108,15 @@ class ListenerTlsOptions(Protocol):
         """See `client_ca`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerTlsFiles:
+    """The files of a port that has no options of its own for them."""
+
+    tls_certificate: str
+    tls_key: str = ""
+    tls_client_ca: str = ""
+
+
 def listener_context(options: ListenerTlsOptions) -> ssl.SSLContext:
     """What new connections of a listener are accepted with; KeyFault for the first mistake."""
     made = _context(ssl.PROTOCOL_TLS_SERVER)

@@ -164,8 +164,7 @@ def answer(switch: Switch, askers: Askers, name: bytes, found: tuple[bytes, int,
     frames, messages, size = found
     back = askers.way_back(name, switch.peers) if frames else None
     if back is None:
-        switch.ledger.receive(messages, size)
-        switch.ledger.end(GONE if frames else MALFORMED, messages, size)
+        switch.ledger.pass_by(GONE if frames else MALFORMED, messages, size)
         return
     give(switch, back.sink, answers(back.head, frames), messages, size)
 

@@ -1,16 +1,18 @@
 """A queue of chunks: whole messages as they go on the wire, the first chunk perhaps half sent.
 
 It is the part of an outbox that knows how chunks are kept: merged while they are small, cut where
-their messages end. It must never decide what is taken or dropped, or count what became of it.
+their messages end, taken out and put back with what they cost. It must never decide what is taken
+or dropped, or count what became of it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from ccproxy.core.memory import CHUNK_COST, Memory
+from ccproxy.core.spans import skip
 from ccproxy.wire.zmtp.frames import boundaries
 
 SMALL_CHUNK_SIZE = 16 * 1024
@@ -31,6 +33,11 @@ class ChunkQueue:
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._offset = self._small = 0
         self._whole = whole
+
+    @property
+    def whole(self) -> bool:
+        """True if no message is ever cut out of a chunk."""
+        return self._whole
 
     @property
     def half_sent(self) -> bool:
@@ -74,6 +81,56 @@ class ChunkQueue:
         singles = [(chunk[start:end], 1) for start, end in zip(starts, ends, strict=True)]
         self._chunks.extendleft(reversed(singles))
         self.memory.used += (len(singles) - 1) * CHUNK_COST
+
+    def _shorten_first(self, most: int) -> None:
+        """Cut the first chunk in two, the first of about `most` bytes, if it is much longer."""
+        chunk, messages = self._chunks[0]
+        if self._whole or messages == 1 or len(chunk) < 2 * most:
+            return
+        end, count = skip(chunk, 0, max(1, messages * most // len(chunk)))
+        if count < messages:
+            self._chunks[0] = chunk[end:], messages - count
+            self._chunks.appendleft((chunk[:end], count))
+            self.memory.used += CHUNK_COST
+
+    def _pop_first(self) -> bytes:
+        """Take out the first message, of which nothing may have been sent."""
+        self._open_first()
+        message, _ = self._chunks.popleft()
+        self.bytes -= len(message)
+        self.memory.used -= len(message) + CHUNK_COST
+        self.waiting -= 1
+        return message
+
+    def _pop_some(self, most: int) -> list[tuple[bytes, int]]:
+        """Take out the first chunks, of which nothing may have been sent: about `most` bytes, one
+        message at least."""
+        chunks, taken, size = self._chunks, [], 0
+        while chunks and size < most:
+            self._shorten_first(most - size)
+            taken.append(chunks.popleft())
+            size += len(taken[-1][0])
+        self.memory.used -= size + CHUNK_COST * len(taken)
+        self.bytes -= size
+        self.waiting -= sum([messages for _, messages in taken])
+        self._small = 0
+        return taken
+
+    def _pop_all(self) -> list[tuple[bytes, int]]:
+        """Take out everything, a half sent chunk as a whole."""
+        chunks = list(self._chunks)
+        self._chunks.clear()
+        self.memory.used -= self.bytes + CHUNK_COST * len(chunks)
+        self.waiting = self.bytes = self._offset = self._small = 0
+        return chunks
+
+    def _put_first(self, chunks: Sequence[tuple[bytes, int]]) -> None:
+        """Put chunks in front of what waits, of which nothing may have been sent."""
+        for chunk, messages in reversed(chunks):
+            self._chunks.appendleft((chunk, messages))
+            self.bytes += len(chunk)
+            self.memory.used += len(chunk) + CHUNK_COST
+            self.waiting += messages
 
     def _cut_sent(self) -> int:
         """Cut off the messages of the half sent first chunk that are sent as a whole; how many."""

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from ccproxy.core.runs import Fates, Run, best, distributes, is_stepwise, offered
+from ccproxy.core.runs import Fates, Run, best, confirms, distributes, is_stepwise, offered
 from ccproxy.core.sinks import Sink
 from ccproxy.core.taps import Passing, Places, Tap, no_frames
 from ccproxy.core.type_totals import WORDS, TypeTotals
@@ -25,8 +25,8 @@ class Target:
     """Where messages go: outboxes to append to, handlers that see each message, or else a fate."""
 
     __slots__ = (
-        "blocking", "boxes", "counters", "crashes", "distributors", "fate", "handlers", "indirect",
-        "reason", "single", "sinks", "stepwise", "taps", "untapped",
+        "blocking", "boxes", "confirming", "counters", "crashes", "distributors", "fate",
+        "handlers", "indirect", "reason", "single", "sinks", "stepwise", "taps", "untapped",
     )  # fmt: skip
 
     def __init__(
@@ -39,11 +39,17 @@ class Target:
     ) -> None:
         """`counters` are those of the verdicts, see `core.verdict`."""
         self.sinks = sinks
-        self.blocking = tuple(sink for sink in sinks if sink.may_block)
+        accepting = [getattr(one, "accepted", None) for one in handlers]
+        self.blocking = (
+            *(sink for sink in sinks if sink.may_block),
+            *(one for one in accepting if one is not None and getattr(one, "may_block", False)),
+        )
         self.distributors = tuple(sink for sink in sinks if distributes(sink))
         self.single = self.distributors[0] if len(self.distributors) == len(sinks) == 1 else None
         """The only sink, if it is a distributor."""
         self.boxes = tuple(sink for sink in sinks if not distributes(sink))
+        self.confirming = tuple(sink for sink in sinks if confirms(sink))
+        """The sinks that say when messages are safe."""
         self.stepwise = tuple(sink for sink in sinks if is_stepwise(sink))
         self.handlers = handlers
         self.fate = fate

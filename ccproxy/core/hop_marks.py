@@ -40,8 +40,7 @@ class MarkedIngress(Ingress):
         done = 0
         for message in cut(data[:end]):
             if self._passed_here(message):
-                self._switch.ledger.receive(1, len(message))
-                self._switch.ledger.end(LOOPED, 1, len(message))
+                self._switch.ledger.pass_by(LOOPED, 1, len(message))
             else:
                 taken, halted, wait = super().feed(message)
                 if halted != MORE or not taken:

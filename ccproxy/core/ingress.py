@@ -16,7 +16,7 @@ from ccproxy.core.outbox import Outbox
 from ccproxy.core.runs import PeerInput, Run, singles
 from ccproxy.core.sinks import Sink
 from ccproxy.core.switch import Switch
-from ccproxy.core.taps import Passing
+from ccproxy.core.taps import Passing, Places, type_of
 from ccproxy.wire.zmtp.frames import frame, unpack
 
 try:
@@ -34,6 +34,9 @@ than the write that is saved if others follow in the same turn."""
 PIECES = 16
 """Messages of such a run, at most."""
 
+Taken = tuple[int, int, Sequence[Sink]]
+"""What `feed` returns, see `hot.scan`."""
+
 
 class Ingress:
     """The input of one accepted peer: takes bytes, passes runs of messages to their targets."""
@@ -46,17 +49,22 @@ class Ingress:
         self._access = input.source.access or switch.access.access(None)
         self.prefix = frame(input.source.identity, more=True)
 
-    def feed(self, data: bytes) -> tuple[int, int, Sequence[Sink]]:
+    def feed(self, data: bytes) -> Taken:
         """Pass on the whole messages of a read: (bytes done, why it stopped), see `hot.scan`."""
         access = self._access
         return scan(data, access.flows, access.miss, self._emit, self._limits)
+
+    def _feed(self, data: bytes, emit: Callable[[Target, list[Buffer], int], bool]) -> Taken:
+        """As `feed`, for an input that changes its runs before they are passed on."""
+        access = self._access
+        return scan(data, access.flows, access.miss, emit, self._limits)
 
     def _emit(self, target: Target, parts: list[Buffer], size: int) -> bool:
         if target.indirect:
             return self._emit_indirect(target, parts, size)
         ledger = self._switch.ledger
         messages = len(parts) - 1
-        ledger.receive(messages, size)
+        ledger.receive(messages, size, self._source.listener)
         taken = 0
         if target.sinks:
             if size >= STRAIGHT and messages <= PIECES:
@@ -87,7 +95,7 @@ class Ingress:
             place = source.listener, source.peer, target.places
             target.show(Passing(*place, len(messages), lambda: messages))
             return self._emit(target.untapped, parts, size)
-        self._switch.ledger.receive(len(parts) - 1, size)
+        self._switch.ledger.receive(len(parts) - 1, size, self._source.listener)
         return self._distribute(target, parts, size)
 
     def _straight(self, target: Target, parts: list[Buffer]) -> int:
@@ -161,6 +169,8 @@ class ReplyIngress:
         ledger = switch.ledger
         messages = len(parts)
         ledger.receive(messages, size)
+        if switch.table.taps:
+            self._show(identity, parts)
         if not parts[0]:  # nothing but an identity: such a message is always a run of its own
             ledger.end("malformed", messages, size)
             switch.notices.malformed(self.name, frame(identity), messages)
@@ -179,6 +189,18 @@ class ReplyIngress:
         ledger.end("replied", taken, size - sum(sizes))
         if sizes:
             ledger.end("full", messages - taken, sum(sizes))
+
+    def _show(self, identity: bytes, parts: list[Buffer]) -> None:
+        """Let the taps look at what has come back: a reply takes no route, so each is asked."""
+        box = self._switch.peers.get(identity)
+        to = box.name.partition(" ")[0] if box is not None else "" if identity else self.name
+        places = Places((to,) if to else (), "gone")
+        if not identity:  # the scan takes the empty frame for the identity
+            parts = [frame(b"", more=True) + part for part in parts]
+        for tap in self._switch.table.taps:
+            found = tuple(part for part in parts if tap.wants(type_of(part), places))
+            if found:
+                tap.see(Passing(self.name, "", places, len(found), found.__iter__))
 
     def _own(self, raw: Buffer) -> str:
         """Give a message without a route to the handler that owns the link; return its fate."""

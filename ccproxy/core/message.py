@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ccproxy.wire.cc import UntrustedMessage, split
 
@@ -36,6 +36,20 @@ class Origin(Protocol):
         """Send an answer to a message of this peer; return the fate of the message."""
 
 
+class DeliveryNumber(NamedTuple):
+    """The number of a message that came over a link with acknowledged delivery.
+
+    It is the same when the message comes again. Within a link and an epoch the numbers only grow: a
+    handler that stores the last one in the transaction of its own data takes each message once.
+    """
+
+    link: bytes
+    epoch: int
+    number: int
+    replay: bool = False
+    """True if an operator of the source lets it be sent once more; it has a new number then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One received message.
@@ -44,7 +58,8 @@ class Message:
     with the same frames, which lead it back to the sender without any state here. `payload` are
     the frames behind the type (in CC: JSON, signature, blob, more), or the one value that the
     listener of another protocol made of the message. `listener` is the section of the listener it
-    came in by. `length` is its size on the wire if the payload is not frames.
+    came in by. `length` is its size on the wire if the payload is not frames. `delivery` is its
+    number on a link with acknowledged delivery, None if it came in any other way.
     """
 
     type: str
@@ -54,6 +69,7 @@ class Message:
     listener: str = ""
     origin: Origin | None = field(default=None, compare=False)
     length: int = 0
+    delivery: DeliveryNumber | None = field(default=None, compare=False)
 
     @classmethod
     def cut(cls, frames: Sequence[bytes], codec: Codec, listener: str = "") -> Message:

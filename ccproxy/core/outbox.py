@@ -8,12 +8,14 @@ with `advance` how many of them the operating system has taken.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ccproxy.core.chunk_queue import MERGE_COUNT, SMALL_CHUNK_SIZE, ChunkQueue
+from ccproxy.core.counted_queue import CountedQueue
 from ccproxy.core.memory import CHUNK_COST, Memory
+from ccproxy.core.queue_age import QueueAge
 from ccproxy.core.sinks import TAKEN, Receipt
 
 MAX_REFUSALS = 3
@@ -22,6 +24,8 @@ in order, and nothing was sent in between."""
 RESETS_PER_REFUSAL = 10
 """Resets that count as one such end. libzmq refuses a message over ZMQ_MAXMSGSIZE by a reset, which
 a cut line shows as well: so many in a row at one message, with nothing sent, are no accident."""
+NEVER_WAITED = ("full", "memory", "replaced")
+"""Reasons for which messages are dropped that were offered last, and have not waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class Outbox(ChunkQueue):
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_begun", "_refusals", "_waiters", "dropped", "held", "limits", "name", "owner", "queued",
-        "sent", "wake", "write",
+        "_ages", "_begun", "_refusals", "_waiters", "dropped", "held", "limits", "name", "owner",
+        "queued", "sent", "wake", "write",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +67,7 @@ class Outbox(ChunkQueue):
         """True while the first chunk is being sent as a whole, sealed: nothing of it is dropped."""
         self._begun = self._refusals = 0
         self._waiters: list[Callable[[], None]] = []
+        self._ages: QueueAge | None = None
 
     @property
     def destination(self) -> str:
@@ -82,6 +87,32 @@ class Outbox(ChunkQueue):
         return self.limits.policy == "block" and (
             self._full or (memory.tight and self.bytes >= memory.share)
         )
+
+    @property
+    def gone(self) -> int:
+        """How many of the messages that have waited do not wait any more."""
+        dropped = self.dropped
+        return self.queued - self.waiting - sum(dropped.get(one, 0) for one in NEVER_WAITED)
+
+    @property
+    def fill(self) -> float:
+        """How much of its limit waits, of bytes or messages; a blocked queue may be over it."""
+        limits = self.limits
+        of_bytes = self.bytes / limits.bytes if limits.bytes else 0.0
+        return max(of_bytes, self.waiting / limits.messages) if limits.messages else of_bytes
+
+    def sample(self, now: float) -> None:
+        """Note what waits now, for `age`; to be called once a second."""
+        if not self.waiting:
+            self._ages = None
+            return
+        if self._ages is None:
+            self._ages = QueueAge()
+        self._ages.sample(self.gone, self.waiting, now)
+
+    def age(self, now: float) -> float:
+        """Seconds that the oldest message has waited at least, see `QueueAge`."""
+        return self._ages.age(self.gone, now) if self._ages is not None and self.waiting else 0.0
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Queue whole messages; return the number accepted, count the others as dropped.
@@ -119,13 +150,19 @@ class Outbox(ChunkQueue):
         while chunks and count >= len(chunks[0][0]):
             chunk, messages = chunks.popleft()
             memory.used -= CHUNK_COST
-            self._refusals = 0
+            self._refusals = self._begun = 0
             count -= len(chunk)
             self.sent += messages
             self.waiting -= messages
         self._offset = count
         if self._waiters:
             self.relieve()
+
+    def has_room(self, size: int, messages: int) -> bool:
+        """True if so many bytes and messages can wait here as well, below the limits."""
+        limits = self.limits
+        fits = self.bytes + size <= limits.bytes
+        return fits and not 0 < limits.messages < self.waiting + messages
 
     def goes_straight(self, size: int, messages: int) -> bool:
         """True if nothing waits, and all of these messages would be taken."""
@@ -147,40 +184,42 @@ class Outbox(ChunkQueue):
         self.memory.used += self._offset
         self._offset = 0
 
-    def refuse(self, resets: int = RESETS_PER_REFUSAL) -> int:
+    def refuse(self, resets: int = RESETS_PER_REFUSAL) -> bytes:
         """As `rewind`, after the far side has ended the connection in order or by an ERROR, or
         with `resets` = 1 by a reset.
 
         It may refuse the message that it was sent in part. After `MAX_REFUSALS` such ends this
-        message is dropped, because it would stop the messages behind it for ever. Returns its size
-        in bytes then, 0 otherwise.
+        message is dropped, because it would stop the messages behind it for ever. Returns it then.
         """
         self._settle()
         begun = self.waiting > 0 and (self._offset > 0 or self.held)
         self.rewind()
         self._refusals = self._refusals + resets if begun else 0
         if self._refusals < MAX_REFUSALS * RESETS_PER_REFUSAL:
-            return 0
-        size = self._drop_first("refused")
+            return b""
+        message = self._drop_first("refused")
         self._refusals = 0
         self._begun = max(0, self._begun - 1)
         self.held = False
         self.relieve()
-        return size
+        return message
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
         self._settle()
         self.dropped[reason] += self.waiting
-        self.memory.used -= self.bytes + CHUNK_COST * len(self._chunks)
-        self.waiting = self.bytes = self._offset = self._small = self._refusals = 0
-        self._chunks.clear()
+        self._pop_all()
+        self._refusals = self._begun = 0
+        self._ages = None
         self.relieve()
 
-    def put(self, chunk: bytes, messages: int) -> None:
-        """Take messages whatever the limits are: the caller has found that there is room."""
+    def put(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> None:
+        """Take messages whatever the limits are: the caller has found that there is room, or
+        another link has given them back."""
         self.queued += messages
         self._append(chunk, messages)
+        if receipt is not None:
+            receipt(messages, TAKEN)
 
     def withdraw(self) -> list[tuple[bytes, int]]:
         """After a connection, take out the chunks of which no byte was sent, as if they had never
@@ -189,25 +228,39 @@ class Outbox(ChunkQueue):
         begun, self._begun = self._begun, 0
         for _ in range(begun):
             self._drop_first("gone")
-        chunks, self._chunks, self._waiters = list(self._chunks), deque(), []
-        self.memory.used -= self.bytes + CHUNK_COST * len(chunks)
         self.queued -= self.waiting
-        self.waiting = self.bytes = self._small = self._refusals = 0
-        return chunks
+        self._refusals, self._waiters = 0, []
+        return self._pop_all()
+
+    def take_unsent(self, most: int) -> list[tuple[bytes, int]]:
+        """Take out the first messages of which no byte was sent, as if they had never been offered:
+        about `most` bytes, one message at least.
+
+        A message that was sent in part stays: the far side may have refused it.
+        """
+        self._settle()
+        chunks = self._chunks
+        kept = [chunks.popleft()] if self.held else []
+        begun = int(self._offset > 0) or self._begun
+        for _ in range(0 if kept else min(begun, self.waiting)):
+            self._open_first()
+            kept.append(chunks.popleft())
+        taken = self._pop_some(most)
+        chunks.extendleft(reversed(kept))
+        self.queued -= sum([messages for _, messages in taken])
+        self._ages = None
+        self.relieve()
+        return taken
 
     def restore(self, chunks: Sequence[tuple[bytes, int]]) -> None:
         """Put chunks in front again that were counted as sent, whatever the limits are."""
         self._settle()
-        for chunk, messages in reversed(chunks):
-            self._chunks.appendleft((chunk, messages))
-            self.bytes += len(chunk)
-            self.memory.used += len(chunk) + CHUNK_COST
-            self.waiting += messages
-            self.sent -= messages
+        self._put_first(chunks)
+        self.sent -= sum([messages for _, messages in chunks])
 
-    def absorb(self, other: Outbox) -> None:
-        """Add the counts of an outbox that is no longer used and has nothing waiting."""
-        self.queued += other.queued
+    def absorb(self, other: CountedQueue) -> None:
+        """Add the counts of a queue that is no longer used; what waits in it is on a disk."""
+        self.queued += other.queued - other.waiting
         self.sent += other.sent
         self.dropped.update(other.dropped)
 
@@ -318,18 +371,13 @@ class Outbox(ChunkQueue):
             self._chunks.appendleft(half)
         return found
 
-    def _drop_first(self, reason: str) -> int:
-        """Drop the first message, of which nothing may have been sent; return its size."""
-        self._open_first()
-        size = len(self._chunks.popleft()[0])
-        self.bytes -= size
-        self.memory.used -= size + CHUNK_COST
-        self.waiting -= 1
+    def _drop_first(self, reason: str) -> bytes:
+        """Drop the first message, of which nothing may have been sent; return it."""
         self.dropped[reason] += 1
-        return size
+        return self._pop_first()
 
     def _settle(self) -> None:
         """Count the messages of a half sent chunk that are sent as a whole, and cut them off."""
         if self._offset and (whole := self._cut_sent()):
             self.sent += whole
-            self._refusals = 0
+            self._refusals = self._begun = 0

@@ -8,7 +8,7 @@ what no byte was sent of comes back when a worker goes. It must never touch a so
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -92,6 +92,8 @@ class WorkerPool:
         self.returned = 0
         """Messages that workers gave back."""
         self.workers: dict[bytes, Worker] = {}
+        self.watchers: list[Callable[[], None]] = []
+        """Called when a worker has come or is gone."""
         self._free: deque[Worker] = deque()
         self._shape = shape
 
@@ -129,6 +131,7 @@ class WorkerPool:
         """A worker has come."""
         self.workers[worker.name] = worker
         self._has_room(worker)
+        self._tell()
 
     def leave(self, name: bytes) -> None:
         """A worker is gone; what it gives back is in front of what waits."""
@@ -136,12 +139,23 @@ class WorkerPool:
         if worker in self._free:
             self._free.remove(worker)
         self.take_back(worker.leave())
+        self._tell()
+
+    def put_all(self, chunks: Sequence[tuple[bytes, int]]) -> None:
+        """Take messages in the form that workers get, whatever the limits are."""
+        for chunk, count in chunks:
+            self.backlog.put(chunk, count)
+        self._refill()
 
     def take_back(self, chunks: list[tuple[bytes, int]]) -> None:
         """Workers give messages back, as they got them: others get them before what waits."""
         self.returned += sum(messages for _, messages in chunks)
         self.backlog.restore(chunks)
         self._refill()
+
+    def _tell(self) -> None:
+        for call in list(self.watchers):
+            call()
 
     def _has_room(self, worker: Worker) -> None:
         if self.workers.get(worker.name) is worker:

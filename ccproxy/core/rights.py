@@ -23,7 +23,7 @@ class Rights:
 
     def may_send(self, type: str, commands: tuple[str, ...] = ()) -> bool:
         """True if messages of this type are taken; types that begin so are `commands`."""
-        if type.startswith(commands) and not self.operate:
+        if f"{type}.".startswith(commands) and not self.operate:
             return False
         return self.send is None or any(fnmatchcase(type, one) for one in self.send)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
+from ccproxy.core.delivery.store import LinkStore
 from ccproxy.core.ledger import RANK
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.rights import PeerAccess
@@ -121,6 +122,11 @@ class Acquainted(Protocol):
 def distributes(sink: Sink) -> TypeGuard[Distributor]:
     """True for a Distributor. A runtime check of the protocol takes 30 us, for each new type."""
     return hasattr(sink, "take")
+
+
+def confirms(sink: Sink) -> TypeGuard[LinkStore]:
+    """True for a sink that says when messages are safe, and knows those that come again."""
+    return hasattr(sink, "accept")
 
 
 def is_stepwise(sink: Sink) -> TypeGuard[Stepwise]:

@@ -7,7 +7,7 @@ anything but the contracts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 TAKEN = "taken"
@@ -21,11 +21,17 @@ class Receipt(Protocol):
         """The next `messages` have this outcome: `TAKEN`, or a word that the sink documents."""
 
 
+MovedRun = tuple[bytes, int, Receipt | None]
+"""Whole messages that one member of a group gives to another: how many, and who waits for them."""
+
+
 @runtime_checkable
 class Sink(Protocol):
     """A destination of messages."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The section that it belongs to."""
 
     @property
     def may_block(self) -> bool:
@@ -43,3 +49,42 @@ class Sink(Protocol):
 
     def wait(self, call: Callable[[], None]) -> None:
         """Call `call` once, when the sink is no longer blocked."""
+
+
+class Member(Protocol):
+    """A handler as a group of handlers, such as failover, sees it: where its messages go."""
+
+    form: str
+    """What waits there can go to other members of the same form; empty: to none."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where messages for it are put."""
+
+    @property
+    def state(self) -> str:
+        """up, or the word for why nothing is sent now: connecting, refused, no-workers ..."""
+
+    @property
+    def reason(self) -> str:
+        """The same as a sentence, as far as it is known."""
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages and bytes that wait there."""
+
+    def has_room(self, size: int, messages: int) -> bool:
+        """True if so many bytes and messages can wait there as well."""
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call whenever `state` has changed."""
+
+    def unwatch(self, call: Callable[[], None]) -> None:
+        """Call no more."""
+
+    def give_back(self, most: int) -> list[MovedRun]:
+        """Take back what was never written to a far side, and what it may have if the member says
+        that such messages are to be sent again: about `most` bytes, empty if there is nothing."""
+
+    def put_all(self, runs: Sequence[MovedRun]) -> None:
+        """Take what another member of the same form gave back, whatever the limits are."""

@@ -25,8 +25,19 @@ from ccproxy.core.message import (
 )
 from ccproxy.core.plugin_code import file_of
 from ccproxy.core.routes import Routes
+from ccproxy.core.runs import FORWARDED, FULL, Run, distributes
 from ccproxy.core.sinks import Sink
-from ccproxy.core.verdict import Deliver, Discard, Ended, Forward, Queued, Receiver, Refuse, Verdict
+from ccproxy.core.verdict import (
+    Deliver,
+    Discard,
+    Ended,
+    Forward,
+    LateOutcome,
+    Queued,
+    Receiver,
+    Refuse,
+    Verdict,
+)
 from ccproxy.wire.cc import UntrustedMessage, frames, valid_type
 from ccproxy.wire.zmtp.frames import pack
 
@@ -77,6 +88,8 @@ class Switch:
         self._queued: list[Queued] = []
         self._crashed: list[Receiver] = []
         """Those that have queued the message which is being dealt with, and that raised for it."""
+        self.late: Ended | None = None
+        """The latest message that receivers have queued; inputs that wait for its end reset it."""
 
     def configure(
         self,
@@ -120,13 +133,13 @@ class Switch:
             target.show_value(message.listener, message.type, size)
         flow.count += 1
         flow.bytes += size
-        self.ledger.receive(1, size)
+        self.ledger.receive(1, size, message.listener)
         fates = [target.fate, *self._forward(target.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         self.ledger.end(fate, 1, size)
         if self._queued or self._crashed:
-            self._note(target, fate, size)
+            self._note(target, fates, size)
         if target.handlers:
             self.table.totals.lost(name, fate, size)
         if fate == "unrouted":
@@ -139,19 +152,18 @@ class Switch:
 
     def too_big(self) -> None:
         """Count a message that was larger than allowed, for which its peer was closed."""
-        self.ledger.receive(1, 0)
-        self.ledger.end("too-big", 1, 0)
+        self.ledger.pass_by("too-big", 1, 0)
 
     def inject(self, handler: Decider, message: Message) -> str:
         """Give a message that was held back to a handler; return what became of it now.
 
         The ledger does not change: it counted the message's fate when the message came in.
         """
+        outer, self._queued, self._crashed = (self._queued, self._crashed), [], []
         place = self._ask(handler, message.type)
         fates = [place.fate, *self._forward(place.sinks, message)]
         fates += [self.deliver(receiver, message) for receiver in place.handlers]
-        self._queued.clear()
-        self._crashed.clear()
+        self._queued, self._crashed = outer
         return min(fates, key=RANK.__getitem__)
 
     def waits(self, handler: Decider, type: str) -> bool:
@@ -165,7 +177,7 @@ class Switch:
         fates += [self.deliver(receiver, message) for receiver in target.handlers]
         fate = min(fates, key=RANK.__getitem__)
         if self._queued or self._crashed:
-            self._note(target, fate, size)
+            self._note(target, fates, size)
         if fate in LOSSES:
             self.table.totals.lost(message.type.encode(), fate, size)
         return fate
@@ -193,23 +205,59 @@ class Switch:
             return error.fate if error.fate in RANK else "refused"
         return "refused" if isinstance(error, UntrustedMessage) else "failed"
 
-    def finish(self, queued: Queued, actions: Actions) -> str:
-        """Carry out what a receiver has answered to a message that it had queued; the fate of that.
+    def finish(self, queued: Queued, outcome: LateOutcome) -> str:
+        """Carry out what a receiver has answered to a message that it had queued, or say why it has
+        not taken it; the fate of that.
 
-        The ledger counts the message as replied instead of consumed then.
+        The ledger counts the message as replied, or as what it is, instead of consumed then. A
+        message whose answer has no way back was taken all the same.
         """
-        fate = self.act(actions, queued.message)
-        ended = queued.ended
-        if fate == "replied" and ended is not None and ended.fate == "consumed":
-            self.ledger.change("consumed", fate, ended.size)
-            ended.fate = fate
+        message, settled = queued.message, "consumed"
+        try:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            fate = self.act(outcome, message)
+            settled = fate if fate == "replied" else settled
+        except BaseException as error:  # values of a reply may be objects of a plugin
+            fate = settled = self.fault(queued.name, message.type, error)
+        self._settle(queued, settled)
         return fate
 
-    def _note(self, target: Target, fate: str, size: int) -> None:
+    def abandon(self, queued: Queued) -> None:
+        """The server stops before a receiver has dealt with a message: it counts as failed, and a
+        source that waits for its end hears nothing, and sends it again."""
+        if queued.ended is not None:
+            queued.ended.over = None
+        self._settle(queued, "failed")
+
+    def _settle(self, queued: Queued, fate: str) -> None:
+        """One receiver of a message has said its outcome."""
+        ended = queued.ended
+        if ended is None:
+            return
+        ended.open -= 1
+        ended.so_far = min(ended.so_far, fate, key=RANK.__getitem__)
+        now = ended.so_far
+        if ended.open:
+            now = min(now, "consumed", key=RANK.__getitem__)
+        if now != ended.fate:
+            self.ledger.change(ended.fate, now, ended.size)
+            self.table.totals.lost(queued.message.type.encode("utf-8", "replace"), now, ended.size)
+            ended.fate = now
+        if not ended.open and ended.over is not None:
+            ended.over(now)
+
+    def _note(self, target: Target, fates: list[str], size: int) -> None:
         """Tell the receivers that queued the message how it ended; count those that raised."""
-        ended = Ended(fate, size)
-        for one in self._queued:
-            one.ended = ended
+        if self._queued:
+            known = list(fates)
+            for _ in self._queued:
+                known.remove("consumed")
+            fate = min(fates, key=RANK.__getitem__)
+            so_far = min(known, key=RANK.__getitem__)
+            self.late = ended = Ended(fate, size, so_far, len(self._queued))
+            for one in self._queued:
+                one.ended = ended
         for receiver in self._crashed:
             self.table.totals.crashed(target.crashes.get(id(receiver), ()), size)
         self._queued.clear()
@@ -226,7 +274,7 @@ class Switch:
         if isinstance(action, Send):
             payload = self.codec.encode(action.type, action.value, action.blob)
             chunk = pack(frames(action.route, action.type, payload))
-            return "consumed" if action.link.outbox.offer(chunk, 1) else "full"
+            return "consumed" if action.link.sink.offer(chunk, 1) else "full"
         if message is None or not message.route:
             raise ValueError("an answer needs a message that came from a peer")
         if message.origin is not None:
@@ -253,7 +301,7 @@ class Switch:
                 self.notices.failed(sinks[0].name, message.type, unfit)
                 return ["failed"]
         chunk = pack(frames(message.route, message.type, payload))
-        return ["forwarded" if max([sink.offer(chunk, 1) for sink in sinks]) else "full"]
+        return [_offered(sink, chunk) for sink in sinks]
 
     def _compile(self, raw: bytes) -> Target | None:
         if not valid_type(raw):
@@ -304,3 +352,10 @@ class Switch:
         except BaseException as error:  # SystemExit and the like must not end the server
             self.notices.failed(handler.name, type, error)
             return Target(fate="failed")
+
+
+def _offered(sink: Sink, chunk: bytes) -> str:
+    """Offer one message to a sink of any kind; its fate there."""
+    if distributes(sink):
+        return sink.take(Run(None, 1, envelopes=chunk))[0][0]
+    return FORWARDED if sink.offer(chunk, 1) else FULL

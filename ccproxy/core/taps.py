@@ -104,3 +104,22 @@ def peer_names(peer: str) -> tuple[str, ...]:
     """The names by which a peer may be called, of which NAME@HOST:PORT is the longest."""
     name, _, address = peer.rpartition("@")
     return peer, name, address, address.rpartition(":")[0]
+
+
+def frames_of(start: bytes) -> list[bytes]:
+    """The frames of a message of which only the first bytes are known; the last may be cut."""
+    found: list[bytes] = []
+    at = 0
+    while at + 1 < len(start):
+        begin = at + (9 if start[at] & 2 else 2)
+        size = int.from_bytes(start[at + 1 : begin], "big")
+        at = begin + size
+        found.append(start[begin:at])
+    return found
+
+
+def type_of(message: Buffer) -> str:
+    """The type of a message with an envelope; empty if its first bytes have none."""
+    frames = frames_of(bytes(message[:KEPT]))
+    cut = frames.index(b"") + 1 if b"" in frames else len(frames)
+    return frames[cut].decode("ascii", "replace") if cut < len(frames) else ""

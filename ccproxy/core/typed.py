@@ -132,7 +132,7 @@ class TypedIngress:
             self._show(target, chunk, messages, type)
         ledger = self._switch.ledger
         size = len(chunk)
-        ledger.receive(messages, size)
+        ledger.receive(messages, size, self._source.listener)
         if not target.sinks and not target.handlers:
             self._drop(target, chunk, messages, type)
             return

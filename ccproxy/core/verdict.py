@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +16,12 @@ class Ended:
 
     fate: str
     size: int
+    so_far: str
+    """The best of the fates that are known."""
+    open: int
+    """Receivers that have not said theirs yet; while there are any, the message is consumed."""
+    over: Callable[[str], None] | None = None
+    """Called with the fate when no receiver is left."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,12 +31,66 @@ class Queued:
     message: Message
     ended: Ended | None = None
     """Set by the switch; the same for all receivers of the message. None: it was held back."""
+    name: str = ""
+    """The section of the handler, for the log."""
+
+
+LateOutcome = Actions | BaseException
+"""What became of a queued message: actions to carry out, or why it was not taken."""
+
+
+@dataclass(slots=True, eq=False)
+class Accepted(Queued):
+    """Returned by `Handler.handle`: the handler has the message, and says its outcome later.
+
+    One of the methods has to be called once, on the loop, within `accept-timeout`. A message that
+    came over a link with acknowledged delivery is acknowledged then, or refused to its source. The
+    methods return False if it is too late: the time is over, or the handler was stopped.
+    """
+
+    _tell: Callable[[LateOutcome], bool] | None = field(default=None, init=False, repr=False)
+    _said: bool = field(default=False, init=False, repr=False)
+    _early: LateOutcome = field(default=None, init=False, repr=False)
+
+    def done(self, actions: Actions = None) -> bool:
+        """The message is taken, and these are the answers to it; RuntimeError if its outcome was
+        said before, or in another thread."""
+        return self._say(actions)
+
+    def refused(self, reason: str) -> bool:
+        """The message is not accepted, because of a mistake of its sender; else as `done`."""
+        return self._say(Refuse(reason))
+
+    def failed(self, reason: str) -> bool:
+        """The message could not be dealt with; else as `done`."""
+        return self._say(RuntimeError(reason))
+
+    def bind(self, tell: Callable[[LateOutcome], bool]) -> None:
+        """For the server: call with the outcome, which may have been said already."""
+        if self._tell is not None:
+            raise TypeError("handle returned the same Accepted twice")
+        self._tell = tell
+        if self._said:
+            tell(self._early)
+
+    def _say(self, outcome: LateOutcome) -> bool:
+        if self._said:
+            raise RuntimeError(f"the outcome of a message {self.message.type} was said before")
+        taken = True
+        if self._tell is None:
+            self._early = outcome
+        else:
+            taken = self._tell(outcome)
+        self._said = True
+        return taken
 
 
 class Receiver(Protocol):
     """An object that sees each message of a type: the part of a handler that the switch uses."""
 
     name: str
+
+    # It may have an attribute `accepted`: a Sink that senders wait for while too much is there.
 
     @property
     def exclusive(self) -> bool:

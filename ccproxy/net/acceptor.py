@@ -6,7 +6,6 @@ It must never know what the connections speak.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.security import Network
 from ccproxy.net.admission import Admission, Closable
 from ccproxy.net.shared import Kit
-from ccproxy.net.sockets import bind, bound, prepare
+from ccproxy.net.sockets import bound, prepare
 
 ACCEPTS = 16
 """Connections accepted in one turn."""
@@ -82,6 +81,7 @@ class Acceptor:
         self._log = kit.log
         self._descriptors = kit.descriptors
         self._everywhere = kit.silent
+        self._listening = kit.listening
         self._owner = owner
         self._admission = Admission(self.counts, kit.silent, owner.evict)
         self.left = self._admission.remove
@@ -90,14 +90,12 @@ class Acceptor:
         """The peer of a connection has said something."""
         self._options = ListenerOptions()
         self._socket: socket.socket | None = None
-        self._made: tuple[int, ...] = ()
         self._loop = asyncio.get_running_loop()
 
     def open(self, options: ListenerOptions) -> None:
         """Bind the address; OSError if that fails. `accept` then begins to accept."""
         self._options = options
-        self._socket = bind(self.address, options.backlog, options.mode)
-        self._made = _identity(self.address.file)
+        self._socket = self._listening.open(self.name, self.address, options.backlog, options.mode)
         self.bound = bound(self._socket, self.address)
 
     @property
@@ -124,12 +122,7 @@ class Acceptor:
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket.fileno())
-        # The file goes before the socket, so that no client finds a file without a listener. A file
-        # of another process that took our path stays.
-        if self._made and self._made == _identity(self.address.file):
-            with contextlib.suppress(OSError):
-                Path(self.address.file).unlink()
-        self._socket.close()
+        self._listening.close(self._socket)
         self._socket = None
 
     def reopen(self) -> None:
@@ -140,9 +133,11 @@ class Acceptor:
     def reconfigure(self, options: ListenerOptions) -> None:
         """Use new options for the connections accepted from now on, and a new mode at once."""
         before, self._options = self._options, options
-        file = self.address.file
-        if options.mode in (None, before.mode) or not file or self._made != _identity(file):
+        if options.mode in (None, before.mode) or self._socket is None:
             return
+        if not self._listening.has_file(self._socket):
+            return
+        file = self.address.file
         try:
             Path(file).chmod(options.mode)
         except OSError as error:
@@ -197,17 +192,6 @@ class Acceptor:
             return False
         self._admission.add(self._owner.accepted(sock, peer), address)
         return True
-
-
-def _identity(file: str) -> tuple[int, ...]:
-    """Device, number and time of a socket file, to tell ours from another; () without a file."""
-    if not file:
-        return ()
-    try:
-        found = Path(file).stat()
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def allowed(where: object, networks: Sequence[Network]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
@@ -32,17 +33,21 @@ class Dial:
         self._kit = kit
         self._options = options
         self._stream: Stream | None = None
+        self._diverted: tuple[Callable[[bytes], Any], Callable[[Any], None]] | None = None
+        self.send: Callable[[Sequence[bytes | memoryview]], int] = _unconnected
+        """Writes one unit that is in pieces at once; for the end of a turn of the loop."""
         self.over = False
         """True once the owner is told nothing more."""
         self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"dial {address}")
+        self._task.add_done_callback(_report)
 
     def write(self, data: bytes) -> bool:
         """Queue whole units; False before `opened`, after `closed`, or if the outbox is full."""
         return self._stream is not None and self._stream.write(data)
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """Write one unit that is in pieces at once; for the end of a turn of the loop."""
-        return self._stream is not None and self._stream.send(pieces) > 0
+    def divert(self, pass_on: Callable[[bytes], Any], remains: Callable[[Any], None]) -> None:
+        """See `Stream.divert`; to be called before `opened`."""
+        self._diverted = pass_on, remains
 
     @property
     def waiting(self) -> int:
@@ -83,6 +88,7 @@ class Dial:
 
     def secured(self, stream: Stream, session: TlsSession) -> None:
         """The handshake of TLS is done."""
+        self.send = stream.send
         self._owner.opened(self)
 
     def unsecured(self, stream: Stream, reason: str, word: str) -> None:
@@ -107,7 +113,10 @@ class Dial:
             return
         limits: Limits = self._options.limits
         self._stream = stream = Stream(sock, str(self._address), self, self._kit, limits)
+        if self._diverted is not None:
+            stream.divert(*self._diverted)
         if tls is None:
+            self.send = stream.send
             stream.open()
             self._owner.opened(self)
             return
@@ -116,3 +125,15 @@ class Dial:
         opening = TlsOpening(stream, make, self._kit.handshakes, self, times)
         stream.open()
         opening.start()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Log at once what the owner has raised; the loop would say it when the task is forgotten."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        what = {"message": f"failed: {task.get_name()}", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(what)
+
+
+def _unconnected(pieces: Sequence[bytes | memoryview]) -> int:
+    """Take nothing: there is no connection yet."""
+    return 0

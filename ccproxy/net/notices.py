@@ -10,11 +10,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from ccproxy.core.counted_queue import CountedQueue
 from ccproxy.core.hot import Buffer
 from ccproxy.core.message import UnreadableMessage
-from ccproxy.core.outbox import Outbox
 from ccproxy.core.verdict import Refuse
 from ccproxy.net.losses import Losses
+from ccproxy.process.log_levels import SERVER, LogLevels
 from ccproxy.process.rate_limit import RateLimit
 from ccproxy.wire.cc import UnreadableField, UntrustedMessage, split
 from ccproxy.wire.text import OperatorText, shortened
@@ -36,15 +37,17 @@ class ServerLog:
     """The server's log, with the switch's notices."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.logger = logging.getLogger("CCServer")
+        self.logger = logging.getLogger(SERVER)
+        self.levels = LogLevels()
         self._clock = clock
         self._limit = RateLimit(LOG_INTERVAL)
         self._peers_limit = RateLimit(LOG_INTERVAL, PEER_LINES)
-        self._dropped: dict[tuple[str, str], int] = {}
         self.losses = Losses(clock)
         self.faults: dict[str, Counter[str]] = {}
         """By section, the calls that `failed` (failed, refused), `slow` and `unanswered` were told
         of."""
+        self.on_failure: Callable[[str, str], object] | None = None
+        """Told the section and the type of the message, or the call, when a handler raises."""
 
     def debug(self, text: str, *facts: object) -> None:
         """One fact that is written only if all details are wanted."""
@@ -115,6 +118,8 @@ class ServerLog:
         """A handler raised; a stack trace is written unless the message is at fault."""
         expected = isinstance(error, SENDERS_FAULTS)
         self._count(handler, "refused" if expected else "failed")
+        if self.on_failure is not None and not expected:
+            self.on_failure(handler, type)
         # A peer can make up types, but not the names of other calls, such as (timer).
         what = f" type={type}" if type.startswith("(") else ""
         key = f"handler failed handler={handler}{what}: {error.__class__.__name__}"
@@ -134,16 +139,18 @@ class ServerLog:
                 "ended by a fault, needs a restart: %s", task.get_name(), exc_info=error
             )
 
-    def slow(self, handler: str, type: str, seconds: float) -> None:
+    def slow(self, handler: str, type: str, seconds: float, processor: float) -> None:
         """A handler took too long on the loop. Its author and its operator can do something else
-        about it, and the author of a built-in one is not at hand."""
+        about it, and the author of a built-in one is not at hand. With few seconds of `processor`
+        time it has waited for something, or the machine had no processor for it."""
         if type != STATUS:  # a look at the status must not change what it says
             self._count(handler, "slow")
         self.often(
             f"slow handler handler={handler}",
-            "slow handler handler=%s type=%s took=%.0f ms; everybody waited; if this is often, "
-            'give it a server of its own (its author: declare runs = "thread")',
-            handler, type, seconds * 1000,
+            "slow handler handler=%s type=%s took=%.0f ms, of these %.0f ms of processor time; "
+            "everybody waited; if this is often, give it a server of its own "
+            '(its author: declare runs = "thread")',
+            handler, type, seconds * 1000, processor * 1000,
         )  # fmt: skip
 
     def unanswered(self, handler: str, reason: str) -> None:
@@ -154,31 +161,21 @@ class ServerLog:
             shortened(reason),
         )  # fmt: skip
 
-    def outbox(self, box: Outbox) -> None:
+    def outbox(self, box: CountedQueue) -> None:
         """Say its counts: `outbox name=x queued=9 sent=7 waiting=0 dropped-full=2`."""
         counts = {"queued": box.queued, "sent": box.sent, "waiting": box.waiting}
         counts |= {f"dropped-{why}": count for why, count in box.dropped.items() if count}
         text = " ".join([f"name={box.name}", *(f"{key}={count}" for key, count in counts.items())])
         self.info("outbox %s", OperatorText(text))
 
-    def drops(self, boxes: list[Outbox]) -> None:
-        """Say which outboxes dropped messages since the last time this was asked."""
-        known: dict[tuple[str, str], int] = {}
-        for box in boxes:
-            for reason in ("full", "old", "memory", "refused"):
-                if reason not in box.dropped:
-                    continue
-                key, total = (box.name, reason), box.dropped[reason]
-                fresh = total - self._dropped.get(key, 0)
-                known[key] = total
-                if fresh > 0:
-                    self.losses.add(box.destination, reason, fresh)
-                    self.often(
-                        f"dropped outbox={box.name} reason={reason}",
-                        "dropped outbox=%s reason=%s messages=%d",
-                        box.name, reason, total, amount=fresh,
-                    )  # fmt: skip
-        self._dropped = known
+    def dropped(self, box: CountedQueue, reason: str, fresh: int) -> None:
+        """An outbox has dropped so many messages more than was said before."""
+        self.losses.add(box.destination, reason, fresh)
+        self.often(
+            f"dropped outbox={box.name} reason={reason}",
+            "dropped outbox=%s reason=%s messages=%d",
+            box.name, reason, box.dropped[reason], amount=fresh,
+        )  # fmt: skip
 
     def summarise(self) -> None:
         """Say what a rate limit left unsaid, once its time is over."""

@@ -41,7 +41,7 @@ class SocketReading:
     """The registration of one socket for reading; `start` and `stop` may be called repeatedly."""
 
     __slots__ = (
-        "_collected", "_loop", "_noted", "_readable", "_rest", "_sock", "_timer", "active", "short",
+        "_collected", "_loop", "_noted", "_readable", "_sock", "_timer", "active", "rest", "short",
         "size", "unit",
     )  # fmt: skip
 
@@ -51,6 +51,8 @@ class SocketReading:
         """True between `start` and `stop`, also at rest."""
         self.short = 0.0
         """Bytes that the latest reads were short of the average; see `account`."""
+        self.rest = FIRST_REST
+        """Seconds of the next rest."""
         self.size = 4 * SMALLEST_READ
         """Bytes to ask for in a read, at most."""
         self.unit = 0
@@ -60,7 +62,6 @@ class SocketReading:
         self._loop = asyncio.get_running_loop()
         self._noted = 0.0
         self._collected = False
-        self._rest = FIRST_REST
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -90,7 +91,7 @@ class SocketReading:
         A caller may leave out reads of `FAIR_READ` bytes or more while `short` is 0.
         """
         if not partial:
-            self._rest = max(FIRST_REST, self._rest / 2)
+            self.rest = max(FIRST_REST, self.rest / 2)
             return
         now = self._loop.time()
         kept = max(0.0, self.short - FORGOTTEN * (now - self._noted))
@@ -103,8 +104,8 @@ class SocketReading:
         if self.short > ALLOWANCE and self._timer is None:
             if self.active:
                 self._loop.remove_reader(self._sock.fileno())
-            self._timer = self._loop.call_later(self._rest, self._rested)
-            self._rest = min(2 * self._rest, LONGEST_REST)
+            self._timer = self._loop.call_later(self.rest, self._rested)
+            self.rest = min(2 * self.rest, LONGEST_REST)
 
     def even(self, most: int, held: int) -> int:
         """How much to ask for instead of `most`, or an eighth more, with `held` bytes of a message

@@ -12,11 +12,18 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from socket import SO_ERROR, SOL_SOCKET
+from typing import cast
 
 from ccproxy.core.outbox import Outbox
 from ccproxy.net.flush import FlushQueue
 from ccproxy.net.sealing import SealedQueue
+from ccproxy.net.sockets import reached
 from ccproxy.wire.seal import Seal
+
+try:
+    from ccproxy.net._hot import HotWriter
+except ImportError:
+    from ccproxy.net.hot import HotWriter
 
 CLOSED = "closed by the peer"
 """The ordinary end of a connection."""
@@ -24,31 +31,24 @@ SAID_NOTHING = "closed by the peer, which has said nothing"
 """The end after a look whether the port is open: nothing is wrong with that either."""
 BUFFERS = 64
 """Chunks handed to the kernel in one write."""
+LARGE_UNIT = 256 * 1024
+"""Bytes of a unit that is not joined in order to be queued."""
 ROUNDS = 16
 """Writes in one turn of the loop, so that a fast reader cannot starve the others."""
+ENOUGH = 1024 * 1024
+"""Bytes behind which the rest waits for the next turn: the kernel copies a megabyte in 0.3 ms."""
 SEALED_AHEAD = 64 * 1024
 """Bytes of an outbox that are sealed for one write, if nothing of it may be dropped meanwhile."""
 CONTROL = 256 * 1024
 """Bytes of commands that may wait; a peer that asks for more answers does not read any."""
 
 
-class Sender:
+class Sender(HotWriter):
     """Writes to one socket. `on_error` is called with the reason to give the connection up."""
 
     __slots__ = (
-        "_chunks",
-        "_control",
-        "_failed",
-        "_sealed",
-        "_loop",
-        "_on_error",
-        "_sock",
-        "_flush_queue",
-        "_waiting",
-        "box",
-        "closed",
-        "write_error",
-    )
+        "_chunks", "_control", "_failed", "_flush_queue", "_late", "_loop", "_on_error",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -69,6 +69,8 @@ class Sender:
         self._waiting = False
         self._sealed: SealedQueue | None = None
         self._chunks = 1
+        self._late: tuple[int, float] | None = None
+        """How many messages have to leave the outbox, and when the read began that is timed."""
         self.write_error = 0
         """The error of a write that failed; nothing is written after it."""
 
@@ -86,13 +88,18 @@ class Sender:
 
     def detach(self) -> None:
         """Write no more: the socket will be closed. A half sent message waits as a whole again."""
-        self.closed = True
+        self.closed, self._late = True, None
         self._loop.remove_writer(self._sock.fileno())
         if self.box is not None:
             self.settle()
             self.box.wake = self.box.write = None
             self.box.rewind()
             self.box.held = False
+
+    def note_when_gone(self, gone: int, begun: float) -> None:
+        """Tell the latencies when so many messages have left the outbox."""
+        if self._late is None:
+            self._late = gone, begun
 
     def settle(self) -> None:
         """Count what the kernel has of a sealed piece; nothing of it is written after that."""
@@ -118,6 +125,11 @@ class Sender:
         self._control += data
         return True
 
+    @property
+    def reached(self) -> bool:
+        """True if the peer's system has all that was written, see `sockets.reached`."""
+        return not self.closed and not self.write_error and reached(self._sock)
+
     def connection_error(self) -> int:
         """The error that ended this connection, 0 if there is none; ask for it at each read.
 
@@ -141,27 +153,11 @@ class Sender:
         except ValueError as error:
             self._on_error(f"cannot be sealed: {error}")
 
-    def send(self, pieces: Sequence[bytes | memoryview], messages: int = 1) -> int:
-        """Write whole messages now; bytes that the kernel does not take wait in the outbox.
-
-        Returns how many messages are taken: those that it has no room for are dropped.
-        """
+    def _queue(
+        self, pieces: Sequence[bytes | memoryview], size: int, sent: int, messages: int
+    ) -> int:
         box = self.box
-        if box is None or self.closed:
-            return 0
-        size, sent = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces)), 0
-        free = not (self._waiting or self.write_error or self._sealed is not None)
-        if free and box.goes_straight(size, messages):
-            try:
-                sock = self._sock
-                sent = sock.send(pieces[0]) if len(pieces) == 1 else sock.sendmsg(pieces)
-            except OSError:
-                # The error is raised again when the unit is flushed, and `flush` deals with it.
-                sent = 0
-            if sent == size:
-                box.straight(messages)
-                return messages
-        if not (taken := box.offer(b"".join(pieces), messages)):
+        if box is None or not (taken := _offered(box, pieces, size, messages)):
             return 0
         if sent:
             box.advance(sent)
@@ -182,11 +178,13 @@ class Sender:
     def _write(self) -> None:
         """Write in rounds; if the kernel takes no more, wait until the socket is writable."""
         sealed = self._sealed
+        total = 0
         for _ in range(ROUNDS):
             sent = self._write_plain() if sealed is None else self._write_sealed(sealed)
             if sent is None:
                 return
-            if not sent:
+            total += sent
+            if not sent or total > ENOUGH:
                 break
         self._waiting = True
         self._loop.add_writer(self._sock.fileno(), self._writable)
@@ -245,3 +243,24 @@ class Sender:
         self._loop.remove_writer(self._sock.fileno())
         self._waiting = False
         self.flush()
+        if self._late is not None and self.box is not None and self.box.gone >= self._late[0]:
+            self._flush_queue.latencies.written(self._late[1])
+            self._late = None
+
+
+def _offered(box: Outbox, pieces: Sequence[bytes | memoryview], size: int, messages: int) -> int:
+    """Queue units in pieces; large ones are not joined, unless some may be dropped now or later.
+
+    Returns how many are taken.
+    """
+    kept = box.whole and box.limits.policy != "drop-old"
+    if size < LARGE_UNIT or not kept or not box.goes_straight(size, messages):
+        return box.offer(b"".join(pieces), messages)
+    memory = box.memory
+    if memory.used > memory.alarm:
+        memory.press(box)
+    *front, last = pieces
+    for piece in front:
+        box.put(cast(bytes, piece), 0)
+    box.put(cast(bytes, last), messages)
+    return messages

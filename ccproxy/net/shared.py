@@ -5,6 +5,7 @@ It must never give access to the server itself, only to the things listed here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,14 +18,27 @@ from ccproxy.net.admission import SilentConnections
 from ccproxy.net.descriptors import Descriptors
 from ccproxy.net.flush import Flushable, FlushQueue
 from ccproxy.net.handshakes import Handshakes
+from ccproxy.net.listening import ListeningSockets
 from ccproxy.net.notices import ServerLog
+from ccproxy.net.zmtp.acknowledged import AcknowledgedPeers
 from ccproxy.net.zmtp.identities import Identities
+from ccproxy.wire.zmtp.delivery import ID_SIZE
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """The processes around this one; 0: there is none."""
+
+    before: int = 0
+    """It is being replaced by this one, and lets go of its spools soon."""
+    after: int = 0
+    """It takes the place of this one, and waits for the spools."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
     """The switch, the flush queue, the log, the identities, what limits the number of peers, the
-    work of their handshakes, and the calls for gone peers."""
+    work of their handshakes, the listening sockets, and the calls for gone peers."""
 
     switch: Switch
     flush_queue: FlushQueue
@@ -34,8 +48,14 @@ class Kit:
     descriptors: Descriptors = field(default_factory=Descriptors)
     silent: SilentConnections = field(default_factory=SilentConnections)
     handshakes: Handshakes = field(default_factory=Handshakes)
+    listening: ListeningSockets = field(default_factory=ListeningSockets)
     departures: list[Callable[[bytes], None]] = field(default_factory=list)
     """Calls to make with the identity of each peer that is gone."""
+    link_watchers: list[Callable[[str, str, str], None]] = field(default_factory=list)
+    """Calls to make with section, new state and former state of each link whose state changes."""
+    far: AcknowledgedPeers = field(default_factory=lambda: AcknowledgedPeers(os.urandom(ID_SIZE)))
+    """Links and clients that send here with acknowledgements."""
+    neighbours: Neighbours = field(default_factory=Neighbours)
     computations: work.WorkQueue = field(default_factory=work.WorkQueue)
     """Conversions of large values, in steps."""
 
@@ -53,6 +73,11 @@ class Kit:
         """Compute in steps for the plugin behind section `name`; log its exception."""
         failed = partial(self.log.failed, name, "(work)")
         self.computations.add(work.Computation(steps, size, failed, wanted))
+
+    def link_changed(self, section: str, state: str, before: str) -> None:
+        """Tell those that watch links of a new state."""
+        for call in self.link_watchers:
+            call(section, state, before)
 
     def departed(self, identity: bytes) -> None:
         """Tell every handler that asked for it that a peer is gone."""

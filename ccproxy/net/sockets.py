@@ -10,8 +10,10 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import socket
 import stat
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,10 @@ from typing import Any
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, SocketOptions
 
+KEEPS_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""For asyncio's servers on Unix sockets: newer ones remove the file, which may be another's by
+then. `ListeningSockets` and the control socket do that themselves."""
+_GONE = getattr(select, "POLLRDHUP", select.POLLHUP) | select.POLLHUP | select.POLLERR
 DRAIN_SIZE = 256 * 1024
 """Bytes of one read whose content is thrown away."""
 
@@ -44,6 +50,15 @@ def bind(address: Address, backlog: int, mode: int | None = None) -> socket.sock
         sock.close()
         raise
     return sock
+
+
+def place_of(address: Address) -> object:
+    """The family and name that a socket of this address would be bound to; OSError if the host has
+    no address."""
+    if address.scheme == "ipc":
+        return socket.AF_UNIX, address.unix
+    family, where = _bind_to(address)
+    return family, where[:2]
 
 
 @contextlib.contextmanager
@@ -112,6 +127,29 @@ def quiet(sock: socket.socket) -> bool:
     return not any(map(any, counts))
 
 
+def reached(sock: socket.socket) -> bool:
+    """True if, as far as the kernel knows, the peer is there and its system has all that was sent.
+
+    It needs no read: a peer that is held back has its answers behind bytes that nothing reads.
+    """
+    poll = select.poll()
+    try:
+        poll.register(sock, _GONE)
+        # Of a Unix socket this counts what the program has not read, and no line can be cut.
+        remote = sock.family != socket.AF_UNIX
+        return not (remote and unsent(sock)) and not poll.poll(0)
+    except (OSError, ValueError):
+        return False
+
+
+def unsent(sock: socket.socket) -> int:
+    """Bytes that were written and have not arrived; 0 if that cannot be known."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
+
+
 async def connect(address: Address, options: LinkOptions) -> socket.socket:
     """A connected socket; every address a name resolves to is tried, the last error raised."""
     if address.scheme == "ipc":
@@ -156,6 +194,16 @@ async def _connect(sock: socket.socket, where: str | tuple[Any, ...]) -> None:
         if error.errno is None:
             raise
         raise OSError(error.errno, os.strerror(error.errno)) from error
+
+
+def detached(writer: asyncio.StreamWriter) -> socket.socket:
+    """The non-blocking socket of a connection, which asyncio gives up without ending it."""
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    descriptor = os.dup(writer.get_extra_info("socket").fileno())
+    writer.transport.abort()
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
+    return sock
 
 
 async def close_gracefully(sock: socket.socket, seconds: float) -> None:

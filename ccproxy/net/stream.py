@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from socket import SHUT_WR
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.pace import Pace, PaceLimits, Pending, Traffic
@@ -24,6 +24,11 @@ from ccproxy.net.sender import BUFFERS, CLOSED, Sender
 from ccproxy.net.shared import Kit
 from ccproxy.net.sockets import DRAIN_SIZE, reason_of
 from ccproxy.wire.seal import StreamSeal
+
+try:
+    from ccproxy.net._hot import HotReader
+except ImportError:
+    from ccproxy.net.hot import HotReader
 
 CLOSE_TIMEOUT = 2.0
 """Seconds the other side has to take what was written and to close. If a socket is closed with
@@ -60,13 +65,12 @@ class StreamOpening(Protocol):
         """The stream is closed."""
 
 
-class Stream:
+class Stream(HotReader):
     """One connection: bytes in, whole units out through a bounded outbox."""
 
     __slots__ = (
-        "_closing", "_due", "_ended", "_ending", "_flush_queue", "_graceful", "_input",
-        "_loop", "_memory", "_no_reading", "_opening", "_over", "_owner", "_pace", "_reading",
-        "_seal", "_sender", "box", "closed", "heard", "name", "received", "send", "sock",
+        "_closing", "_due", "_ended", "_ending", "_flush_queue", "_graceful", "_loop",
+        "_no_reading", "_over", "_pace", "box", "heard", "name", "send",
     )  # fmt: skip
 
     def __init__(
@@ -95,8 +99,10 @@ class Stream:
         self.send = self._sender.send
         """As `write`, at the end of a turn, for a unit in pieces: it is written now."""
         self._flush_queue = kit.flush_queue
+        self._latencies = kit.flush_queue.latencies
         self._seal: StreamSeal | None = None
         self._opening: StreamOpening | None = None
+        self.pass_on, self.remains = None, _nothing
         self._due = False
         self._reading = SocketReading(sock, self._readable)
         self._no_reading = self._ended = self._graceful = self._over = False
@@ -161,6 +167,11 @@ class Stream:
         self._due = False
         self._sender.flush()
 
+    def divert(self, pass_on: Callable[[bytes], Any], remains: Callable[[Any], None]) -> None:
+        """Give bytes that come to `pass_on` and not to the owner, unless they are sealed or tell of
+        an end; what it returns goes to `remains`, but for None, which is nothing to speak of."""
+        self.pass_on, self.remains = pass_on, remains
+
     def pause(self) -> None:
         """Read no more for now."""
         self._reading.stop()
@@ -171,7 +182,13 @@ class Stream:
             self._reading.start()
 
     def look(self, now: float, limits: PaceLimits) -> str:
-        """What is wrong with the pace of the other side, a key of `FAULTS`, or ""."""
+        """What is wrong with the pace of the other side, a key of `FAULTS`, or "".
+
+        A reset that came while nothing is read or written is found here: no event tells of it.
+        """
+        if not (self._reading.active or self.closed) and (gone := self._sender.connection_error()):
+            self.close(reason_of(gone))
+            return ""
         box = self.box
         if self._ending:  # it has nothing to do but to read the rest
             limits = PaceLimits(limits.message, idle=limits.message)
@@ -299,18 +316,13 @@ class Stream:
         if self._memory.pressed is not None:
             self._input.yield_to()
 
-    def _readable(self) -> None:
-        if self.closed:
-            return
-        try:
-            data = self.sock.recv(most := min(self._reading.size, self._memory.read))
-        except (BlockingIOError, InterruptedError):
-            if self._sender.write_error:
-                self.close(reason_of(self._sender.write_error))
-            return
-        except OSError as error:
+    def _unread(self, error: OSError) -> None:
+        if not isinstance(error, BlockingIOError | InterruptedError):
             self.close(reason_of(error.errno or 0))
-            return
+        elif self._sender.write_error:
+            self.close(reason_of(self._sender.write_error))
+
+    def _came(self, data: bytes, most: int) -> None:
         if data and not self.received:
             self.heard()
         self.received += len(data)
@@ -318,8 +330,7 @@ class Stream:
             self._opening.received(data)
             return
         broken = self._sender.connection_error() if data else self._sender.write_error
-        size, full, begun = len(data), len(data) == most, perf_counter()
-        ended = not data
+        size, full, begun, ended = len(data), len(data) == most, perf_counter(), not data
         if data and self._seal is not None:
             data = opened(self._seal, data, self.close)
             ended = self._seal.ended
@@ -336,6 +347,8 @@ class Stream:
             self._account(size)
         elif size >= SMALLEST_READ:
             self._reading.timed(size, perf_counter() - begun)
+        if begun >= self._latencies.reads.due:
+            self._latencies.take_read(begun)
         if broken or ended:
             self._cut(broken, full)
 
@@ -362,3 +375,7 @@ class Stream:
 def _not_open(pieces: Sequence[bytes | memoryview], messages: int = 1) -> int:
     """Write nothing: the handshake is under way."""
     return 0
+
+
+def _nothing(rest: Any) -> None:
+    """Do nothing: what comes is not diverted."""

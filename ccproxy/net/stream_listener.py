@@ -103,8 +103,7 @@ class MessagePeer:
         """Count `size` bytes that are no message, and name the peer."""
         self._units += 1
         ledger = self.kit.switch.ledger
-        ledger.receive(1, size)
-        ledger.end("malformed", 1, size)
+        ledger.pass_by("malformed", 1, size)
         self.kit.log.peer_closed(self.listener.name, self.stream.name, reason)
 
     def closed(self, stream: Stream, reason: str) -> None:

@@ -20,12 +20,13 @@ class Background:
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
 
-    def ready(self) -> None:
-        """The start has succeeded: the parent ends with 0, and our stderr is read no more."""
+    def ready(self, warning: str = "") -> None:
+        """The start has succeeded: the parent prints the warning, if there is one, and ends with 0.
+        Our stderr is read no more."""
         if self._pipe.closed:
             return
         _redirect_to(os.devnull)
-        self._tell(READY)
+        self._tell(READY + warning.encode())
 
     def failed(self, status: int) -> None:
         """The start has failed: the parent prints our stderr and ends with `status`."""
@@ -63,7 +64,8 @@ def _wait_for_child(reader: int, output: BinaryIO) -> int:
     os.wait()
     with os.fdopen(reader, "rb") as pipe:
         word = pipe.read()
-    if word == READY:
+    if word.startswith(READY):
+        sys.stderr.write(word.removeprefix(READY).decode(errors="replace"))
         return 0
     output.seek(0)
     sys.stderr.write(output.read().decode(errors="replace"))

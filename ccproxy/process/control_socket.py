@@ -28,11 +28,17 @@ SHARED = Path("/run/ccserver")
 `RuntimeDirectory=ccserver/NAME` has NAME here, for its NAME.ini."""
 OWN = Path("/tmp")
 """Each other user has a directory `ccserver-USER-NUMBER` here."""
-LOCK_TIMEOUT = 1.0
-"""Seconds another server may take to make its socket in the same directory."""
+LOCK_TIMEOUT = 10.0
+"""Seconds another server may take to make its socket in the same directory; it needs a millisecond,
+but a busy machine may let it wait while it has the lock."""
+REMOVE_TIMEOUT = 1.0
+"""The same for a server that removes its socket at its end; one that is left is removed later."""
 LONGEST_PATH = 107
 """Bytes, see unix(7); a renamed socket can get a longer path, which no client can connect to."""
-BACKLOG = 16
+BACKLOG = 128
+"""Connections that wait; each server of the same user that starts makes one to see who lives."""
+FULL = "the server takes no more requests: it hangs, or a signal has stopped it (see kill -CONT)"
+"""What it means that a connection cannot be made at once: as many as `BACKLOG` wait."""
 MOST_DEAD = 200
 """Sockets that are looked at when a server starts, whether their servers live."""
 NONE = "no"
@@ -79,13 +85,28 @@ class ControlSocket:
     def __init__(self, path: Path, sock: socket.socket) -> None:
         self.path = path
         self.socket = sock
+        self.lent = False
+        """True while another process has it as well: its file stays."""
         self._made = _identity(path)
 
     def remove(self) -> None:
         """Remove the file if it is still ours; to be called before the socket is closed."""
-        with contextlib.suppress(OSError, ControlSocketError), _locked(self.path.parent):
+        if self.lent:
+            return
+        with (
+            contextlib.suppress(OSError, ControlSocketError),
+            _locked(self.path.parent, REMOVE_TIMEOUT),
+        ):
             if self._made and _identity(self.path) == self._made:
                 self.path.unlink()
+
+
+def belongs_to(path: Path, file: Path, option: str) -> bool:
+    """True if a server of this configuration and of our user may have its socket at a path."""
+    wanted = chosen(file, option)
+    if option == NONE or wanted is not None:
+        return path == wanted
+    return path in places(file, os.geteuid())
 
 
 def chosen(file: Path, option: str) -> Path | None:
@@ -124,7 +145,7 @@ def open_at(path: Path) -> ControlSocket:
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise ControlSocketError(f"{path} is too long: {LONGEST_PATH} bytes are possible")
     try:
-        with _locked(path.parent):
+        with _locked(path.parent, LOCK_TIMEOUT):
             _make_room(path)
             return ControlSocket(path, _bound(path))
     except OSError as error:
@@ -191,7 +212,7 @@ def _fault(directory: Path, user: int) -> str:
 
 def _remove_dead(directory: Path) -> None:
     """Remove what servers left behind that were killed and not started again with the same file."""
-    with contextlib.suppress(OSError, ControlSocketError), _locked(directory):
+    with contextlib.suppress(OSError, ControlSocketError), _locked(directory, 0.0):
         for path in islice(directory.glob("*.sock"), MOST_DEAD):
             if path.is_socket() and _is_dead(path):
                 path.unlink()
@@ -243,11 +264,11 @@ def _bound(path: Path) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def _locked(directory: Path, seconds: float) -> Iterator[None]:
     """Only one server at a time looks at and changes the sockets of a directory."""
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        end = time.monotonic() + LOCK_TIMEOUT
+        end = time.monotonic() + seconds
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

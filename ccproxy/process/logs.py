@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +29,9 @@ from ccproxy.process.systemd import is_journal
 
 FLUSH_TIMEOUT = 2.0
 """Seconds that the end of the process waits until the last lines are written."""
+FLUSH_PART = 0.1
+"""They are waited for in such parts: while a busy machine lets the whole process stand still, when
+no thread can write, not more than one of them passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,16 @@ def set_up(plan: LogPlan) -> None:
 
 def tear_down() -> None:
     """End what `set_up` began; wait until all lines are written, at most `FLUSH_TIMEOUT`."""
-    deadline = time.monotonic() + FLUSH_TIMEOUT
+    seconds = FLUSH_TIMEOUT
     writers = _take_present()
     # The writer of a file reports its failures to that of stderr, which is first in the list and
     # ends last, so that such a report is still written.
     for left in range(len(writers), 0, -1):
         writers[left - 1].end()
-        writers[left - 1].wait((deadline - time.monotonic()) / left)
+        share = seconds / left
+        while share > 0 and not writers[left - 1].wait(min(share, FLUSH_PART)):
+            share -= FLUSH_PART
+            seconds -= FLUSH_PART
 
 
 class Log:

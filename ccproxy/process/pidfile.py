@@ -35,7 +35,34 @@ class PidFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lent = False
+        """True while another process has the file open and locked as well: it stays."""
         self._file: BinaryIO | None = None
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open file, whose lock another process has too if it is given this."""
+        return None if self._file is None else self._file.fileno()
+
+    def adopt(self, descriptor: int) -> bool:
+        """Use the open and locked file of another process; False, and it is closed, if that is not
+        the one of our path. The number in it stays until `write`."""
+        file = os.fdopen(descriptor, "r+b", buffering=0)
+        if not self._is(file):
+            file.close()
+            return False
+        self._file, self.lent = file, True
+        return True
+
+    def write(self) -> None:
+        """Write our own number, if we have the file; OSError if that fails.
+
+        Whoever reads the file meanwhile finds one number or the other in its first line.
+        """
+        if self._file is not None:
+            number = str(os.getpid()).encode()
+            os.pwrite(self._file.fileno(), number + b"\n", 0)
+            os.ftruncate(self._file.fileno(), len(number))
 
     def read(self) -> int:
         """The number in the file, 0 if there is none; PidFileError if the file is corrupt."""
@@ -77,9 +104,7 @@ class PidFile:
                     "another server running?"
                 )
             self._file = file
-            file.truncate(0)
-            file.write(str(os.getpid()).encode())
-            file.flush()
+            self.write()
         except OSError as error:
             self.drop()
             raise PidFileError(f"cannot write pid file {self.path}: {error.strerror}") from error
@@ -91,7 +116,7 @@ class PidFile:
         if file is None:
             return
         with contextlib.suppress(OSError), file:
-            if self._is(file):
+            if not self.lent and self._is(file):
                 self.path.unlink()
 
     def _locked(self) -> BinaryIO | None:

@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from time import perf_counter
+from socket import socket
+from time import perf_counter, thread_time
 from typing import Any, Protocol
 
 from ccproxy.config.address import Address
@@ -22,12 +23,12 @@ from ccproxy.core.message import Actions, Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
 from ccproxy.net.dial import Dial
-from ccproxy.net.flush import Flushable
+from ccproxy.net.flush import Flushable, HotFlush
 from ccproxy.net.shared import Kit, PluginFlush
-from ccproxy.net.sockets import bind, bound, listening_on
+from ccproxy.net.sockets import KEEPS_FILE, bound, listening_on
 from ccproxy.net.threads import Pool
 from ccproxy.net.work import Steps
-from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, unheard
+from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, dropped, unheard
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocol import MessageProtocol
@@ -48,6 +49,10 @@ class HandlerServices(Protocol):
 
     def handler(self, section: str) -> Handler:
         """A started handler."""
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Those of all handlers that run."""
 
     def link(
         self, section: str, address: Address, options: LinkOptions, role: LinkRole, apart: str
@@ -80,13 +85,14 @@ class HandlerContext(Context):
         self._handler_set = handler_set
         self._loop = asyncio.get_running_loop()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[tuple[asyncio.Server, socket]] = []
         self._wires: list[Dial] = []
         self._departures: list[Callable[[bytes], None]] = []
         self._watches: dict[Callable[[], None], Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopped = False
+        self.now = self._loop.time  # type: ignore[method-assign]
 
     def link(
         self,
@@ -101,6 +107,7 @@ class HandlerContext(Context):
         link = self._handler_set.link(self.name, where, options, role or DEALER, apart)
         link.on_message = on_message
         link.on_state(unheard)
+        link.on_dead(dropped)
         self.links.append(link)
         return link
 
@@ -134,12 +141,12 @@ class HandlerContext(Context):
         """Accept connections of a protocol of the handler's own."""
         where = Address.parse(str(address))
         with listening_on(where):
-            sock = bind(where, BACKLOG)
+            sock = self._kit.listening.open(self.name, where, BACKLOG)
         if where.scheme == "ipc":
-            server = await self._loop.create_unix_server(factory, sock=sock)
+            server = await self._loop.create_unix_server(factory, sock=sock, **KEEPS_FILE)
         else:
             server = await self._loop.create_server(factory, sock=sock)
-        self._servers.append(server)
+        self._servers.append((server, sock))
         return bound(sock, where)
 
     def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
@@ -157,6 +164,11 @@ class HandlerContext(Context):
         """Another handler."""
         return self._handler_set.handler(section)
 
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of all handlers that run."""
+        return self._handler_set.sections
+
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again; the first time one period from now."""
         due = self._loop.time() + seconds
@@ -173,6 +185,16 @@ class HandlerContext(Context):
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call once."""
         self._at(self._loop.time() + seconds, call)
+
+    def flusher(self, one: Flushable) -> Callable[[], None]:
+        """A call that has `one` flushed at the end of the turn of the loop."""
+        return HotFlush(self._kit.flush_queue, one, self._flush_failed).wake
+
+    def _flush_failed(self, error: BaseException) -> None:
+        def again() -> None:
+            raise error
+
+        self._kit.call_plugin(self.name, "(flush)", again)
 
     def flush_later(self, one: Flushable) -> None:
         """Flush at the end of this turn of the loop."""
@@ -254,6 +276,15 @@ class HandlerContext(Context):
         """The outboxes of all peers that connected to addresses of `bind`."""
         return [box for one in self.listeners for box in one.outboxes()]
 
+    def stop_accepting(self) -> None:
+        """No more connections come in; those that are there stay."""
+        for listener in self.listeners:
+            listener.acceptor.close()
+        for server, sock in self._servers:
+            self._kit.listening.forget(sock)
+            server.close()
+        self._servers.clear()
+
     async def close(self) -> None:
         """End everything that the handler started, except links: its successor may use them."""
         self._stopped = True
@@ -264,8 +295,7 @@ class HandlerContext(Context):
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        for server in self._servers:
-            server.close()
+        self.stop_accepting()
         for wire in self._wires:
             wire.close()
         for watch in list(self._watches):
@@ -291,11 +321,11 @@ class HandlerContext(Context):
 
     def _timed(self, what: str, call: Callable[[], None]) -> None:
         """Make a call of the handler; log that it failed, or took long."""
-        begun = perf_counter()
+        begun, used = perf_counter(), thread_time()
         self._kit.call_plugin(self.name, what, call)
         took = perf_counter() - begun
         if took > SLOW_HANDLER_AFTER:
-            self._kit.log.slow(self.name, what, took)
+            self._kit.log.slow(self.name, what, took, thread_time() - used)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

@@ -5,9 +5,12 @@
     GET  /v1/status/flows?after=&most=
     GET  /v1/status/types?most=           the message types with the most messages
     GET  /v1/status/flow?type=            where messages of one type go now, 404 if none came
+    GET  /v1/status/onward?type=&section= what a handler does with messages of one type now
     GET  /v1/status/losses                what was lost lately, where, why and when
     GET  /v1/tap?prefix=&from=&to=&body=  messages as they pass, see `tapping`
-    POST /v1/drop-peer, pause, resume, drain, see `steering`
+    POST /v1/drop-peer, pause, resume, log, drain, drain/cancel, see `steering`
+    POST /v1/replace?version=&linger=     101 another process takes over, see `process.handover`
+    /v1/spool/..., see `spools`
     POST /v1/reload                       200 adopted, 422 mistakes in the files, 409 impossible
 
 Only the server's user and root are answered. It must never hold up messages, and never stop the
@@ -19,14 +22,20 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from socket import socket
-from urllib.parse import parse_qs, urlsplit
 
 from ccproxy.net.notices import ServerLog
 from ccproxy.process.control_socket import ControlSocket, peer_user
 from ccproxy.server.observer import Observer
 from ccproxy.server.pages import CursorError
 from ccproxy.server.reload import Reloads
-from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, WebRequest, json_answer
+from ccproxy.server.requests import (
+    RequestError,
+    RequestServer,
+    WebAnswer,
+    WebRequest,
+    json_answer,
+    parameters,
+)
 from ccproxy.server.status import Status
 from ccproxy.server.steering import Steering
 from ccproxy.server.tapping import Tapping
@@ -54,38 +63,43 @@ class ControlActions:
         self._tapping = tapping
         self._observer = observer
         self._reloads = reloads
-        self.table: Mapping[tuple[str, str], Action] = {
+        self.table: dict[tuple[str, str], Action] = {
             ("GET", "/v1/status"): self._get_status,
             ("GET", "/v1/status/peers"): self._get_peers,
             ("GET", "/v1/status/flows"): self._get_flows,
             ("GET", "/v1/status/types"): self._get_types,
             ("GET", "/v1/status/flow"): self._get_flow,
+            ("GET", "/v1/status/onward"): self._get_onward,
             ("GET", "/v1/status/losses"): self._get_losses,
             ("GET", "/v1/tap"): self._tap,
             ("POST", "/v1/reload"): self._reload,
             ("POST", "/v1/drop-peer"): steering.drop_peer,
             ("POST", "/v1/pause"): steering.pause,
             ("POST", "/v1/resume"): steering.resume,
+            ("POST", "/v1/log"): steering.log,
             ("POST", "/v1/drain"): steering.drain,
+            ("POST", "/v1/drain/cancel"): steering.cancel_drain,
+            ("GET", "/v1/spool"): steering.spools.show,
+            ("GET", "/v1/spool/runs"): steering.spools.runs,
+            ("GET", "/v1/spool/copies"): steering.spools.copies,
+            ("POST", "/v1/spool/replay"): steering.spools.replay,
+            ("POST", "/v1/spool/drop"): steering.spools.drop,
+            ("POST", "/v1/spool/resend"): steering.spools.resend,
         }
 
     async def answer(self, request: WebRequest) -> WebAnswer:
         """Do what a request asks for; RequestError if there is no such thing."""
         method = request.method
-        try:
-            parts = urlsplit(request.target)
-            given = parse_qs(parts.query, keep_blank_values=True, max_num_fields=10)
-        except ValueError as error:
-            raise RequestError(400, str(error)) from None
-        action = self.table.get((method, parts.path))
+        place, query = parameters(request.target)
+        action = self.table.get((method, place))
         if action is None:
-            methods = [method for method, path in self.table if path == parts.path]
+            methods = [method for method, path in self.table if path == place]
             if methods:
                 raise RequestError(405, f"found {method}, expected {methods[0]}")
             known = ", ".join(path for _, path in self.table)
             raise RequestError(404, f"nothing is at this path, known are {known}")
         try:
-            return await action({name: values[-1] for name, values in given.items()})
+            return await action(query)
         except CursorError as error:
             raise RequestError(400, str(error)) from None
 
@@ -110,6 +124,13 @@ class ControlActions:
         found = self._observer.flow(query.get("type", ""))
         if found is None:
             raise RequestError(404, "there is no flow of this type: no message of it came lately")
+        return await json_answer(found)
+
+    async def _get_onward(self, query: Query) -> WebAnswer:
+        _only(query, "type", "section")
+        found = self._observer.onward(query.get("type", ""), query.get("section", ""))
+        if found is None:
+            raise RequestError(404, "no handler of this section runs")
         return await json_answer(found)
 
     async def _get_losses(self, query: Query) -> WebAnswer:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from ccproxy.core.plugin_code import exit_of, file_of
+
+PARTS = 8
+"""In so many parts `within` waits."""
 
 
 async def awaited(call: Callable[..., Awaitable[None]], *args: object) -> None:
@@ -26,6 +30,24 @@ async def awaited(call: Callable[..., Awaitable[None]], *args: object) -> None:
         if not task.done() or (caller is not None and caller.cancelling()):
             raise
         raise exit_of(error) from error
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await this for so many seconds; TimeoutError if it takes longer, and it is cancelled.
+
+    The time is waited for in parts: while the whole process stands still, as it does on a machine
+    that is too busy, that costs one part, and the timers of `work` are not all late at once.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(PARTS - 1):
+            if (await asyncio.wait({task}, timeout=seconds / PARTS))[0]:
+                break
+        await asyncio.wait_for(task, seconds / PARTS)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
 
 
 async def _run(call: Callable[..., Awaitable[None]], args: tuple[object, ...]) -> None:

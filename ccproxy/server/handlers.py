@@ -14,11 +14,10 @@ from functools import partial
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import HandlerPlan, Plan
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.counted_queue import CountedQueue
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
-from ccproxy.core.switch import Switch
-from ccproxy.core.verdict import Receiver
+from ccproxy.core.switch import Decider, Switch
 from ccproxy.handler import Handler, Link
 from ccproxy.net.shared import Kit
 from ccproxy.net.threads import Pool
@@ -27,17 +26,22 @@ from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
+from ccproxy.server.absent import Absent
+from ccproxy.server.accepted import AcceptedMessages
 from ccproxy.server.context import HandlerContext
-from ccproxy.server.coroutines import awaited
+from ccproxy.server.coroutines import awaited, within
 from ccproxy.server.draining import Draining
 from ccproxy.server.links import Links
-from ccproxy.server.runners import ThreadRunner, receiver
+from ccproxy.server.runners import LoopRunner, RunnerKit, ThreadRunner, receiver
 from ccproxy.wire.text import OperatorText
 
 THREADS = 8
 """Threads of `Context.run_blocking`, for all handlers together."""
 STOP_TIMEOUT = 2.0
 """Seconds for `Handler.stop`, and for a handler's thread to finish its messages."""
+
+
+NONE_ABSENT: Mapping[str, Decider] = {}
 
 
 class StartFailed(Exception):
@@ -55,7 +59,7 @@ class RunningHandler:
     plan: HandlerPlan
     handler: Handler
     context: HandlerContext
-    receiver: Receiver
+    receiver: LoopRunner | ThreadRunner
 
 
 class HandlerSet:
@@ -70,12 +74,20 @@ class HandlerSet:
         self._starting: dict[str, RunningHandler] = {}
         self._plan: Plan | None = None
         self._draining = Draining(self._cannot_drain)
+        self._suspended: list[RunningHandler] = []
+        self._absent: dict[str, Absent] = {}
+        self._stopping = False
 
     # What contexts may ask for
 
     def handler(self, section: str) -> Handler:
         """A started handler; KeyError if the section is not running."""
         return (self._starting.get(section) or self.members[section]).handler
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Those of all handlers that run."""
+        return tuple(self.members)
 
     def link(
         self,
@@ -151,17 +163,53 @@ class HandlerSet:
 
     async def stop(self, linger: float) -> None:
         """Stop all handlers, then close all links."""
+        self._stopping = True
         await asyncio.gather(self._stop(self.members.values()), self._draining.stop())
         await self.links.stop(linger)
         self.pool.close()
+
+    async def suspend(self, files: Collection[str]) -> list[str]:
+        """Stop the handlers that have one of these state files open; their sections. What comes
+        for them waits with its senders until `resume`."""
+        leaving = [one for one in self.members.values() if {*files} & {*one.plan.state_files}]
+        self._suspended += leaving
+        for one in leaving:
+            del self.members[one.plan.section]
+            self._absent[one.plan.section] = Absent(one.plan.section)
+        if leaving and self._plan is not None:
+            configure(self._kit.switch, self._plan, self.members, self._absent)
+            await self._stop(leaving)
+        return [one.plan.section for one in leaving]
+
+    async def resume(self) -> None:
+        """Start those again; what cannot be started is lost, which the log says."""
+        suspended, self._suspended = self._suspended, []
+        if not suspended or self._plan is None:
+            return
+        await self._bring_back(suspended, again=True)
+        lost = {name: one for name, one in self._absent.items() if name not in self.members}
+        if lost:
+            configure(self._kit.switch, self._plan, self.members, lost)
+        self.give_up_suspended()
+
+    def give_up_suspended(self) -> None:
+        """Let the senders go on that wait for them: they are back, or with another server."""
+        absent, self._absent = self._absent, {}
+        for one in absent.values():
+            one.end()
+
+    def stop_accepting(self) -> None:
+        """No more peers come to addresses of handlers."""
+        for member in self.members.values():
+            member.context.stop_accepting()
 
     def listeners(self) -> list[ZmtpListener]:
         """Every listener that a handler has opened."""
         return [one for member in self.members.values() for one in member.context.listeners]
 
-    def outboxes(self) -> list[Outbox]:
-        """The outboxes of all links and of handlers' own peers; the first sums up gone ones."""
-        boxes = self.links.outboxes()
+    def outboxes(self) -> list[CountedQueue]:
+        """The queues of all links and of handlers' own peers; the first sums up gone ones."""
+        boxes = self.links.queues()
         for member in (*self.members.values(), *self._starting.values()):
             boxes += member.context.outboxes()
         return [self.links.past, *boxes] if self.links.past.queued else boxes
@@ -205,15 +253,25 @@ class HandlerSet:
 
     def _make(self, plan: HandlerPlan) -> RunningHandler:
         context = HandlerContext(plan.section, self._kit, self)
-        switch, log = self._kit.switch, self._kit.log
+        times = self._kit.flush_queue.latencies.of_handler(plan.section)
+        kit = RunnerKit(
+            self._kit.log, times, self._kit.switch, context.count, self._accept_timeout,
+            self.refresh,
+        )  # fmt: skip
         try:
             with PluginCode():
                 handler = plan.factory(plan.section, plan.options)
                 handler.ctx = context
-                receives = receiver(handler, log, switch.finish, context.count)
+                receives = receiver(handler, kit)
         except Exception as error:
             raise self._failed(plan, error) from error
         return RunningHandler(plan, handler, context, receives)
+
+    def _accept_timeout(self) -> float:
+        """Seconds that a handler has to say the outcome of a message it has accepted."""
+        assert self._plan is not None
+        seconds: float = self._plan.server.accept_timeout
+        return seconds
 
     async def _stop(self, members: Iterable[RunningHandler]) -> None:
         """Stop all at the same time, so that one that hangs delays no other."""
@@ -229,6 +287,9 @@ class HandlerSet:
                     done = member.handler.drain()
             except Exception as error:
                 self._cannot_drain(name, error)
+            runner = member.receiver
+            if isinstance(runner, LoopRunner) and len(runner.accepted):
+                done = _both(done, runner.accepted.drained())
             if done is None:
                 idle.append(member)
             else:
@@ -245,19 +306,37 @@ class HandlerSet:
             left = await member.receiver.stop(STOP_TIMEOUT)
             if left:
                 log.warning("stopped handler=%s messages lost=%d", name, left)
+                self._give_up(member.receiver)
         try:
-            await asyncio.wait_for(awaited(member.handler.stop), STOP_TIMEOUT)
+            await within(STOP_TIMEOUT, awaited(member.handler.stop))
         except Exception as error:
             log.failed(name, "(stop)", error)
+        if isinstance(member.receiver, LoopRunner) and (left := len(member.receiver.accepted)):
+            log.warning("stopped handler=%s messages without an outcome=%d", name, left)
+            self._give_up(member.receiver.accepted)
         await member.context.close()
         for box in member.context.outboxes():
             self.links.past.absorb(box)
         member.context.listeners.clear()
 
+    def _give_up(self, messages: ThreadRunner | AcceptedMessages) -> None:
+        """End what a stopped handler has not dealt with."""
+        if self._stopping:
+            messages.abandon()
+        else:
+            messages.fail()
+
     def _retire_unused(self) -> None:
         """Close the links that no handler uses any more."""
         members = self.members.values()
         self.links.retire({link for member in members for link in member.context.links})
+
+
+async def _both(one: Awaitable[None] | None, other: Awaitable[None]) -> None:
+    """Wait for both, the first of which a plugin has made."""
+    if one is not None:
+        await one
+    await other
 
 
 async def _within(seconds: float, start: Awaitable[None]) -> None:
@@ -271,10 +350,16 @@ async def _within(seconds: float, start: Awaitable[None]) -> None:
         raise
 
 
-def configure(switch: Switch, plan: Plan, members: Mapping[str, RunningHandler]) -> None:
-    """Give the switch the routes of a plan and the handlers that run."""
+def configure(
+    switch: Switch,
+    plan: Plan,
+    members: Mapping[str, RunningHandler],
+    absent: Mapping[str, Decider] = NONE_ABSENT,
+) -> None:
+    """Give the switch the routes of a plan and the handlers that run; `absent` is in the place of
+    those that do not."""
     switch.configure(
         Routes((one.prefix, one.sections) for one in plan.routes),
-        {name: member.handler for name, member in members.items()},
+        {**{name: member.handler for name, member in members.items()}, **absent},
         {id(member.handler): member.receiver for member in members.values()},
     )

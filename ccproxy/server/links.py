@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
+from ccproxy.core.counted_queue import CountedQueue
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.handler import Link
@@ -19,11 +20,12 @@ from ccproxy.net.zmtp.link import UNUSED, OutgoingLink
 
 Key = tuple[str, str]
 """A section and an address."""
-LinkStates = tuple[
-    dict[Key, OutgoingLink],
-    dict[OutgoingLink, tuple[Callable[[Message], None] | None, LinkOptions]],
+Calls = tuple[
+    Callable[[Message], None] | None, Callable[[str], None], Callable[[bytes, int, str], None]
 ]
-"""Open links, and of each who gets its messages and its options."""
+"""Who gets the messages of a link, and is told of its state and of what it gives up."""
+LinkStates = tuple[dict[Key, OutgoingLink], dict[OutgoingLink, tuple[Calls, LinkOptions]]]
+"""Open links, and of each its calls and its options."""
 
 
 class Links:
@@ -62,12 +64,13 @@ class Links:
         self.open = {**links, **made}
         for key, link in links.items():
             link.rename(key[0])
-            link.on_message, options = states[link]
+            (link.on_message, link.told, link.dead), options = states[link]
             link.reconfigure(options)
 
     def state(self) -> LinkStates:
         """What `restore` needs."""
-        return dict(self.open), {link: (link.on_message, link.options) for link in self}
+        states = {link: ((link.on_message, link.told, link.dead), link.options) for link in self}
+        return dict(self.open), states
 
     def retire(self, used: Collection[OutgoingLink]) -> None:
         """Close the links that nobody uses any more, once what waits in them is sent."""
@@ -90,9 +93,9 @@ class Links:
         links = [*self, *self._retired]
         await asyncio.gather(*(link.close(min(linger, link.options.linger)) for link in links))
 
-    def outboxes(self) -> list[Outbox]:
-        """The outboxes of all links."""
-        return [link.outbox for link in (*self, *self._retired)]
+    def queues(self) -> list[CountedQueue]:
+        """The queues of all links."""
+        return [link.sink for link in (*self, *self._retired)]
 
     def _inherit(self, key: Key, sections: Collection[str]) -> OutgoingLink | None:
         for old in list(self.open):
@@ -107,5 +110,5 @@ class Links:
 
     async def _retire(self, link: OutgoingLink) -> None:
         await link.close(link.options.linger, UNUSED)
-        self.past.absorb(link.outbox)
+        self.past.absorb(link.sink)
         del self._retired[link]

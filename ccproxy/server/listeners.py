@@ -23,7 +23,9 @@ ANSWER_TIMEOUT = 2.0
 POLL_INTERVAL = 0.005
 """Seconds between two checks whether they are answered."""
 
-
+UNCONFIGURED = "its listener is no longer configured"
+DRAINED = "its listener was drained"
+"""Why peers are closed."""
 Open = dict[str, Listener]
 
 
@@ -81,7 +83,31 @@ class Listeners:
         for listener in gone:
             listener.acceptor.close()
             listener.stop_reading()
-            self._retired[listener] = asyncio.create_task(self._retire(listener))
+            self._retired[listener] = asyncio.create_task(self._retire(listener, UNCONFIGURED))
+
+    async def reopen(self, plan: Plan) -> None:
+        """Accept again after `stop_reading`, on new listeners: the connections of the old ones end
+        as those of listeners that a reload closes. Those that a reload has opened meanwhile stay.
+        OSError names an address that cannot be had, and then nothing changes."""
+        before = self.open
+        self.open = {key: one for key, one in before.items() if _accepts(one)}
+        closed = {key: one for key, one in before.items() if key not in self.open}
+        try:
+            prepared = self.prepare(plan)
+        except OSError:
+            self.open = before
+            raise
+        await self.commit(prepared, plan)
+        for listener in closed.values():
+            self._retired[listener] = asyncio.create_task(self._retire(listener, DRAINED))
+
+    def stop_accepting(self) -> None:
+        """No more connections come in; those that are there stay. Where this server has connected
+        to its peers, nothing more is asked for: another server has connected to them as well."""
+        for listener in self.open.values():
+            listener.acceptor.close()
+            if listener.acceptor.address is None:
+                listener.stop_reading()
 
     def stop_reading(self) -> None:
         """Stop accepting and reading."""
@@ -110,9 +136,9 @@ class Listeners:
         dialled = [one for one in self.open.values() if isinstance(one, DialledListener)]
         return [link for one in dialled for link in one.links.values()]
 
-    async def _retire(self, listener: Listener) -> None:
+    async def _retire(self, listener: Listener, reason: str) -> None:
         await self._settled([listener])
-        await self._close_peers(listener, "its listener is no longer configured")
+        await self._close_peers(listener, reason)
         for box in listener.outboxes():
             self._past.absorb(box)
         del self._retired[listener]
@@ -157,6 +183,11 @@ class Listeners:
             listener.stop_reading()
             raise OSError(f"[{plan.section}] {error}") from error
         return listener
+
+
+def _accepts(listener: Listener) -> bool:
+    """True if it has an address that is bound."""
+    return listener.acceptor.address is not None and listener.acceptor.listening
 
 
 def _key(plan: ListenerPlan) -> str:

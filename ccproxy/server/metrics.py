@@ -8,25 +8,45 @@ pieces, so that the loop does its other work in between. It must never look at t
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.utils import floatToGoString
 
 from ccproxy.core.ledger import FATES
-from ccproxy.server.status import HandlerStatus, LinkStatus, ListenerStatus, Status
+from ccproxy.server import delivery_metrics
+from ccproxy.server.metric_families import (
+    BY_REASON,
+    BY_SECTION,
+    OfLink,
+    PartOfLink,
+    counter,
+    counters,
+    gauge,
+    gauges,
+    highest,
+    nested,
+    sums,
+)
+from ccproxy.server.status import (
+    HANDLE,
+    HANDOVER,
+    SEND,
+    HandlerStatus,
+    LatencyStatus,
+    LinkStatus,
+    ListenerStatus,
+    Status,
+)
 
 SAMPLES_AT_ONCE = 200
 """Samples that become text in one turn of the loop: about a millisecond."""
 END = b"# EOF\n"
 """The last line of OpenMetrics; the text format has none."""
 ACCEPTED = "accepted"
-BY_SECTION = ("section",)
-
-Labels = tuple[str, ...]
-Values = Iterable[tuple[Labels, float]]
 
 
 async def exposition(status: Status, accept: str) -> tuple[bytes, str]:
@@ -68,7 +88,11 @@ def families(status: Status) -> Iterator[Metric]:
         yield from found
     yield from listeners(status.listeners)
     yield from links(status.links)
+    yield from delivery_metrics.links(status.links)
+    yield from delivery_metrics.received(status.received)
+    yield from delivery_metrics.clients(status.client_totals)
     yield from handlers(status.handlers)
+    yield from latencies(status.latencies)
 
 
 def process(status: Status) -> Iterator[Metric]:
@@ -101,8 +125,11 @@ def queues(status: Status) -> Iterator[Metric]:
     yield gauge("queues", "Queues of peers and links", sinks.count)
     yield gauge("waiting_messages", "Messages that wait in all queues", sinks.waiting)
     yield gauge("waiting_bytes", "Bytes that wait in all queues", sinks.bytes)
+    about = "How long the oldest message of all queues has waited, at least"
+    yield gauge("oldest_message_seconds", about, sinks.age)
+    yield gauge("fill_ratio", "The highest part of its limit that a queue uses", sinks.fill)
     about = "Messages that the queues of a section have dropped, by reason"
-    yield from counters("dropped_messages", about, ("section", "reason"), _nested(sinks.losses))
+    yield from counters("dropped_messages", about, BY_REASON, nested(sinks.losses))
     yield gauge("peers", "Connected peers of all listeners", status.peers)
     yield gauge("flows", "Message types in the flow table", status.flows)
 
@@ -127,25 +154,42 @@ def listeners(found: Sequence[ListenerStatus]) -> Iterator[Metric]:
     yield from gauges("listener_peers", "Connected peers", BY_SECTION, peers)
     silent = [((one.section,), one.silent) for one in found]
     yield from gauges("listener_silent_peers", "Peers that said nothing yet", BY_SECTION, silent)
+    ages = [((one.section,), one.age) for one in found]
+    about = "How long the oldest message for a peer has waited, at least"
+    yield from gauges("listener_oldest_message_seconds", about, BY_SECTION, ages)
+    fills = [((one.section,), one.fill) for one in found]
+    about = "The highest part of its limit that the queue of a peer uses"
+    yield from gauges("listener_fill_ratio", about, BY_SECTION, fills)
     calls = [((one.section,), one.calls) for one in found]
     yield from gauges("listener_calls", "Calls not answered yet", BY_SECTION, calls)
+    came = [((one.section,), one.received) for one in found]
+    about = "Messages that came by a listener, without answers"
+    yield from counters("listener_received_messages", about, BY_SECTION, came)
     taken = [((one.section,), one.counts.get(ACCEPTED, 0)) for one in found]
     about = "Connections accepted by the system"
     yield from counters("accepted_connections", about, BY_SECTION, taken)
     about = "What became of connections besides, by reason, such as key-refused or peers"
     events = {one.section: _without(one.counts, ACCEPTED) for one in found}
-    yield from counters("connection_events", about, ("section", "reason"), _nested(events))
+    yield from counters("connection_events", about, BY_REASON, nested(events))
 
 
 def links(found: Sequence[LinkStatus]) -> Iterator[Metric]:
     """Links by section, of which one may have several."""
     for name, about, value in LINK_GAUGES:
-        yield from gauges(f"link_{name}", about, BY_SECTION, _sums(found, value))
+        yield from gauges(f"link_{name}", about, BY_SECTION, sums(found, value))
     for name, about, value in LINK_COUNTERS:
-        yield from counters(f"link_{name}", about, BY_SECTION, _sums(found, value))
+        yield from counters(f"link_{name}", about, BY_SECTION, sums(found, value))
+    for name, about, worst in LINK_WORST:
+        yield from gauges(f"link_{name}", about, BY_SECTION, highest(found, worst))
 
 
-OfLink = Callable[[LinkStatus], int]
+LINK_WORST: tuple[tuple[str, str, PartOfLink], ...] = (
+    (
+        "oldest_message_seconds", "How long the oldest message has waited, at least",
+        lambda one: one.sink.age,
+    ),
+    ("fill_ratio", "The part of its limit that the queue uses", lambda one: one.sink.fill),
+)  # fmt: skip
 LINK_GAUGES: tuple[tuple[str, str, OfLink], ...] = (
     ("configured", "Links that the section has", lambda one: 1),
     ("up", "Links that are connected", lambda one: one.state == "up"),
@@ -156,12 +200,16 @@ LINK_GAUGES: tuple[tuple[str, str, OfLink], ...] = (
 LINK_COUNTERS: tuple[tuple[str, str, OfLink], ...] = (
     ("reconnects", "Connections that have ended", lambda one: one.reconnects),
     ("queued_messages", "Messages meant for the far side", lambda one: one.sink.queued),
-    ("sent_messages", "Messages that the system has taken", lambda one: one.sink.sent),
+    (
+        "sent_messages",
+        "Messages that the system has taken, or the far side has acknowledged",
+        lambda one: one.sink.sent,
+    ),
 )
 
 
 def handlers(found: Sequence[HandlerStatus]) -> Iterator[Metric]:
-    """Calls of handlers that went wrong."""
+    """Calls of handlers that went wrong, and messages whose outcome is open."""
     about = (
         "Calls of a handler that went wrong: failed, refused (the message was wrong), slow, "
         "unanswered (by the service behind it)"
@@ -170,51 +218,37 @@ def handlers(found: Sequence[HandlerStatus]) -> Iterator[Metric]:
     faults = {
         one.section: {reason: one.faults.get(reason, 0) for reason in reasons} for one in found
     }
-    yield from counters("handler_faults", about, ("section", "reason"), _nested(faults))
+    yield from counters("handler_faults", about, BY_REASON, nested(faults))
+    waiting = [((one.section,), one.accepted) for one in found]
+    about = "Messages that a handler has accepted, and has not said the outcome of"
+    yield from gauges("handler_accepted_messages", about, BY_SECTION, waiting)
+    ages = [((one.section,), one.accepted_age) for one in found]
+    about = "How long ago the oldest of them was accepted"
+    yield from gauges("handler_oldest_accepted_seconds", about, BY_SECTION, ages)
 
 
-def gauge(name: str, about: str, value: float) -> Metric:
-    """A value that goes up and down."""
-    return GaugeMetricFamily(f"ccserver_{name}", about, value=value)
+LATENCIES = {
+    HANDOVER: "From a read to its messages being in queues or with handlers, of some reads",
+    SEND: "From a read to the system having its messages, by destination, of some reads",
+    HANDLE: "How long a handler takes for a message, of some messages",
+}
+"""What each histogram says."""
 
 
-def counter(name: str, about: str, value: float) -> Metric:
-    """A value that only grows; its samples end with `_total`."""
-    return CounterMetricFamily(f"ccserver_{name}", about, value=value)
-
-
-def gauges(name: str, about: str, labels: Labels, values: Values) -> Iterator[Metric]:
-    """A gauge for each value of its labels; nothing if there is none."""
-    yield from _filled(GaugeMetricFamily(f"ccserver_{name}", about, labels=labels), values)
-
-
-def counters(name: str, about: str, labels: Labels, values: Values) -> Iterator[Metric]:
-    """A counter for each value of its labels; nothing if there is none."""
-    yield from _filled(CounterMetricFamily(f"ccserver_{name}", about, labels=labels), values)
-
-
-def _filled(family: Any, values: Values) -> Iterator[Metric]:
-    for labels, value in values:
-        family.add_metric(labels, value)
-    if family.samples:
-        yield family
-
-
-def _nested(found: Any) -> list[tuple[Labels, float]]:
-    """Counts by section and reason, as the samples of a family."""
-    return [
-        ((section, reason), number)
-        for section, counts in found.items()
-        for reason, number in counts.items()
-    ]
+def latencies(found: Sequence[LatencyStatus]) -> Iterator[Metric]:
+    """Histograms of times; those of handlers by section."""
+    for name, about in LATENCIES.items():
+        labels = BY_SECTION if name == HANDLE else ()
+        family = HistogramMetricFamily(f"ccserver_{name}_seconds", about, labels=labels)
+        for one in found:
+            if one.name == name:
+                values = (one.section,) if labels else ()
+                bounds = [*map(floatToGoString, one.bounds), "+Inf"]
+                counts = accumulate(map(float, one.counts))
+                family.add_metric(values, list(zip(bounds, counts, strict=True)), one.sum)
+        if family.samples:
+            yield family
 
 
 def _without(counts: Any, name: str) -> dict[str, int]:
     return {reason: number for reason, number in counts.items() if reason != name}
-
-
-def _sums(found: Sequence[LinkStatus], value: OfLink) -> list[tuple[Labels, float]]:
-    sums: Counter[str] = Counter()
-    for one in found:
-        sums[one.section] += value(one)
-    return [((section,), number) for section, number in sums.items()]

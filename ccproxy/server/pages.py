@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ccproxy.core.flows import Flow, FlowTable
+from ccproxy.core.counted_queue import CountedQueue
+from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.type_totals import TypeCount
-from ccproxy.server.status import FlowStatus, PeerStatus, SinkStatus, StatusPage, TypeStatus
+from ccproxy.server.status import (
+    FlowStatus,
+    PeerStatus,
+    SinkStatus,
+    StatusPage,
+    TrafficStatus,
+    TypeStatus,
+)
 
 SLICE = 1000
 """Items that are looked at in one turn of the loop: about a millisecond."""
+
+PEERS_AT_ONCE = 100
+"""Peers whose queues are looked at in one turn: about a millisecond."""
 
 Item = TypeVar("Item")
 Peer = tuple[str, Outbox]
@@ -32,9 +44,11 @@ async def peers_page(peers: Sequence[Peer], after: str, most: int) -> StatusPage
     """Peers in the order of their names; all peers of a Unix socket have the same name."""
     name, _, number = after.rpartition("/")
     chosen, following = await _first(peers, _peer_key, (name, _hexadecimal(number)), most)
-    items = tuple(PeerStatus(listener, sink_status(box), *box.owner) for listener, box in chosen)
+    items: list[PeerStatus] = []
+    async for some in slices(chosen, PEERS_AT_ONCE):
+        items += [PeerStatus(listener, sink_status(box), *box.owner) for listener, box in some]
     ended = _peer_key(chosen[-1]) if following else None
-    return StatusPage(items, len(peers), f"{ended[0]}/{ended[1]:x}" if ended else None)
+    return StatusPage(tuple(items), len(peers), f"{ended[0]}/{ended[1]:x}" if ended else None)
 
 
 async def flows_page(table: FlowTable, after: str, most: int) -> StatusPage[FlowStatus]:
@@ -51,10 +65,44 @@ async def types_page(table: FlowTable, most: int) -> StatusPage[TypeStatus]:
     async for names in slices(list(table.flows)):
         counted = ((flow.count, name) for name in names if (flow := table.flows.get(name)))
         top = heapq.nlargest(most, (*top, *counted))
+    return StatusPage(_types(table, top), total)
+
+
+async def traffic(table: FlowTable, most: int, now: float) -> TrafficStatus:
+    """The types with the most messages, and the messages by the sections that they go to."""
+    top: list[tuple[int, bytes]] = []
+    least = -1
+    sums: dict[Target | str, int] = {}
+    total = len(table.flows)
+    async for names in slices(list(table.flows)):
+        for name in names:
+            if (flow := table.flows.get(name)) is None:
+                continue
+            target = flow.target
+            # Types without destination have a target each, the others share a few.
+            place = target if target.sinks or target.handlers else target.fate
+            sums[place] = sums.get(place, 0) + flow.count
+            if flow.count > least:
+                top.append((flow.count, name))
+        if len(top) > most:
+            top = heapq.nlargest(most, top)
+            least = top[-1][0]
+    types = _types(table, sorted(top, reverse=True)[:most])
+    return TrafficStatus(StatusPage(types, total), _by_section(sums), now)
+
+
+def _types(table: FlowTable, top: Iterable[tuple[int, bytes]]) -> tuple[TypeStatus, ...]:
     found = [(name, flow) for _, name in top if (flow := table.flows.get(name))]
-    return StatusPage(
-        tuple(TypeStatus(_text(name), one.count, one.bytes, _to(one)) for name, one in found), total
-    )
+    return tuple(TypeStatus(_text(name), one.count, one.bytes, _to(one)) for name, one in found)
+
+
+def _by_section(sums: Mapping[Target | str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for place, count in sums.items():
+        names = (place,) if isinstance(place, str) else dict.fromkeys(place.places.sections)
+        for name in names:
+            found[name] = found.get(name, 0) + count
+    return found
 
 
 async def all_types(table: FlowTable) -> dict[str, TypeCount]:
@@ -87,10 +135,14 @@ async def verdict_counters(table: FlowTable) -> TypeCount:
     return found
 
 
-def sink_status(box: Outbox) -> SinkStatus:
+def sink_status(box: CountedQueue) -> SinkStatus:
     """One outbox."""
     dropped = {reason: count for reason, count in box.dropped.items() if count}
-    return SinkStatus(box.name, box.queued, box.sent, box.waiting, box.bytes, dropped)
+    age, fill = box.age(time.monotonic()), box.fill
+    return SinkStatus(
+        box.name, box.queued, box.sent, box.waiting, box.bytes, dropped, round(age, 3),
+        round(fill, 4),
+    )  # fmt: skip
 
 
 def flow_status(name: bytes, flow: Flow) -> FlowStatus:

@@ -60,9 +60,14 @@ class Reloads:
 
     def __init__(self, reload: Callable[[], Awaitable[ReloadOutcome]]) -> None:
         self._reload = reload
-        self._over = False
+        self._over = self._busy = False
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[ReloadOutcome]] = []
+
+    @property
+    def under_way(self) -> bool:
+        """True while a reload runs, or is about to."""
+        return self._busy or self._wanted.is_set()
 
     def ask(self) -> None:
         """Reload once more; requests that come before it begins are one."""
@@ -85,7 +90,10 @@ class Reloads:
                 await self._wanted.wait()
                 self._wanted.clear()
                 asked, self._waiting = self._waiting, []
-                _answer(asked, await self._reload())
+                self._busy = True
+                outcome = await self._reload()
+                self._busy = False
+                _answer(asked, outcome)
                 asked = []
         finally:
             self._over = True

@@ -11,31 +11,34 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import h11
 
 from ccproxy.net.notices import ServerLog
+from ccproxy.net.sockets import KEEPS_FILE, detached
 from ccproxy.process.control_socket import BACKLOG
+from ccproxy.server import channels
+from ccproxy.server.channels import Channel, PlainChannel
 
-MAX_CONNECTIONS = 16
-MAX_HEAD_SIZE = 16 * 1024
+MAX_CONNECTIONS = 32
+MAX_HEAD_SIZE = channels.READ_SIZE
 MAX_BODY_SIZE = 64 * 1024
 """Bytes of a request; no request needs a body."""
-CLIENT_TIMEOUT = 10.0
-"""Seconds a client has to send its request, and to take the answer or a part of a long one."""
 TRANSPORT_TURNS = 4
 """Turns of the loop from an accepted socket to its protocol, and from the end to a closed one."""
 LAST_ANSWERS_TIMEOUT = 0.5
 """Seconds that answers under way have when the server stops."""
-ITEMS_AT_ONCE = 200
+ITEMS_AT_ONCE = 30
 """Items of a list that become JSON in one turn of the loop."""
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
 NO_HEADERS: Mapping[str, str] = {}
+COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class RequestError(Exception):
@@ -60,24 +63,20 @@ class WebRequest:
 class WebAnswer:
     """A status code of HTTP and a body of the content type `kind`.
 
-    A body that comes in parts has no length: it ends with the connection.
+    A body that comes in parts has no length: it ends with the connection. After `upgrade` the
+    connection carries something else: it is given a socket of its own, non-blocking, to which the
+    answer is still to be sent.
     """
 
     code: int
     body: bytes | AsyncGenerator[bytes, None] = b""
     kind: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    upgrade: Callable[[socket.socket], None] | None = None
 
 
 Answering = Callable[[WebRequest], Awaitable[WebAnswer]]
 Admitting = Callable[[socket.socket], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request was not obeyed."""
-
-    error: str
 
 
 class RequestServer:
@@ -97,7 +96,10 @@ class RequestServer:
         self._answering = answer
         self._admit = admit
         self._log = log
+        self.secure: Callable[[Channel], Awaitable[Channel]] | None = None
+        """Does the handshake of TLS on each connection, if it is set."""
         self._server: asyncio.Server | None = None
+        self._accepting = True
         self.connections: set[asyncio.Task[None]] = set()
         self._unread: dict[asyncio.Task[None], None] = {}
         """Those whose request is not there as a whole, the oldest first."""
@@ -106,16 +108,26 @@ class RequestServer:
         """Begin to answer."""
         unix = self._socket.family == socket.AF_UNIX
         start: Any = asyncio.start_unix_server if unix else asyncio.start_server
+        more = KEEPS_FILE if unix else {}
         self._server = await start(
-            self._connected, sock=self._socket, limit=MAX_HEAD_SIZE, backlog=BACKLOG
+            self._connected, sock=self._socket, limit=MAX_HEAD_SIZE, backlog=BACKLOG, **more
         )
+
+    def stop_accepting(self) -> None:
+        """No connection is taken from now on; `close` comes next."""
+        # asyncio loses a connection that is accepted and has no transport yet when its server
+        # closes. So accepting stops first; uvloop has no reader here, and no such fault.
+        if self._server is None or not self._accepting:
+            return
+        self._accepting = False
+        if not asyncio.get_running_loop().remove_reader(self._socket.fileno()):
+            self._server.close()
+            self._server = None
 
     async def close(self) -> None:
         """Answer no more; answers under way have a moment."""
+        self.stop_accepting()
         if self._server is not None:
-            # asyncio loses a connection that is accepted and has no transport yet when its server
-            # closes. So accepting stops first (uvloop has no reader here, and no such fault).
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
             await _turns()
             self._server.close()
             self._server = None
@@ -133,56 +145,79 @@ class RequestServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its request to the end of its answer."""
+        channel: Channel = PlainChannel(reader, writer)
         try:
-            answer = await self._answer(reader, writer.get_extra_info("socket"))
-            await _send(writer, answer)
+            channel, answer = await self._answer(channel, writer.get_extra_info("socket"))
+            if answer.upgrade is not None:
+                answer.upgrade(detached(writer))
+            else:
+                await _send(channel, answer)
         except (OSError, TimeoutError) as error:
             self._log.debug("%s: the client has gone or does not read: %r", self._name, error)
         finally:
             writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader, sock: Any) -> WebAnswer:
-        """What a client gets; a request that cannot be obeyed gets the reason."""
+    async def _answer(self, channel: Channel, sock: Any) -> tuple[Channel, WebAnswer]:
+        """What a client gets, and how; a request that cannot be obeyed gets the reason."""
         try:
             if self._admit is not None:
                 self._admit(sock)
-            self._make_room()
-            request = await self._read(reader)
+            room = self._make_room()
+            async with self._unread_for_a_while():
+                if self.secure is not None:
+                    channel = await self.secure(channel)
+                if not room:
+                    raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
+                request = await _request(channel)
         except RequestError as error:
-            return await _refused(error)
+            return channel, _refused(error)
         try:
-            return await self._answering(request)
+            return channel, await self._answering(request)
         except RequestError as error:
-            return await _refused(error)
+            return channel, _refused(error)
         except Exception as error:
             self._log.logger.error("%s: a request failed", self._name, exc_info=error)
-            return await _refused(RequestError(500, "the log of the server says why"))
+            return channel, _refused(RequestError(500, "the log of the server says why"))
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
         """With too many connections, close the one that has been silent for the longest time: a
-        client that opens many and asks nothing must not keep other clients from asking."""
+        client that opens many and asks nothing must not keep other clients from asking. False if
+        all of them have asked."""
         if len(self.connections) <= MAX_CONNECTIONS:
-            return
+            return True
         oldest = next(iter(self._unread), None)
         if oldest is None:
-            raise RequestError(503, f"there are {MAX_CONNECTIONS} connections already")
+            return False
         del self._unread[oldest]
         oldest.cancel()
+        return True
 
-    async def _read(self, reader: asyncio.StreamReader) -> WebRequest:
-        """The request; TimeoutError if it does not come."""
-        task = asyncio.current_task()
-        assert task is not None
+    @asynccontextmanager
+    async def _unread_for_a_while(self) -> AsyncIterator[None]:
+        """The time until a request is there; TimeoutError if it does not come."""
+        task: Any = asyncio.current_task()
         self._unread[task] = None
         try:
-            async with asyncio.timeout(CLIENT_TIMEOUT):
-                return await _request(reader)
+            async with asyncio.timeout(channels.CLIENT_TIMEOUT):
+                yield
         finally:
             self._unread.pop(task, None)
 
 
-async def _refused(error: RequestError) -> WebAnswer:
-    return await json_answer(Refusal(str(error)), error.code, error.headers)
+def _refused(error: RequestError) -> WebAnswer:
+    text = _text({"error": str(error)})
+    return WebAnswer(error.code, f"{text}\n".encode(), headers={**COMMON_HEADERS, **error.headers})
+
+
+def parameters(target: str) -> tuple[str, dict[str, str]]:
+    """The path of a target, and its parameters, of which the last of a name counts; RequestError
+    if it cannot be read."""
+    try:
+        parts = urlsplit(target)
+        given = parse_qs(parts.query, keep_blank_values=True, max_num_fields=10)
+    except ValueError as error:
+        raise RequestError(400, str(error)) from None
+    return parts.path, {name: values[-1] for name, values in given.items()}
 
 
 async def _turns() -> None:
@@ -206,13 +241,12 @@ def json_line(value: Mapping[str, Any]) -> bytes:
 async def as_json(value: Any) -> bytes:
     """A value of this server as JSON, in pieces, so that a long one does not hold the loop."""
     parts = []
-    for one in fields(value):
-        content = getattr(value, one.name)
+    for name, content in _values(value).items():
         if isinstance(content, tuple):
             text = f"[{','.join([piece async for piece in _pieces(content)])}]"
         else:
             text = _text(content)
-        parts.append(f"{_text(one.name)}: {text}")
+        parts.append(f"{_text(name)}: {text}")
     return f"{{{', '.join(parts)}}}\n".encode()
 
 
@@ -223,10 +257,15 @@ async def _pieces(items: tuple[Any, ...]) -> AsyncIterator[str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, default=asdict, separators=(",", ":"))
+    # `asdict` would copy what is below a field as well, which takes five times as long.
+    return json.dumps(value, default=_values, separators=(",", ":"))
 
 
-async def _request(reader: asyncio.StreamReader) -> WebRequest:
+def _values(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+async def _request(channel: Channel) -> WebRequest:
     """A request, when it is there as a whole."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_SIZE)
     request: h11.Request | None = None
@@ -237,7 +276,7 @@ async def _request(reader: asyncio.StreamReader) -> WebRequest:
         except h11.RemoteProtocolError as error:
             raise RequestError(error.error_status_hint, str(error)) from None
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(MAX_HEAD_SIZE))
+            connection.receive_data(await channel.read())
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):
@@ -259,7 +298,7 @@ def _plain(request: h11.Request) -> WebRequest:
     return WebRequest(request.method.decode(), request.target.decode("ascii", "replace"), headers)
 
 
-async def _send(writer: asyncio.StreamWriter, answer: WebAnswer) -> None:
+async def _send(channel: Channel, answer: WebAnswer) -> None:
     """The whole response; the connection ends with it."""
     headers = {"Content-Type": answer.kind, **answer.headers, "Connection": "close"}
     body = answer.body
@@ -269,19 +308,10 @@ async def _send(writer: asyncio.StreamWriter, answer: WebAnswer) -> None:
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join([*lines, "", ""]).encode("latin-1")
     if isinstance(body, bytes):
-        await _write(writer, head + body)
+        await channel.write(head + body)
     else:
-        await _write(writer, head)
+        await channel.write(head)
         async with aclosing(body):
             async for part in body:
-                await _write(writer, part)
-    writer.close()
-    async with asyncio.timeout(CLIENT_TIMEOUT):
-        await writer.wait_closed()
-
-
-async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
-    """Send a part; TimeoutError if the client takes nothing for `CLIENT_TIMEOUT`."""
-    writer.write(data)
-    async with asyncio.timeout(CLIENT_TIMEOUT):
-        await writer.drain()
+                await channel.write(part)
+    await channel.close()

@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Protocol
@@ -17,28 +18,32 @@ from typing import Any, Protocol
 from ccproxy.config.diff import Change, diff
 from ccproxy.config.plan import Plan
 from ccproxy.config.problems import Problem
-from ccproxy.core.averages import SAMPLE_INTERVAL
 from ccproxy.core.ingress import COMPILED
 from ccproxy.core.memory import Memory
 from ccproxy.core.switch import Switch
 from ccproxy.net.flush import FlushQueue
+from ccproxy.net.latencies import Latencies
 from ccproxy.net.memory_watch import MemoryWatch
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.shared import Kit
 from ccproxy.net.zmtp.identities import Identities, new_mark
 from ccproxy.plugins import Plugins
+from ccproxy.process.handover import HandoverError
 from ccproxy.process.memory import keep_some, memory_limit
+from ccproxy.process.server_id import server_id
 from ccproxy.process.signals import ProcessSignals
 from ccproxy.process.systemd import notify, tell_watchdog
-from ccproxy.server.administration import Administration
+from ccproxy.server.administration import Administration, Watched
 from ccproxy.server.control import ControlActions
+from ccproxy.server.events import Events
 from ccproxy.server.handlers import HandlerSet, StartFailed
 from ccproxy.server.listeners import Listeners
 from ccproxy.server.observer import Observer, sinks_status
 from ccproxy.server.reload import ReloadOutcome, Reloads, keys_read, text_of
-from ccproxy.server.statistics import Statistics, totals
+from ccproxy.server.reporting import Reporting
 from ccproxy.server.status import Status
 from ccproxy.server.steering import Steered, Steering
+from ccproxy.server.succession import ServerParts, SucceedingProcess, Succession
 from ccproxy.server.tapping import Tapping
 from ccproxy.wire.cc import CcCodec
 from ccproxy.wire.text import OperatorText
@@ -48,7 +53,7 @@ POLL_INTERVAL = 1.0
 STAYS = "the old configuration stays"
 
 
-class Owner(Protocol):
+class Owner(SucceedingProcess, Protocol):
     """The process around the server."""
 
     signals: ProcessSignals
@@ -89,7 +94,7 @@ class Server:
     """One switch with its listeners and handlers."""
 
     def __init__(self, plan: Plan, owner: Owner, plugins: Plugins) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self.plan = plan
         self.owner = owner
         self.log = ServerLog(loop.time)
@@ -97,24 +102,35 @@ class Server:
         self.switch = Switch(codec, self.log, plan.server.flows, plan.server.stats_types)
         mark = new_mark() if plan.server.hop_marks else b""
         identities = Identities(random.getrandbits(31), mark)
-        flush_queue = FlushQueue(loop, plan.server.busy_poll)
+        latencies = Latencies(bool(plan.server.http))
+        flush_queue = FlushQueue(loop, plan.server.busy_poll, latencies)
         memory = Memory(plan.server.memory or memory_limit())
         self.kit = Kit(self.switch, flush_queue, self.log, identities, memory)
         self.memory_watch = MemoryWatch(memory, self.log)
         self.handlers = HandlerSet(self.kit, plugins)
         self.listeners = Listeners(self.kit)
         self.observer = Observer(self.kit, self.handlers, self.listeners, Path(plan.file))
-        self.statistics = Statistics(self.log)
+        self.events = self.observer.queue_watch.events = Events(self.switch)
+        self.kit.link_watchers.append(self.events.link)
+        self.log.on_failure = self.events.handler_failed
+        self.reporting = Reporting(self.observer, self.log)
         self.reloads = Reloads(self._reload)
         tapping = Tapping(self.switch.table)
         steered = Steered(
             self.observer.listeners, self.observer.links, self.observer.outboxes,
-            self.listeners.stop_reading, self.ask_to_stop,
+            lambda: self.handlers.members, self.listeners.stop_reading,
+            lambda: self.listeners.reopen(self.plan), self._busy, self.ask_to_stop,
         )  # fmt: skip
         self.steering = Steering(steered, self.log)
         actions = ControlActions(self.status, self.observer, self.reloads, tapping, self.steering)
-        self.administration = Administration(self.status, actions, self.log)
-        self._loop = loop
+        watched = Watched(self.status, self.observer, actions)
+        self.administration = Administration(watched, self.kit)
+        parts = ServerParts(
+            self.kit, self.handlers, self.listeners, self.observer, self.administration,
+            self.reloads, self.reporting,
+        )  # fmt: skip
+        self.succession = Succession(parts, owner, self.steering.waiting, self.ask_to_stop)
+        actions.table["POST", "/v1/replace"] = self.succession.replacement.answer
         self._stopping = asyncio.Event()
 
     def ask_to_stop(self) -> None:
@@ -129,7 +145,10 @@ class Server:
         """Handlers first, listeners last; StartFailed or OSError says what did not work."""
         self.kit.descriptors.raise_limit()
         keep_some()
+        self.kit.far.server = server_id(self.plan.server.server_id)
         self._allow(self.plan)
+        await self._unless_stopped(self.succession.inherit(self.plan))
+        self.events.configure(self.plan)
         await self._unless_stopped(self.handlers.apply(self.plan))
         await self.listeners.commit(self.listeners.prepare(self.plan), self.plan)
         for route in self.plan.routes:
@@ -138,6 +157,7 @@ class Server:
         await self.administration.open(self.plan)
         for one in self.listeners.open.values():
             self.log.info("listening name=%s address=%s", one.acceptor.name, one.acceptor.bound)
+        await self.succession.complete()
         self.log.info("ready data-path=%s", "compiled" if COMPILED else "plain-python")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
@@ -156,8 +176,8 @@ class Server:
         work = {
             "watch": self._watch(),
             "memory": self.memory_watch.run(),
-            "statistics": self._write_statistics(),
-            "averages": self._sample(),
+            "statistics": self.reporting.write_again_and_again(lambda: self.plan),
+            "averages": self.reporting.sample_again_and_again(lambda: self.plan),
             "reloads": self.reloads.run(),
             "watchdog": tell_watchdog(),
         }
@@ -172,7 +192,10 @@ class Server:
     async def stop(self) -> None:
         """Stop accepting, let calls be answered and handlers stop, flush up to linger, say the
         ledger."""
-        notify("STOPPING=1")
+        if self.succession.in_charge:
+            notify("STOPPING=1")
+        self.events.stop()
+        await self.succession.close()
         await self.administration.close()
         await self.steering.close()
         linger = self.plan.server.linger
@@ -182,10 +205,8 @@ class Server:
         await self.listeners.close_peers(linger)
         await self.kit.handshakes.close()
         outboxes = self.observer.outboxes()
-        self.log.drops(outboxes)
-        await self.statistics.settle()
-        await self._write_once()
-        await self.statistics.settle()
+        await self.observer.queue_watch.look(outboxes)
+        await self.reporting.write_last(self.plan)
         for box in outboxes:
             self.log.outbox(box)
         for where, dropped in sinks_status(outboxes).losses.items():
@@ -195,11 +216,11 @@ class Server:
 
     def status(self) -> Status:
         """Everything worth knowing of this server now."""
-        return self.observer.status(self.plan)
+        return replace(self.observer.status(self.plan), draining=self.steering.draining)
 
     def refused(self, what: str, error: BaseException) -> None:
         """Something cannot be done; a stack trace for what is likely a fault of the code."""
-        expected = isinstance(error, StartFailed | OSError)
+        expected = isinstance(error, StartFailed | OSError | HandoverError)
         # It names addresses and paths of the configuration, which have to be read whole.
         text = OperatorText(error if expected else repr(error))
         trace = None if expected else error
@@ -208,6 +229,9 @@ class Server:
     async def _reload(self) -> ReloadOutcome:
         """Read the configuration again and change to it, or to nothing of it."""
         outcome = ReloadOutcome(False, STAYS)
+        if why := self.succession.replacement.under_way:
+            self.log.error("no reload: %s", OperatorText(why))
+            return ReloadOutcome(False, f"{why}; {STAYS}")
         try:
             plan, problems = self.owner.reload()
             outcome = await self._adopt(plan, tuple(problems))
@@ -220,7 +244,9 @@ class Server:
             outcome = ReloadOutcome(False, f"{error or repr(error)}; {STAYS}")
         finally:
             self.owner.reloaded(outcome.adopted)
+            self.events.reload(outcome.adopted)
         if outcome.adopted:
+            self.log.levels.reset()
             self.log.info("reloaded: %s", OperatorText(outcome.text))
         return outcome
 
@@ -252,9 +278,15 @@ class Server:
                 listener.reconfigure(listener.options)  # it reads its keys again
         self.kit.flush_queue.busy_poll = plan.server.busy_poll
         self.kit.memory.configure(plan.server.memory or memory_limit())
-        self.administration.reconfigure(plan)
+        said += self.administration.reconfigure(plan)
+        self.events.configure(plan)
         self.plan = plan
         return change, said
+
+    def _busy(self) -> str:
+        """Why listeners cannot be opened now; "" if they can."""
+        reloading = "a reload is under way" if self.reloads.under_way else ""
+        return self.succession.replacement.under_way or reloading
 
     def _allow(self, plan: Plan) -> None:
         """Apply the `[allow:NAME]` sections; listeners ask for them when they are reconfigured."""
@@ -266,7 +298,9 @@ class Server:
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             self._take_signals_back()
-            self.log.drops(self.observer.outboxes())
+            await self.observer.queue_watch.look(self.observer.outboxes())
+            self.events.listeners(self.observer.listeners())
+            self.events.summarise()
             self.log.summarise()
 
     def _take_signals_back(self) -> None:
@@ -274,26 +308,3 @@ class Server:
         if taken := self.owner.signals.take_back():
             names = " ".join(taken)
             self.log.warning("a plugin has changed signal handlers, ours are back: %s", names)
-
-    async def _write_statistics(self) -> None:
-        while True:
-            await asyncio.sleep(self.plan.server.stats_period)
-            await self._write_once()
-
-    async def _write_once(self) -> None:
-        options = self.plan.server
-        if options.cc_stats:
-            total = await self._totals()
-            await self.statistics.write(self.status(), options, total)
-
-    async def _sample(self) -> None:
-        """Samples for the averages of the infofile."""
-        while True:
-            await asyncio.sleep(SAMPLE_INTERVAL)
-            if self.plan.server.infofile_level > 2:
-                self.statistics.sample(await self._totals())
-
-    async def _totals(self) -> dict[str, int]:
-        """All counters; those of message types only if they are to be counted."""
-        types = await self.observer.all_types() if self.plan.server.cc_stats > 1 else {}
-        return await totals(self.status(), await self.observer.verdict_counters(), types)

@@ -155,7 +155,7 @@ def _average(one: Average) -> str:
 
 
 def _facts(handler: HandlerStatus) -> str:
-    facts = " ".join(f"{name}={value}" for name, value in handler.facts.items())
+    facts = " ".join(f"{name}={value}" for name, value in handler.brief.items())
     return f"{handler.section}: {facts}"
 
 

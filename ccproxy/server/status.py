@@ -13,7 +13,18 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Generic, TypeVar
 
+from ccproxy.server.delivery_values import (
+    ClientTotals,
+    DeliveryStatus,
+    ReceivedStatus,
+    RememberedStatus,
+)
+
 Counts = Mapping[str, int]
+HANDOVER, SEND, HANDLE = "handover", "send", "handle"
+"""Names of latencies: from a read to queues and handlers, from a read to the kernel, of calls."""
+DRAINING = "draining: no more messages are taken"
+"""What is said of a server after `ccserver drain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,11 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """One outbox: messages queued since its start, and what became of them."""
+    """One outbox: messages queued since its start, and what became of them.
+
+    `age` is how many seconds its oldest message has waited at least (see `core.queue_age` for how
+    exact that is), `fill` the part of its limit that is in use, of bytes or messages.
+    """
 
     name: str
     queued: int
@@ -46,6 +61,8 @@ class SinkStatus:
     waiting: int
     bytes: int
     dropped: Counts
+    age: float = 0.0
+    fill: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class SinksStatus:
 
     `losses` says by destination and reason what was dropped. A destination is the section of a
     link, or of a listener for all its peers; a message with several destinations may be lost at one
-    of them although its fate is `forwarded`.
+    of them although its fate is `forwarded`. `age` and `fill` are the highest of all.
     """
 
     count: int
@@ -63,6 +80,8 @@ class SinksStatus:
     dropped: Counts
     worst: tuple[SinkStatus, ...]
     losses: Mapping[str, Counts] = field(default_factory=dict)
+    age: float = 0.0
+    fill: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,8 @@ class ListenerStatus:
 
     `silent` peers have said nothing yet. `security` is what protects it: curve, plain, addresses,
     local (only this machine reaches it), open (the configuration says so), or exposed (it says
-    nothing). One that is not `listening` has lost its address.
+    nothing). One that is not `listening` has lost its address. `age` and `fill` are the highest of
+    the queues of its peers. `received` messages came by it, without answers.
     """
 
     section: str
@@ -83,13 +103,16 @@ class ListenerStatus:
     silent: int = 0
     security: str = ""
     listening: bool = True
+    age: float = 0.0
+    fill: float = 0.0
+    received: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
     """One outgoing link; `reason` says why it is not up.
 
-    Without one that is `required` the server is not ready.
+    Without one that is `required` the server is not ready. `delivery` is None if it only sends.
     """
 
     section: str
@@ -99,6 +122,7 @@ class LinkStatus:
     reconnects: int
     sink: SinkStatus
     required: bool = False
+    delivery: DeliveryStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +131,8 @@ class HandlerStatus:
 
     `faults` are its calls that went wrong: failed (an exception), refused (an exception because of
     the message), slow (all messages waited), unanswered (by the service behind it). Calls are those
-    of messages, timers and the like.
+    of messages, timers and the like. Of `accepted` messages the handler has not said the outcome
+    yet; the oldest has been accepted for `accepted_age` seconds.
     """
 
     section: str
@@ -116,6 +141,18 @@ class HandlerStatus:
     counters: Counts
     error: str = ""
     faults: Counts = field(default_factory=dict)
+    accepted: int = 0
+    accepted_age: float = 0.0
+
+    @property
+    def brief(self) -> dict[str, Any]:
+        """The facts that fit into a line: those that are no tables."""
+        return {name: one for name, one in self.facts.items() if not _is_tables(one)}
+
+
+def _is_tables(fact: Any) -> bool:
+    """True for lists of rows by name."""
+    return isinstance(fact, Mapping) and any(isinstance(one, list) for one in fact.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +198,32 @@ class DescriptorStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LogStatus:
+    """The level of the log, those of sections that have others, and whether any was changed since
+    the start or the last reload."""
+
+    level: str = ""
+    sections: Mapping[str, str] = field(default_factory=dict)
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyStatus:
+    """Some of the times that something took, in seconds; `counts[n]` were longer than bound n - 1
+    and no longer than bound n, the last one longer than all. `section` is that of a handler."""
+
+    name: str
+    section: str
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """A whole server; `peers` and `flows` are numbers, see PeerStatus and FlowStatus."""
+    """A whole server; `peers` and `flows` are numbers, see PeerStatus and FlowStatus, `latencies`
+    are there if it has a port for them. `remembered` are links, and `clients` those with receipts.
+    """
 
     process: ProcessStatus
     listeners: tuple[ListenerStatus, ...]
@@ -175,6 +236,13 @@ class Status:
     ledger: LedgerStatus
     descriptors: DescriptorStatus = DescriptorStatus()
     memory: MemoryStatus = MemoryStatus()
+    latencies: tuple[LatencyStatus, ...] = ()
+    remembered: tuple[RememberedStatus, ...] = ()
+    received: ReceivedStatus = ReceivedStatus()
+    clients: tuple[RememberedStatus, ...] = ()
+    client_totals: ClientTotals = ClientTotals()
+    log: LogStatus = LogStatus()
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +314,17 @@ class StatusPage(Generic[Item]):
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TrafficStatus:
+    """The types with the most messages; and by section, or fate where no section takes them, the
+    messages of all types in the flow table, which get fewer when it forgets a type. `time` is when
+    they were counted, in seconds since 1970."""
+
+    types: StatusPage[TypeStatus]
+    sections: Counts = field(default_factory=dict)
+    time: float = 0.0
+
+
 def to_json(value: Any) -> Any:
     """A status or a page as values that `json.dumps` takes."""
     return asdict(value)
@@ -278,6 +357,9 @@ def _decode(kind: Any, value: Any) -> Any:
         given = {name: _decode(hints[name], one) for name, one in value.items() if name in known}
         return kind(**given)  # type: ignore[operator]
     origin = typing.get_origin(kind)
+    if origin is UnionType and isinstance(value, dict):
+        kind = next(one for one in typing.get_args(kind) if is_dataclass(one))
+        return _decode(kind, value)
     if origin is tuple:
         return tuple(_decode(typing.get_args(kind)[0], one) for one in value)
     expected = int | float if kind is float else origin or kind  # JSON does not tell 1 from 1.0

@@ -3,7 +3,9 @@
     POST /v1/drop-peer?peer=              by address with or without port, or proven name
     POST /v1/pause?link=                  the links of a section stay unconnected until `resume`
     POST /v1/resume?link=
+    POST /v1/log?level=&section=          log more or less, all or one section
     POST /v1/drain                        take no more, and stop when all is delivered
+    POST /v1/drain/cancel                 take messages again, if it has not stopped yet
 
 Each answer is a line of JSON with numbers; that of a drain goes on until nothing waits. It must
 never lose a message that a queue holds, but for those of a peer that is closed.
@@ -12,16 +14,20 @@ never lose a message that a queue holds, but for those of a peer that is closed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ccproxy.config.problems import did_you_mean
-from ccproxy.core.outbox import Outbox
+from ccproxy.core.counted_queue import CountedQueue
 from ccproxy.core.taps import peer_names
 from ccproxy.net.notices import ServerLog
 from ccproxy.net.zmtp.link import OutgoingLink
+from ccproxy.process.log_levels import LEVELS, SERVER
 from ccproxy.protocol import Listener
 from ccproxy.server.requests import JSON_LINES, RequestError, WebAnswer, json_answer, json_line
+from ccproxy.server.spools import SpoolActions
+from ccproxy.server.status import DRAINING
+from ccproxy.spool.store import Spool
 
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at what waits while the server drains."""
@@ -40,13 +46,27 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """At which level is logged, and by section where another one was asked for."""
+
+    level: str
+    sections: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Steered:
     """What operations work on: it is asked for each time, because a reload may change it."""
 
     listeners: Callable[[], list[Listener]]
     links: Callable[[], list[OutgoingLink]]
-    outboxes: Callable[[], list[Outbox]]
+    outboxes: Callable[[], list[CountedQueue]]
+    sections: Callable[[], Iterable[str]]
+    """Those of handlers."""
     stop_reading: Callable[[], None]
+    reopen: Callable[[], Awaitable[None]]
+    """Accept again after `stop_reading`; OSError if an address cannot be had."""
+    busy: Callable[[], str]
+    """Why listeners cannot be opened now; "" if they can."""
     stop: Callable[[], None]
 
 
@@ -57,6 +77,10 @@ class Steering:
         self._server = server
         self._log = log
         self._drain: asyncio.Task[None] | None = None
+        self.spools = SpoolActions(self._spools, log)
+
+    def _spools(self) -> list[Spool]:
+        return [one.sink for one in self._server.links() if isinstance(one.sink, Spool)]
 
     async def drop_peer(self, query: Mapping[str, str]) -> WebAnswer:
         """Close the peers of one name; libzmq connects again at once."""
@@ -90,12 +114,48 @@ class Steering:
         self._log.info("%s by an operator link=%s", word, section)
         return await json_answer(Done(len(found)))
 
+    async def log(self, query: Mapping[str, str]) -> WebAnswer:
+        """Log at another level from now on, until a reload."""
+        level, section = query.get("level", ""), query.get("section", "")
+        if level not in LEVELS:
+            raise RequestError(400, f"found level={level:.40}, expected {', '.join(LEVELS)}")
+        known = [SERVER, *self._server.sections()]
+        if section and section not in known:
+            hint = did_you_mean(section[:100], known[:MOST_NAMES])
+            text = f"[{section:.100}] logs nothing: it is no section of a handler"
+            raise RequestError(404, f"{text}; {hint}" if hint else text)
+        self._log.levels.change(level, section)
+        self._log.warning("log level changed level=%s section=%s", level, section or "all")
+        return await json_answer(Levels(self._log.levels.level, self._log.levels.sections))
+
     async def drain(self, query: Mapping[str, str]) -> WebAnswer:
         """Take no more messages and stop when nothing waits; it goes on if its client goes."""
         if self._drain is None:
             self._drain = asyncio.get_running_loop().create_task(self._drained(), name="drain")
             self._drain.add_done_callback(self._log.ended)
         return WebAnswer(200, self._progress(self._drain), JSON_LINES)
+
+    async def cancel_drain(self, query: Mapping[str, str]) -> WebAnswer:
+        """Take messages again; RequestError if it is too late, or an address is taken."""
+        drain = self._drain
+        if drain is None:
+            raise RequestError(409, "the server does not drain")
+        why = self._server.busy() or ("nothing waits, the server stops" if drain.done() else "")
+        if why:
+            raise RequestError(409, f"{why}: the drain goes on")
+        try:
+            await self._server.reopen()
+        except OSError as error:
+            raise RequestError(409, f"{error}: the drain goes on") from None
+        self._drain = None
+        drain.cancel()
+        self._log.info("the drain is cancelled by an operator: messages are taken again")
+        return await json_answer(Done(1))
+
+    @property
+    def draining(self) -> bool:
+        """True from `drain` to the end, or until that is cancelled."""
+        return self._drain is not None
 
     async def close(self) -> None:
         """Forget a drain that is under way: the server stops."""
@@ -104,21 +164,24 @@ class Steering:
             await asyncio.gather(self._drain, return_exceptions=True)
 
     async def _drained(self) -> None:
-        self._log.info("draining: no more messages are taken")
+        self._log.info(DRAINING)
         self._server.stop_reading()
-        while self._waiting():
+        while self.waiting():
             await asyncio.sleep(LOOK_INTERVAL)
         self._log.info("drained: nothing waits")
         self._server.stop()
 
     async def _progress(self, drain: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
-        """A line each second with what still waits, the last one with 0."""
+        """A line each second with what still waits, the last one with 0 or `cancelled`."""
         while not drain.done():
-            yield json_line({"waiting": self._waiting()})
+            yield json_line({"waiting": self.waiting()})
             await asyncio.wait((drain,), timeout=SAY_INTERVAL)
+        if drain.cancelled():
+            yield json_line({"waiting": self.waiting(), "cancelled": True})
+            return
         yield json_line({"waiting": 0})
 
-    def _waiting(self) -> int:
+    def waiting(self) -> int:
         """Messages in queues, and calls that are not answered."""
         messages = sum(box.waiting for box in self._server.outboxes())
         return messages + sum(one.calls for one in self._server.listeners())

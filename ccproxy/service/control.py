@@ -76,8 +76,10 @@ class Control:
 
     def close(self, linger: float = 1.0) -> None:
         """Send what waits, for at most `linger` seconds, then close the connection to the agent."""
-        end = time.monotonic() + linger
-        while self._unsent and self._sock is not None and time.monotonic() < end:
+        # Looks are counted, not seconds: while the whole process stands still nothing can be sent.
+        for _ in range(round(linger / _FLUSH_INTERVAL)):
+            if not self._unsent or self._sock is None:
+                break
             time.sleep(_FLUSH_INTERVAL)
         self._ended = True
         self._wake()

@@ -7,24 +7,24 @@ exception of a handler: the call that caused it raises it.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
 from ccproxy.core.flows import Target
 from ccproxy.core.message import Action, Actions, Codec, Message, NativeAnswer, Send
 from ccproxy.core.outbox import Limits, Outbox
-from ccproxy.core.verdict import Deliver, Forward, Queued
+from ccproxy.core.verdict import Accepted, Deliver, Forward, LateOutcome, Queued
 from ccproxy.handler import Context, Handler, Link, WireOwner
 from ccproxy.net.flush import Flushable
 from ccproxy.net.work import Steps, result
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.plugins import Plugins
 from ccproxy.protocol import MessageProtocol
+from ccproxy.testing.clock import ManualClock
 from ccproxy.testing.links import CODEC, TIME, FakeLink, FakeWire
 from ccproxy.wire import cc
 from ccproxy.wire.zmtp.frames import pack
@@ -47,8 +47,8 @@ def message(
 class FakeContext(Context):
     """A `ccproxy.handler.Context` whose clock the test moves, and which records everything.
 
-    The test can read its links, listeners, counters, failures, replies, processes and log lines;
-    `handlers` are those that `handler(section)` finds.
+    The test can read its links, listeners, counters, failures, replies, processes, log lines, and
+    what is `accepted`, and later in `refusals`; `handlers` are what `handler(section)` finds.
     """
 
     def __init__(self, name: str = "h:test", handlers: Mapping[str, Handler] | None = None) -> None:
@@ -68,22 +68,17 @@ class FakeContext(Context):
         self.destinations: dict[str, Target] = {}
         self.watches: list[Callable[[], None]] = []
         self.flow_changes = 0
+        self.accepted: list[Accepted] = []
+        self.refusals: list[tuple[Message, BaseException]] = []
         self.lines: list[str] = []
         self.log = _recorder(name, self.lines)
         self._loop = asyncio.new_event_loop()
         self._tasks: list[asyncio.Future[None]] = []
-        self._passed = 0.0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
+        self.clock = ManualClock()
 
     def advance(self, seconds: float) -> None:
         """Move the clock; make the calls that become due, each at its time and in order."""
-        end = self._passed + seconds
-        while self._due and self._due[0][0] <= end:
-            at, _, call = heapq.heappop(self._due)
-            self._passed = max(self._passed, at)
-            call()
-        self._passed = end
+        self.clock.advance(seconds)
         self.settle()
 
     def settle(self) -> None:
@@ -113,8 +108,21 @@ class FakeContext(Context):
         if isinstance(verdict, Deliver):
             for receiver in verdict.handlers or (handler,):
                 actions = receiver.handle(message)
-                assert not isinstance(actions, Queued)  # handlers of a test have no threads
-                self.act(actions, message)
+                if isinstance(actions, Accepted):
+                    self.accepted.append(actions)
+                    actions.bind(partial(self._told, actions))
+                else:
+                    assert not isinstance(actions, Queued)  # handlers of a test have no threads
+                    self.act(actions, message)
+
+    def _told(self, accepted: Accepted, outcome: LateOutcome) -> bool:
+        """A handler says the outcome of a message that it has accepted."""
+        self.accepted.remove(accepted)
+        if isinstance(outcome, BaseException):
+            self.refusals.append((accepted.message, outcome))
+        else:
+            self.act(outcome, accepted.message)
+        return True
 
     def link(
         self,
@@ -170,18 +178,22 @@ class FakeContext(Context):
         """See `Context`."""
         return self.handlers[section]
 
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """See `Context`; those of `handlers`."""
+        return tuple(self.handlers)
+
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """See `Context`."""
-
-        def again() -> None:
-            self.every(seconds, call)
-            call()
-
-        self.call_later(seconds, again)
+        self.clock.every(seconds, call)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """See `Context`."""
-        heapq.heappush(self._due, (self._passed + seconds, next(self._order), call))
+        self.clock.call_later(seconds, call)
+
+    def flusher(self, one: Flushable) -> Callable[[], None]:
+        """See `Context`; flushes at once."""
+        return one.flush
 
     def flush_later(self, one: Flushable) -> None:
         """See `Context`; flushes at once."""
@@ -193,11 +205,11 @@ class FakeContext(Context):
 
     def now(self) -> float:
         """Seconds since the start."""
-        return self._passed
+        return self.clock.now
 
     def time(self) -> float:
         """Seconds since 1970."""
-        return TIME + self._passed
+        return TIME + self.clock.now
 
     def on_departure(self, call: Callable[[bytes], None]) -> None:
         """See `Context`; the test makes the calls in `departures`."""
@@ -260,7 +272,7 @@ class FakeContext(Context):
     def _act(self, action: Action, message: Message | None) -> None:
         if isinstance(action, Send):
             payload = CODEC.encode(action.type, action.value, action.blob)
-            action.link.outbox.offer(pack(cc.frames(action.route, action.type, payload)), 1)
+            action.link.sink.offer(pack(cc.frames(action.route, action.type, payload)), 1)
             return
         if message is None:
             raise ValueError("an answer needs the message it answers")

@@ -6,10 +6,12 @@ Nothing here may open a socket.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from ccproxy.config.links import LinkOptions
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Outbox
+from ccproxy.core.sinks import MovedRun
 from ccproxy.handler import WireOwner
 from ccproxy.net.zmtp.role import LinkRole
 from ccproxy.wire import cc
@@ -35,14 +37,24 @@ class FakeLink:
         self.address = address
         self.role = role
         self.options = options
-        self.outbox = Outbox(address, options.limits)
+        self.outbox = self.sink = Outbox(address, options.limits)
         self.state = "up"
+        self.reason = ""
         self._on_message = on_message
         self._on_state: Callable[[str], None] = lambda state: None
+        self.dead: Callable[[bytes, int, str], None] = lambda messages, count, reason: None
 
     def on_state(self, call: Callable[[str], None]) -> None:
         """See `Link`; the test calls `become`."""
         self._on_state = call
+
+    def give_back(self, most: int) -> list[MovedRun]:
+        """See `Link`."""
+        return [(chunk, messages, None) for chunk, messages in self.outbox.take_unsent(most)]
+
+    def on_dead(self, call: Callable[[bytes, int, str], None]) -> None:
+        """See `Link`; the test makes the call in `dead`."""
+        self.dead = call
 
     def become(self, state: str) -> None:
         """Change the state, and tell the handler."""
@@ -51,11 +63,7 @@ class FakeLink:
 
     def take(self) -> list[Message]:
         """Take all messages that wait to be sent, in order; they count as sent then."""
-        taken = []
-        while waiting := self.outbox.peek(1):
-            taken += [Message.cut(unpack(raw), CODEC, self.address) for raw in _cut(waiting[0])]
-            self.outbox.advance(len(waiting[0]))
-        return taken
+        return take(self.outbox, self.address)
 
     def receive(self, message: Message) -> None:
         """Act as if a message without a route came from the far side."""
@@ -95,13 +103,25 @@ class FakeWire:
             self.written.append(data)
         return not self.closed
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
+    def divert(self, pass_on: Callable[[bytes], Any], remains: Callable[[Any], None]) -> None:
+        """Do nothing: a test calls `received` of the owner."""
+
+    def send(self, pieces: Sequence[bytes | memoryview]) -> int:
         """Record the joined pieces, as `write` does."""
         return self.write(b"".join(pieces))
 
     def close(self) -> None:
         """Record that it is closed."""
         self.closed = True
+
+
+def take(outbox: Outbox, listener: str = "") -> list[Message]:
+    """Take all messages that wait in an outbox, in order; they count as sent then."""
+    taken = []
+    while waiting := outbox.peek(1):
+        taken += [Message.cut(unpack(raw), CODEC, listener) for raw in _cut(waiting[0])]
+        outbox.advance(len(waiting[0]))
+    return taken
 
 
 def _cut(data: bytes | memoryview) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,19 +21,30 @@ PORTS = range(11_000, 20_000)
 """Where `free_ports` looks; Linux gives clients those from 32,768 on."""
 READY = "ready"
 """A log line with this word says that the server accepts messages."""
+TIMEOUT = 60.0
+"""Seconds that a busy machine may take for what usually takes one, as a start of a server does."""
 
 
 class RunningServer:
     """A `ccserver` process, its directory, its ports, and the lines it has logged so far."""
 
-    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+    def __init__(self, directory: Path, ports: dict[str, int], words: Sequence[str] = ()) -> None:
+        """`words` come before the file on the command line."""
         self.directory = directory
         self.ports = ports
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ccproxy", str(directory / "server.ini")],
+        command = [sys.executable, "-m", "ccproxy", *words, str(directory / "server.ini")]
+        self.process = self.launch(command, directory)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def launch(command: Sequence[str], directory: Path) -> subprocess.Popen[str]:
+        """Start the process in its directory; what it writes comes from its `stdout`."""
+        return subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -41,14 +52,12 @@ class RunningServer:
             text=True,
             errors="replace",
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     def address(self, port: str = "PORT1") -> str:
         """The address of the port that replaced this word in the INI."""
         return f"tcp://127.0.0.1:{self.ports[port]}"
 
-    def wait_for(self, text: str, timeout: float = 10.0) -> str:
+    def wait_for(self, text: str, timeout: float = TIMEOUT) -> str:
         """The first line of the log with `text`; TimeoutError, or RuntimeError if it has ended."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._find(text), timeout)
@@ -58,7 +67,7 @@ class RunningServer:
             raise RuntimeError(f"the server ended without {text!r}")
         raise TimeoutError(f"the server did not log {text!r} in {timeout:g} s")
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = TIMEOUT) -> int:
         """End it by SIGTERM, after `timeout` seconds by SIGKILL; return its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
@@ -86,7 +95,7 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(ini_text: str, timeout: float = 10.0) -> Iterator[RunningServer]:
+def running_server(ini_text: str, timeout: float = TIMEOUT) -> Iterator[RunningServer]:
     """Start a server and wait until it accepts messages; stop it at the end.
 
     Each word PORT1, PORT2 ... in the text becomes a free port. RuntimeError if the server ends

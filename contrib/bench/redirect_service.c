@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE (1 << 20)
+#include "redirect_sodep.h"
 
 struct peer {
     int fd;
@@ -20,71 +20,11 @@ struct peer {
     unsigned char *input, *output;
 };
 
-static long number(const unsigned char *at)
-{
-    return (long)(int)((unsigned)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3]);
-}
-
-/* The end of the value at `at`; 0 if it is not complete, -1 if it is invalid. */
-static long value(const unsigned char *data, long at, long size, int depth)
-{
-    static const int widths[] = {0, 0, 4, 8, 0, 1, 8};
-    if (depth > 64)
-        return -1;
-    if (at + 5 > size)
-        return 0;
-    int tag = data[at++];
-    if (tag > 6)
-        return -1;
-    if (tag == 1 || tag == 4) {
-        if (at + 4 > size)
-            return 0;
-        long length = number(data + at);
-        if (length < 0 || length > BUFFER_SIZE)
-            return -1;
-        at += 4 + length;
-    } else {
-        at += widths[tag];
-    }
-    if (at + 4 > size)
-        return 0;
-    long names = number(data + at);
-    at += 4;
-    while (names-- > 0) {
-        if (at + 4 > size)
-            return 0;
-        long length = number(data + at);
-        if (length < 0 || length > BUFFER_SIZE)
-            return -1;
-        at += 4 + length;
-        if (at + 4 > size)
-            return 0;
-        long elements = number(data + at);
-        at += 4;
-        while (elements-- > 0)
-            if ((at = value(data, at, size, depth + 1)) <= 0)
-                return at;
-    }
-    return at;
-}
-
 /* Answers the message at `at` with its id, the path "/", and the rest unchanged; returns its end, 0 if
  * it is not complete, -1 if it is invalid. */
 static long answer(struct peer *peer, long at)
 {
-    long size = (long)peer->in, path, rest, end;
-    if (at + 16 > size)
-        return 0;
-    path = number(peer->input + at + 8);
-    if (path < 0 || path > 4096)
-        return -1;
-    rest = at + 12 + path;
-    if (rest + 4 > size)
-        return 0;
-    long name = number(peer->input + rest);
-    if (name < 0 || name > 4096)
-        return -1;
-    end = value(peer->input, rest + 4 + name + 1, size, 0);
+    long rest, end = message(peer->input, at, (long)peer->in, &rest);
     if (end <= 0)
         return end;
     unsigned char *to = peer->output + peer->out;

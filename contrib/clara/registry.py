@@ -38,7 +38,7 @@ class RegistrarError(Exception):
 class Registrar:
     """One REQ socket, which is made anew after a request without an answer."""
 
-    def __init__(self, address: str, timeout: float = 3.0, sender: str = "contrib") -> None:
+    def __init__(self, address: str, timeout: float = 10.0, sender: str = "contrib") -> None:
         self.address = address
         self._timeout = timeout
         self._sender = sender.encode()

@@ -105,7 +105,7 @@ class Connection:
         handshake: bool = True,
         check: bool = True,
         publisher: int = zmq.XPUB,
-        timeout: float = 4.0,
+        timeout: float = 10.0,
     ) -> None:
         """Connect. TimeoutError if the proxy does not answer the handshake in `timeout` seconds.
 

@@ -40,7 +40,7 @@ class SodepClient:
         """Make one call and wait for its answer."""
         value = Tree(None, {"x": [Tree(x)], "y": [Tree(y)]})
         request = self._form.request(Call(path, operation, value), 1)
-        self._sock.sendall(self._side.send(request))
+        self._sock.sendall(b"".join(self._side.send(request)))
         while not (found := self._side.feed(self._sock.recv(65536))):
             pass
         return found[0].answer

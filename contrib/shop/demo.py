@@ -115,7 +115,7 @@ class Demo:
         time.sleep(2.0)
         began = time.monotonic()
         self.mesh.manager.start()
-        until(self._true_view, "the Manager's view is the kernel's", 15)
+        until(self._true_view, "the Manager's view is the kernel's")
         print(f"  true view {time.monotonic() - began:.2f} s after the restart of the Manager")
 
     def _kill_agent(self) -> None:

@@ -1,9 +1,9 @@
 """Users of the shop: steady traffic on the gateway, and what they saw of it.
 
 Each user has one connection, or one for each request with `each`, sends a request, waits for the
-answer, and sends the next one when it is due. Users know all addresses of the gateway: who is
-refused a connection tries the next one. A request that gets no answer, or another one than
-expected, is a failure; none is sent twice.
+answer, and sends the next one when it is due. Users know all addresses of the gateway: one that is
+refused a connection, or finds it reset before it is open, tries the next address. A request that
+gets no answer, or another one than expected, is a failure; none is sent twice.
 """
 
 from __future__ import annotations
@@ -110,8 +110,9 @@ class Traffic:
             streams[1].close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for front in self._fronts[:-1]:
-            with suppress(ConnectionRefusedError):
+        # Twice: what was not at the first address may have moved there while the second was tried.
+        for front in (self._fronts * 2)[:-1]:
+            with suppress(ConnectionRefusedError, ConnectionResetError):
                 return await asyncio.open_connection(*front)
         return await asyncio.open_connection(*self._fronts[-1])
 

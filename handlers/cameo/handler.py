@@ -16,7 +16,7 @@ from ccproxy.core.switch import Switch
 from ccproxy.net.zmtp.role import ListenerRole, MessageSink
 from ccproxy.protocols.zmq.replies import PayloadReplies
 
-from ..zmq.bus import Bus
+from ..zmq.bus import Bus, leads
 from ..zmq.handler import exposed
 from .notices import Undelivered
 from .options import CameoOptions
@@ -55,8 +55,7 @@ class CameoProxy(Handler):
         if internal and protection(internal, options) == "exposed":
             what = f"[{self.name}]: everybody who reaches {internal} can publish"
             yield self.problem(plan, what, KEEP_CLOSED, warning=True)
-        prefixes = [one.prefix for one in plan.routes if self.name in one.sections]
-        if options.type and not any(_leads(prefix, options.type) for prefix in prefixes):
+        if options.type and not leads(plan, options.type, self.name):
             what = f"[{self.name}]: no route leads {options.type} back here"
             hint = f"add {options.type} = {self.name} to [routes], or leave out type"
             yield self.problem(plan, what, hint, warning=True)
@@ -120,9 +119,3 @@ class CameoProxy(Handler):
     def _is_request(self, type: str) -> bool:
         prefix = f"{self.options.type}.{REQUEST}"
         return bool(self.options.type) and f"{type}.".startswith(f"{prefix}.")
-
-
-def _leads(prefix: str, type: str) -> bool:
-    """True if a route of this prefix matches some types under this one."""
-    above, below = f"{prefix}.", f"{type}."
-    return prefix == "*" or above.startswith(below) or below.startswith(above)

@@ -75,8 +75,7 @@ class RoutedIngress(TypedIngress):
             else:
                 self._answer(address, self._own_front.join(parts), len(parts) - 1)
         if short:
-            self._switch.ledger.receive(short, lost)
-            self._switch.ledger.end(MALFORMED, short, lost)
+            self._switch.ledger.pass_by(MALFORMED, short, lost)
             self._losses.too_short(self._sender.address, short)
         return ()
 
@@ -104,8 +103,7 @@ class RoutedIngress(TypedIngress):
         if back is not None:
             give(self._switch, back.sink, answers(back.head, frames), messages, size)
             return
-        self._switch.ledger.receive(messages, size)
-        self._switch.ledger.end(GONE, messages, size)
+        self._switch.ledger.pass_by(GONE, messages, size)
         self._losses.undelivered(self._sender.address, address, messages)
 
     def _way(self, address: bytes) -> tuple[bytes, Flow]:

@@ -47,7 +47,7 @@ def _sections(options: Options, plan: Plan, kind: type) -> _Found:
 
 
 def _couriers(options: Options, plan: Plan) -> _Found:
-    if options.couriers and options.location is None:
+    if options.couriers and options.location is None and not options.relocate_from:
         yield '"couriers" without "location"', "name them where the service is", False
     for section in options.couriers:
         other = plan.handler(section)

@@ -13,6 +13,8 @@ from typing import Any
 
 from ccproxy import Context, Steps, Wire
 from ccproxy.config.tls import SecureLinkOptions
+from ccproxy.protocols.jolie.sodep import SodepService
+from ccproxy.protocols.jolie.sodep.fastpath import SLOW_ANSWER
 from ccproxy.protocols.jolie.sodep.records import calls_apart
 from ccproxy.protocols.jolie.values import Answer, Answered, Call, Reading, ServiceSide, Unexecuted
 
@@ -20,7 +22,6 @@ from .actions import OpenConnection, PortAction, Respond, WriteRequest
 from .faults import CALLER_GONE, Unanswered
 from .location import Location
 from .output_port import OutputPort
-from .pool import SLOW_ANSWER
 from .target import ServiceTarget
 
 INFINITY = float("inf")
@@ -39,11 +40,13 @@ class Connections:
         self.port = port
         self.now = ctx.now
         """Seconds of the context's clock."""
+        self.flusher = ctx.flusher
         self._ctx = ctx
         self._options = options
         self._respond = respond
         self._open: dict[int, ServiceConnection] = {}
-        self._due = INFINITY
+        self.due = INFINITY
+        """When the timer goes off."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -98,29 +101,24 @@ class Connections:
             options = replace(options, tls=None)
         return self._ctx.dial(location.dialled, connection, options)
 
-    def write_fast_calls(
-        self, connection: ServiceConnection, pieces: list[bytes | memoryview], ids: list[int]
-    ) -> None:
-        """Write calls of the fast path; if that fails, those of these `ids` get a fault."""
-        now = self.now()
-        if not connection.wire.send(pieces):
-            for id in ids:
-                self.do(self.port.unsent(connection.number, id, now))
-        self._watch_calls(now)
+    def unsent(self, connection: ServiceConnection, ids: list[int]) -> None:
+        """Calls of the fast path could not be written: they get a fault."""
+        for id in ids:
+            self.do(self.port.unsent(connection.number, id, self.now()))
+
+    def watch(self) -> None:
+        """A call of the fast path was written: set the timer, as for any other call."""
+        self._watch_calls(self.now())
 
     def write_apart(
         self, connection: ServiceConnection, calls: list[bytes], ids: list[int]
     ) -> None:
-        """As `write_fast_calls`, each call by itself."""
+        """Write calls of the fast path one by one; those that cannot be written get a fault."""
         now = self.now()
         for call, id in zip(calls, ids, strict=True):
             if not connection.wire.write(call):
                 self.do(self.port.unsent(connection.number, id, now))
         self._watch_calls(now)
-
-    def flush_later(self, connection: ServiceConnection) -> None:
-        """Have `connection.flush` called at the end of this turn of the loop."""
-        self._ctx.flush_later(connection)
 
     def work(self, connection: ServiceConnection, steps: Steps[None], size: int) -> None:
         """Read an answer in steps, as long as its connection is not given up."""
@@ -130,7 +128,9 @@ class Connections:
         connection = self._open[write.connection]
         # Calls of the fast path that came before are written before.
         connection.flush()
-        if not connection.wire.write(connection.side.send(write.request)):
+        wire, pieces = connection.wire, connection.side.send(write.request)
+        # A request in pieces is large: they are not joined.
+        if not (wire.send(pieces) if len(pieces) > 1 else wire.write(bytes(pieces[0]))):
             self.do(self.port.unsent(write.connection, write.id, self.now()))
         elif connection.side.passage is not None:
             connection.side.passage.bind(connection)
@@ -142,21 +142,30 @@ class Connections:
 
     def _watch_calls(self, now: float) -> None:
         """A call was taken: set the timer for the moment when it has waited too long."""
-        if now + self.port.target.limits.timeout < self._due:
+        if now + self.port.target.limits.timeout < self.due:
             self._watch(now)
 
     def _watch(self, now: float) -> None:
         due = self.port.due(now)
-        if due < self._due:
-            self._due = due
+        if due < self.due:
+            self._set_due(due)
             self._ctx.call_later(max(0.0, due - now), partial(self._tick, due))
+
+    def _set_due(self, due: float) -> None:
+        self.due = due
+        for connection in self._open.values():
+            connection.watched(due)
 
     def _tick(self, due: float) -> None:
         # The timer may have been set to an earlier moment since.
-        if due != self._due:
+        if due != self.due:
             return
-        self._due = INFINITY
+        self._set_due(INFINITY)
         now = self.now()
+        for connection in self._open.values():
+            if (passage := connection.side.passage) is not None and passage.held:
+                # Its caller has no room: the listener says how long that may be.
+                self.progress(connection)
         self.do(self.port.tick(now))
         self._watch(now)
 
@@ -167,19 +176,25 @@ class ServiceConnection:
     def __init__(self, owner: Connections, number: int, location: Location) -> None:
         self.number = number
         self.side: ServiceSide = owner.port.side(number)
-        self._upstream = owner.port.upstream(number)
-        if self._upstream is not None:
-            self._upstream.wake = self._wake
+        self._upstream = upstream = owner.port.upstream(number)
         self._owner = owner
         self._apart = owner.port.apart(number)
+        if upstream is not None:
+            upstream.wake = owner.flusher(self if self._apart else upstream)
+            upstream.unsent, upstream.watch = partial(owner.unsent, self), owner.watch
+            upstream.watched = owner.due
         self._up = self._reading = False
         self._end: str | None = None
         self.wire = wire = owner.dial(self, location)
-        self.when_sent, self.pause, self.resume = wire.when_sent, wire.pause, wire.resume
+        self.pause = wire.pause
+        if isinstance(self.side, SodepService):
+            wire.divert(self.side.pass_on, self._remains)
 
     def opened(self, wire: Wire) -> None:
         """Connected."""
         self._up = True
+        if self._upstream is not None:
+            self._upstream.send = wire.send
         owner = self._owner
         owner.do(owner.port.opened(self.number, owner.now()))
 
@@ -191,10 +206,12 @@ class ServiceConnection:
         if self._apart:
             self._owner.write_apart(self, *calls_apart(upstream))
         else:
-            self._owner.write_fast_calls(self, *upstream.take())
+            upstream.flush()
 
-    def _wake(self) -> None:
-        self._owner.flush_later(self)
+    def watched(self, due: float) -> None:
+        """The timer of the port goes off then."""
+        if self._upstream is not None:
+            self._upstream.watched = due
 
     # What a passage needs of it
 
@@ -208,6 +225,19 @@ class ServiceConnection:
         self._owner.progress(self)
         return self.wire.write(data)
 
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Call once, when some of what waits is written."""
+        self.wire.when_sent(partial(self._sent, call))
+
+    def resume(self) -> None:
+        """Read again: the service has its time from now on."""
+        self._owner.progress(self)
+        self.wire.resume()
+
+    def _sent(self, call: Callable[[], None]) -> None:
+        self._owner.progress(self)
+        call()
+
     def abandon(self) -> None:
         """End the connection, because the caller of its request is gone."""
         owner = self._owner
@@ -217,18 +247,26 @@ class ServiceConnection:
 
     def received(self, wire: Wire, data: bytes) -> None:
         """Bytes of answers; `b""` means that the service has closed."""
-        owner, upstream = self._owner, self._upstream
+        side = self.side
+        if side.passage is not None:
+            self._owner.progress(self)
+        self._take(side.feed(data) if data else side.eof(), not data)
+
+    def _remains(self, answers: list[Answered]) -> None:
+        """Bytes of answers were fed, of which these are left."""
+        self._take(answers, False)
+
+    def _take(self, answers: list[Answered], closed: bool) -> None:
+        """Take the answers that became whole; `closed`: they are the last ones."""
+        owner, upstream, wire = self._owner, self._upstream, self.wire
         port, now = owner.port, owner.now()
-        if self.side.passage is not None:
-            port.progress(self.number, now)
-        answers = self.side.feed(data) if data else self.side.eof()
         if answers and isinstance(reading := answers[0].answer, Reading):
             self._reading = True
             owner.work(self, self._read(wire, answers[0].id, reading.steps), reading.size)
         if self._reading:
-            self._end = self._end if data else ""
+            self._end = "" if closed else self._end
             return
-        if data:
+        if not closed:
             if upstream is not None and upstream.load.took > SLOW_ANSWER:
                 owner.do(port.late(self.number, now))
             if upstream is not None and not answers and not upstream.last and not self.side.broken:

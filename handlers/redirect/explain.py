@@ -9,6 +9,7 @@ from __future__ import annotations
 from ccproxy import Fault, Plan
 from ccproxy.protocols.jolie import paths
 
+from .location import Location
 from .options import Options
 from .relocation import is_relocation
 from .table import RouteTable, remainder_of
@@ -23,12 +24,13 @@ def destination(name: str, options: Options, type: str, plan: Plan) -> str:
     path = paths.path_of(names)
     table = RouteTable(dict(options.redirects.pairs), dict(options.operations.pairs))
     found = table.find(path, operation)
+    moved = "; relocations may have changed its table" if options.relocate_from else ""
     if not isinstance(found, Fault):
         other = plan.handler(found.port)
         assert other is not None  # `check` has found every section that an option names
-        return f"{call(other.options, found.path, operation)} ([{found.port}])"
+        return f"{call(other.options, found.path, operation)} ([{found.port}]){moved}"
     if options.location is None:
-        return f"answered with a fault: {found.value.tree().payload!s}"
+        return f"answered with a fault: {found.value.tree().payload!s}{moved}"
     return call(options, path, operation)
 
 
@@ -41,12 +43,17 @@ def listener_parts(type: str, plan: Plan) -> int:
 def call(options: Options, path: str, operation: str) -> str:
     """The operation that is called, and where."""
     assert options.location is not None
-    resource = options.location.forward(path)
-    where = f" on resource {resource}" if resource != "/" else ""
+    calls = called(options.location, options.protocol, path, operation)
     seen = f"; {', '.join(options.couriers)} may change call and answer" if options.couriers else ""
     moved = "; relocations may have moved it" if options.relocate_from else ""
-    place = f"{options.location} in {options.protocol}"
-    return f"calls {operation}{where} of the service at {place}{seen}{moved}"
+    return f"{calls}{seen}{moved}"
+
+
+def called(location: Location, protocol: str, path: str, operation: str) -> str:
+    """The operation that is called, and where, without what may come in between."""
+    resource = location.forward(path)
+    where = f" on resource {resource}" if resource != "/" else ""
+    return f"calls {operation}{where} of the service at {location} in {protocol}"
 
 
 def relocation(options: Options) -> str:
@@ -54,4 +61,5 @@ def relocation(options: Options) -> str:
     allowed = ", ".join(options.relocate_from)
     if not allowed:
         return "refuses to move the service: no relocate-from"
-    return f"moves the service to another location, for peers of {allowed}"
+    table = ", and changes the table" if options.location is None else ""
+    return f"moves the service to another location{table}, for peers of {allowed}"

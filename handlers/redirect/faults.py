@@ -16,8 +16,13 @@ never carry a stack trace or a service's bytes.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
 from ccproxy.protocols.jolie.values import Fault, io_fault
 
+NAMED = 10
+"""Resources that a fault names."""
 CALLER_GONE = "The caller is gone"
 STOPS = "The redirector stops"
 
@@ -29,9 +34,11 @@ class Unanswered(Fault):
     __slots__ = ()
 
 
-def unknown_resource(path: str) -> Fault:
-    """No service has this resource path."""
-    return io_fault(f"Unknown resource: {path:.200}")
+def unknown_resource(path: str, known: Collection[str] = ()) -> Fault:
+    """No service has this resource path; the first ones of those that are known are named."""
+    some = ", ".join(islice(known, NAMED)) or "none"
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return io_fault(f"Unknown resource: {path:.200}; there are {some}{more}")
 
 
 def invalid_operation(operation: str) -> Fault:

@@ -8,36 +8,38 @@ never leave a call without an answer.
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Awaitable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ccproxy import Context, Handler, Message, NativeAnswer, Plan, Problem, Reply
-from ccproxy.protocol import MessageProtocol
+from ccproxy import Context, Handler, Message, NativeAnswer, Onward, Plan, Problem, Reply
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie import paths
+from ccproxy.protocols.jolie.json_values import Json
 from ccproxy.protocols.jolie.sodep import InFlight, respond
 from ccproxy.protocols.jolie.sodep.shortcut import shorten
 from ccproxy.protocols.jolie.style import BASE64
-from ccproxy.protocols.jolie.values import Answer, Call, Fault, Value, io_fault
+from ccproxy.protocols.jolie.values import Answer, Call, Fault, Result, Value, io_fault
 
-from . import checks, explain, relocation, state
+from . import checks, explain, relocation
+from .commands import RelocationCommands
 from .connections import Connections
 from .faults import STOPS
-from .location import Location
 from .options import Options
-from .output_port import OutputPort
+from .ports import PortMaker
 from .preparing import CallPreparation
-from .table import ANY, RouteTable, remainder_of
-from .target import ServiceTarget
+from .resources import Resources
+from .table import ANY, remainder_of
 
-MAX_ROUTES = 65_536
-"""Message types for which the route of their calls is remembered."""
+MAX_ROUTES = 8192
+"""Types, paths and operations for which the route of their calls is remembered; to forget them all
+takes less than a millisecond."""
 DRAIN_TIMEOUT = 1.5
 """Seconds that calls in flight have at the end to be answered; the server waits for 2."""
 POLL_INTERVAL = 0.01
 """Seconds between two looks at the calls that are left."""
+LONGEST_PAUSE = 0.25
+"""More than that the time between two such looks does not take from `DRAIN_TIMEOUT`: no answer can
+be read while the whole process stands still."""
 
 
 class CallRoute(NamedTuple):
@@ -58,11 +60,10 @@ class Redirect(Handler):
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self.connections: Connections | None = None
-        self._table = RouteTable(dict(options.redirects.pairs), dict(options.operations.pairs))
+        """The port of its location; None if it only divides calls among others."""
+        self._resources: Resources | None = None
         self._others: dict[str, Redirect] = {}
         self._routes: dict[tuple[str, ...], CallRoute] = {}
-        self._protocols: dict[str, MessageProtocol] = {}
-        self._saving = asyncio.Lock()
 
     def check(self, plan: Plan) -> Iterable[Problem]:
         """The sections that its options name must have the right handler."""
@@ -81,10 +82,12 @@ class Redirect(Handler):
             if not isinstance(other, Redirect):
                 raise TypeError(f"[{section}] is no redirect")
             self._others[section] = other
-        if self.options.location is not None:
-            couriers: list[Any] = [ctx.handler(one) for one in self.options.couriers]
-            port = OutputPort(self._saved(), itertools.count(1), couriers, ctx.now)
-            self.connections = Connections(ctx, port, self.options.wire(), self.respond)
+        maker = PortMaker(ctx, self.options, self.respond)
+        self._resources = Resources(maker, self._preparation, self._section)
+        self._commands = RelocationCommands(maker, self._resources, self.respond)
+        self._commands.start()
+        self._resources.changed = self._forget_routes
+        self.connections = self._commands.own
 
     def handle(self, message: Message) -> None:
         """Forward one call; its answer comes later."""
@@ -94,7 +97,7 @@ class Redirect(Handler):
         route = self._routes.get(key)
         if route is None:
             if relocation.is_relocation(message.type):
-                self._relocate(message)
+                self._operate(message)
                 return
             found = self._find(message.type, call)
             if isinstance(found, Fault):
@@ -132,41 +135,65 @@ class Redirect(Handler):
                 self.ctx.log.warning("no reply type=%s: %s", type, reason)
 
     def status(self) -> dict[str, Any]:
-        """Where calls go and how many are in flight."""
-        if self.connections is None:
-            return {}
-        port = self.connections.port
-        return {
-            "location": str(port.target.location),
-            "protocol": port.target.protocol.word,
-            "calls": len(port),
-            "connections": len(self.connections),
-            "draining": port.draining,
-            "unmatched": port.unmatched,
-        }
+        """Where calls go and how many are in flight, and what is other than in the INI."""
+        return self._commands.status()
+
+    def follow(self, type: str) -> Onward:
+        """The section that calls of this type reach now, or the fault they are answered with."""
+        if relocation.is_relocation(type) or ANY in self.ctx.routes:
+            return Onward()
+        assert self._resources is not None
+        names, operation = remainder_of(type, self.ctx.routes)
+        path = paths.path_of(names)
+        found = self._resources.leads_to(path, operation)
+        if isinstance(found, Fault) and self.connections is None:
+            return Onward(f"answers with a fault: {found.value.tree().payload!s}", wrong=True)
+        route = self._route(path, operation)
+        assert not isinstance(route, Fault)
+        target = route.connections.port.target
+        text = explain.called(target.location, target.protocol.word, route.path, operation)
+        section = "" if isinstance(found, Fault) else found[0]
+        return Onward(text, (section,) if section else ())
 
     def drain(self) -> Awaitable[None] | None:
         """Calls in flight are answered by the service that has them."""
-        connections = self.connections
-        if connections is None or not (len(connections.port) or len(self._preparation)):
-            return None
-        return self._drained(connections)
+        return self._drained() if self._busy() else None
 
-    async def _drained(self, connections: Connections) -> None:
+    def _busy(self) -> bool:
+        return any(len(one.port) for one in self._ports()) or len(self._preparation) > 0
+
+    def _ports(self) -> Iterator[Connections]:
+        """Every port that was made for this section."""
+        if self.connections is not None:
+            yield self.connections
+        if self._resources is not None:
+            yield from self._resources.ports
+
+    async def _drained(self) -> None:
         """Every call has its answer, or its timeout."""
-        while len(connections.port) or len(self._preparation):
+        while self._busy():
             await asyncio.sleep(POLL_INTERVAL)
+
+    async def _nearly_drained(self) -> None:
+        """The same, for at most `DRAIN_TIMEOUT`."""
+        time, left = asyncio.get_running_loop().time, DRAIN_TIMEOUT
+        while self._busy() and left > 0:
+            before = time()
+            await asyncio.sleep(POLL_INTERVAL)
+            left -= min(time() - before, LONGEST_PAUSE)
 
     async def stop(self) -> None:
         """Calls in flight may still be answered for a moment; the others get a fault."""
-        if self.connections is None:
+        ports = list(self._ports())
+        if not ports:
             return
-        self.connections.stop()
+        for one in ports:
+            one.stop()
         try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._drained(self.connections), DRAIN_TIMEOUT)
+            await self._nearly_drained()
         finally:
-            self.connections.cut(STOPS)
+            for one in ports:
+                one.cut(STOPS)
 
     def _find(self, type: str, call: Call | None) -> CallRoute | Fault:
         """Where calls of this type go; names are those of the call, which a type may lack."""
@@ -187,84 +214,44 @@ class Redirect(Handler):
 
     def _route(self, path: str, operation: str) -> CallRoute | Fault:
         """By the table if it knows the names, else to the location of this section."""
-        found = self._table.find(path, operation)
+        assert self._resources is not None
+        found = self._resources.find(path, operation)
         if not isinstance(found, Fault):
-            connections = self._others[found.port].connections
-            assert connections is not None
-            return CallRoute(connections, found.path, operation)
+            return CallRoute(found.connections, found.path, operation)
         return found if self.connections is None else CallRoute(self.connections, path, operation)
 
-    def _target(self, location: Location, protocol: str) -> ServiceTarget:
-        """The service at a place; ValueError if it cannot be called in this protocol."""
-        known = self._protocols
-        if protocol not in known:
-            known[protocol] = self.ctx.protocol(protocol)
-        target = ServiceTarget(
-            location, known[protocol], self.options.limits(), self.options.style()
-        )
-        target.form()
-        return target
+    def _section(self, name: str) -> Connections:
+        """The port of another redirect."""
+        connections = self._others[name].connections
+        assert connections is not None
+        return connections
 
-    def _saved(self) -> ServiceTarget:
-        """The target of the INI, or the one of a saved relocation."""
-        place = self.options.location, self.options.protocol
-        target = self._target(*place)
-        if not self.options.state:
-            return target
-        try:
-            saved = state.read(self.options.state, place)
-            if saved is None:
-                return target
-            target = self._target(*saved)
-        except (OSError, ValueError) as reason:
-            self.ctx.log.warning("no saved relocation: %s", reason)
-            return target
-        self.ctx.log.info("relocated as saved location=%s protocol=%s", *saved)
-        return target
+    def _forget_routes(self, before: Connections | None) -> None:
+        """Calls that went to this port may go elsewhere: ask the table again for all of them."""
+        self._routes.clear()
+        if (found := self.connections if before is None else before) is not None:
+            found.do(found.port.renew(found.now()))
 
-    def _relocate(self, message: Message) -> None:
-        """Relocate the port and answer; first save the place, if that is asked for."""
-        try:
-            connections, wanted = self._allowed(message)
-            before = connections.port.target
-            protocol = wanted.protocol or before.protocol.word
-            target = self._target(wanted.location or before.location, protocol)
-        except ValueError as reason:
-            self.respond(message, io_fault(str(reason)))
-            return
-        if wanted.location is not None:
-            connections.relocate(target)
-            self.ctx.log.info("relocated from=%s to=%s", before.location, wanted.location)
-        if wanted.save:
-            self.ctx.task(self._save(message, before))
-            return
-        self.respond(message, relocation.answer(connections.port, before.location))
-
-    def _allowed(self, message: Message) -> tuple[Connections, relocation.Relocation]:
-        """What a relocation concerns and asks for; ValueError says why it cannot be done."""
-        if message.listener not in self.options.relocate_from:
-            self.ctx.log.warning("relocation refused listener=%s", message.listener)
-            raise ValueError(f"[{message.listener}] may not relocate [{self.name}]")
-        if self.connections is None:
-            raise ValueError(f"[{self.name}] has no location")
-        wanted = relocation.read(message.value())
-        if wanted.save and not self.options.state:
-            raise ValueError(f'[{self.name}] has no file "state" to save it in')
-        return self.connections, wanted
-
-    async def _save(self, message: Message, before: ServiceTarget) -> None:
-        """Save the place where calls go by now, and answer."""
-        assert self.connections is not None and self.options.location is not None
-        configured = self.options.location, self.options.protocol
-        async with self._saving:
-            now = self.connections.port.target
-            place = now.location, now.protocol.word
-            try:
-                await self.ctx.run_blocking(state.write, self.options.state, place, configured)
-            except OSError as reason:
-                self.respond(message, io_fault(f"Relocated, but not saved: {reason}"))
+    def _operate(self, message: Message) -> None:
+        """Carry out a relocation, or list all redirects that the sender may relocate."""
+        if message.type != relocation.RELOCATE:
+            if not relocation.names(message.type, self.name, self.ctx.routes):
+                # The route `relocate` leads here whatever the name is, and it may be misspelt.
+                what = f"no redirect is named by {message.type:.200}; it came to [{self.name}]"
+                self.respond(message, io_fault(what))
                 return
-        self.respond(message, relocation.answer(self.connections.port, before.location, saved=True))
+            self._commands.handle(message)
+            return
+        found = {}
+        for section in self.ctx.sections:
+            other = self.ctx.handler(section)
+            if isinstance(other, Redirect) and other._commands.may(message.listener):
+                found[section] = other.status()
+        answer: Answer = Result(Json({"redirects": found}))
+        if not found:
+            self.ctx.log.warning("relocation refused listener=%s", message.listener)
+            answer = io_fault(f"[{message.listener}] may not relocate any redirect")
+        self.respond(message, answer)
 
 
 def _value(message: Message) -> Value:

@@ -14,8 +14,8 @@ from ccproxy.config.options import shared
 from ccproxy.config.tls import SecureLinkOptions, ServiceTls, ServiceTlsOptions
 from ccproxy.protocols.jolie.style import BASE64, FORMATS, CallStyle, numbers, raw, types_file
 from ccproxy.protocols.jolie.xml.types import Types, TypesFile
-from ccproxy.wire.cc import valid_type
 
+from .destination import resource_name
 from .location import Location
 from .target import MODES, ConnectionLimits, Mode
 
@@ -45,10 +45,12 @@ def _table(text: str) -> SectionTable:
 
 def _pair(text: str) -> tuple[str, str]:
     name, arrow, section = text.partition("=>")
-    name, section = name.strip().strip("/"), section.strip()
-    if not arrow or not section or not valid_type(name.replace("/", ".").encode()):
-        raise kinds.wrong(text, "NAME => SECTION, such as Sum => h:sum or A/B => h:inner")
-    return name, section
+    try:
+        if arrow and section.strip():
+            return resource_name(name), section.strip()
+    except ValueError:
+        pass
+    raise kinds.wrong(text, "NAME => SECTION, such as Sum => h:sum or A/B => h:inner")
 
 
 SECTION_TABLE = replace(kinds.sections, name="list of NAME => SECTION", parse=_table, show=str)
@@ -144,18 +146,14 @@ class Options:
     state: str = option(
         kinds.written_file,
         default="",
-        help="file that keeps a relocation over a restart; empty = none",
+        help="file that keeps relocations over a restart, if they are to be saved; empty = none",
     )
 
     def __post_init__(self) -> None:
         if self.location is None and not self.redirects and not self.operations:
             raise ValueError('lacks "location", the place of the service')
-        if self.state and not self.location:
-            raise ValueError('"state" has no meaning without "location"')
-        scheme = self.location.scheme if self.location else ""
-        if scheme and self.protocol not in SPOKEN[scheme]:
-            expected = " or ".join(SPOKEN[scheme])
-            raise ValueError(f'a "location" of {scheme}:// needs protocol = {expected}')
+        if self.location is not None:
+            spoken_at(self.location, self.protocol)
 
     def limits(self) -> ConnectionLimits:
         """How the connections to the service are used, wherever it is."""
@@ -184,3 +182,10 @@ class Options:
             handshake_timeout=self.timeout,
             tls=ServiceTls(ServiceTlsOptions(**shared(self, ServiceTlsOptions))),
         )
+
+
+def spoken_at(location: Location, protocol: str) -> None:
+    """ValueError if a location says what is spoken there, and it is another protocol."""
+    if location.scheme and protocol not in SPOKEN[location.scheme]:
+        expected = " or ".join(SPOKEN[location.scheme])
+        raise ValueError(f'a "location" of {location.scheme}:// needs protocol = {expected}')

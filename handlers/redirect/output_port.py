@@ -150,7 +150,15 @@ class OutputPort:
 
     def relocate(self, target: ServiceTarget, now: float) -> list[PortAction]:
         """Point to another target; nothing happens if it is the present one."""
-        if target == self._now.target or not self._open:
+        return [] if target == self._now.target else self._point(target, now)
+
+    def renew(self, now: float) -> list[PortAction]:
+        """Point to the same target anew: all calls that take the fast path are asked about again,
+        because some of them belong to another port from now on."""
+        return self._point(self._now.target, now)
+
+    def _point(self, target: ServiceTarget, now: float) -> list[PortAction]:
+        if not self._open:
             return []
         before = self._now
         actions, moved = before.retire(now)

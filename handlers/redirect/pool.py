@@ -10,14 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from ccproxy.protocols.jolie.sodep import Upstream, UpstreamLoad, UpstreamPool
+from ccproxy.protocols.jolie.sodep.fastpath import SLOW_ANSWER
 from ccproxy.protocols.jolie.values import ServiceSide
 
 from .actions import CloseConnection, OpenConnection, PortAction
 from .pending import ConnectionState
 from .target import ServiceTarget
 
-SLOW_ANSWER = 0.001
-"""Seconds: if answers take longer on average, more connections may help."""
 MIN_SAMPLES = 200
 """Answers that have to be timed first: a service with few calls needs no more connections."""
 MAX_POOLED_CONNECTIONS = 64

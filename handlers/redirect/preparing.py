@@ -36,6 +36,11 @@ class CallPreparation:
         """Calls that are here."""
         return sum(map(len, self._queues.values()))
 
+    def holds(self, connections: Connections) -> bool:
+        """True if a call is here that will be sent there."""
+        queues = self._queues.values()
+        return any(one.connections is connections for queue in queues for one in queue)
+
     def ask(self, message: Message, connections: Connections, call: Call) -> None:
         """Send a call, now or once its value has the form of the service."""
         origin = message.origin

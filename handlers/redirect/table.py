@@ -1,7 +1,8 @@
 """Where a call goes: the port for its path or operation, and what its message type leaves of both.
 
 Redirection goes by the resource names in the path, aggregation by the operations on path "/". The
-table is frozen; relocation changes a port, not the table. It must never look at values.
+table is frozen; `resources` makes another one when an operator changes it. It must never look at
+values.
 
     route calc.Sum, type calc.Sum.A.sum    names A, operation sum
     route calc, type calc.sum              no names, operation sum
@@ -54,7 +55,7 @@ class RouteTable:
             port = self.resources.get("/".join(names[:length]))
             if port:
                 return PortPath(port, paths.path_of(names[length:]))
-        return faults.unknown_resource(path)
+        return faults.unknown_resource(path, self.resources)
 
     def clashes(self, other: RouteTable) -> list[str]:
         """Operations that both tables have, such as two services aggregated on one port."""

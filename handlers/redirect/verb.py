@@ -1,15 +1,21 @@
-"""The verb `relocate`: points a redirect to another place while calls go on."""
+"""The verb `relocate`: lists redirects, moves services, adds and removes resources.
+
+Without a name a server on this host is asked through its control socket; everything else is a
+message, as any client may send it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ccproxy.client import Answer, Client, ClientLimits
-from ccproxy.commands import common
+from ccproxy.commands import common, numbers
+from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.protocols.jolie.cc_calls import answer_of
 from ccproxy.protocols.jolie.json_values import json_of
@@ -17,44 +23,67 @@ from ccproxy.protocols.jolie.values import Fault
 from ccproxy.reach import reach
 from ccproxy.verb import Verb
 from ccproxy.wire.cc import valid_type
+from ccproxy.wire.text import escaped
+
+from . import listing
 
 EXAMPLES = """\
 examples:
-  ccserver relocate conf/redirect-dynamic.ini sum                           where is it now?
-  ccserver relocate conf/redirect-dynamic.ini sum socket://127.0.0.1:22663
-  ccserver relocate tcp://127.0.0.1:22632 sum socket://far:80 --protocol http --save
+  ccserver relocate conf/redirect-dynamic.ini                               what is where?
+  ccserver relocate conf/redirect-dynamic.ini sum                           where is sum?
+  ccserver relocate conf/redirect-dynamic.ini sum socket://127.0.0.1:22663  move it
+  ccserver relocate tcp://127.0.0.1:22667 sum socket://far:80 --protocol http --save
+  ccserver relocate conf/redirect-dynamic.ini calc --add Mul socket://127.0.0.1:22664
+  ccserver relocate conf/redirect-dynamic.ini calc --add Plus h:sum         a section of the table
+  ccserver relocate conf/redirect-dynamic.ini calc --remove Mul
 
-It sends the message relocate.NAME; a route has to lead it to the redirect, whose option
-relocate-from says from which listeners it may come. Calls under way are still answered by the
-old place, later ones go to the new one. Exit status 1 says that nothing moved, or is not saved."""
+The list of a FILE comes from the server's control socket. Everything else is the message
+relocate.NAME, and the list of an ADDRESS the message relocate: a route has to lead it to a
+redirect, whose option relocate-from says from which listeners it may come. Calls under way are
+still answered by the old place, later ones go to the new one. --save keeps what was changed over a
+restart, in the file of the option state; without a change it keeps all that is.
+exit status: 0 it is done, 1 nothing moved, or is not saved, or no server answers, 2 wrong words"""
 
 PREFIX = "relocate"
+HANDLER = "redirect"
 
 
 class RelocateVerb(Verb):
     """`ccserver relocate`."""
 
-    about = "point a redirect to another place while calls go on"
+    about = "list redirects, move a service, add and remove resources while calls go on"
     examples = EXAMPLES
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what moves and where to."""
+        """Declare what is changed and where to."""
         parser.add_argument(
             "to", metavar="FILE|ADDRESS", help="INI of a server on this host, or tcp://HOST:PORT"
         )
-        parser.add_argument("name", metavar="NAME", help="last part of the route relocate.NAME")
+        parser.add_argument(
+            "name", metavar="NAME", nargs="?",
+            help="last part of the route relocate.NAME; without it all redirects are listed",
+        )  # fmt: skip
         parser.add_argument(
             "location", metavar="LOCATION", nargs="?",
             help="the new place, such as socket://HOST:PORT; without it the present one is shown",
         )  # fmt: skip
+        changed = parser.add_mutually_exclusive_group()
+        changed.add_argument(
+            "--add", metavar="RESOURCE",
+            help="lead this resource to LOCATION, or to a section h:NAME of the redirect's table",
+        )  # fmt: skip
+        changed.add_argument(
+            "--remove", metavar="RESOURCE", help="let calls of this resource be refused"
+        )
         parser.add_argument(
             "--protocol",
             metavar="P",
             help="what is spoken there (default: as at the present place)",
         )
         parser.add_argument("--save", action="store_true", help="keep it over a restart")
+        parser.add_argument("--json", action="store_true", help="print the list as JSON")
         parser.add_argument(
-            "--timeout", metavar="S", type=float, default=5.0,
+            "--timeout", metavar="S", type=numbers.seconds, default=5.0,
             help="seconds to wait for the answer (default: 5)",
         )  # fmt: skip
 
@@ -66,8 +95,14 @@ class RelocateVerb(Verb):
         return [name for head, _, name in heads if head == PREFIX and name]
 
     def run(self, options: argparse.Namespace) -> int:
-        """Send and print the answer; 1 if it is a refusal, or none comes."""
-        type = f"{PREFIX}.{options.name.removeprefix('h:')}"
+        """Ask and print the answer; 1 if it is a refusal, or none comes."""
+        if wrong := wrong_words(options):
+            return common.fail(wrong, common.WRONG_USAGE)
+        if options.name is None and "://" not in options.to:
+            return RedirectList().run(argparse.Namespace(**vars(options), file=Path(options.to)))
+        type = PREFIX
+        if options.name is not None:
+            type = f"{PREFIX}.{options.name.removeprefix('h:')}"
         if not valid_type(type.encode("utf-8", "replace")):
             return common.fail(f"{options.name!r:.60} is no name", common.WRONG_USAGE)
         try:
@@ -80,14 +115,47 @@ class RelocateVerb(Verb):
             reach(address, options.timeout)
             with Client(address, limits=ClientLimits(linger=0.0)) as client:
                 answer = client.request(type, fields_of(options), timeout=options.timeout)
-        except (ValueError, ConnectionError, TimeoutError) as error:
+        except TimeoutError as error:
+            return common.fail(f"{error}; does a route {type} lead to a redirect there?")
+        except (ValueError, ConnectionError) as error:
             return common.fail(str(error))
-        return said(answer)
+        return said(answer, options.json) if options.name is None else said(answer)
+
+
+class RedirectList(ServerVerb):
+    """The list of all redirects of a server on this host."""
+
+    def asked(self, options: argparse.Namespace, server: AskedServer) -> int:
+        """Print what the redirects in its status say."""
+        found = {
+            one.section: one.facts for one in server.status().handlers if one.handler == HANDLER
+        }
+        return listed(found, options.json)
+
+
+def wrong_words(args: argparse.Namespace) -> str:
+    """What is wrong with the words together; "" if nothing is."""
+    if args.name is None and (args.add or args.remove or args.protocol or args.save):
+        return "which redirect? expected NAME, the last part of a route relocate.NAME"
+    if args.add and not args.location:
+        return f"--add {args.add:.60} where? expected LOCATION, or a section such as h:sum"
+    if args.remove and (args.location or args.protocol):
+        return "--remove needs no LOCATION and no --protocol"
+    if args.json and args.name is not None:
+        return "--json is for the list; the answer about one redirect is JSON anyway"
+    return ""
 
 
 def fields_of(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of the message."""
-    given = {"location": args.location, "protocol": args.protocol}
+    if args.name is None:
+        return {}
+    location, protocol = args.location, args.protocol
+    section = location if args.add and location.startswith("h:") else None
+    given = {
+        "add": args.add, "remove": args.remove, "section": section,
+        "location": None if section else location, "protocol": protocol,
+    }  # fmt: skip
     return {**{name: text for name, text in given.items() if text}, "save": args.save}
 
 
@@ -123,11 +191,31 @@ def redirect_of(plan: Plan, type: str) -> HandlerPlan:
     raise ValueError(f"{plan.file}: no route {type} to a redirect; add {type} = h:{name}")
 
 
-def said(answer: Answer) -> int:
-    """Print what was answered."""
+def said(answer: Answer, as_json: bool | None = None) -> int:
+    """Print what was answered; a list, if `as_json` says how to print one."""
     found = answer_of(answer.type, answer.value)
-    text = json.dumps(json_of(found.value))
+    value = json_of(found.value)
     if isinstance(found, Fault):
-        return common.fail(text.strip('"'))
-    print(text)
+        return common.fail(escaped(value) if isinstance(value, str) else json.dumps(value))
+    if as_json is None:
+        print(json.dumps(value))
+        return 0
+    if not isinstance(value, dict) or not isinstance(value.get("redirects"), dict):
+        return common.fail("the answer is no list of redirects")
+    try:
+        return listed(value["redirects"], as_json)
+    except ValueError as error:
+        return common.fail(str(error))
+
+
+def listed(redirects: Mapping[str, Mapping[str, Any]], as_json: bool) -> int:
+    """Print all places that there are; ValueError if these are no facts of redirects."""
+    found = listing.places(redirects)
+    if as_json:
+        print(json.dumps(list(map(asdict, found)), indent=2))
+        return 0
+    for line in (*listing.lines(found), *listing.rest(redirects)):
+        print(line)
+    if not found:
+        print("no section has handler = redirect")
     return 0

@@ -38,9 +38,6 @@ class SortingIngress(TopicIngress):
         self._typed = given.topics
 
     def _topic(self, key: bytes) -> Topic:
+        type = typed(self._type, key) if self._typed else self._type
         flow = self._sort(key, self._access.rights)
-        if flow is None and self._typed:
-            return super()._topic(key)
-        if flow is not None and self._typed:
-            return Topic(typed(self._type, key), flow, self._access)
-        return Topic(self._type, flow or self._routed(self._type), self._access)
+        return Topic(type, flow or self._routed(type), self._access)

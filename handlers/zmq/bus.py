@@ -89,8 +89,15 @@ def routed(handler: Handler, plan: Plan) -> Iterator[Problem]:
     if options.topics and not options.type:
         what = f'"topics" of [{handler.name}] has no meaning without type'
         yield handler.problem(plan, what, "add type = NAME and a route for it")
-    routes = Routes((one.prefix, one.sections) for one in plan.routes)
-    if options.type and not routes.sections(options.type) and not routes.below(options.type):
+    if options.type and not leads(plan, options.type):
         what = f"[{handler.name}]: no route leads {options.type} anywhere"
         hint = f"add {options.type} = {handler.name} to [routes], or leave out type"
         yield handler.problem(plan, what, hint, warning=True)
+
+
+def leads(plan: Plan, type: str, to: str = "") -> bool:
+    """True if a route matches some messages of this type; with `to` only a route to that section
+    counts."""
+    wanted = (one for one in plan.routes if not to or to in one.sections)
+    routes = Routes((one.prefix, one.sections) for one in wanted)
+    return bool(routes.sections(type) or routes.below(type))

@@ -44,6 +44,9 @@ class ServicePool(WorkerPool):
 class DealerSocket(WorkingSocket):
     """The services of one section that uses DEALER."""
 
+    form = ""
+    """The names of askers in front of what waits mean nothing to another socket."""
+
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         super().__init__(name, options, ctx)
         self.askers = Askers()
@@ -63,6 +66,8 @@ class DealerSocket(WorkingSocket):
 
 class ReqSocket(WorkingSocket):
     """The services of one section that uses REQ."""
+
+    form = "request"
 
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         super().__init__(name, options, ctx)

@@ -109,6 +109,7 @@ class Forwarder(Handler):
 
     Options = ForwarderOptions
     standalone = True
+    starts_dry = True
 
     bus: Bus
 

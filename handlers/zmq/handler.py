@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ccproxy import Context, Forward, Handler, Plan, Problem
+from ccproxy import Context, Forward, Handler, Member, Plan, Problem
+from ccproxy.config.delivery import SENT
 from ccproxy.config.security import EXPOSED, protection
+from ccproxy.config.spools import spool_problems
 
+from .acknowledged import ACKNOWLEDGED, AcknowledgedPush, unacknowledgeable
 from .calling import DealerSocket, ReqSocket
 from .options import CALLING, LATEST, PUBLISHING, ZmqOptions
 from .publishing import PublishingSocket
@@ -31,16 +34,23 @@ class Zmq(Handler):
 
     Options = ZmqOptions
     standalone = True
+    starts_dry = True
 
-    socket: PublishingSocket | WorkingSocket
+    socket: PublishingSocket | WorkingSocket | AcknowledgedPush
 
     def check(self, plan: Plan) -> Iterator[Problem]:
-        """There must be an address, peers must not come unseen, and an identity must be heard."""
+        """There must be an address, peers must not come unseen, an identity must be heard, and what
+        is to be acknowledged must have a far side that can do it."""
         yield from exposed(self, self.options.bind, plan)
         options: ZmqOptions = self.options
         if not options.bind and not options.connect:
             what = f"[{self.name}] has neither bind nor connect: no peer can come"
             yield self.problem(plan, what, "add bind = tcp://HOST:PORT")
+        if options.delivery != SENT:
+            for what, hint in unacknowledgeable(self.name, options):
+                yield self.problem(plan, what, hint)
+        for what, hint, warning in spool_problems(self.name, plan):
+            yield self.problem(plan, what, hint, warning=warning)
         for name, owners in misplaced(options):
             what = f'"{name}" of [{self.name}] has no meaning with socket = {options.socket}'
             yield self.problem(plan, what, f"it is for {owners}")
@@ -57,11 +67,25 @@ class Zmq(Handler):
         """Listen and connect."""
         self.ctx = ctx
         options: ZmqOptions = self.options
+        if options.delivery != SENT:
+            self.socket = ACKNOWLEDGED[options.socket](options, ctx)
+            return
         self.socket = socket = SOCKETS[options.socket](self.name, options, ctx)
         for address in options.bind:
             ctx.bind(address, socket.listener_options(), socket.listener_role())
         for address in options.connect:
             ctx.link(address, socket.link_options(), role=socket.link_role())
+
+    @property
+    def joins_groups(self) -> bool:
+        """Sockets that give each message to one peer do; a message that is published has no one
+        destination."""
+        return issubclass(SOCKETS[self.options.socket], WorkingSocket)
+
+    def member(self) -> Member:
+        """The workers of the socket, or its one far side."""
+        assert not isinstance(self.socket, PublishingSocket)
+        return self.socket.member
 
     def decide(self, type: str) -> Forward:
         """Every type leaves by the socket."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from ccproxy import Limits, LinkOptions, kinds, option
 from ccproxy.config import security
-from ccproxy.config.links import ZmtpListenerOptions
-from ccproxy.config.options import shared
+from ccproxy.config.links import HeartbeatTimes, ZmtpListenerOptions
+from ccproxy.config.options import like, shared
+from ccproxy.config.spools import Keep, SpoolOptions
 from ccproxy.core.latest import window
 
 LATEST = "latest"
@@ -142,6 +143,14 @@ class ZmqOptions(SendingOptions):
     connect: tuple[str, ...] = option(
         kinds.addresses, default=(), help="addresses of peers to connect to"
     )
+    delivery: str = like(SpoolOptions, "delivery")
+    window: int = like(SpoolOptions, "window")
+    on_doubt: str = like(SpoolOptions, "on_doubt")
+    attempts: int = like(SpoolOptions, "attempts")
+    spool: str = like(SpoolOptions, "spool")
+    spool_size: int = like(SpoolOptions, "spool_size")
+    spool_keep: Keep = like(SpoolOptions, "spool_keep")
+    spool_sync: str = like(SpoolOptions, "spool_sync")
     answer_timeout: float = option(
         kinds.duration("s"), default=0.0,
         help="req: time a service has to answer; then its request is counted as unanswered, or "
@@ -152,6 +161,16 @@ class ZmqOptions(SendingOptions):
     def of(cls, socket: str, options: SendingOptions, bind: tuple[str, ...] = ()) -> ZmqOptions:
         """The options of one socket of a section that has several."""
         return cls(socket=socket, bind=bind, **shared(options, SendingOptions))
+
+    @property
+    def acknowledged(self) -> SpoolOptions:
+        """The options of the link to another ccserver, of push and dealer."""
+        return SpoolOptions(**shared(self, SpoolOptions))
+
+    @property
+    def pings(self) -> HeartbeatTimes:
+        """When to ping peers: always, if acknowledgements are waited for."""
+        return self.acknowledged.pings
 
     @property
     def keyed(self) -> tuple[LinkOptions | ZmtpListenerOptions, ...]:

@@ -100,8 +100,7 @@ class RelayedAnswers:
         if messages:
             box = self._box_of()
             if box is None:
-                self._switch.ledger.receive(messages, end)
-                self._switch.ledger.end(GONE, messages, end)
+                self._switch.ledger.pass_by(GONE, messages, end)
             else:
                 give(self._switch, box, data[:end], messages, end)
         return end, stop, ()

@@ -6,6 +6,7 @@ It must never give a worker more than its window.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from ccproxy import Context, LinkOptions, Outbox, ZmtpListenerOptions
@@ -13,15 +14,24 @@ from ccproxy.core.pool import WindowWorker, WorkerPool
 from ccproxy.net.zmtp.link import drained
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole, NoMessages, no_answers
 
+from .member import PoolMember
 from .options import ZmqOptions
 
 
 class WorkingSocket:
     """All workers of one section that uses PUSH."""
 
+    form = "payload"
+    """What messages in the backlog look like, see `ccproxy.Member`."""
+
     def __init__(self, name: str, options: ZmqOptions, ctx: Context) -> None:
         self.sink = WorkerPool(ctx.outbox(name, options.limits))
         self.options = options
+
+    @cached_property
+    def member(self) -> PoolMember:
+        """The workers, for a group that the section is in."""
+        return PoolMember(self.sink, self.form)
 
     def listener_role(self) -> ListenerRole:
         """For workers that connect to us."""

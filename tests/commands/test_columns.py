@@ -21,3 +21,10 @@ def test_cells():
         "-", "-", "-", "a,1", "no", "0",
     ]  # fmt: skip
     assert "\n" not in cell("a\nb")
+
+
+def test_values_inside_others_look_like_those_outside():
+    member = {"section": "h:a", "reason": "", "there": False}
+    assert cell([member, member]) == "(section: h:a; there: no),(section: h:a; there: no)"
+    facts = {"to": ["h:a", "h:b"], "members": [member], "well": True, "pong": None}
+    assert cell(facts) == "to:h:a,h:b members:(section: h:a; there: no) well:yes pong:-"

@@ -10,9 +10,9 @@ def test_nothing_is_no_table():
     assert list(listener_lines(())) == list(link_lines(())) == list(type_lines(())) == []
 
 
-def test_a_listener_that_has_lost_its_address():
+def test_a_listener_that_has_lost_its_address_or_drains():
     one = ListenerStatus("ccserver", "cc", "tcp://1:1", 0, 0, {}, 0, "local", listening=False)
-    assert " lost " in list(listener_lines([one]))[1]
+    assert " not open " in list(listener_lines([one]))[1]
 
 
 def test_no_text_of_a_stranger_reaches_the_terminal_raw():

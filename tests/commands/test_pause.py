@@ -12,6 +12,7 @@ def test_the_section_is_named(ini, call, serving, word):
     asked = serving(lambda method, target: (200, {"changed": 1}))
     assert call(word, ini(INI), "h:far") == (0, f"{word}d 1 link of h:far\n", "")
     assert asked == [("POST", f"/v1/{word}?link=h%3Afar")]
+    assert call(word, ini(INI), "h:far", "--json") == (0, '{"changed": 1}\n', "")
 
 
 def test_a_shell_is_offered_the_sections(ini):

@@ -1,12 +1,15 @@
 """The verb probe: the line and the exit status for everything that may be wrong."""
 
 import argparse
+import json
+import socket
 from dataclasses import replace
 
 import pytest
 
+from ccproxy.commands import server_verb
 from ccproxy.commands.probe import Threshold, judged
-from ccproxy.server.control_client import NoServer
+from ccproxy.server.control_client import ControlReply, NoServer, TokenRefused
 from ccproxy.server.status import (
     HandlerStatus,
     LedgerStatus,
@@ -19,6 +22,7 @@ from ccproxy.server.status import (
     Status,
     to_json,
 )
+from tests.server.test_delivery_values import DELIVERY
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
 SINK = SinkStatus("h:next", 7, 2, 3, 300, {})
@@ -60,7 +64,7 @@ def test_a_server_that_is_well(probe):
     assert probe(GOOD, GOOD) == (
         0,
         "CCSERVER OK: 3 peers, 1 links up, 10 messages received, 3 wait | peers=3 received=10c "
-        "lost=0c dropped=0c waiting=3 waiting_bytes=300B memory=300B",
+        "lost=0c dropped=0c waiting=3 waiting_bytes=300B age=0.0s fill=0.0 memory=300B",
     )
 
 
@@ -71,6 +75,8 @@ def test_a_server_that_is_well(probe):
         ({"links": (replace(DOWN, required=True),)}, 2, "CRITICAL: h:next is refused"),
         ({"listeners": (replace(GOOD.listeners[0], listening=False),)}, 2,
          "CRITICAL: ccserver has lost its address | "),
+        ({"listeners": (replace(GOOD.listeners[0], listening=False),), "draining": True}, 1,
+         "WARNING: draining: no more messages are taken | "),
         ({"memory": MemoryStatus(9, 10, "tight")}, 1, "WARNING: memory is tight"),
         ({"memory": MemoryStatus(9, 10, "full")}, 2, "CRITICAL: memory is full"),
         ({"sinks": LOSING}, 1, "WARNING: h:next dropped full=5 | "),
@@ -83,6 +89,18 @@ def test_a_server_that_is_well(probe):
 def test_what_is_wrong_is_named(probe, changed, status, said):
     found = probe(GOOD, replace(GOOD, **changed))
     assert (found[0], said in found[1]) == (status, True), found
+
+
+def test_a_spool_that_cannot_be_written(probe):
+    delivery = replace(DELIVERY, spool=replace(DELIVERY.spool, problem="no | room"))
+    link = replace(GOOD.links[0], delivery=delivery)
+    failing = replace(GOOD, links=(link,))
+    status, out = probe(failing, failing)[:2]
+    assert (status, out.partition(" | ")[0]) == (
+        1, "CCSERVER WARNING: h:next cannot write its spool: no / room",
+    )  # fmt: skip
+    required = replace(GOOD, links=(replace(link, required=True),))
+    assert probe(required, required)[0] == 2
 
 
 def test_what_was_lost_before_the_first_look_is_no_news(probe):
@@ -110,10 +128,65 @@ def test_thresholds_of_losses(probe):
     assert probe(GOOD, bad, words=("--lost", "1:5"))[0] == 2
 
 
+def test_thresholds_of_ages(probe):
+    old = replace(GOOD, sinks=replace(GOOD.sinks, age=61.5))
+    assert probe(old, old)[0] == 0
+    status, line = probe(old, old, words=("--oldest", "60:600"))
+    assert status == 1 and "WARNING: a message has waited for 61 s | " in line
+    assert " age=61.5s " in line
+
+
+def test_the_same_for_programs(probe):
+    bad = replace(GOOD, sinks=LOSING)
+    status, line = probe(GOOD, bad, words=("--json",))
+    found = json.loads(line)
+    assert (status, found["grade"], found["found"]) == (1, "WARNING", ["h:next dropped full=5"])
+    assert found["figures"]["waiting_bytes"] == 300
+    status, line = probe(NoServer("gone | away"), words=("--json",))
+    assert status == 2
+    assert json.loads(line) == {"grade": "CRITICAL", "found": ["gone | away"], "figures": {}}
+
+
 def test_no_server_is_critical_and_a_wrong_file_unknown(probe):
     assert probe(NoServer("no server | answers")) == (2, "CCSERVER CRITICAL: no server / answers")
     missing = NoServer("no server answers")
     assert probe(missing, file="missing.ini") == (3, "CCSERVER UNKNOWN: no server answers")
+
+
+def test_a_token_that_is_refused_says_nothing_about_the_server(probe, call, tmp_path):
+    assert probe(TokenRefused("needed")) == (3, "CCSERVER UNKNOWN: needed")
+    words = ("probe", "http://127.0.0.1:1", "--token", str(tmp_path / "none"))
+    status, out, _ = call(*words)
+    assert status == 3 and out.startswith("CCSERVER UNKNOWN: --token: ")
+
+
+@pytest.fixture
+def silent():
+    """The address of a port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+
+def test_a_server_that_gives_no_answer_is_critical(silent, call):
+    status, out, _ = call("probe", silent, "--seconds", "0.001", "--timeout", "0.051")
+    assert status == 2
+    assert out == f"CCSERVER CRITICAL: {silent}: the server gives no answer within 0.05 s\n"
+
+
+def test_the_time_for_the_whole_is_kept_by_both_looks(ini, call, monkeypatch):
+    given = []
+
+    def request(method, target, where, timeout):
+        given.append(timeout)
+        return ControlReply(where[0], 200, to_json(GOOD))
+
+    monkeypatch.setattr(server_verb, "request", request)
+    assert call("probe", ini(INI), "--seconds", "0.001")[0] == 0
+    first, second = given
+    assert first == pytest.approx(8) and 0 < second < first
+    assert call("probe", ini(INI), "--seconds", "0.002", "--timeout", "0.001") == (
+        3, "CCSERVER UNKNOWN: --timeout 0.001 is not longer than --seconds 0.002\n", ""
+    )  # fmt: skip
 
 
 def test_a_threshold_that_is_none(ini, call):
@@ -122,7 +195,9 @@ def test_a_threshold_that_is_none(ini, call):
 
 
 def test_what_a_restart_has_set_back_counts_from_the_restart():
-    options = argparse.Namespace(waiting=Threshold(), lost=Threshold(1), failed=Threshold(1))
+    options = argparse.Namespace(
+        waiting=Threshold(), oldest=Threshold(), lost=Threshold(1), failed=Threshold(1)
+    )
     before = replace(GOOD, sinks=replace(LOSING, losses={"h:next": {"full": 50}}))
     after = replace(GOOD, sinks=LOSING)
     assert judged(before, after, options).found == []

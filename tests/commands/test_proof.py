@@ -96,7 +96,7 @@ def test_a_wrong_password_sends_nothing(server, monkeypatch, capsys):
         (["--plain", "joe"], "--plain needs --password-file FILE, or the password in CCSERVER_"),
         (["--password-file", "x"], "--password-file is for --plain USER"),
         (["--plain", "joe", "--password-file", "nowhere"], "--password-file: "),
-        (["--plain", "j" * 256], "a user has at most 255 bytes"),
+        (["--plain", "j" * 256, "--password-file", "x"], "a user has at most 255 bytes"),
         (["--curve-server", "nowhere"], "7 characters, expected a key"),
         (["--curve-secret", "nowhere"], "--curve-secret: it needs curve-server"),
         (["--curve-server", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "--plain", "joe"],
@@ -122,7 +122,7 @@ def test_nothing_given_is_nothing_to_prove():
     ("words", "error"),
     [
         (["listen", "tcp://127.0.0.1:1", "--bind", "--plain", "joe"], "no far side to prove"),
-        (["send", "tcp://127.0.0.1:1", "a.b", "--plain", "joe"], "are for --socket"),
+        (["send", "tcp://127.0.0.1:1", "a.b", "--plain", "joe"], "needs --password-file"),
     ],
 )
 def test_where_keys_have_no_meaning(words, error, capsys):

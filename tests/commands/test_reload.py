@@ -1,5 +1,6 @@
 """What `-r` says of each outcome: through the control socket, or by a signal."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -81,10 +82,10 @@ def test_a_server_that_has_taken_the_request_is_not_sent_a_signal_as_well(
     call, monkeypatch, running
 ):
     def request(method, target, where, timeout):
-        raise NoAnswer("x.sock: the server does not answer within 600 s")
+        raise NoAnswer("x.sock: the server gives no answer within 600 s")
 
     monkeypatch.setattr(module, "request", request)
-    said = "ccserver: x.sock: the server does not answer within 600 s\n"
+    said = "ccserver: x.sock: the server gives no answer within 600 s\n"
     assert call("-r", "x.ini") == (1, "", said)
     assert running == []
 
@@ -130,3 +131,32 @@ def test_a_corrupt_pid_file(ini, call, answer):
     Path(ini(INI)).with_name("x.pid").write_text("nonsense")
     status, _, err = call("-r", "x.ini")
     assert (status, "corrupt pid file x.pid" in err) == (1, True)
+
+
+# The verb
+
+
+def test_the_verb_says_what_changed(ini, call, serving):
+    value = {"adopted": True, "text": "routes changed", "change": {}, "problems": [WARNING]}
+    asked = serving(lambda method, target: (200, value))
+    assert call("reload", ini(INI)) == (0, "reloaded: routes changed\n", "x.ini:3: warning: odd\n")
+    status, out, _ = call("reload", ini(INI), "--json")
+    assert (status, json.loads(out)) == (0, value)
+    assert asked == [("POST", "/v1/reload")] * 2
+
+
+@pytest.mark.parametrize(("problems", "status"), [([MISTAKE], 78), ([WARNING], 1), ([], 1)])
+def test_the_verb_says_why_nothing_changed(ini, call, serving, problems, status):
+    value = {"adopted": False, "text": "the old stays", "change": None, "problems": problems}
+    serving(lambda method, target: (422, value))
+    found, out, err = call("reload", ini(INI))
+    assert (found, out) == (status, "") and err.endswith("reload failed: the old stays\n")
+    found, out, _ = call("reload", ini(INI), "--json")
+    assert (found, json.loads(out)) == (status, value)
+
+
+def test_the_verb_and_a_refusal(ini, call, serving):
+    serving(lambda method, target: (403, {"error": "not you"}))
+    status, out, err = call("reload", ini(INI))
+    assert (status, out) == (1, "") and err.endswith(": not you\n")
+    assert call("reload", "http://h:1")[0] == 2

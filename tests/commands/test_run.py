@@ -210,6 +210,12 @@ def test_signals(flag, number):
     assert parser.parse_args([flag, "x.ini"]).signal == number
 
 
+@pytest.mark.parametrize("flag", ["-s", "-k", "-r"])
+def test_a_replacement_is_no_signal(ini, call, flag):
+    status, _, err = call("--replace", flag, ini(INI))
+    assert (status, "--replace starts a server" in err) == (2, True)
+
+
 def test_nothing_to_signal(ini, call):
     file = ini(INI)
     assert call("-s", file) == (0, "", "ccserver: no pid file x.pid, the server is not running\n")

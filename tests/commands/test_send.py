@@ -4,13 +4,19 @@ import io
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import zmq
 
 from ccproxy import cli
+from ccproxy.commands import common
+from ccproxy.commands.frames import address_for
+from ccproxy.commands.send import address_of
 from ccproxy.testing import running_server
 from ccproxy_handlers.locallogger import line
+from tests.client.fake_server import FakeServer
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def server():
 
 def test_without_waiting(server, call):
     assert call("send", server.address, "log.info", '{"log_msg": "hällo"}') == (0, "", "")
-    assert server.arrived.wait(10)
+    assert server.arrived.wait(60)
     [[kind, body, signature]] = server.seen
     assert (kind, signature) == (b"log.info", b"")
     fields = json.loads(body)
@@ -81,22 +87,106 @@ def test_no_more_than_wanted_are_waited_for(server, call):
 
 def test_fewer_replies_than_wanted(server, call):
     server.answers = 1
-    status, out, err = call("send", server.address, "x", "--wait", "2", "--timeout", "0.2")
+    status, out, err = call("send", server.address, "x", "--wait", "2", "--timeout", "6")
     assert (status, len(out.splitlines())) == (1, 1)
-    assert err == "ccserver: 1 of 2 replies came, then none for 0.2 s\n"
+    assert err == "ccserver: 1 of 2 replies came, then none for 6 s\n"
 
 
 def test_no_reply(server, call):
-    status, out, err = call("send", server.address, "x", "--wait", "1", "--timeout", "0.2")
+    status, out, err = call("send", server.address, "x", "--wait", "1", "--timeout", "6")
     assert (status, out) == (1, "")
-    assert "no answer to x in 0.2 s" in err
+    assert "no answer to x in 6 s; if it asks for a key or a password, send with" in err
+
+
+def test_a_receipt_is_printed(call):
+    with FakeServer() as server, ThreadPoolExecutor() as pool:
+        words = ("send", "--confirm", "--timeout", "60", server.address, "a.b")
+        sent = pool.submit(call, *words)
+        server.probed()
+        peer = server.greeted()
+        peer.read_word()
+        assert peer.read_numbers(1) == [1]
+        peer.acknowledge(1)
+        assert sent.result(60) == (0, "safe\n", "")
+
+
+def test_a_refusal_is_the_exit_status(call):
+    with FakeServer() as server, ThreadPoolExecutor() as pool:
+        sent = pool.submit(call, "send", "--confirm", "--timeout", "60", server.address, "a.b")
+        server.probed()
+        peer = server.greeted()
+        peer.read_word()
+        peer.read_numbers(1)
+        peer.refuse(1, 1, "full")
+        peer.acknowledge(1)
+        said = "ccserver: the server has refused the message: full\n"
+        assert sent.result(60) == (1, "", said)
+
+
+def test_a_server_without_receipts(server, call):
+    status, out, err = call("send", "--confirm", "--timeout", "60", server.address, "a.b")
+    assert (status, out) == (1, "")
+    assert "the server gives no receipts" in err
+
+
+@pytest.mark.parametrize("words", [("--wait", "1"), ("--socket", "push")])
+def test_a_receipt_goes_with_no_other_way_to_send(call, words):
+    status, _, err = call("send", "--confirm", *words, "tcp://127.0.0.1:1", "a.b")
+    assert (status, "--confirm goes with neither" in err) == (2, True)
+
+
+@pytest.fixture
+def keyed(tmp_path):
+    """A server whose one address asks for keys, with its own; and its file."""
+    cert = tmp_path / "server"
+    assert cli.main(["keygen", str(cert)]) == 0
+    text = (
+        f"[ccserver]\ncc-socket = tcp://127.0.0.1:PORT1\ncc-role = remote\n"
+        f"curve-secret = {cert}.key_secret\ncurve-allow = any\n"
+        "[routes]\necho = h:echo\n[h:echo]\nhandler = echo\n"
+    )
+    with running_server(text) as server:
+        yield server, str(server.directory / "server.ini"), f"{cert}.key"
+
+
+def test_a_listener_that_asks_for_keys(call, keyed):
+    server, file, key = keyed
+    how = "send with --curve-server or --plain"
+    status, _, err = call("send", file, "echo.request", "{}")
+    assert (status, err) == (
+        2, f"ccserver: {server.address()} takes no peer without a key or a password; {how}\n"
+    )  # fmt: skip
+    quick = ("--timeout", "0.5")
+    for words in (
+        (server.address(), "echo.request", "{}", *quick),
+        (server.address(), "echo.request", "{}", "--wait", "1", *quick),
+        ("--socket", "dealer", server.address(), "", "echo.request", "{}", *quick),
+    ):
+        status, _, err = call("send", *words)
+        assert status == 1 and how in err, words
+    for to in (file, server.address()):
+        words = ("send", "--curve-server", key, to, "echo.request", '{"target": "me"}')
+        assert call(*words) == (0, "", "")
+        assert call(*words, "--confirm", "--timeout", "60") == (0, "safe\n", "")
+        status, out, err = call(*words, "--wait", "1")
+        assert (status, err) == (0, "") and out.startswith("echo.response ")
+    assert call(*words, "--wait", "2", "--timeout", "6")[::2] == (
+        1, "ccserver: 1 of 2 replies came, then none for 6 s\n"
+    )  # fmt: skip
+    other = file.replace("server.ini", "other")
+    assert cli.main(["keygen", other]) == 0
+    status, _, err = call("send", "--curve-server", f"{other}.key", server.address(), "x", *quick)
+    assert status == 1 and "the log of its server says" in err
+    words = ("--confirm", "--curve-server", f"{other}.key", server.address(), "x")
+    status, _, err = call("send", *words, *quick)
+    assert status == 1 and "no receipt for x in 0.5 s; " in err and "was not sent" in err
 
 
 def test_body_of_stdin_and_blob_of_a_file(server, call, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO('{"a": [1, {"b": 2}]}'))
     (tmp_path / "blob").write_bytes(b"\0\1\2")
     assert call("send", server.address, "pub.infofile", "-", tmp_path / "blob")[0] == 0
-    assert server.arrived.wait(10)
+    assert server.arrived.wait(60)
     [[_, body, _, blob]] = server.seen
     assert json.loads(body)["a"] == [1, {"b": 2}]
     assert blob == b"\0\1\2"
@@ -141,6 +231,19 @@ def test_the_server_of_a_configuration(call, ini):
         status, out, _ = call("send", file, "echo.request", '{"target": "me"}', "--wait", "1")
     assert status == 0
     assert out.startswith("echo.response ") and '"orig_target": "me"' in out
+
+
+def test_warnings_of_a_configuration_are_for_its_server(ini, capsys):
+    file = ini(
+        "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n[routes]\necho = h:echo\n"
+        "[h:echo]\nhandler = echo\n[listen:x]\nprotocol = zmq\nsocket = pull\ntype = x\n"
+        "address = tcp://127.0.0.1:5001\n"
+    )
+    _, problems = common.load(Path(file))
+    assert problems and all(one.warning for one in problems)
+    assert address_of(file) == "tcp://127.0.0.1:5000"
+    assert address_for("push", file) == "tcp://127.0.0.1:5001"
+    assert capsys.readouterr().err == ""
 
 
 def test_the_log_message_of_the_help_is_one_that_a_logger_understands():

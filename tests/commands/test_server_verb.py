@@ -1,11 +1,19 @@
 """What verbs share that ask a server: answers, pages, and what is said without one."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from ccproxy.commands.server_verb import AskedServer, ServerVerb
-from ccproxy.server.control_client import NoServer, Refused
+from ccproxy.commands.server_verb import (
+    TOKEN,
+    AskedServer,
+    ServerVerb,
+    print_answer,
+    server_address,
+    token_given,
+)
+from ccproxy.server.control_client import NoServer, Refused, WebPlace
 from ccproxy.server.status import TypeStatus
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
@@ -55,8 +63,11 @@ class Asking(ServerVerb):
 
 
 class Options:
+    token = None
+    timeout = 10.0
+
     def __init__(self, file):
-        self.file = Path(file)
+        self.file = server_address(str(file))
 
 
 @pytest.mark.parametrize(
@@ -74,3 +85,77 @@ def test_a_file_that_wants_no_socket_or_is_wrong(ini, capsys):
     assert "its server cannot be asked" in capsys.readouterr().err
     assert Asking().run(Options(ini(INI + "control = ~/x\n"))) == 78
     assert Asking(NoServer("nobody")).run(Options("missing.ini")) == 78
+
+
+SECRET = "0123456789abcdef"
+
+
+class Steering(Asking):
+    changes = True
+
+
+def test_an_address_is_a_path_or_that_of_a_port():
+    assert server_address("conf/x.ini") == Path("conf/x.ini")
+    assert server_address("http://h:1") == WebPlace(False, "h", 1)
+    with pytest.raises(argparse.ArgumentTypeError, match="expected http://HOST:PORT"):
+        server_address("ftp://h")
+
+
+def test_a_port_is_asked_with_the_token(monkeypatch, tmp_path):
+    seen = []
+
+    class Looking(Asking):
+        def asked(self, options, server):
+            seen.extend(server._paths)
+            return 0
+
+    file = tmp_path / "token"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o600)
+    options = Options("https://h:1")
+    monkeypatch.delenv(TOKEN, raising=False)
+    assert Looking().run(options) == 0
+    monkeypatch.setenv(TOKEN, SECRET[::-1])
+    assert Looking().run(options) == 0
+    options.token = file
+    assert Looking().run(options) == 0
+    assert [one.token for one in seen] == ["", SECRET[::-1], SECRET]
+    assert SECRET not in repr(seen)
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("http://10.0.0.7:1", 2), ("http://hub.example", 2), ("https://10.0.0.7:1", 7),
+     ("http://127.0.0.1:1", 7), ("http://localhost:1", 7), ("http://[::1]:1", 7)],
+)  # fmt: skip
+def test_a_token_crosses_no_network_in_clear(monkeypatch, capsys, address, status):
+    monkeypatch.setenv(TOKEN, SECRET)
+    assert Asking().run(Options(address)) == status
+    err = capsys.readouterr().err
+    assert ("would cross the network in clear" in err) == (status == 2) and SECRET not in err
+
+
+def test_what_changes_a_server_needs_the_control_socket(capsys):
+    assert Steering().run(Options("http://h:1")) == 2
+    assert capsys.readouterr().err == (
+        "ccserver: http://h:1 only shows: name the INI file or the control socket of the server\n"
+    )
+
+
+def test_a_token_that_cannot_be_used_is_said_without_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv(TOKEN, "short secret")
+    assert Asking().run(Options("http://h:1")) == 2
+    err = capsys.readouterr().err
+    assert "CCSERVER_TOKEN: the first line is no token" in err and "secret" not in err
+    (tmp_path / "open").write_text(SECRET)
+    (tmp_path / "open").chmod(0o644)
+    with pytest.raises(ValueError, match="--token: "):
+        token_given(tmp_path / "open")
+    with pytest.raises(ValueError, match="--token: .*missing"):
+        token_given(tmp_path / "missing")
+
+
+def test_an_answer_is_text_or_json(capsys):
+    print_answer({"changed": 1}, "closed 1", False)
+    print_answer({"changed": 1}, "closed 1", True)
+    assert capsys.readouterr().out == 'closed 1\n{"changed": 1}\n'

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ccproxy.commands.status import duration, screen
+from ccproxy.commands.status import duration, log_lines, screen
 from ccproxy.server.control_client import NoServer
 from ccproxy.server.status import (
     DescriptorStatus,
@@ -13,6 +13,7 @@ from ccproxy.server.status import (
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
+    LogStatus,
     MemoryStatus,
     PeerStatus,
     ProcessStatus,
@@ -26,20 +27,32 @@ from ccproxy.server.status import (
 )
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n"
-SINK = SinkStatus("h:next", 7, 2, 3, 300, {"full": 2})
+SINK = SinkStatus("h:next", 7, 2, 3, 300, {"full": 2}, 61.25, 0.75)
 STATUS = Status(
     ProcessStatus(
         "src", "/etc/src.ini", "1.2", 77, 0, 1000.0, 94_661.0, (0.1,), "Linux", "3.11", "compiled"
     ),
-    (ListenerStatus("ccserver", "cc", "tcp://127.0.0.1:22632", 3, 0, {"accepted": 4}, 1, "local"),),
-    (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "Connection refused", 1, SINK),),
+    (
+        ListenerStatus(
+            "ccserver",
+            "cc",
+            "tcp://127.0.0.1:22632",
+            3,
+            0,
+            {"accepted": 4},
+            1,
+            "local",
+            received=12,
+        ),
+    ),
+    (LinkStatus("h:next", "tcp://127.0.0.1:5001", "refused", "no", 1, SINK),),
     (
         HandlerStatus("h:next", "proxy", {"state": "refused", "n": [1, 2]}, {"ping.sent": 3}),
         HandlerStatus("h:odd", "plugin", {}, {}, "KeyError: 'x'", {"failed": 4, "slow": 1}),
         HandlerStatus("h:echo", "echo", {}, {}),
     ),
     (RouteStatus("a", ("h:next",)),),
-    SinksStatus(4, 3, 300, {"full": 2}, (SINK,), {"h:next": {"full": 2}}),
+    SinksStatus(4, 3, 300, {"full": 2}, (SINK,), {"h:next": {"full": 2}}, 61.25, 0.75),
     3,
     9,
     LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
@@ -50,17 +63,17 @@ SCREEN = """\
 ccserver 1.2, Python 3.11, data path compiled, /etc/src.ini
 
 listeners:
-  SECTION   PROTOCOL  ADDRESS                SECURITY  PEERS  SILENT  CALLS  COUNTS
-  ccserver  cc        tcp://127.0.0.1:22632  local         3       1      0  accepted:4
+  SECTION   PROTOCOL  ADDRESS                SECURITY  PEERS  SILENT  RECEIVED  CALLS  COUNTS
+  ccserver  cc        tcp://127.0.0.1:22632  local         3       1        12      0  accepted:4
 
 links:
-  SECTION  ADDRESS               STATE    SENT  WAITING  DROPPED  RECONNECTS  REASON
-  h:next   tcp://127.0.0.1:5001  refused     2        3  full:2            1  Connection refused
+  SECTION  ADDRESS               STATE    SENT  WAITING  OLDEST  FILL  DROPPED  RECONNECTS  REASON
+  h:next   tcp://127.0.0.1:5001  refused     2        3  61.2 s  75%   full:2            1  no
 
 waiting or dropped:
-  SINK    SENT  WAITING  BYTES  DROPPED
-  h:next     2        3    300  full:2
-  of all 4: waiting 3 (300 bytes), dropped full=2
+  SINK    SENT  BYTES  WAITING  OLDEST  FILL  DROPPED
+  h:next     2    300        3  61.2 s  75%   full:2
+  of all 4: waiting 3 (300 bytes, the oldest for 61.2 s), dropped full=2
 
 limits:
   memory: 4096 of 65536 bytes used, tight; 3 connections held back, 1 closed
@@ -101,6 +114,11 @@ def test_one_screen():
     assert first.startswith("src: running for 1 d 2 h, since 1970-01-01 ")
     assert first.endswith(", process 77 of user 0")
     assert "\n".join(others) == SCREEN
+
+
+def test_a_server_that_drains_says_so():
+    line = list(screen(replace(STATUS, draining=True)))[2]
+    assert line.startswith("draining: no more messages are taken; ") and "waiting" in line
 
 
 def test_sections_that_are_empty_are_left_out():
@@ -211,7 +229,7 @@ def pages(serving):
     ("part", "words"),
     [
         ("listeners", ["SECTION", "ccserver", "tcp://127.0.0.1:22632", "accepted:4"]),
-        ("links", ["h:next", "refused", "full:2", "Connection refused"]),
+        ("links", ["h:next", "refused", "full:2", "61.2 s", "75%"]),
         ("routes", ["PREFIX", "a", "h:next"]),
         ("handlers", ["h:odd", "plugin", "failed:4 slow:1", "ping.sent:3", "KeyError: 'x'"]),
         ("peers", ["LISTENER", "1.2.3.4:5", "ann", "curve"]),
@@ -242,5 +260,18 @@ def test_a_part_as_json_is_that_of_the_server(ini, call, pages):
     assert json.loads(out) == json.loads(json.dumps(to_json(STATUS)["links"]))
 
 
+def test_a_part_without_items_says_so(ini, call, serving):
+    empty = to_json(StatusPage((), 0))
+    serving(lambda method, target: (200, empty))
+    assert call("status", ini(INI), "peers") == (0, "no peers\n", "")
+    assert call("status", "--json", ini(INI), "peers") == (0, "[]\n", "")
+
+
 def test_no_such_part(ini, call, pages):
     assert call("status", ini(INI), "nothing")[0] == 2
+
+
+def test_a_level_of_the_log_that_was_changed():
+    assert list(log_lines(LogStatus("info"))) == []
+    found = list(log_lines(LogStatus("info", {"h:x": "trace"}, True)))
+    assert found == ["log level info, h:x trace, until the next reload"]

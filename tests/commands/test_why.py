@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
 from ccproxy.commands.why import findings
+from ccproxy.handler import Onward
 from ccproxy.server.status import (
     FlowStatus,
     HandlerStatus,
@@ -20,6 +22,7 @@ from ccproxy.server.status import (
     StatusPage,
     to_json,
 )
+from tests.server.test_delivery_values import DELIVERY
 
 INI = "[ccserver]\ncc-socket = tcp://127.0.0.1:5000\n[routes]\na = h:next\n"
 SINK = SinkStatus("h:next", 7, 2, 3, 300, {"full": 2})
@@ -43,9 +46,12 @@ LOSSES = (
 
 @pytest.fixture
 def why(ini, call, serving):
-    def why(type, flow, *words):
+    def why(type, flow, *words, onward=()):
         def answer(method, target):
             path = target.partition("?")[0]
+            if path.endswith("/onward"):
+                said = [one for name, one in onward if target.endswith(f"&section={quote(name)}")]
+                return (200, to_json(said[0])) if said else (404, {"error": "none"})
             if path.endswith("/flow"):
                 assert target.endswith(f"?type={type}")
                 return (200, to_json(flow)) if flow else (404, {"error": "none"})
@@ -65,6 +71,15 @@ def test_a_destination_that_is_down_drops_and_raises(why):
         "  h:next to tcp://127.0.0.1:2 is refused: nobody there; 3 messages wait",
         "  h:next dropped full=2, the last 1 min 1 s ago",
         "  h:x: 4 calls failed",
+    ]
+
+
+def test_what_the_far_side_has_not_taken_and_not_acknowledged():
+    link = replace(STATUS.links[0], state="up", delivery=replace(DELIVERY, refused={"full": 2}))
+    found = findings("a.b", FLOW, replace(STATUS, links=(link,)), LOSSES)
+    assert [one.text for one in found if one.place == "h:next"] == [
+        "h:next: 3 messages wait for the acknowledgement of the far side, the oldest for 8 s",
+        "h:next dropped full=2, the last 1 min 1 s ago; the far side did not take 2 messages: full",
     ]
 
 
@@ -97,6 +112,31 @@ def test_a_type_with_nothing_in_its_way(why):
         "  nothing was lost on its way, and nothing is in the way\n",
         "",
     )
+
+
+SUM = ("h:x", Onward("calls sum of the service at socket://h:1", ("h:next",)))
+
+
+def test_what_a_handler_says_of_the_type_and_where_it_leads(why):
+    flow = replace(FLOW, links=())
+    status, out, _ = why("a.b", flow, onward=[SUM])
+    assert (status, out.splitlines()) == (
+        1,
+        ["a.b: 5 messages, 50 bytes; they go to h:x",
+         "  h:x calls sum of the service at socket://h:1 ([h:next])",
+         "  h:x: 4 calls failed",
+         "  h:next to tcp://127.0.0.1:2 is refused: nobody there; 3 messages wait",
+         "  h:next dropped full=2, the last 1 min 1 s ago"],
+    )  # fmt: skip
+    shown = json.loads(why("a.b", flow, "--json", onward=[SUM])[1])
+    assert shown["onward"]["h:x"]["sections"] == ["h:next"]
+
+
+def test_a_fault_of_a_handler_is_in_the_way(why):
+    fault = Onward("answers with a fault: Unknown resource: /\x1b", wrong=True)
+    status, out, _ = why("quiet.x", None, onward=[("h:quiet", fault)])
+    assert status == 1
+    assert out.splitlines()[1:] == ["  h:quiet answers with a fault: Unknown resource: /\\x1b"]
 
 
 def test_a_misspelt_type_leads_nowhere(why):

@@ -8,6 +8,7 @@ import pytest
 from ccproxy.config.build import build
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan, RoutePlan
+from ccproxy.plugins import Plugins
 from ccproxy.protocols.cc.protocol import CcProtocol
 from tests.certificates import example
 
@@ -341,3 +342,14 @@ def test_in_the_original_defaults_are_routes(build_ini):
     plan, problems = build_ini(text)
     assert [one.prefix for one in plan.routes] == ["log", "echo"]
     assert all(": warning: " in one for one in problems)
+
+
+def test_a_foreign_option_of_a_real_handler_names_its_owners(tmp_path):
+    file = tmp_path / "x.ini"
+    file.write_text(
+        "[ccserver]\ncc-socket = tcp://127.0.0.1:1\ncc-role = remote\n[routes]\na = h:x\n"
+        "[h:x]\nhandler = xmsg-proxy\naddress = tcp://127.0.0.1:7771\nexpire = 5 s\nbind = x\n"
+    )
+    found = [str(one) for one in build(str(file), {}, Plugins())[1]]
+    assert any('"expire" in [h:x]; it belongs to xmsg-registrar' in one for one in found)
+    assert any('"bind" in [h:x]; it belongs to ' in one for one in found)

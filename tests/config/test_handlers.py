@@ -271,3 +271,20 @@ def test_a_handler_of_cc_that_is_not_here_yet_is_named_as_one(word):
     assert problem.hint == (
         "a handler of CC that is not here yet; let a server of CC run it, and forward to that one"
     )
+
+
+def test_an_option_of_another_handler_is_said_to_be_one():
+    words = {"sink": Sink, "alone": Alone, "picky": Picky, "broken": Problem("", 0, "cannot load")}
+    ini, _ = parse("x.ini", "\n".join([
+        "[routes]", "a = h:a", "[h:a]", "handler = alone", "jobs = x", "hue = blue", "handlr = x",
+    ]), {}, "host1")  # fmt: skip
+    handlers = Handlers(
+        ini, words.__getitem__, words.__getitem__, Role("remote", 1), lambda: list(words)
+    )
+    handlers.take("h:a")
+    assert texts(handlers) == [
+        'x.ini:5: unknown option "jobs" in [h:a]; it belongs to sink',
+        'x.ini:6: unknown option "hue" in [h:a]',
+        'x.ini:7: unknown option "handlr" in [h:a]; did you mean "handler"?',
+    ]
+    assert handlers.owners("nothing") == ""

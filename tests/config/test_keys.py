@@ -107,6 +107,10 @@ def test_a_secret_that_others_can_read_is_refused(here, mode, option, file):
         ({"curve_secret": "far.key_secret", "plain_users": "users"}, "curve-secret is given too"),
         ({"curve_allow": "far.key"}, "it needs curve-secret"),
         ({"curve_secret": "far.key_secret", "curve_allow": "nokey"}, 'nokey: it has no line "publ'),
+        (
+            {"curve_secret": "far.key_secret", "curve_allow": "./far.key_secret"},
+            "is the secret certificate of this server itself",
+        ),
         ({"plain_users": "latin"}, "latin: it is not UTF-8"),
     ],
 )

@@ -1,9 +1,11 @@
-"""The options `http` and `http-token`: addresses, tokens, and what `check` says of them."""
+"""The options of the HTTP port: addresses, tokens, certificates, and what `check` says of them."""
 
 import pytest
 
 from ccproxy.commands import common
-from ccproxy.config.monitor import HTTP_ADDRESS, http_address
+from ccproxy.config.monitor import HTTP_ADDRESS, http_address, http_tls
+from ccproxy.config.server import ServerOptions
+from tests.certificates import Authority
 
 INI = """\
 [ccserver]
@@ -16,9 +18,13 @@ cc-role = remote
 
 @pytest.fixture
 def problems(ini, tmp_path):
-    """What is said of these options, with a token in the file `token`."""
+    """What is said of these options, with a token in the file `token`, and a certificate and its
+    key in `both.pem`, and each in a file of its own."""
     (tmp_path / "token").write_text("0123456789abcdef\n")
     (tmp_path / "token").chmod(0o600)
+    authority = Authority(tmp_path)
+    authority.pair(file="both.pem")
+    authority.parts("me.local")
 
     def problems(options):
         return list(map(str, common.load(ini(INI.format(options)))[1]))
@@ -45,18 +51,58 @@ def test_what_is_no_address(text):
 @pytest.mark.parametrize(
     "options",
     ["http = 127.0.0.1:9464", "http = localhost:9464\nhttp-token = token", "http = [::1]:9464",
-     "http = *:9464\nhttp-token = token"],
+     "http = *:9464\nhttp-token = token\nhttp-tls-certificate = both.pem",
+     "http = *:9464\nhttp-token = token\nhttp-tls-certificate = cert.pem\nhttp-tls-key = key.pem",
+     "http = 127.0.0.1:9464\nhttp-tls-certificate = both.pem"],
 )  # fmt: skip
 def test_what_is_right(problems, options):
     assert problems(options) == []
 
 
 @pytest.mark.parametrize("place", ["*:9464", "0.0.0.0:9464", "10.0.0.1:9464", "me.local:9464"])
-def test_a_port_that_others_reach_needs_a_token(problems, place):
-    assert problems(f"http = {place}") == [
+def test_a_port_that_others_reach_needs_a_token_and_tls(problems, place):
+    token = (
         f"x.ini:4: other machines reach http = {place}, so it needs a token; "
         "write http-token = FILE, or http = 127.0.0.1:PORT"
-    ]
+    )
+    tls = (
+        f"x.ini:4: other machines reach http = {place}, so it needs TLS; "
+        "write http-tls-certificate = FILE, or http = 127.0.0.1:PORT"
+    )
+    assert problems(f"http = {place}") == [tls, token]
+    assert problems(f"http = {place}\nhttp-token = token") == [tls]
+    assert problems(f"http = {place}\nhttp-tls-certificate = both.pem") == [token]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("http-tls-certificate = none.pem", "none.pem cannot be read: No such file"),
+        ("http-tls-certificate = cert.pem", "cert.pem holds no private key in PEM form"),
+        ("http-tls-certificate = token", "token holds no certificate in PEM form"),
+        ("http-tls-key = key.pem", "it needs http-tls-certificate"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used(problems, options, said):
+    [found] = problems(f"http = 127.0.0.1:9464\n{options}")
+    assert found.startswith("x.ini:5: ") and said in found
+
+
+def test_an_expired_certificate_is_found(problems, tmp_path):
+    Authority(tmp_path).expired()
+    [found] = problems("http = 127.0.0.1:9464\nhttp-tls-certificate = expired.pem")
+    assert "certificate has expired" in found
+
+
+def test_the_files_of_the_port():
+    assert http_tls(ServerOptions()) is None
+    found = http_tls(ServerOptions(http_tls_certificate="a", http_tls_key="b"))
+    assert (found.tls_certificate, found.tls_key, found.tls_client_ca) == ("a", "b", "")
+
+
+def test_a_certificate_alone_has_no_effect(problems):
+    [found] = problems("http-tls-certificate = both.pem")
+    assert found == "x.ini:4: warning: http-tls-certificate has no effect without http"
 
 
 def test_a_token_alone_has_no_effect(problems):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from ccproxy.config import kinds
-from ccproxy.config.options import NoOptions, option, options_of, shared
+from ccproxy.config.delivery import DeliveryOptions
+from ccproxy.config.options import NoOptions, like, option, options_of, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,13 @@ def test_tables_share_the_options_of_the_same_fields():
 
     given = shared(Options(remote_cc="tcp://h:1", linger=0.25), Other)
     assert given == {"linger": 0.25} and Other(**given).own == 7
+
+
+def test_an_option_of_another_table_is_declared_like_it():
+    @dataclass(frozen=True, slots=True)
+    class Other:
+        delivery: str = like(DeliveryOptions, "delivery")
+
+    [one] = options_of(Other)
+    [same] = [each for each in options_of(DeliveryOptions) if each.field == "delivery"]
+    assert one == same and Other().delivery == "sent"

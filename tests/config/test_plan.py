@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 
 import pytest
+
+from ccproxy import kinds, option
+from ccproxy.config.plan import HandlerPlan
 
 INI = """[ccserver]
 cc-socket = tcp://127.0.0.1:22632
@@ -71,3 +75,17 @@ def test_the_digest_is_the_same_in_every_process(plan_of, tmp_path, finder):
     )
     assert shown.stdout.strip() == plan.digest
     assert len(plan.digest) == 12
+
+
+def test_the_state_files_of_a_handler(tmp_path):
+    class Stateful:
+        @dataclass(frozen=True)
+        class Options:
+            text: str = option(kinds.text, default="x", help="no file")
+            file: str = option(kinds.database, default="", help="a file")
+
+    plan = HandlerPlan("h:x", "x", Stateful, Stateful.Options(), 1)
+    assert plan.state_files == ()
+    (tmp_path / "link").symlink_to(tmp_path)
+    options = Stateful.Options(file=f"{tmp_path}/link/a.db")
+    assert replace(plan, options=options).state_files == (str(tmp_path.resolve() / "a.db"),)

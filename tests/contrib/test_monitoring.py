@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ccproxy.core.ledger import FATES
-from ccproxy.server.metrics import families
+from ccproxy.server.metrics import LATENCIES, families
 from ccproxy.server.status import (
     HandlerStatus,
+    LatencyStatus,
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
@@ -18,6 +19,7 @@ from ccproxy.server.status import (
     SinkStatus,
     Status,
 )
+from tests.server.test_delivery_values import DELIVERY
 
 FOLDER = Path(__file__).parents[2] / "contrib" / "monitoring"
 FILES = sorted(FOLDER.iterdir())
@@ -25,9 +27,10 @@ SINK = SinkStatus("h:x", 0, 0, 0, 0, {})
 STATUS = Status(
     ProcessStatus("x", "/x.ini", "1", 7, 0, 1.0, 2.0, (1.0, 1.0), "L", "3", "c"),
     (ListenerStatus("ccserver", "cc", "", 0, 0, {"accepted": 1, "key-refused": 1}),),
-    (LinkStatus("h:x", "", "up", "", 0, SINK),),
+    (LinkStatus("h:x", "", "up", "", 0, SINK, delivery=DELIVERY),),
     (HandlerStatus("h:x", "proxy", {}, {}),),
     (), SinksStatus(0, 0, 0, {}, (), {"h:x": {"full": 1}}), 0, 0, LedgerStatus(0, 0, {}, {}),
+    latencies=tuple(LatencyStatus(name, "h:x", (0.1,), (1, 0), 0.1) for name in LATENCIES),
 )  # fmt: skip
 SAMPLES = {
     one.name: set(one.labels) | {"instance", "job"}

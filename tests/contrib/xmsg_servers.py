@@ -7,6 +7,7 @@ contrib/clara run in threads.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from typing import Any
 
 import zmq
 
-from ccproxy.testing import free_ports
 from ccproxy_handlers.xmsg.messages import classes
 
 RECORD = classes("bytes")["Registration"]
@@ -28,10 +28,15 @@ HOST = f"127.7.0.{_WORKER + 1}"
 """Each worker of pytest-xdist has an address of its own, so their blocks do not meet."""
 
 
+BLOCKS = range(20_000, 32_000, BLOCK)
+"""Where blocks begin: behind the ports that `free_ports` of other workers tries, which takes them
+for a moment on all addresses."""
+
+
 def free_block(host: str = HOST) -> int:
     """The first of `BLOCK` ports in a row that nothing listens on."""
     while True:
-        [port] = free_ports(1)
+        port = random.SystemRandom().choice(BLOCKS)
         with suppress(OSError), ExitStack() as stack:
             for offset in range(BLOCK):
                 one = stack.enter_context(socket.socket())

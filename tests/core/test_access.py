@@ -52,6 +52,7 @@ def test_commands_are_for_those_who_may_operate():
     access.configure({}, ("relocate.", "mesh."))
     given = access.access(other)
     assert given.miss(b"relocate.sum").target.fate == "refused"
+    assert given.miss(b"relocate").target.fate == "refused"
     assert given.miss(b"relocated").target.fate != "refused"
     assert access.access(operator).flows is access.access(None).flows is made.flows
     limited = access.access(Rights("some", ("mesh.list",), operate=True))

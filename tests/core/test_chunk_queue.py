@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ccproxy.core.chunk_queue import ChunkQueue
 from ccproxy.core.memory import CHUNK_COST, Memory
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.wire.zmtp.frames import pack
 
 ONE, TWO, THREE = (pack([name]) for name in (b"1", b"22", b"333"))
@@ -62,3 +63,29 @@ def test_the_first_chunk_is_opened_into_its_messages() -> None:
 def test_a_unit_of_another_protocol_is_never_cut(whole: bool) -> None:
     ends = list(filled(whole=whole)._ends(ONE + TWO))
     assert ends == ([len(ONE + TWO)] if whole else [len(ONE), len(ONE + TWO)])
+
+
+@given(st.integers(0, 40))
+def test_some_chunks_are_taken_out_and_put_back_with_what_they_cost(most: int) -> None:
+    queue = Outbox("q", Limits())
+    chunks = [(ONE + TWO, 2), (THREE, 1), (ONE, 1)]
+    for chunk, messages in chunks:
+        queue.offer(chunk, messages)
+    before = queue.memory.used, queue.bytes, queue.waiting
+    taken = queue._pop_some(most)
+    data = b"".join(chunk for chunk, _ in taken)
+    assert (not most and not taken) or len(data) >= min(most, queue.bytes + len(data))
+    assert queue.bytes == before[1] - len(data)
+    assert queue.waiting == before[2] - sum(messages for _, messages in taken)
+    assert queue.memory.used == queue.bytes + CHUNK_COST * len(queue.peek(9))
+    queue._put_first(taken)
+    assert (queue.bytes, queue.waiting) == before[1:]
+    assert b"".join(queue.peek(9)) == ONE + TWO + THREE + ONE
+
+
+def test_everything_is_taken_out() -> None:
+    queue = Outbox("q", Limits())
+    queue.offer(ONE + TWO, 2)
+    queue.offer(THREE, 1)
+    assert queue._pop_all() == [(ONE + TWO, 2), (THREE, 1)]
+    assert (queue.bytes, queue.waiting, queue.memory.used, queue.peek(9)) == (0, 0, 0, [])

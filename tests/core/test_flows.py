@@ -89,6 +89,13 @@ def test_a_target_knows_which_of_its_outboxes_block() -> None:
     assert Target((BOX, BLOCKING)).blocking == (BLOCKING,)
 
 
+def test_senders_wait_for_what_a_handler_has_accepted() -> None:
+    accepting, plain = Taker(), Taker()
+    accepting.accepted = BLOCKING  # type: ignore[attr-defined]
+    plain.accepted = BOX  # type: ignore[attr-defined]
+    assert Target((BOX,), (accepting, plain, Taker())).blocking == (BLOCKING,)
+
+
 @settings(max_examples=60)
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d", None])), st.integers(1, 4))
 def test_the_table_is_bounded_and_counts_all(names: list[bytes | None], limit: int) -> None:

@@ -45,7 +45,7 @@ class FakeSwitch:
 
     def __init__(self, target: Target | None = None, peers: dict[bytes, Box] | None = None) -> None:
         self.ledger = Ledger()
-        self.table = SimpleNamespace(flows={}, totals=TypeTotals(9))
+        self.table = SimpleNamespace(flows={}, totals=TypeTotals(9), taps=())
         self.flow = Flow(target or Target())
         self.access = AccessTable(self.table, self.miss)
         self.peers = peers or {}
@@ -54,6 +54,7 @@ class FakeSwitch:
         self.said: list[tuple] = []
         self._queued: list[Queued] = []
         self._crashed: list[object] = []
+        self.late = None
 
     def miss(self, type: bytes) -> Flow:
         return self.flow

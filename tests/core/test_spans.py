@@ -1,14 +1,14 @@
-"""The door to the hot functions of `walk` and `addresses`."""
+"""The door to the hot functions of `walk`, `addresses` and `heads`."""
 
 import inspect
 
-from ccproxy.core import addresses, spans, walk
+from ccproxy.core import addresses, heads, spans, walk
 
 
 def test_it_has_every_function():
     functions = {
         name: one
-        for module in (addresses, walk)
+        for module in (addresses, heads, walk)
         for name, one in inspect.getmembers(module, inspect.isfunction)
         if one.__module__ == module.__name__
     }

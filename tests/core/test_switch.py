@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ccproxy.core.hot import Buffer
 from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.ledger import FATES
-from ccproxy.core.message import Actions, Message, Reply, Send, Value
+from ccproxy.core.message import Actions, Message, NativeAnswer, Reply, Send, Value
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.routes import Routes
 from ccproxy.core.runs import MessageSource, PeerInput
@@ -103,6 +103,10 @@ class Link:
     """The only part of a link that the switch uses."""
 
     outbox: Outbox
+
+    @property
+    def sink(self) -> Outbox:
+        return self.outbox
 
 
 class Bench:
@@ -381,6 +385,69 @@ def test_what_else_becomes_of_a_queued_message_changes_no_fate() -> None:
     bench.check()
 
 
+def late_fates(bench: Bench) -> list[str]:
+    """Are told the end of the latest message."""
+    told: list[str] = []
+    assert bench.switch.late is not None
+    bench.switch.late.over = told.append
+    return told
+
+
+def test_a_message_that_no_receiver_takes_in_the_end_is_counted_as_lost() -> None:
+    first, second = Later("h:one"), Later("h:two")
+    bench = Bench(first, second)
+    bench.send(ONE)
+    told = late_fates(bench)
+    assert bench.switch.finish(first.seen[0], Refuse("not this one")) == "refused"
+    assert (+bench.switch.ledger.fates, told) == ({"consumed": 1}, [])
+    assert bench.switch.finish(second.seen[0], KeyError("x")) == "failed"
+    assert (+bench.switch.ledger.fates, told) == ({"refused": 1}, ["refused"])
+    bench.check()
+
+
+def test_a_message_that_another_receiver_has_taken_is_not_lost() -> None:
+    later, other = Later("h:one"), Puppet("h:two")
+    bench = Bench(later, other)
+    bench.send(ONE)
+    told = late_fates(bench)
+    bench.switch.finish(later.seen[0], Refuse("not this one"))
+    assert (+bench.switch.ledger.fates, told) == ({"consumed": 1}, ["consumed"])
+
+
+def test_an_answer_that_cannot_be_carried_out_is_a_failure_of_the_handler() -> None:
+    later = Later("h:one")
+    bench = Bench(later)
+    bench.send(ONE)
+    assert bench.switch.finish(later.seen[0], NativeAnswer("x")) == "failed"
+    assert +bench.switch.ledger.fates == {"failed": 1}
+    bench.check()
+
+
+def test_the_end_of_a_message_that_is_abandoned_is_not_told() -> None:
+    later = Later("h:one")
+    bench = Bench(later)
+    bench.send(ONE)
+    told = late_fates(bench)
+    bench.switch.abandon(later.seen[0])  # type: ignore[arg-type]
+    assert (+bench.switch.ledger.fates, told) == ({"failed": 1}, [])
+    bench.check()
+
+
+def test_what_is_held_back_inside_a_handler_forgets_no_queued_message() -> None:
+    """A handler that gave another message on made the switch forget that of its neighbour."""
+    later, target = Later("h:one"), Puppet("h:target")
+    bench = Bench(later)
+    bench.send(ONE)
+    held = later.seen[-1].message  # type: ignore[attr-defined]
+    giving = Puppet("h:giving", answer=lambda _: bench.switch.inject(target, held) and None)
+    bench.switch.configure(
+        Routes([("*", ("h:one", "h:giving"))]), {"h:one": later, "h:giving": giving}, {}
+    )
+    bench.send(ONE)
+    assert later.seen[-1].ended is not None  # type: ignore[attr-defined]
+    assert len(target.seen) == 1
+
+
 @pytest.mark.parametrize(("error", "crashed"), [(KeyError("x"), 1), (refuse("refused"), 0)])
 def test_a_message_whose_handler_raises_is_counted_by_the_verdict(
     error: Exception, crashed: int
@@ -635,7 +702,7 @@ def test_hostile_types_cost_no_memory() -> None:
     used = []
     tracemalloc.start()
     try:
-        for begin in range(0, 50_000, 1000):
+        for begin in range(0, 20_000, 1000):
             names = [b"x.%d" % number for number in range(begin, begin + 1000)]
             bench.feed(b"".join(pack([b"", name]) for name in names))
             used.append(tracemalloc.get_traced_memory()[0])

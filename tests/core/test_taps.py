@@ -7,14 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.flows import Target
-from ccproxy.core.ingress import Ingress
+from ccproxy.core.ingress import Ingress, ReplyIngress
 from ccproxy.core.message import Message
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.publisher import Publisher
 from ccproxy.core.routes import Routes
 from ccproxy.core.runs import MessageSource, PeerInput
 from ccproxy.core.switch import Switch
-from ccproxy.core.taps import KEPT, MOST_MESSAGES, Passing, Places, Tap, no_frames
+from ccproxy.core.taps import (
+    KEPT,
+    MOST_MESSAGES,
+    Passing,
+    Places,
+    Tap,
+    frames_of,
+    no_frames,
+    type_of,
+)
 from ccproxy.core.typed import Given, TopicIngress, TypedIngress
 from ccproxy.core.verdict import Deliver, Discard, Forward
 from ccproxy.testing import CODEC
@@ -279,3 +288,55 @@ def test_rights_hold_for_flows_that_were_replaced():
     view[b"far.x"] = switch.miss(b"far.x")
     tap(switch, "far")
     assert view[b"far.x"] is switch.table.flows[b"far.x"]
+
+
+# Replies over a link
+
+
+def reply(identity, *frames):
+    return pack([identity, *frames])
+
+
+def test_replies_are_seen_on_their_way_to_a_peer():
+    switch = switch_of()
+    switch.peers[b"one"] = Outbox("ccserver 1.2.3.4:5", Limits())
+    found, other = tap(switch, "job"), tap(switch, "data")
+    link = ReplyIngress(switch, "h:far", (1 << 20, 100), None)
+    link.feed(
+        reply(b"one", b"", b"job.done", b"1") + reply(b"one", b"hop", b"", b"job.x", bytes(9000))
+        + reply(b"one", b"", b"data") + reply(b"gone", b"", b"job.late")
+    )  # fmt: skip
+    first, second, late = found.take()[0]
+    seen = [type_of(one.start) for one in (first, second, late)]
+    assert seen == ["job.done", "job.x", "job.late"]
+    assert (first.listener, first.places) == ("h:far", (("ccserver",), "gone"))
+    assert second.size > 9000 and len(second.start) == KEPT
+    assert late.places == ((), "gone")
+    assert [type_of(one.start) for one in other.take()[0]] == ["data"]
+    assert switch.ledger.fates == {"replied": 3, "gone": 1}
+
+
+def test_a_reply_for_the_link_itself_goes_to_its_section():
+    switch = switch_of()
+    found = tap(switch, "*", to="h:far")
+    ReplyIngress(switch, "h:far", (1 << 20, 100), lambda message: None).feed(
+        reply(b"", b"pong", b"{}")
+    )
+    [seen] = found.take()[0]
+    assert seen.places.sections == ("h:far",)
+    assert type_of(seen.start) == "pong"
+    assert switch.ledger.balance() == 0
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0", pack([b"a", b"b"]), pack([b"a", b""])])
+def test_what_has_no_type(raw):
+    assert type_of(raw) == ""
+
+
+@pytest.mark.parametrize("size", [0, 3, 255, 256, 5000])
+def test_frames_of_the_first_bytes(size):
+    frames = [b"one", bytes(size), b"", b"last"]
+    data = pack(frames)
+    assert frames_of(data) == frames
+    for end in range(0, len(data), 7):
+        assert b"".join(frames).startswith(b"".join(frames_of(data[:end])))

@@ -12,9 +12,8 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,15 @@ from ccproxy.wire.zmtp import (
     Transmit,
     WireConnection,
 )
+from tests.e2e.delivery import FarSide, Line, Sender
+from tests.forkserver import ForkServer
 
+NEW_PYTHON = RunningServer.launch
 SECONDS = 60
 """No single wait is longer. A wait ends with its event, so that only a failure lasts so long."""
 
 _NAME = r"name=(?P<name>.*?) queued=(?P<queued>\d+) sent=(?P<sent>\d+) waiting=(?P<waiting>\d+)"
-OUTBOX = re.compile(rf"outbox {_NAME}(?P<dropped>( dropped-\w+=\d+)*)$")
+OUTBOX = re.compile(rf"outbox {_NAME}(?P<dropped>( dropped-[\w-]+=\d+)*)$")
 
 
 def until(condition: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:
@@ -62,12 +64,27 @@ class Server(RunningServer):
     tracebacks = False
     """True if a stack trace in the log is what the test is about."""
     killed = False
+    forks: ForkServer
+
+    def __init__(
+        self, directory: Path, ports: dict[str, int], words: Sequence[str] = (), fresh: bool = False
+    ) -> None:
+        """`fresh`: as a new Python, not forked from one (see `tests/forkserver.py`)."""
+        if fresh:
+            self.launch = NEW_PYTHON  # type: ignore[method-assign]
+        super().__init__(directory, ports, words)
 
     def wait_for(self, text: str, timeout: float = SECONDS) -> str:
         return super().wait_for(text, timeout)
 
     def stop(self, timeout: float = SECONDS) -> int:
         return super().stop(timeout)
+
+    def ended(self) -> int:
+        """Wait until it ends by itself, and all that it has said is read; its exit status."""
+        status = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return status
 
     def count(self, text: str) -> int:
         """How many lines of the log hold this text."""
@@ -104,10 +121,7 @@ class Server(RunningServer):
 
     def verb(self, word: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a verb that asks it, to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "ccproxy", word, str(self.directory / "server.ini"), *words],
-            capture_output=True, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
+        return self.forks.run(word, str(self.directory / "server.ini"), *words)
 
     def ledger(self) -> dict[str, int]:
         """After the end: `received` and the fates."""
@@ -152,7 +166,8 @@ def audit(server: Server) -> None:
     for name, counts in outboxes.items():
         dropped = sum(count for key, count in counts.items() if key.startswith("dropped-"))
         assert counts["queued"] == counts["sent"] + dropped + counts["waiting"], (name, counts)
-        assert not counts["waiting"], (name, counts)
+        kept = f"kept in spool link={name} messages={counts['waiting']} "
+        assert not counts["waiting"] or server.count(kept), (name, counts)
     if not server.tracebacks:
         wrong = ("Traceback", "Exception in", "never retrieved", "was destroyed")
         assert not [line for line in server.lines if any(word in line for word in wrong)]
@@ -181,15 +196,24 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture
-def start(tmp_path: Path, ports: dict[str, int], fill: Callable[[str], str]) -> Iterator[Start]:
+def start(
+    tmp_path: Path, ports: dict[str, int], fill: Callable[[str], str], forks: ForkServer
+) -> Iterator[Start]:
     """Start servers; at the end of the test all are stopped and audited."""
     servers: list[Server] = []
 
-    def start(ini: str, name: str = "server", ready: bool = True) -> Server:
+    def start(
+        ini: str,
+        name: str = "server",
+        ready: bool = True,
+        words: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> Server:
         directory = tmp_path / name
         directory.mkdir(exist_ok=True)
         (directory / "server.ini").write_text(fill(ini), "utf-8")
-        servers.append(Server(directory, ports))
+        servers.append(Server(directory, ports, words, fresh))
+        servers[-1].forks = forks
         if ready:
             servers[-1].wait_for("ready data-path")
         return servers[-1]
@@ -336,3 +360,31 @@ def await_dial(ports: dict[str, int]) -> Iterator[Callable[..., Wire]]:
     yield await_dial
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def line(ports: dict[str, int]) -> Iterator[Line]:
+    """A line from PORT3 to PORT2 that can be cut."""
+    made = Line(ports)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def far(start: Start, tmp_path: Path) -> FarSide:
+    """Starts far sides that record the numbers of messages."""
+    return FarSide(start, tmp_path)
+
+
+@pytest.fixture
+def sender(fill: Callable[[str], str]) -> Iterator[Callable[..., Sender]]:
+    """Starts senders of numbered messages to PORT1, or to another address."""
+    made: list[Sender] = []
+
+    def sender(address: str = "tcp://127.0.0.1:PORT1", **options: Any) -> Sender:
+        made.append(Sender(fill(address), **options))
+        return made[-1]
+
+    yield sender
+    for one in made:
+        one.finish()

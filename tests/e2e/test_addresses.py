@@ -71,7 +71,7 @@ def test_by_clients_and_by_links(start, make, fill, tmp_path, listens, reached_a
     ask(make(zmq.REQ, connect=fill("tcp://127.0.0.1:PORT1")))
 
 
-def test_a_port_chosen_by_the_system_is_said(start, make):
+def test_a_port_chosen_by_the_system_is_said(start, make, until):
     more = "".join(
         f"[listen:{n}]\nprotocol = cc\naddress = tcp://127.0.0.1:*\n" for n in ("two", "three")
     )
@@ -85,7 +85,7 @@ def test_a_port_chosen_by_the_system_is_said(start, make):
     before = server.descriptors
     server.process.send_signal(signal.SIGHUP)
     server.wait_for("reloaded: ")
-    assert server.descriptors == before
+    until(lambda: server.descriptors <= before)  # a thread may have a file for a moment
 
 
 def test_a_name_that_resolves_to_nothing_is_tried_again(start, make, fill):

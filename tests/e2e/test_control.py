@@ -30,12 +30,14 @@ remote-cc = tcp://127.0.0.1:PORT2
 """
 
 
-def ccserver(*words, **options):
+@pytest.fixture
+def ccserver(forks):
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "ccproxy", *map(str, words)],
-        capture_output=True, text=True, timeout=SECONDS, check=False, **options,
-    )  # fmt: skip
+
+    def ccserver(*words):
+        return forks.run(*map(str, words))
+
+    return ccserver
 
 
 def file_of(server):
@@ -53,7 +55,7 @@ def curl(path, target, *options):
     return int(code), json.loads(body)
 
 
-def test_status_shows_a_server_and_what_is_wrong_with_it(start, dial):
+def test_status_shows_a_server_and_what_is_wrong_with_it(start, dial, ccserver):
     server = start(SERVER)
     wire = dial().greet()
     for _ in range(3):
@@ -77,7 +79,7 @@ def test_status_shows_a_server_and_what_is_wrong_with_it(start, dial):
     assert [one["state"] for one in value["links"]] == ["refused"]
 
 
-def test_status_works_while_the_file_has_mistakes(start, tmp_path):
+def test_status_works_while_the_file_has_mistakes(start, ccserver):
     server = start(SERVER)
     for text in (SERVER.replace("h:echo\n[", "h:gone\n["), "[routes", "\0"):
         file_of(server).write_text(text)
@@ -87,7 +89,7 @@ def test_status_works_while_the_file_has_mistakes(start, tmp_path):
     assert ccserver("status", server.control).returncode == 0
 
 
-def test_status_of_a_server_that_does_not_run(start):
+def test_status_of_a_server_that_does_not_run(start, ccserver):
     server = start(SERVER)
     path = server.control
     assert server.stop() == 0
@@ -106,7 +108,8 @@ def test_the_place_does_not_depend_on_the_environment_of_the_caller(start, tmp_p
         "TMPDIR": str(tmp_path),
         "XDG_RUNTIME_DIR": "/x",
     }
-    assert ccserver("status", "server.ini", cwd=server.directory, env=bare).returncode == 0
+    command = [sys.executable, "-m", "ccproxy", "status", "server.ini"]
+    assert subprocess.run(command, cwd=server.directory, env=bare, check=False).returncode == 0
 
 
 def test_curl_reads_everything(start, dial):
@@ -134,7 +137,7 @@ def test_curl_reads_everything(start, dial):
     assert curl(path, "/v1/reload")[0] == 405
 
 
-def test_a_reload_answers_what_changed_or_what_is_wrong(start, fill):
+def test_a_reload_answers_what_changed_or_what_is_wrong(start, fill, ccserver):
     server = start(SERVER)
     path = server.control
     file_of(server).write_text(
@@ -168,7 +171,7 @@ def test_only_the_user_of_the_server_can_reach_it(start):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_of_two_servers_of_one_file_the_first_keeps_the_socket(start, fill, ports):
+def test_of_two_servers_of_one_file_the_first_keeps_the_socket(start, fill, ports, ccserver):
     first = start(SERVER)
     path = first.control
     second = start(SERVER.replace("PORT1", "PORT3"))
@@ -181,26 +184,28 @@ def test_of_two_servers_of_one_file_the_first_keeps_the_socket(start, fill, port
     assert ccserver("status", file_of(first)).returncode == 0
 
 
-def test_a_socket_that_a_killed_server_left_is_replaced(start):
-    first = start(SERVER)
+def test_a_socket_that_a_killed_server_left_is_replaced(start, ccserver):
+    # Its own place: in the directory that all servers share, the next one to start removes it.
+    ini = SERVER.replace("[routes]", "control = here.sock\n[routes]")
+    first = start(ini)
     path = first.control
     first.kill()
     assert path.is_socket()
     done = ccserver("status", file_of(first))
     assert (done.returncode, f"{path}: its server has ended" in done.stderr) == (1, True)
-    second = start(SERVER)
+    second = start(ini)
     assert second.control == path
     assert ccserver("status", file_of(second)).returncode == 0
 
 
-def test_a_place_of_the_operators_choice(start):
+def test_a_place_of_the_operators_choice(start, ccserver):
     server = start(SERVER.replace("[routes]", "control = here.sock\n[routes]"))
     assert server.control == server.directory / "here.sock"
     assert stat.S_IMODE(server.control.stat().st_mode) == 0o600
     assert ccserver("status", file_of(server)).returncode == 0
 
 
-def test_a_server_without_a_control_socket(start, fill):
+def test_a_server_without_a_control_socket(start, fill, ccserver):
     ini = SERVER.replace("[routes]", "control = no\npidfile = %(config_dir)s/x.pid\n[routes]")
     server = start(ini)
     assert not server.count("control socket")

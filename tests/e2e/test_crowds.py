@@ -42,7 +42,7 @@ DESCRIPTORS = 128
 
 @pytest.fixture
 def few(monkeypatch):
-    """Servers get few file descriptors."""
+    """Servers that are new Pythons get few file descriptors."""
     limit = (DESCRIPTORS, DESCRIPTORS)
     few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
     monkeypatch.setattr(subprocess, "Popen", partial(subprocess.Popen, preexec_fn=few))
@@ -55,7 +55,7 @@ def connected(ports, port, count):
 def test_silent_connections_take_no_descriptors_from_links(few, start, make, ports, fill, until):
     there = fill("tcp://127.0.0.1:PORT3")
     far = make(zmq.ROUTER, bind=there)
-    server = start(SERVER)
+    server = start(SERVER, fresh=True)
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     client.send_multipart([b"", b"data", b"1"])
     assert far.recv_multipart()[-1] == b"1"

@@ -6,6 +6,7 @@ import random
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import zmq
@@ -17,7 +18,7 @@ SERVER = """
 [ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
 cc-role = remote
-handshake-timeout = 300 ms
+handshake-timeout = 60 s
 [routes]
 data = h:next
 echo = h:echo
@@ -26,10 +27,11 @@ handler = echo
 [h:next]
 handler = proxy
 remote-cc = tcp://127.0.0.1:PORT2
-handshake-timeout = 300 ms
+handshake-timeout = 60 s
 reconnect = 20 ms
 reconnect-max = 50 ms
 """
+IMPATIENT = SERVER.replace("60 s", "5 s")  # a busy machine takes seconds for a handshake
 REQUEST = {"req": "echo.request", "time": 1.5, "hostname": "h", "blob_hash": "", "target": "t"}
 ASK = [b"", b"echo.request", json.dumps(REQUEST).encode(), b""]
 READY = b"\x04\x26\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0"
@@ -170,7 +172,7 @@ def test_a_client_is_cut_in_the_middle_of_a_message(start, dial, make, there, ha
 
 @pytest.mark.parametrize("end", ["close", "reset", "silence"])
 def test_a_client_breaks_off_or_falls_silent_in_the_handshake(start, dial, until, end):
-    server = start(SERVER)
+    server = start(IMPATIENT)
     before = server.descriptors
     opening = OPENING + closing(b"NULL", False) + READY
     wires = []
@@ -184,8 +186,8 @@ def test_a_client_breaks_off_or_falls_silent_in_the_handshake(start, dial, until
     if end == "silence":
         assert all(wire.closed() for wire in wires)
         for word in ("signature", "major version", "greeting", "command"):
-            server.wait_for(f"no handshake within 0.3 s, still waiting for {word}")
-    until(lambda: server.descriptors == before)
+            server.wait_for(f"no handshake within 5 s, still waiting for {word}")
+    until(lambda: server.descriptors <= before)
     ask_raw(dial)
 
 
@@ -209,7 +211,7 @@ def test_garbage_at_any_byte_of_the_handshake(start, dial, until):
     for wire in wires:
         wire.sock.shutdown(socket.SHUT_WR)
         assert wire.closed()
-    until(lambda: server.descriptors == before)
+    until(lambda: server.descriptors <= before)
     ask_raw(dial)
 
 
@@ -238,7 +240,7 @@ def test_other_protocols_are_named(start, dial):
 
 def test_a_slow_loris_is_given_up(start, dial, make, here):
     """A peer that sends one byte now and then is closed in time, and holds up no other."""
-    server = start(SERVER)
+    server = start(IMPATIENT)
     client = make(zmq.DEALER, connect=here)
     loris = [dial() for _ in range(50)]
     opening = OPENING + closing(b"NULL", False) + READY
@@ -247,15 +249,15 @@ def test_a_slow_loris_is_given_up(start, dial, make, here):
             for wire in loris:
                 wire.sock.sendall(bytes((byte,)))
             ask(client)
-            time.sleep(0.01)
-    server.wait_for("no handshake within 0.3 s, still waiting for")
+            time.sleep(0.05)
+    server.wait_for("no handshake within 5 s, still waiting for")
 
 
 # Far sides that are no servers
 
 
 def test_a_far_side_that_talks_nonsense_or_nothing(start, ports, make, there, here):
-    server = start(SERVER)
+    server = start(IMPATIENT)
     client = make(zmq.DEALER, connect=here)
     client.send_multipart([b"", b"data", b"kept"])
     for answer in (
@@ -267,13 +269,13 @@ def test_a_far_side_that_talks_nonsense_or_nothing(start, ports, make, there, he
         with socket.create_server(("127.0.0.1", ports["PORT2"])) as listener:
             listener.settimeout(60)
             accepted, _ = listener.accept()
-            if answer:
-                accepted.sendall(answer)
-            if answer is not None:
-                accepted.shutdown(socket.SHUT_WR)
             accepted.settimeout(60)
-            while accepted.recv(4096):
-                pass
+            with suppress(OSError):  # it has waited long enough, if this machine is busy
+                accepted.sendall(answer or b"")
+                if answer is not None:
+                    accepted.shutdown(socket.SHUT_WR)
+                while accepted.recv(4096):
+                    pass
             accepted.close()
         ask(client)
     server.wait_for("no connection link=h:next")

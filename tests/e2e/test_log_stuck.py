@@ -12,9 +12,9 @@ import zmq
 
 from ccproxy.testing.server import free_ports
 
-ANSWERED = 10.0
+ANSWERED = 60.0
 """Seconds; an answer takes a few milliseconds on a machine with nothing else to do."""
-ENDED = 30.0
+ENDED = 60.0
 """Seconds; a stop takes about two with a log that is stuck."""
 
 INI = """

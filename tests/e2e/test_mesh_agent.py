@@ -34,11 +34,11 @@ output = {folder}/output
 instances = tcp://127.0.0.1:PORT2
 reconnect-first = 50 ms
 reconnect-most = 200 ms
-answer-timeout = 1 s
-stop-timeout = 1 s
-kill-timeout = 500 ms
+answer-timeout = 60 s
+stop-timeout = 6 s
+kill-timeout = 60 s
 health-interval = 200 ms
-health-timeout = 500 ms
+health-timeout = 60 s
 """
 
 
@@ -121,8 +121,9 @@ def test_environment_and_working_directory(agent, manager, tmp_path, until):
     id = manager.execute("job", 8, [("api", port)], [("db", "store")])
     assert manager.expect("execution_response", id).status == 200
     log = tmp_path / "output" / "job-8.log"
-    printed = until(lambda: log.exists() and log.read_text())
-    assert "'WHO': 'job 8'" in printed and printed.strip().endswith(str(tmp_path))
+    until(lambda: log.exists() and log.read_text().endswith(f" {tmp_path}\n"), "the whole line")
+    printed = log.read_text()
+    assert "'WHO': 'job 8'" in printed
     assert f"'SSMMP_SOCKETS': '((api, {port}))'" in printed
     assert "'SSMMP_PLUGS': '((db, store))'" in printed and "'SSMMP_INSTANCE_ID': '8'" in printed
 

@@ -13,7 +13,7 @@ SHOP = Path(__file__).parents[2] / "contrib" / "shop"
 sys.path.insert(0, str(SHOP))
 import gateways  # noqa: E402
 import kernel  # noqa: E402
-from mesh import Mesh, until  # noqa: E402
+from mesh import FAST, Mesh, until  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 sys.path.remove(str(SHOP))
@@ -21,10 +21,18 @@ sys.path.remove(str(SHOP))
 pytestmark = pytest.mark.xdist_group("shop")
 
 
+LOSING = pytest.mark.parametrize("timers", [{**FAST, "agent-lost": "8 s"}], ids=["losing"])
+
+
 @pytest.fixture
-def mesh(tmp_path):
+def timers():
+    return FAST
+
+
+@pytest.fixture
+def mesh(tmp_path, timers):
     """A Manager, an agent by plain text, one by CC; the shop is open."""
-    made = Mesh(tmp_path)
+    made = Mesh(tmp_path, timers=timers)
     try:
         made.start()
         until(lambda: made.running("web"), "the shop is open")
@@ -142,6 +150,7 @@ def kill_node(mesh, number):
             os.killpg(pid, signal.SIGKILL)
 
 
+@LOSING
 def test_kill_of_a_node(mesh, traffic):
     lost = {one["instance"] for one in on(mesh, mesh.nodes[1])}
     assert lost
@@ -159,6 +168,7 @@ def test_kill_of_a_node(mesh, traffic):
     closed(mesh)
 
 
+@LOSING
 def test_an_agent_that_returns_too_late_ends_what_was_replaced(mesh, traffic):
     old = {one["instance"] for one in on(mesh, mesh.nodes[1])}
     mesh.agents[1].kill()
@@ -175,5 +185,5 @@ def test_kill_of_the_manager(mesh, traffic):
         mesh.manager.kill()
         more(traffic, 30)
         mesh.manager.start()
-        until(lambda: truth(mesh), "the view is true", 5)
+        until(lambda: truth(mesh), "the view is true")
     assert set(mesh.pids().items()) == before

@@ -10,31 +10,32 @@ import pytest
 
 from ccproxy.wire.zmtp import frame, pack
 
+# A busy machine may take seconds for what the tests do between two bytes, a handshake for example.
 SERVER = """
 [ccserver]
 cc-socket = tcp://127.0.0.1:PORT1
 cc-role = remote
-handshake-timeout = 500 ms
+handshake-timeout = 8 s
 [listen:sodep]
 protocol = sodep
 type = calc
 address = tcp://127.0.0.1:PORT2
-handshake-timeout = 500 ms
+handshake-timeout = 5 s
 [listen:http]
 protocol = http
 type = calc
 address = tcp://127.0.0.1:PORT3
-handshake-timeout = 500 ms
-idle-timeout = 500 ms
+handshake-timeout = 5 s
+idle-timeout = 5 s
 [listen:jsonrpc]
 protocol = jsonrpc
 type = calc
 address = tcp://127.0.0.1:PORT4
-handshake-timeout = 500 ms
+handshake-timeout = 5 s
 [listen:ssmmp]
 protocol = ssmmp
 address = tcp://127.0.0.1:PORT5
-handshake-timeout = 500 ms
+handshake-timeout = 5 s
 [routes]
 data = h:drop
 [h:drop]
@@ -114,7 +115,7 @@ def test_half_a_message_is_not_waited_for(server, ports, dial, until):
     left = {one.what for one in peers}
     for one in peers:
         one.sock.setblocking(False)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while left and time.monotonic() < end:
         for one in peers:
             if one.what in left and one.closed():
@@ -122,7 +123,7 @@ def test_half_a_message_is_not_waited_for(server, ports, dial, until):
         time.sleep(0.1)
     assert not left
     # An idle HTTP connection has got its answer first.
-    idle.settimeout(30)
+    idle.settimeout(60)
     answer = b""
     while data := idle.recv(65536):
         answer += data
@@ -134,17 +135,18 @@ def test_half_a_message_is_not_waited_for(server, ports, dial, until):
             sock.recv(1)
     for sock in [*silent, idle, *(one.sock for one in peers)]:
         sock.close()
-    assert server.count("a message that has begun is not whole within 0.5 s") >= 5
-    assert server.count("nothing was sent within 0.5 s") >= 1
+    server.wait_for_count("a message that has begun is not whole within 5 s", 4)
+    server.wait_for("a message that has begun is not whole within 8 s")
+    server.wait_for("nothing was sent within 5 s")
 
 
 def test_a_slow_line_is_no_fault(server, dial):
-    """2 s for one message, four times the time, at 20 KB/s."""
+    """9 s for one message, more than the time, at 13 KB/s."""
     wire = dial().greet()
-    data = pack([b"", b"data", b"x" * 40_000])
-    for at in range(0, len(data), 2000):
-        wire.sock.sendall(data[at : at + 2000])
-        time.sleep(0.1)
+    data = pack([b"", b"data", b"x" * 122_000])
+    for at in range(0, len(data), 4700):
+        wire.sock.sendall(data[at : at + 4700])
+        time.sleep(0.35)
     wire.send(b"", b"data", b"end")
     wire.sock.close()
     server.stop()

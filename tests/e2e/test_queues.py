@@ -172,14 +172,20 @@ def test_a_peer_that_blocks_and_goes_away_lets_the_far_side_go_on(start, make, d
     assert server.ledger()["received"] == 30_003
 
 
-def test_a_reload_away_from_block_lets_the_waiting_go_on(start, make, fill):
+def test_a_reload_away_from_block_lets_the_waiting_go_on(start, make, fill, until):
     blocking = SERVER.format(server="", link="queue = 100 KiB\non-full = block")
     server = start(blocking)
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"), sndhwm=10)
-    for one in range(5000):
-        if not client.poll(200, zmq.POLLOUT):
-            break
-        client.send_multipart([b"", b"data", body(one)])
+    sent = 0
+
+    def blocked():
+        nonlocal sent
+        while client.poll(0, zmq.POLLOUT):
+            client.send_multipart([b"", b"data", body(sent)])
+            sent += 1
+        return server.status()["links"][0]["sink"]["fill"] >= 1
+
+    until(blocked)
     server.reload(fill(blocking.replace("on-full = block", "on-full = drop-new")))
     client.send_multipart(ASK)
     assert client.recv_multipart()[1] == b"echo.response"
@@ -203,7 +209,7 @@ def test_a_message_the_far_side_refuses_does_not_stop_the_others(start, make, fi
     """The far side closes the link when the message begins: trying for ever would be of no use."""
     far = SERVER.format(server="max-message = 1 MiB", link="").replace("PORT2", "PORT4")
     start(far.replace("PORT1", "PORT2"), name="far")
-    behind = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT4"), rcvtimeo=3000)
+    behind = make(zmq.ROUTER, bind=fill("tcp://127.0.0.1:PORT4"))
     server = start(SERVER.format(server="", link=""))
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     client.send_multipart([b"", b"data", b"before"])

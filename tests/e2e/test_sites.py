@@ -40,15 +40,15 @@ def test_a_ring_of_three_sites(context):
     with ExitStack() as stack:
         ports = free_ports(3)
         sites = [
-            stack.enter_context(running_server(SITE.format(mine=mine, next=following)))
+            stack.enter_context(running_server(SITE.format(mine=mine, next=following), 60))
             for mine, following in zip(ports, [*ports[1:], ports[0]], strict=True)
         ]
         subscribers, publishers = [], []
         for site in sites:
-            site.wait_for("link up")
+            site.wait_for("link up", 60)
             for kind, port, made in ((zmq.SUB, 2, subscribers), (zmq.XPUB, 1, publishers)):
                 one = stack.enter_context(context.socket(kind))
-                one.linger, one.rcvtimeo, one.sndtimeo = 0, 20_000, 20_000
+                one.linger, one.rcvtimeo, one.sndtimeo = 0, 60_000, 60_000
                 one.connect(site.address(f"PORT{port}"))
                 made.append(one)
         for one in publishers:
@@ -70,5 +70,5 @@ def test_a_ring_of_three_sites(context):
                     found.append(tuple(frames))
             assert sorted(found) == expected and not subscriber.poll(200)
         for site in sites:
-            site.stop()
+            site.stop(60)
             assert "looped=" in site.wait_for("ledger")

@@ -1,6 +1,8 @@
 """Verbs that change a running server, with real peers: drop-peer, pause, resume, drain."""
 
 import json
+import re
+import socket
 import subprocess
 import sys
 
@@ -19,6 +21,7 @@ data = h:far
 handler = proxy
 remote-cc = tcp://127.0.0.1:PORT2
 reconnect-max = 50 ms
+queue-messages = 10
 """
 FAR = """
 [ccserver]
@@ -40,6 +43,11 @@ def link_of(server):
     return link["state"], link["sink"]["waiting"]
 
 
+def sink_of(server):
+    [link] = status_of(server)["links"]
+    return link["sink"]
+
+
 @pytest.fixture
 def sites(start):
     far, near = start(FAR, "far"), start(NEAR, "near")
@@ -55,6 +63,10 @@ def test_messages_wait_while_a_link_is_paused(sites, dial, until):
     for _ in range(5):
         wire.send(b"", b"data.x", b"1")
     until(lambda: link_of(near) == ("paused", 5))
+    first = until(lambda: sink_of(near)["age"])
+    second = until(lambda: (sink := sink_of(near))["age"] > first and sink)
+    assert second["fill"] == 0.5
+    assert re.search(r"h:far .* paused .* 5 +\d+\.\d s +50% ", near.verb("status", "links").stdout)
     done = near.verb("resume", "h:far")
     assert (done.returncode, done.stdout) == (0, "resumed 1 link of h:far\n")
     until(lambda: link_of(near) == ("up", 0))
@@ -102,3 +114,51 @@ def test_a_drain_delivers_all_and_ends(sites, dial, until, start):
     again.stop()
     assert again.ledger() == {"received": 7, "discarded": 7}
     assert near.ledger() == {"received": 7, "forwarded": 7}
+
+
+def test_a_drain_that_is_cancelled_takes_messages_again(sites, dial, until, start):
+    near, far = sites
+    wire = dial().greet()
+    far.stop()
+    until(lambda: link_of(near)[0] != "up")
+    wire.send(b"", b"data.x", b"1")
+    until(lambda: link_of(near)[1] == 1)
+    assert near.verb("drain", "--cancel").returncode == 1
+    draining = subprocess.Popen(
+        [sys.executable, "-m", "ccproxy", "drain", str(near.directory / "server.ini")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    near.wait_for("draining: no more messages are taken")
+    assert wire.closed()
+    with socket.create_server(("127.0.0.1", near.ports["PORT1"])):
+        done = near.verb("drain", "--cancel")
+        assert done.returncode == 1
+        assert "Address already in use" in done.stderr and "the drain goes on" in done.stderr
+        assert "draining: no more messages" in near.verb("status").stdout
+    done = near.verb("drain", "--cancel")
+    said = "the drain is cancelled, the server accepts again\n"
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
+    out, err = draining.communicate(timeout=SECONDS)
+    assert (draining.returncode, out) == (1, "") and "the drain was cancelled" in err
+    dial().greet().send(b"", b"data.x", b"2")
+    until(lambda: link_of(near)[1] == 2)
+    assert "draining" not in near.verb("status").stdout
+    again = start(FAR, "again")
+    until(lambda: link_of(near) == ("up", 0))
+    near.stop()
+    again.stop()
+    assert again.ledger() == {"received": 2, "discarded": 2}
+    assert near.ledger() == {"received": 2, "forwarded": 2}
+
+
+def test_the_level_of_the_log_until_a_reload(sites, dial):
+    near, _ = sites
+    assert near.verb("log", "debug").returncode == 0
+    dial().greet()
+    near.wait_for("peer up listener=ccserver")
+    assert near.verb("log", "trace", "h:far").stdout == "h:far is logged at trace\n"
+    said = "log level debug, h:far trace, until the next reload"
+    assert said in near.verb("status").stdout.splitlines()
+    near.verb("reload").check_returncode()
+    assert status_of(near)["log"] == {"level": "info", "sections": {}, "changed": False}
+    assert "log level" not in near.verb("status").stdout

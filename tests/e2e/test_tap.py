@@ -133,3 +133,43 @@ def test_a_flood_waits_for_no_tap(start, dial, tap, until):
     wire.sock.close()
     server.stop()
     assert server.ledger() == {"received": sent, "discarded": sent}
+
+
+NEAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+[routes]
+echo = h:far
+[h:far]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT2
+"""
+FAR = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT2
+cc-role = remote
+[routes]
+echo = h:echo
+[h:echo]
+handler = echo
+"""
+
+
+def test_requests_and_replies_over_a_link(start, dial, tap, until):
+    start(FAR, "far")
+    near = start(NEAR, "near")
+    near.wait_for("link up link=h:far")
+    wire = dial().greet()
+    body = {"req": "echo.request", "time": 1.5, "hostname": "h", "blob_hash": "", "target": "t"}
+
+    def probe():
+        wire.send(b"", b"echo.request", json.dumps(body).encode(), b"")
+        wire.message()
+
+    one = tap(near, probe, "echo", "--body")
+    probe()
+    found = until(lambda: [value for value in one.messages() if value["type"] == "echo.response"])
+    assert (found[0]["listener"], found[0]["to"]) == ("h:far", ["ccserver"])
+    assert json.loads(found[0]["frames"][0])["req"] == "echo.response"
+    assert {value["type"] for value in one.messages()} == {"echo.request", "echo.response"}

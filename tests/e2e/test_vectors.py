@@ -253,9 +253,8 @@ def test_a_reply_to_a_client_that_is_gone(start, make, fill, until):
     probe = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     probe.send_multipart([b"", b"nowhere"])
     first.wait_for("no route: nowhere")
-    before = first.descriptors
     client.close()
-    until(lambda: first.descriptors < before)
+    until(lambda: first.status()["peers"] == 1)
     third = start(ECHO.format(here=3), name="c")
     second.wait_for("link up")
     probe.send_multipart([_bytes(one) for one in HOPS["two_proxies"]["client_to_A"]])
@@ -293,9 +292,12 @@ def test_pings_of_a_proxy(start, make, fill):
     far.send_multipart([identity, *[_bytes(one) for one in seen["pong_without_fields"]["frames"]]])
     server.wait_for("ERROR CCServer")
     far.send_multipart([identity, *map(_bytes, seen["no_delimiter_from_remote"]["frames"])])
-    second = far.recv_multipart()[1:]
-    took = json.loads(second[2])["time"] - ours["time"]
-    assert 0.9 < took < 30
+    times = [ours["time"]]
+    for _ in range(3):  # a pause of the server is made up for by one ping at once
+        times.append(json.loads(far.recv_multipart()[3])["time"])
+        if times[-1] - times[-2] > 0.9:
+            break
+    assert 0.9 < times[-1] - times[-2] < 30
     server.stop()
     ledger = server.ledger()
     assert (ledger["received"], ledger["gone"]) == (5, 1)
@@ -304,7 +306,7 @@ def test_pings_of_a_proxy(start, make, fill):
 # The example of the proxy document
 
 
-def test_the_example_of_two_sites_and_six_masters(start, make, fill, ports):
+def test_the_example_of_two_sites_and_six_masters(start, make, fill, ports, until):
     """Three servers and six masters; `ping` on, so pings arrive among the messages."""
     for number, word in enumerate(("22632", "22640", "22650"), 1):
         ports[word] = ports[f"PORT{number}"]
@@ -341,7 +343,8 @@ def test_the_example_of_two_sites_and_six_masters(start, make, fill, ports):
     assert sorted(replies) == sorted(frames(one) for one in last["replies"])
     for line in SEED["no_route_log"]:
         servers["src"].wait_for(line.partition("handle_cc_recv: ")[2])
-    assert (servers["src"].directory / "server.log").read_text().count("no route") == 2
+    log = servers["src"].directory / "server.log"
+    until(lambda: log.read_text().count("no route") == 2)
     assert (servers["src"].directory / "server.pid").exists()
 
 
@@ -402,6 +405,8 @@ def test_delay_keeps_the_order_and_loses_what_waits_at_stop(start, make, fill):
     for number in range(3):
         client.send_multipart([b"", b"pub", b"%d" % number])
     assert [far.recv_multipart()[-1] for _ in range(3)] == [b"0", b"1", b"2"]
+    server.stop()
+    server = start(ini.replace("400 ms", "60 s"))
     client.send_multipart([b"", b"pub", b"late"])
     client.send_multipart([b"", b"end"])
     client.send_multipart([b"", b"not a type"])
@@ -477,7 +482,7 @@ def test_which_handlers_are_reached(start, make, fill, tmp_path, case):
     starts = case["starts"] and case["name"] not in REFUSED
     server = start(text, ready=starts)
     if not starts:
-        assert server.process.wait(15) == 78
+        assert server.process.wait(60) == 78
         return
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     total = Counter()

@@ -77,13 +77,18 @@ class Programs:
             pass
         return made
 
+    def client(self, name):
+        """A client at the control port."""
+        return self._make(zmq.DEALER, self.proxy.address(2), identity=name)
+
     def dealer(self, name, publisher):
-        """A client at the control port that the proxy knows."""
-        made = self._make(zmq.DEALER, self.proxy.address(2), identity=name)
+        """One that the proxy knows."""
+        made = self.client(name)
         while not made.poll(50):
             publisher.send_multipart([b"xmsg:control", b"pub", name])
-        while made.poll(50):  # the answers to all of these
-            assert made.recv_multipart() == [b"pub"]
+        publisher.send_multipart([b"xmsg:control", b"rep", name])
+        while (answer := made.recv_multipart()) != [b"rep"]:  # the answers to all before
+            assert answer == [b"pub"]
         return made
 
 
@@ -223,9 +228,15 @@ def test_a_client_that_comes_again_under_its_name_takes_its_place(programs):
     programs.run()
     publisher = programs.publisher()
     first = programs.dealer(b"100000001", publisher)
-    second = programs.dealer(b"100000001", publisher)
+    second = programs.client(b"100000001")
+    # Each one that is turned away connects again and takes the name back, until the first is gone.
+    while not second.poll(50):
+        publisher.send_multipart([b"xmsg:control:con", b"pub", b"100000001"])
     first.close(0)
-    publisher.send_multipart([b"xmsg:control:con", b"pub", b"100000001"])
+    while second.poll(50):
+        second.recv_multipart()
+    while not second.poll(50):
+        publisher.send_multipart([b"xmsg:control:con", b"pub", b"100000001"])
     assert second.recv_multipart() == [b"pub"]
 
 

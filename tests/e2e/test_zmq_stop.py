@@ -8,12 +8,12 @@ import zmq
 
 SERVER = """
 [ccserver]
-linger = 10 s
+linger = 60 s
 [listen:LISTENER]
 protocol = zmq
 socket = LISTENER
 address = tcp://127.0.0.1:PORT1
-linger = 10 s
+linger = 60 s
 type = x
 [routes]
 x = h:out
@@ -21,7 +21,7 @@ x = h:out
 handler = zmq
 socket = SINK
 bind = tcp://127.0.0.1:PORT2
-linger = 10 s
+linger = 60 s
 """
 SENDERS = 3
 BATCH = 30
@@ -93,14 +93,15 @@ def test_calls_are_answered_before_the_end(start, make, dial, fill):
     text = SERVER.replace("LISTENER", "rep").replace("SINK", "req")
     server = start(text)
     service = make(zmq.REP, connect=fill("tcp://127.0.0.1:PORT2"))
-    answered, going = [], threading.Event()
+    answered, going, over = [], threading.Event(), threading.Event()
 
     def serve():
-        while service.poll(2000):
-            service.send(service.recv())
-            answered.append(None)
-            if len(answered) == 200:
-                going.set()
+        while not over.is_set():
+            if service.poll(20):
+                service.send(service.recv())
+                answered.append(None)
+                if len(answered) == 200:
+                    going.set()
 
     serving = threading.Thread(target=serve)
     serving.start()
@@ -121,6 +122,7 @@ def test_calls_are_answered_before_the_end(start, make, dial, fill):
     server.process.send_signal(signal.SIGTERM)
     asking.join()
     assert server.process.wait(60) == 0
+    over.set()
     serving.join()
     server.stop()
     ledger = server.ledger()

@@ -88,6 +88,12 @@ def test_silence_is_said_at_once_and_then_at_growing_intervals_with_the_sum():
     assert said[21] == f"no pong from {TARGET} for 21.000000 s (16 times)"
 
 
+def test_of_a_link_that_never_was_up_it_says_that():
+    made = pinger(*[101.0 + second for second in range(6)])
+    made.connected = False
+    assert made.ping(107.0).text == f"no pong from {TARGET} for 6.000000 s, the link was never up"
+
+
 def test_the_return_of_pongs_is_said_once():
     made = pinger(*[101.0 + second for second in range(12)])
     assert made.back() is None

@@ -103,7 +103,8 @@ def test_no_ping_waits_for_a_link_that_is_down():
         link.state = "connecting"
         proxy.ctx.advance(8.0)
         assert link.take() == []
-        assert proxy.ctx.lines == [f"WARNING no pong from {URL} for 6.000000 s"]
+        said = f"WARNING no pong from {URL} for 6.000000 s, the link was never up"
+        assert proxy.ctx.lines == [said]
         assert proxy.ctx.counters == {"ping.missing": 2}
         link.state = "up"
         proxy.ctx.advance(1.0)
@@ -117,7 +118,7 @@ def test_pongs_are_counted_and_shown():
         link.receive(pong(TIME + 1.0))
         assert proxy.handler.status() == {
             "address": URL, "state": "up", "healthy": True,
-            "last-ping": TIME + 1.0, "last-pong": TIME + 1.5, "round-trip": 0.5,
+            "last-ping": "0.5 s ago", "last-pong": "0.0 s ago", "round-trip": "500.0 ms",
         }  # fmt: skip
         assert proxy.ctx.counters == {"ping.sent": 1, "ping.pong": 1}
         proxy.ctx.advance(20.0)

@@ -75,3 +75,18 @@ async def test_what_waits_is_bounded(dial, until, server):
     await until(lambda: owner.told)
     assert [wire.write(b"x" * 700) for _ in range(2)] == [True, False]
     wire.close()
+
+
+async def test_what_the_owner_raises_is_reported_at_once(dial, until, server):
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, what: reported.append(what))
+    wire, owner = dial(server)
+    error = RuntimeError("a fault of the owner")
+
+    def opened(wire):
+        raise error
+
+    owner.opened = opened
+    await until(lambda: reported)
+    assert reported[0]["exception"] is error
+    wire.close()

@@ -115,30 +115,28 @@ def test_each_kind_of_call_has_a_line_of_its_own(log, caplog):
 
 
 def test_who_is_slow_is_named_with_the_time(log, caplog):
-    log.slow("h:x", "a.b", 0.0504)
+    log.slow("h:x", "a.b", 0.0504, 0.0031)
     assert lines(caplog) == [
-        "WARNING slow handler handler=h:x type=a.b took=50 ms; everybody waited; "
-        'if this is often, give it a server of its own (its author: declare runs = "thread")'
+        "WARNING slow handler handler=h:x type=a.b took=50 ms, of these 3 ms of processor time; "
+        "everybody waited; if this is often, give it a server of its own "
+        '(its author: declare runs = "thread")'
     ]
 
 
 def test_drops_are_said_with_the_sum(log, clock, caplog):
-    box = Outbox("h:x", Limits(bytes=10))
+    box = Outbox("h:x peer", Limits(bytes=10))
     message = pack([b"", b"abc"])
     box.offer(message * 3, 3)
-    log.drops([box])
-    log.drops([box])
-    assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=2"]
-    box.offer(message, 1)
-    log.drops([box])
+    log.dropped(box, "full", 2)
+    assert lines(caplog) == ["WARNING dropped outbox=h:x peer reason=full messages=2"]
+    assert [(one.place, one.reason, one.messages) for one in log.losses.latest()] == [
+        ("h:x", "full", 2)
+    ]
+    log.dropped(box, "full", 1)
     clock.now += LOG_INTERVAL
     box.offer(message, 1)
-    log.drops([box])
-    assert lines(caplog) == ["WARNING dropped outbox=h:x reason=full messages=4 (2 in 10 s)"]
-    box.clear("gone")
-    log.drops([])
-    log.drops([box])
-    assert "gone" not in "".join(lines(caplog))
+    log.dropped(box, "full", 1)
+    assert lines(caplog) == ["WARNING dropped outbox=h:x peer reason=full messages=3 (2 in 10 s)"]
 
 
 def test_what_was_not_said_reads_like_the_line_itself(log, clock, caplog):
@@ -223,8 +221,8 @@ def test_calls_that_went_wrong_are_counted_by_section(log):
     for _ in range(100):
         log.failed("h:x", "a.b", ValueError("on purpose"))
     log.failed("h:x", "a.b", Full("no room"))
-    log.slow("h:y", "a.b", 0.5)
-    log.slow("h:y", "(status)", 0.5)
+    log.slow("h:y", "a.b", 0.5, 0.0)
+    log.slow("h:y", "(status)", 0.5, 0.0)
     assert log.faults == {"h:x": {"failed": 100, "refused": 1}, "h:y": {"slow": 1}}
 
 

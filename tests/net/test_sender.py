@@ -1,8 +1,10 @@
 import asyncio
 
+import pytest
+
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.flush import FlushQueue
-from ccproxy.net.sender import CONTROL, Sender
+from ccproxy.net.sender import CONTROL, LARGE_UNIT, Sender
 from ccproxy.wire.zmtp import command, pack
 
 MESSAGE = pack([b"", b"a", b"x" * 100])
@@ -128,4 +130,39 @@ async def test_messages_in_pieces_obey_the_limits(pair):
     assert (box.queued, box.dropped) == (3, {"full": 1})
     assert await read(theirs, 2 * len(MESSAGE)) == MESSAGE * 2
     assert (box.sent, box.waiting) == (2, 0)
+    sender.detach()
+
+
+async def test_a_large_unit_in_pieces_is_not_joined(pair):
+    ours, theirs = pair()
+    sender, lost = make(ours)
+    box = Outbox("x", Limits(), whole=True)
+    sender.attach(box)
+    head, body = b"head", memoryview(bytes(range(250)) * 80_000)
+    assert sender.send([head, body]) == 1
+    assert (box.queued, box.waiting) == (1, 1)
+    assert 1 <= len(box.peek(9)) <= 2 and box.peek(9)[-1].obj is body.obj
+    assert await read(theirs, 4 + len(body)) == head + body
+    assert (box.sent, box.waiting, box.bytes, box.memory.used, lost) == (1, 0, 0, 0, [])
+    sender.detach()
+
+
+@pytest.mark.parametrize(
+    ("limits", "before", "taken"),
+    [
+        (Limits(policy="drop-old"), [], 1),
+        (Limits(bytes=LARGE_UNIT), [], 0),
+        (Limits(), [b"before"], 1),
+    ],
+)
+async def test_one_that_may_be_dropped_or_has_to_wait_is_joined(pair, limits, before, taken):
+    ours, _ = pair()
+    sender, _ = make(ours)
+    sender.write_error = 1  # nothing is written
+    box = Outbox("x", limits, whole=True)
+    sender.attach(box)
+    for one in before:
+        box.offer(one, 1)
+    assert sender.send([b"head", bytes(LARGE_UNIT)]) == taken
+    assert len(box.peek(9)) == taken + len(before)
     sender.detach()

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -10,7 +11,18 @@ import pytest
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, SocketOptions
-from ccproxy.net.sockets import bind, bound, close_gracefully, connect, prepare, quiet
+from ccproxy.net.sockets import (
+    bind,
+    bound,
+    close_gracefully,
+    connect,
+    detached,
+    place_of,
+    prepare,
+    quiet,
+    reached,
+    unsent,
+)
 
 
 def has_ipv6():
@@ -204,6 +216,43 @@ def test_quiet_is_who_has_read_everything_and_was_read(pair):
         assert not quiet(none)
 
 
+@pytest.fixture
+def tcp_pair():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+async def test_a_peer_is_reached_whose_system_has_everything(tcp_pair, until):
+    ours, theirs = tcp_pair
+    assert reached(ours)
+    theirs.send(b"x" * 1000)
+    ours.send(b"x")
+    await until(lambda: reached(ours))
+    with contextlib.suppress(BlockingIOError):
+        while ours.send(b"x" * 65_536):
+            pass
+    assert not reached(ours)
+
+
+async def test_a_peer_that_has_ended_is_not_reached(tcp_pair, pair, until):
+    for ours, theirs in (tcp_pair, pair()):
+        theirs.send(b"x" * 1000)
+        theirs.close()
+        await until(lambda sock=ours: not reached(sock))
+        ours.close()
+        assert not reached(ours)
+
+
+def test_a_program_that_does_not_read_a_unix_socket_is_there(pair):
+    ours, _ = pair()
+    ours.send(b"x")
+    assert reached(ours)
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
 async def test_the_file_of_a_unix_socket_has_the_mode_it_should_have(tmp_path, mask, mode):
@@ -235,3 +284,43 @@ async def test_without_a_mode_the_umask_decides(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+def test_the_place_of_an_address_is_where_it_is_bound(tmp_path):
+    for text in ("tcp://127.0.0.1:5000", "tcp://localhost:5000"):
+        assert place_of(Address.parse(text)) == (socket.AF_INET, ("127.0.0.1", 5000))
+    file = f"{tmp_path}/x"
+    assert place_of(Address.parse(f"ipc://{file}")) == (socket.AF_UNIX, file)
+
+
+async def test_a_connection_of_asyncio_is_given_up_without_its_end(pair):
+    ours, theirs = pair()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    sock = detached(writer)
+    theirs.send(b"for the new owner")
+    assert await asyncio.get_running_loop().sock_recv(sock, 100) == b"for the new owner"
+    sock.send(b"an answer")
+    assert theirs.recv(100) == b"an answer"
+    sock.close()
+
+
+async def test_what_has_not_arrived_is_what_the_other_side_has_no_room_for(until):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    with ours, theirs:
+        ours.setblocking(False)
+        assert unsent(ours) == 0
+        with pytest.raises(BlockingIOError):
+            while ours.send(bytes(1 << 20)):
+                pass
+        assert unsent(ours) > 0
+        theirs.setblocking(False)
+
+        def read():
+            with contextlib.suppress(BlockingIOError):
+                theirs.recv(1 << 20)
+            return unsent(ours) == 0
+
+        await until(read)
+    assert unsent(ours) == 0

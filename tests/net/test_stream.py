@@ -70,7 +70,7 @@ async def test_who_leaves_while_it_is_not_read_is_closed_by_the_write_that_fails
     await asyncio.sleep(0.001)
     stream.pause() if end == "pause" else stream.finish("enough")
     theirs.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not owner.reasons:
             await asyncio.sleep(0.001)
     assert stream.closed and not stream.box.waiting
@@ -184,16 +184,39 @@ async def test_a_stream_that_is_to_be_closed_waits_for_a_reader_that_goes_on(mak
     stream.close("the end")
 
 
-async def test_a_reset_says_so(kit, until):
-    server = socket.create_server(("127.0.0.1", 0))
-    theirs = socket.create_connection(server.getsockname())
-    ours, _ = server.accept()
+@pytest.fixture
+def connected(kit):
+    """A stream over TCP, its owner, and a call that resets the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        theirs = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
     ours.setblocking(False)
-    owner = Owner()
-    stream = Stream(ours, "x", owner, kit(), Limits())
-    stream.open()
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    theirs.close()
-    server.close()
+
+    def reset():
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        theirs.close()
+
+    def make():
+        owner = Owner()
+        stream = Stream(ours, "x", owner, kit(), Limits())
+        stream.open()
+        return stream, owner, reset
+
+    return make
+
+
+async def test_a_reset_says_so(connected, until):
+    _, owner, reset = connected()
+    reset()
     await until(lambda: owner.reasons)
+    assert owner.reasons == ["read failed: Connection reset by peer"]
+
+
+async def test_a_reset_is_found_although_nothing_is_read_or_written(connected):
+    stream, owner, reset = connected()
+    stream.pause()
+    limits = PaceLimits(message=10.0)
+    assert (stream.look(1e9, limits), owner.reasons) == ("", [])
+    reset()
+    assert stream.look(1e9, limits) == ""
     assert owner.reasons == ["read failed: Connection reset by peer"]

@@ -31,7 +31,7 @@ async def test_no_more_threads_than_allowed_and_none_without_need():
 
     def meet():
         seen.add(threading.current_thread().name)
-        both.wait(5)
+        both.wait(60)
 
     await asyncio.gather(*(pool.run(meet) for _ in range(9)))
     assert seen == {"test 0", "test 1", "test 2"}
@@ -47,7 +47,7 @@ async def test_what_is_cancelled_before_it_began_never_begins():
     pool = Pool(1, "test")
     go = threading.Event()
     begun = []
-    first = asyncio.ensure_future(pool.run(lambda: go.wait(5)))
+    first = asyncio.ensure_future(pool.run(lambda: go.wait(60)))
     second = asyncio.ensure_future(pool.run(lambda: begun.append(1)))
     await asyncio.sleep(0)
     second.cancel()
@@ -62,7 +62,7 @@ async def test_what_is_cancelled_before_it_began_never_begins():
 async def test_a_call_that_is_cancelled_while_it_runs_harms_nobody():
     pool = Pool(1, "test")
     go = threading.Event()
-    call = asyncio.ensure_future(pool.run(lambda: go.wait(5)))
+    call = asyncio.ensure_future(pool.run(lambda: go.wait(60)))
     await asyncio.sleep(0)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
@@ -76,7 +76,7 @@ def test_threads_do_not_outlive_the_loop_with_an_error():
 
     async def main():
         pool = Pool(1, "test")
-        call = asyncio.ensure_future(pool.run(lambda: go.wait(5)))
+        call = asyncio.ensure_future(pool.run(lambda: go.wait(60)))
         await asyncio.sleep(0)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
@@ -85,5 +85,5 @@ def test_threads_do_not_outlive_the_loop_with_an_error():
 
     pool = asyncio.run(main())
     go.set()
-    pool._threads[0].join(5)
+    pool._threads[0].join(60)
     assert not pool._threads[0].is_alive()

@@ -38,6 +38,11 @@ def test_the_parent_waits_until_the_child_is_ready(tmp_path):
     fifo.write_text("go on")
 
 
+def test_a_warning_of_a_start_is_printed(tmp_path):
+    program = START + "print('unheard', file=sys.stderr); line.ready('beware\\n')"
+    assert background(program, tmp_path) == (0, "", "beware\n")
+
+
 def test_a_failed_start_is_told_with_its_status(tmp_path):
     program = START + "print('the reason', file=sys.stderr); line.failed(78); line.ready()"
     assert background(program, tmp_path) == (78, "", "the reason\n")

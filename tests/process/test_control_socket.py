@@ -14,6 +14,7 @@ import pytest
 from ccproxy.process import control_socket as module
 from ccproxy.process.control_socket import (
     ControlSocketError,
+    belongs_to,
     chosen,
     open_at,
     open_control,
@@ -311,3 +312,34 @@ def test_the_user_of_the_other_end_is_known(opened):
                 assert peer_user(accepted) == 65534
                 assert stopped_process(accepted) is None
             process.wait(30)
+
+
+def test_a_lent_socket_keeps_its_file(tmp_path, opened):
+    place = opened(open_at, tmp_path / "x.sock")
+    place.lent = True
+    place.remove()
+    assert place.path.exists()
+    place.lent = False
+    place.remove()
+    assert not place.path.exists()
+
+
+def test_which_places_are_those_of_a_configuration(tmp_path):
+    file = tmp_path / "x.ini"
+    assert all(belongs_to(one, file, "") for one in places(file, USER))
+    assert not belongs_to(tmp_path / "x.sock", file, "")
+    assert belongs_to(tmp_path / "x.sock", file, "x.sock")
+    assert not belongs_to(places(file, USER)[0], file, "x.sock")
+    assert not belongs_to(places(file, USER)[0], file, "no")
+
+
+def test_a_directory_that_is_locked_for_a_while_is_waited_for(opened):
+    """By a server that a busy machine lets wait; dead sockets are not looked at meanwhile."""
+    [path] = places(Path("x.ini"), USER)[2:]
+    path.parent.mkdir(0o700)
+    lock = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    ends = threading.Timer(2.5, os.close, [lock])
+    ends.start()
+    assert opened(open_first, [path]).path == path
+    ends.join()

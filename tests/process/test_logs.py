@@ -4,17 +4,21 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ccproxy.process import logs
+from ccproxy.process.log_destinations import LogFile
 from ccproxy.process.log_format import TRACE
+from ccproxy.process.log_writer import Writer
 from ccproxy.process.logs import Log, LogHandler, LogPlan, level_of, set_up, tear_down
 
 
 @pytest.fixture(autouse=True)
-def _restored():
+def _restored(monkeypatch):
+    monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 60.0)
     root = logging.getLogger()
     level = root.level
     yield
@@ -109,7 +113,7 @@ def test_a_long_line_is_cut_before_it_waits(capsys):
 def test_a_file_that_nobody_reads_stops_neither_the_caller_nor_stderr(
     tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 0.2)
+    monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 2.0)
     os.mkfifo(tmp_path / "fifo")
     set_up(LogPlan(file=tmp_path / "fifo"))
     for number in range(100):
@@ -125,13 +129,13 @@ def _read_fifo(path):
 
 
 def test_a_log_takes_over_from_one_that_is_stuck(tmp_path, monkeypatch):
-    monkeypatch.setattr("ccproxy.process.log_writer.SUCCESSION_TIMEOUT", 0.2)
+    monkeypatch.setattr("ccproxy.process.log_writer.SUCCESSION_TIMEOUT", 6.0)
     os.mkfifo(tmp_path / "fifo")
     set_up(LogPlan(file=tmp_path / "fifo"))
     logging.getLogger().warning("stuck")
     before = time.monotonic()
     set_up(LogPlan(file=tmp_path / "b.log"))
-    assert time.monotonic() - before < 0.2, "the caller never waits"
+    assert time.monotonic() - before < 6.0, "the caller never waits"
     logging.getLogger().warning("goes on")
     tear_down()
     assert "goes on" in (tmp_path / "b.log").read_text()
@@ -147,10 +151,38 @@ def test_lines_of_many_logs_in_a_row_keep_their_order(tmp_path):
     assert found == [str(number) for number in range(20)]
 
 
-DESCRIPTORS = Path("/proc/self/fd")
+def test_what_is_logged_last_is_written_although_the_whole_process_stands_still(
+    tmp_path, monkeypatch
+):
+    """No thread has run when the first wait is over, which took longer than all may take."""
+    monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 0.8)  # of which each of the two writers has half
+    goes_on, waits = threading.Event(), []
+    write, wait = LogFile.write, Writer.wait
+
+    def written(file, lines):
+        goes_on.wait()
+        write(file, lines)
+
+    def waited(writer, seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            time.sleep(0.9)
+            return False
+        goes_on.set()
+        return wait(writer, 60)
+
+    monkeypatch.setattr(LogFile, "write", written)
+    monkeypatch.setattr(Writer, "wait", waited)
+    set_up(LogPlan(file=tmp_path / "x.log"))
+    logging.getLogger().warning("the last line")
+    tear_down()
+    assert "the last line" in (tmp_path / "x.log").read_text()
 
 
 def test_an_unused_log_leaves_no_thread_and_no_open_file(tmp_path):
-    before = len(list(DESCRIPTORS.iterdir())), threading.active_count()
+    before = set(threading.enumerate())
     Log(LogPlan(file=tmp_path / "x.log")).abandon()
-    assert (len(list(DESCRIPTORS.iterdir())), threading.active_count()) == before
+    assert set(threading.enumerate()) <= before
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # another thread has closed it
+            assert not one.readlink().is_relative_to(tmp_path)

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from ccproxy.process.memory import keep_some, memory_limit, set_aside
+from ccproxy.process.memory import keep_from_collector, keep_some, memory_limit, set_aside
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt of the GNU C library")
@@ -48,13 +48,27 @@ def test_a_quarter_of_the_cgroup(tmp_path, cgroup, limits, expected):
     assert memory_limit(system(tmp_path, cgroup, **limits)) == expected
 
 
-def test_what_is_set_aside_is_not_looked_at_again():
+@pytest.fixture
+def collector():
+    """The collector is afterwards as tests/conftest.py has left it."""
+    yield
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def test_what_is_set_aside_is_not_looked_at_again(collector):
+    before = gc.get_freeze_count()
     mine = [[] for _ in range(100)]
-    try:
-        set_aside()
-        assert gc.get_freeze_count() > 100
-        assert not any(one is mine for one in gc.get_objects())
-        later = [[]]
-        assert any(one is later for one in gc.get_objects())
-    finally:
-        gc.unfreeze()
+    set_aside()
+    assert gc.get_freeze_count() > before + len(mine)
+    assert not any(one is mine for one in gc.get_objects())
+    later = [[]]
+    assert any(one is later for one in gc.get_objects())
+
+
+def test_what_is_kept_from_the_collector_is_not_counted_any_more(collector):
+    before = gc.get_freeze_count()
+    some = [[] for _ in range(1000)]
+    keep_from_collector()
+    assert gc.get_freeze_count() >= before + len(some)

@@ -152,7 +152,7 @@ def test_only_our_own_file_is_removed(path):
 
 def test_a_signal_arrives(path, holder):
     assert send_signal(PidFile(path), signal.SIGTERM) == ""
-    assert holder.wait(10) == -signal.SIGTERM
+    assert holder.wait(60) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("text", [None, "", str(UNUSED_PID)])
@@ -187,3 +187,60 @@ def test_a_fifo_does_not_hold_the_start(path):
     os.mkfifo(path)
     with pytest.raises(PidFileError, match="it is no regular file"):
         PidFile(path).take()
+
+
+# Another process takes over
+
+
+def test_the_lock_and_the_file_change_hands(path):
+    old = PidFile(path)
+    old.take()
+    new = PidFile(path)
+    assert new.adopt(os.dup(old.descriptor))
+    path.write_text("1")  # as long as nothing is written, the number stays what it is
+    new.write()
+    assert path.read_text() == str(os.getpid())
+    old.lent = True
+    old.drop()
+    assert path.exists() and PidFile(path).held()
+    new.lent = False
+    new.drop()
+    assert not path.exists()
+
+
+def test_the_file_stays_if_the_new_process_ends_first(path):
+    old, new = PidFile(path), PidFile(path)
+    old.take()
+    assert new.adopt(os.dup(old.descriptor))
+    new.drop()
+    assert path.exists() and old.held()
+    old.drop()
+    assert not path.exists()
+
+
+def test_the_file_of_another_path_is_not_ours(path, tmp_path):
+    other = PidFile(tmp_path / "other")
+    other.take()
+    descriptor = os.dup(other.descriptor)
+    file = PidFile(path)
+    assert not file.adopt(descriptor)
+    with pytest.raises(OSError):
+        os.fstat(descriptor)
+    assert file.descriptor is None
+    file.write()
+    file.drop()
+    other.drop()
+
+
+def test_a_reader_finds_one_number_or_the_other_while_it_is_written(path, pidfile, monkeypatch):
+    pidfile.take()
+    path.write_text("1234567890")
+    seen, cut = [], os.ftruncate
+
+    def truncated(descriptor, size):
+        seen.append(PidFile(path).read())
+        cut(descriptor, size)
+
+    monkeypatch.setattr(os, "ftruncate", truncated)
+    pidfile.write()
+    assert seen == [os.getpid()] and path.read_text() == str(os.getpid())

@@ -42,13 +42,13 @@ def test_a_held_signal_is_sent_again():
         "signal.signal(signal.SIGTERM, lambda *_: print('term', flush=True))\n"
         "signals.release(); signals.release()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, b"hup\nhup\nterm\n")
 
 
 def test_a_start_that_hangs_can_be_ended():
     program = HOLD + "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert done.returncode == -signal.SIGTERM
 
 
@@ -116,5 +116,5 @@ os.kill(os.getpid(), signal.SIGTERM)
 print("ignored")
 """
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, b"False\nobeyed\nignored\n"), done.stderr

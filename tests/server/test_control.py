@@ -9,6 +9,7 @@ import pytest
 from ccproxy.config.diff import Change, Delta
 from ccproxy.config.problems import Problem
 from ccproxy.core.flows import FlowTable
+from ccproxy.handler import Onward
 from ccproxy.process.control_socket import open_at
 from ccproxy.server import control as module
 from ccproxy.server.control import ControlActions, ControlServer
@@ -57,6 +58,9 @@ class Observer:
     def flow(self, type):
         self.asked.append(("flow", type))
         return FLOW if type == "a.b" else None
+
+    def onward(self, type, section):
+        return Onward(f"does {type}") if section == "h:a" else None
 
     def losses(self):
         return StatusPage((LossStatus("a.b", "unrouted", 3, 9.0, 5.0),), 1)
@@ -131,6 +135,15 @@ async def test_one_flow_and_what_was_lost(control, client):
 
 CHANGE = Change(Delta(added=("listen:x",)), Delta(), True, (), ())
 MISTAKE = Problem("x.ini", 3, "nothing works", "write less")
+
+
+async def test_what_a_handler_does_with_a_type(control, client):
+    server = await control()
+    code, value = await client(server.path).ask("GET /v1/status/onward?type=a.b&section=h:a")
+    assert (code, value["text"]) == (200, "does a.b")
+    code, value = await client(server.path).ask("GET /v1/status/onward?type=a.b&section=h:b")
+    assert (code, value["error"]) == (404, "no handler of this section runs")
+    await server.close()
 
 
 @pytest.mark.parametrize(

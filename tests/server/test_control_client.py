@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +16,15 @@ import pytest
 
 from ccproxy.process.control_socket import open_at
 from ccproxy.server import control_client as module
-from ccproxy.server.control_client import NoAnswer, NoServer, Refused, request, stream
+from ccproxy.server.control_client import (
+    NoAnswer,
+    NoServer,
+    Refused,
+    WebPlace,
+    request,
+    stream,
+)
+from tests.certificates import Authority
 
 ANSWER = b'{"fine": true}'
 
@@ -78,8 +88,27 @@ def test_each_socket_without_an_answer_is_named_with_the_reason(serve, tmp_path)
 
 def test_a_server_that_does_not_answer_in_time(tmp_path):
     made = open_at(tmp_path / "x.sock")
-    with made.socket, pytest.raises(NoAnswer, match=r"x.sock: the server does not answer within"):
+    with made.socket, pytest.raises(NoAnswer, match=r"x.sock: the server gives no answer within"):
         request("GET", "/", [made.path], 0.01)
+
+
+def test_a_server_that_takes_no_more_requests(tmp_path):
+    made = open_at(tmp_path / "x.sock")
+    with made.socket, ExitStack() as stack:
+        full(stack, made.path)
+        with pytest.raises(NoAnswer, match="takes no more requests: it hangs, or a signal"):
+            request("GET", "/", [made.path], 30)
+
+
+def full(stack, path):
+    """Connect until no more connections may wait."""
+    while True:
+        sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+        sock.setblocking(False)
+        try:
+            sock.connect(str(path))
+        except BlockingIOError:
+            return
 
 
 LISTENS = """
@@ -167,3 +196,137 @@ def test_an_answer_that_goes_on_may_be_refused(serve):
 def test_nothing_goes_on_without_a_server(tmp_path):
     with pytest.raises(NoServer, match="there is no socket"), stream("/", [tmp_path / "x"], 30):
         pass
+
+
+# The port of a server
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("http://h", WebPlace(False, "h", 80)),
+        ("https://h", WebPlace(True, "h", 443)),
+        ("http://127.0.0.1:9464/", WebPlace(False, "127.0.0.1", 9464)),
+        ("https://h:1/cc/src/", WebPlace(True, "h", 1, "/cc/src")),
+        ("http://[::1]:9464", WebPlace(False, "::1", 9464)),
+    ],
+)
+def test_addresses_of_ports(text, place):
+    assert WebPlace.parse(text) == place
+    assert WebPlace.parse(str(place)) == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://", "ftp://h", "http://h:port", "http://h:99999", "http://user:word@h",
+     "http://h/?token=x", "https://h/#x", "http://[::1"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_port(text):
+    with pytest.raises(ValueError, match="found|expected an address only"):
+        WebPlace.parse(text)
+
+
+@pytest.fixture
+def port():
+    """A port that gives one answer, in a TLS context if one is given; what it was asked."""
+    threads, asked = [], []
+
+    def port(body=ANSWER, code=200, context=None):
+        listening = socket.create_server(("127.0.0.1", 0))
+        found = listening.getsockname()[1]
+
+        def run():
+            with listening:
+                try:
+                    with context.wrap_socket(listening, True) if context else listening as secure:
+                        asked.append(respond(secure, body, code))
+                except ssl.SSLError as error:
+                    asked.append(error)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return found
+
+    yield port, asked
+    for thread in threads:
+        thread.join()
+
+
+def wait_for(asked):
+    while not asked:
+        time.sleep(0.001)
+    return asked[0]
+
+
+def test_a_port_is_asked_with_its_prefix_and_the_token(port):
+    start, asked = port
+    place = WebPlace(False, "127.0.0.1", start(), "/cc", TOKEN)
+    assert request("GET", "/v1/status?a=b", [place], 30).value == {"fine": True}
+    head = wait_for(asked)
+    assert head.startswith(b"GET /cc/v1/status?a=b HTTP/1.1\r\n")
+    assert b"Authorization: Bearer 0123456789abcdef\r\n" in head
+
+
+def test_a_port_is_asked_over_tls(port, tmp_path, monkeypatch):
+    start, _ = port
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.pair())
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    place = WebPlace.parse(f"https://localhost:{start(context=context)}")
+    assert request("GET", "/v1/status", [place], 30).value == {"fine": True}
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(port, tmp_path, monkeypatch):
+    start, asked = port
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Authority(tmp_path).pair())
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    place = WebPlace(True, "localhost", start(context=context), token=TOKEN)
+    with pytest.raises(NoServer, match="certificate verify failed") as caught:
+        request("GET", "/", [place], 30)
+    assert TOKEN not in str(caught.value)
+    assert isinstance(wait_for(asked), ssl.SSLError)  # no token was sent
+
+
+def test_a_token_that_is_missing_is_said_with_what_to_do(port):
+    place = WebPlace(False, "127.0.0.1", port[0](b'{"error": "needed"}', 401))
+    assert request("GET", "/", [place], 30).error == (
+        f"{place}: needed; give its file by --token, or the token in CCSERVER_TOKEN"
+    )
+
+
+def test_a_port_that_is_no_server_of_ours(port):
+    place = WebPlace(False, "127.0.0.1", port[0](b"<html>"))
+    with pytest.raises(NoServer, match="no JSON but '<html>'"):
+        request("GET", "/", [place], 30)
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        place = WebPlace(False, "127.0.0.1", one.getsockname()[1])
+    with pytest.raises(NoServer, match=f"{place}: Connection refused"):
+        request("GET", "/", [place], 30)
+
+
+@pytest.mark.parametrize("answer", [b"\xff\0\0\x1b[31m\x7f\n", b"HTTP/1.1 200 OK\r\n\r\n\xff"])
+def test_what_speaks_no_http_with_json_puts_nothing_on_the_terminal(answer):
+    with socket.create_server(("127.0.0.1", 0)) as one:
+
+        def run():
+            with one.accept()[0] as accepted:
+                accepted.recv(4096)
+                accepted.sendall(answer)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        place = WebPlace(False, "127.0.0.1", one.getsockname()[1])
+        with pytest.raises(NoServer, match="this is not the port of the option http") as caught:
+            request("GET", "/", [place], 30)
+        thread.join()
+    assert str(caught.value).isprintable()
+
+
+def test_a_port_without_tls_is_named_so(port):
+    place = WebPlace(True, "127.0.0.1", port[0](b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    with pytest.raises(NoServer, match="this port speaks no TLS; use http:// for it"):
+        request("GET", "/", [place], 30)

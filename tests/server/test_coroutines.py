@@ -1,11 +1,12 @@
 """Coroutines of plugins: what ends them is an ordinary exception, what ends the caller is not."""
 
 import asyncio
+import time
 
 import pytest
 
 from ccproxy.core.plugin_code import PluginExit
-from ccproxy.server.coroutines import awaited
+from ccproxy.server.coroutines import awaited, within
 
 
 def failing(error):
@@ -82,3 +83,40 @@ async def test_a_limit_of_time_holds():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await awaited(lambda: asyncio.sleep(60))
+
+
+async def test_a_pause_of_the_whole_process_costs_only_a_part_of_the_time():
+    ended = []
+
+    async def stop():
+        time.sleep(0.3)
+        await asyncio.sleep(0.001)
+        ended.append("here")
+
+    await within(0.1, stop())
+    assert ended
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_what_takes_too_long_is_cancelled_and_so_is_what_nobody_waits_for(cancelled):
+    ended, begun = [], asyncio.Event()
+
+    async def stop():
+        try:
+            begun.set()
+            await asyncio.sleep(60)
+        finally:
+            ended.append("here")
+
+    waits = asyncio.create_task(within(60.0 if cancelled else 0.02, stop()))
+    await begun.wait()
+    if cancelled:
+        waits.cancel()
+    with pytest.raises(asyncio.CancelledError if cancelled else TimeoutError):
+        await waits
+    assert ended
+
+
+async def test_the_error_of_what_is_in_time_is_passed_on():
+    with pytest.raises(KeyError):
+        await within(60.0, failing(KeyError("x"))())

@@ -372,3 +372,71 @@ async def test_what_handlers_that_go_on_say_of_a_reload_is_returned(make):
     same = plan(toy("a", kind=Telling), toy("b"))
     assert await handlers.apply(same, keep={"a", "b"}) == ["[a] file 0", "[a] file 1"]
     await handlers.stop(0)
+
+
+# State files that another process needs
+
+
+class Stateful(Toy):
+    fails = False
+
+    @dataclass(frozen=True)
+    class Options:
+        file: str = option(kinds.database, default="", help="the database")
+        word: str = option(kinds.text, default="x", help="what to answer")
+
+    async def start(self, ctx):
+        await super().start(ctx)
+        if Stateful.fails:
+            raise OSError("the file is taken")
+
+
+async def test_handlers_with_a_state_file_are_suspended_and_come_back(kit, life, tmp_path):
+    made = kit()
+    handlers = HandlerSet(made, Plugins())
+    one = Stateful.Options(file=str(tmp_path / "a.db"), word="a")
+    other = Stateful.Options(file=str(tmp_path / "b.db"), word="b")
+    await handlers.apply(plan(("one", Stateful, one), ("two", Stateful, other)))
+    life.clear()
+    assert await handlers.suspend([str((tmp_path / "a.db").resolve())]) == ["one"]
+    assert (life, list(handlers.members)) == (["stop one a"], ["two"])
+    [target] = made.switch.targets("one", False)
+    assert target.blocking and target.blocking[0].blocked
+    called = []
+    target.blocking[0].wait(lambda: called.append(1))
+    await handlers.resume()
+    assert life == ["stop one a", "start one a"]
+    assert called == [1]
+    assert made.switch.targets("one", False)[0].handlers
+    assert await handlers.suspend(["/none"]) == []
+    await handlers.resume()
+    await handlers.stop(0)
+    assert sorted(life[2:]) == ["stop one a", "stop two b"]
+
+
+async def test_a_suspended_handler_that_cannot_come_back_is_lost(kit, tmp_path, caplog):
+    made = kit()
+    handlers = HandlerSet(made, Plugins())
+    file = str((tmp_path / "a.db").resolve())
+    await handlers.apply(plan(("one", Stateful, Stateful.Options(file=file))))
+    await handlers.suspend([file])
+    Stateful.fails = True
+    try:
+        await handlers.resume()
+    finally:
+        Stateful.fails = False
+    assert "the file is taken" in caplog.text
+    assert made.switch.take(message("one.more")) == "full"
+    await handlers.stop(0)
+
+
+async def test_a_server_that_is_replaced_lets_those_go_on_that_wait(kit, tmp_path):
+    made = kit()
+    handlers = HandlerSet(made, Plugins())
+    file = str((tmp_path / "a.db").resolve())
+    await handlers.apply(plan(("one", Stateful, Stateful.Options(file=file))))
+    await handlers.suspend([file])
+    handlers.stop_accepting()
+    handlers.give_up_suspended()
+    assert made.switch.take(message("one.more")) == "full"
+    await handlers.stop(0)

@@ -37,7 +37,7 @@ async def test_what_was_changed_can_be_turned_back(kit):
     assert one.name == "h:a" and one.options == OPTIONS
     assert list(links) == [one, other]
     links.retire({one})
-    assert list(links) == [one] and len(links.outboxes()) == 2
+    assert list(links) == [one] and len(links.queues()) == 2
     await links.stop(0)
 
 
@@ -47,7 +47,7 @@ async def test_what_waited_is_counted(kit, until):
     one.outbox.offer(b"\0\1x", 1)
     links.retire(())
     assert one.outbox.name == "h:a (replaced)"
-    await until(lambda: not links.outboxes())
+    await until(lambda: not links.queues())
     assert links.past.queued == 1 and links.past.dropped == {"stop": 1}
     await links.stop(0)
 
@@ -57,6 +57,6 @@ async def test_one_link_can_be_released(kit, until):
     one, other = get(links, "h:a"), get(links, "h:b", ["h:a", "h:b"])
     links.release(one)
     assert list(links) == [other]
-    await until(lambda: links.outboxes() == [other.outbox])
+    await until(lambda: links.queues() == [other.outbox])
     assert one.state == "gone"
     await links.stop(0)

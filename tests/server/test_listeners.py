@@ -165,6 +165,32 @@ async def test_one_that_moves_leaves_no_file(open_ones, tmp_path):
     await listeners.close_peers(0)
 
 
+async def test_all_that_a_drain_has_closed_are_opened_again_or_none(open_ones, tmp_path):
+    [port] = free_ports(1)
+    first, second = listen(LOOPBACK.format(port)), listen(f"ipc://{tmp_path}/x", "listen:x")
+    third = listen(f"ipc://{tmp_path}/new", "listen:new")
+    listeners = await open_ones(first, second)
+    listeners.stop_reading()
+    await listeners.commit(
+        listeners.prepare(plan(first, second, third)), plan(first, second, third)
+    )
+    before = dict(listeners.open)
+    assert not await reaches(first.address) and await reaches(third.address)
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    with pytest.raises(OSError, match=r"\[ccserver\] .*Address already in use"):
+        await listeners.reopen(plan(first, second, third))
+    assert listeners.open == before and not await reaches(second.address)
+    other.close()
+    await other.wait_closed()
+    await listeners.reopen(plan(first, second, third))
+    for one in (first, second, third):
+        assert await reaches(one.address)
+    kept = [key for key, one in listeners.open.items() if before[key] is one]
+    assert [listeners.open[key].name for key in kept] == ["listen:new"]
+    listeners.stop_reading()
+    await listeners.close_peers(0)
+
+
 async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
     [port] = free_ports(1)
     listeners = await open_ones(listen(LOOPBACK.format(port)))
@@ -261,11 +287,12 @@ async def test_a_server_that_stops_waits_for_listeners_on_their_way_out(calling)
     writer.close()
 
 
-async def test_a_server_that_stops_waits_no_longer_than_it_may(calling):
+async def test_a_server_that_stops_waits_no_longer_than_it_may(calling, monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 60.0)
     listeners, _, (reader, writer), _ = await calling()
     began = asyncio.get_running_loop().time()
     await listeners.close_peers(0)
-    assert asyncio.get_running_loop().time() - began < 1.9  # otherwise it would be two seconds
+    assert asyncio.get_running_loop().time() - began < 30  # otherwise it would be 60 s
     assert b"its listener is no longer configured" in await reader.read()
     writer.close()
 

@@ -13,6 +13,7 @@ from ccproxy.server.metrics import exposition
 from ccproxy.server.status import (
     DescriptorStatus,
     HandlerStatus,
+    LatencyStatus,
     LedgerStatus,
     LinkStatus,
     ListenerStatus,
@@ -24,27 +25,44 @@ from ccproxy.server.status import (
 )
 
 OPEN = "application/openmetrics-text; version=1.0.0"
-SINK = SinkStatus("h:next", 9, 2, 3, 300, {"full": 4})
+SINK = SinkStatus("h:next", 9, 2, 3, 300, {"full": 4}, 12.5, 0.75)
 EVIL = 'h:"\\\n# EOF'
 FAULTS = {"slow": 3, "unanswered": 5}
 STATUS = Status(
     ProcessStatus("x", "/x.ini", "1", 7, 0, 1000.5, 2000.0, (1.5, 0.25, 9, 9, 9), "L", "3", "c"),
     (
-        ListenerStatus("ccserver", "cc", "tcp://1:1", 3, 1, {"accepted": 5, "key-refused": 2}, 1),
+        ListenerStatus(
+            "ccserver",
+            "cc",
+            "tcp://1:1",
+            3,
+            1,
+            {"accepted": 5, "key-refused": 2},
+            1,
+            age=0.5,
+            fill=1.25,
+        ),
         ListenerStatus("listen:x", "zmq", "tcp://1:2", 0, 0, {}, listening=False),
     ),
     (
         LinkStatus("h:next", "tcp://1:3", "up", "", 2, SINK, required=True),
-        LinkStatus("h:next", "tcp://1:4", "refused", "no", 1, SINK),
+        LinkStatus("h:next", "tcp://1:4", "refused", "no", 1, replace(SINK, age=9.0, fill=0.8)),
     ),
     (HandlerStatus("h:next", "proxy", {"10.0.0.1": "peer"}, {"type.a": 1}, faults=FAULTS),),
     (),
-    SinksStatus(4, 6, 600, {"full": 8}, (SINK,), {"h:next": {"full": 8}, EVIL: {"old": 1}}),
+    SinksStatus(
+        4, 6, 600, {"full": 8}, (SINK,), {"h:next": {"full": 8}, EVIL: {"old": 1}}, 12.5, 1.25
+    ),
     3,
     9,
     LedgerStatus(5, 50, {"forwarded": 3, "full": 2}, {"forwarded": 30, "full": 20}),
     DescriptorStatus(57, 1024, 64),
     MemoryStatus(4096, 65536, "tight", 3, 1),
+    (
+        LatencyStatus("handover", "", (0.001, 0.5), (3, 2, 1), 7.25),
+        LatencyStatus("handle", EVIL, (0.001, 0.5), (1, 0, 0), 0.5),
+        LatencyStatus("handle", "h:next", (0.001, 0.5), (0, 4, 0), 1.5),
+    ),
 )
 
 
@@ -92,6 +110,32 @@ async def test_links_of_one_section_are_summed_up():
     assert list(values.values()) == [2, 1, 1, 6, 4, 18, 3]
 
 
+async def test_the_worst_queue_of_a_section_is_shown():
+    found = await read(STATUS)
+    next_, peers = ("section", "h:next"), ("section", "ccserver")
+    assert found["ccserver_oldest_message_seconds",] == 12.5
+    assert found["ccserver_fill_ratio",] == 1.25
+    assert found["ccserver_link_oldest_message_seconds", next_] == 12.5
+    assert found["ccserver_link_fill_ratio", next_] == 0.8
+    assert found["ccserver_listener_oldest_message_seconds", peers] == 0.5
+    assert found["ccserver_listener_fill_ratio", peers] == 1.25
+
+
+async def test_times_are_histograms_in_seconds():
+    found = await read(STATUS)
+    hop = [
+        found["ccserver_handover_seconds_bucket", ("le", one)] for one in ("0.001", "0.5", "+Inf")
+    ]
+    assert hop == [3, 5, 6]
+    assert found["ccserver_handover_seconds_count",] == 6
+    assert found["ccserver_handover_seconds_sum",] == 7.25
+    next_ = ("section", "h:next")
+    assert found["ccserver_handle_seconds_bucket", ("le", "0.5"), next_] == 4
+    assert found["ccserver_handle_seconds_sum", next_] == 1.5
+    assert found["ccserver_handle_seconds_count", ("section", EVIL)] == 1
+    assert not [key for key in found if key[0].startswith("ccserver_send_seconds")]
+
+
 async def test_every_fate_is_there_from_the_start():
     quiet = replace(STATUS, ledger=LedgerStatus(0, 0, {}, {}))
     found = await read(quiet)
@@ -114,9 +158,12 @@ async def test_names_and_labels_follow_the_rules():
     labels = defaultdict(set)
     for family in open_metrics(text.decode()):
         assert family.name.startswith("ccserver_") and family.documentation
-        assert family.type in ("gauge", "counter")
+        assert family.type in ("gauge", "counter", "histogram")
         for one in family.samples:
             assert one.name.endswith("_total") == (family.type == "counter")
+            if family.type == "histogram":
+                bound = one.labels.pop("le", None)
+                assert (bound is not None) == one.name.endswith("_bucket")
             for name, value in one.labels.items():
                 labels[name].add(value)
     assert set(labels) == {"section", "fate", "reason"}

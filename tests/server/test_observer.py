@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from ccproxy import Forward, Handler, LinkOptions, kinds, option
+from ccproxy import Forward, Handler, LinkOptions, Onward, kinds, option
 from ccproxy.config.address import Address
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import HandlerPlan, ListenerPlan, Plan, RoutePlan
@@ -18,7 +18,7 @@ from ccproxy.net.zmtp.role import ListenerRole, NoMessages
 from ccproxy.plugins import Plugins
 from ccproxy.server.handlers import HandlerSet
 from ccproxy.server.listeners import Listeners
-from ccproxy.server.observer import MOST_FACTS, WORST_SINKS, Observer, plain_facts, sinks_status
+from ccproxy.server.observer import WORST_SINKS, Observer, sinks_status
 from ccproxy.testing import free_ports
 
 
@@ -91,7 +91,8 @@ async def test_every_section_is_filled(observe, until, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = plan(Linked)
     observer, kit, end = await observe(planned)
-    kit.switch.ledger.receive(3, 30)
+    kit.switch.ledger.receive(2, 20, planned.listeners[0].section)
+    kit.switch.ledger.receive(1, 10)
     kit.switch.ledger.end("forwarded", 3, 30)
     kit.switch.miss(b"linked")
     port = Address.parse(planned.listeners[0].address).port
@@ -103,7 +104,7 @@ async def test_every_section_is_filled(observe, until, tmp_path, monkeypatch):
     assert (process.name, process.pid, process.user) == ("x", os.getpid(), os.geteuid())
     assert process.file == str(tmp_path / "x.ini")
     assert process.started <= process.time
-    assert status.listeners[0].protocol == "cc"
+    assert (status.listeners[0].protocol, status.listeners[0].received) == ("cc", 2)
     assert status.listeners[0].address == planned.listeners[0].address
     assert status.links[0].address == "tcp://127.0.0.1:9"
     assert "refused" in status.links[0].reason
@@ -149,6 +150,24 @@ async def test_a_handler_whose_status_fails_costs_its_own_entry(observe, caplog,
     assert bad.facts == {}
     assert bad.error.startswith(wrong.__class__.__name__)
     assert "handler failed handler=h:raising type=(status)" in caplog.text
+    await end()
+
+
+class Following(Handler):
+    def follow(self, type):
+        if type == "wrong":
+            raise ValueError("no way")
+        return Onward(f"takes {type}", ("h:b",))
+
+
+async def test_what_a_handler_does_with_a_type(observe, caplog):
+    observer, _, end = await observe(plan(Following, Linked))
+    said = observer.onward("a.b", "h:following")
+    assert (said.text, said.sections, said.wrong) == ("takes a.b", ("h:b",), False)
+    assert observer.onward("a.b", "h:linked") == Onward()
+    assert observer.onward("a.b", "h:nope") is None
+    assert observer.onward("wrong", "h:following").text == ""
+    assert "no way" in caplog.text
     await end()
 
 
@@ -213,26 +232,6 @@ def test_losses_are_named_by_destination_and_reason():
     assert sinks_status(boxes).losses == {
         "ccserver": {"full": 2, "refused": 2, "gone": 4}, "h:two": {"full": 3},
     }  # fmt: skip
-
-
-def test_facts_that_are_too_much_or_none():
-    around = {}
-    around["itself"] = around
-    for wrong in (
-        dict.fromkeys(range(MOST_FACTS + 1)), {"x": [[1] * 50] * 50}, around, 5, None, "text",
-    ):  # fmt: skip
-        with pytest.raises((ValueError, RecursionError)):
-            plain_facts(wrong)
-
-
-def test_facts_become_plain_values_of_their_own():
-    inner = [1]
-    facts = plain_facts({1: inner, "nan": float("nan"), "set": {"x"}, "long": "x" * 5000})
-    inner.append(2)
-    assert facts["1"] == [1]
-    assert facts["nan"] == "nan"
-    assert facts["set"] == ["x"]
-    assert len(facts["long"]) == 1000
 
 
 async def test_ten_thousand_sinks_are_summed_up_quickly(observe):

@@ -8,7 +8,7 @@ import pytest
 from ccproxy.core.flows import FlowTable, Target
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.server import pages
-from ccproxy.server.pages import CursorError, all_types, flows_page, peers_page, types_page
+from ccproxy.server.pages import CursorError, all_types, flows_page, peers_page, traffic, types_page
 
 
 def table_of(count, limit=100_000):
@@ -71,6 +71,34 @@ async def test_the_types_with_the_most_messages_come_first():
         ("t.4999", 4999, 49990), ("t.4998", 4998, 49980), ("t.4997", 4997, 49970),
     ]  # fmt: skip
     assert page.total == 5000
+
+
+async def test_traffic_is_that_of_the_top_types_and_of_all_by_section():
+    class Receiver:
+        name = "h:echo"
+
+    box = Outbox("h:next", Limits())
+    both = Target((box, box), (Receiver,))
+
+    def compile(type):
+        return both if type.startswith(b"b") else Target(fate="unrouted")
+
+    table = FlowTable(100_000, compile)
+    for number in range(5000):
+        table.miss(b"a%d" % number).count = number
+    table.miss(b"b").count = 4990
+    found = await traffic(table, 12, 7.5)
+    whole = await types_page(table, 12)
+    assert [one.messages for one in found.types.items] == [one.messages for one in whole.items]
+    assert set(found.types.items) == set(whole.items) and found.types.total == 5001
+    assert found.sections == {"unrouted": sum(range(5000)), "h:next": 4990, "h:echo": 4990}
+    assert found.time == 7.5
+
+
+async def test_the_traffic_of_few_types():
+    assert [one.type for one in (await traffic(table_of(3), 12, 0.0)).types.items] == [
+        "t.2", "t.1", "t.0",
+    ]  # fmt: skip
 
 
 async def test_all_types_add_up_with_those_that_were_forgotten():
@@ -139,3 +167,11 @@ async def test_a_full_table_never_holds_the_loop(look, monkeypatch, turns):
         print(f"{len(sizes)} slices, {1000 * (perf_counter() - begun) / len(sizes):.2f} ms each")
     assert max(sizes) <= pages.SLICE
     assert turns.number >= len(sizes) - 1 == 65
+
+
+async def test_a_page_of_many_peers_is_made_in_slices(turns):
+    peers = [("ccserver", Outbox(f"ccserver {number}", Limits())) for number in range(1000)]
+    async with turns:
+        page = await peers_page(peers, "", 1000)
+    assert len(page.items) == 1000
+    assert turns.number >= 1000 // pages.PEERS_AT_ONCE - 1

@@ -105,3 +105,18 @@ def test_the_text_of_an_outcome_holds_what_handlers_say_and_not_without_end():
     routes = Change(Delta(), Delta(), True, (), ())
     assert text_of(routes, ["[a] one"]) == "routes changed; [a] one"
     assert text_of(nothing, ["x"] * (MAX_SAID + 3)).endswith("; x; and 3 more")
+
+
+async def test_whether_one_is_under_way(until):
+    work = Work()
+    reloads = Reloads(work)
+    assert not reloads.under_way
+    reloads.ask()
+    assert reloads.under_way
+    running = asyncio.ensure_future(reloads.run())
+    await until(lambda: work.begun == 1)
+    assert reloads.under_way
+    work.ends.put_nowait("done")
+    await until(lambda: not reloads.under_way)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

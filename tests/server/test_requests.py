@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from ccproxy.server import channels
 from ccproxy.server import requests as module
 from ccproxy.server.requests import RequestError, RequestServer, WebAnswer, as_json
 from ccproxy.server.status import FlowStatus, StatusPage
@@ -106,7 +107,7 @@ async def test_a_connection_that_is_not_admitted_is_told_so_before_it_speaks(ser
 
 
 async def test_a_client_that_says_nothing_is_let_go(serve, client, monkeypatch):
-    monkeypatch.setattr(module, "CLIENT_TIMEOUT", 0.01)
+    monkeypatch.setattr(channels, "CLIENT_TIMEOUT", 0.01)
     server, place = await serve()
     for data in (b"", b"GET /v1/sta"):
         assert await client(place).send(data) == (0, None)
@@ -125,7 +126,7 @@ async def test_a_client_that_goes_away_leaves_nothing(serve, client, until, capl
 
 @pytest.mark.parametrize("parts", [False, True])
 async def test_a_client_that_does_not_read_is_let_go(serve, client, monkeypatch, until, parts):
-    monkeypatch.setattr(module, "CLIENT_TIMEOUT", 0.05)
+    monkeypatch.setattr(channels, "CLIENT_TIMEOUT", 0.05)
     ended = []
 
     async def endless():
@@ -238,3 +239,38 @@ async def test_a_long_answer_is_made_in_pieces(turns):
     async with turns:
         assert json.loads(await as_json(page))["items"][999]["type"] == "a.b"
     assert turns.number >= 1000 // module.ITEMS_AT_ONCE
+
+
+async def test_what_comes_after_the_last_request_waits_for_another_server(serve, client):
+    """The listening socket goes on, in another process; here it is answered no more."""
+    server, place = await serve()
+    assert (await client(place).ask("GET /x"))[0] == 200
+    server.stop_accepting()
+    server.stop_accepting()
+    reader, writer = await client(place).open()
+    writer.write(WHOLE)
+    await server.close()
+    assert not server.connections
+    writer.transport.abort()
+
+
+async def test_a_connection_may_carry_something_else(serve, client):
+    """The answer to come is sent by its new owner; the server has forgotten the connection."""
+    given = []
+
+    async def answer(request):
+        return WebAnswer(101, upgrade=given.append)
+
+    server, place = await serve(answer)
+    reader, writer = await client(place).begin(WHOLE)
+    while not given:
+        await asyncio.sleep(0)
+    [sock] = given
+    await server.close()
+    await asyncio.get_running_loop().sock_sendall(sock, b"something else")
+    assert await reader.readexactly(14) == b"something else"
+    writer.write(b"an answer")
+    assert await asyncio.get_running_loop().sock_recv(sock, 100) == b"an answer"
+    sock.close()
+    assert await reader.read() == b""
+    writer.transport.abort()

@@ -64,6 +64,10 @@ class Owner:
         self.is_ready = False
         self.adopted = []
         self.signals = ProcessSignals()
+        self.takeover = None
+
+    def files(self):
+        return ()
 
     def ready(self):
         self.is_ready = True
@@ -178,7 +182,7 @@ async def test_a_start_that_takes_too_long_fails_the_reload_only(plan_of, until,
 async def test_statistics_are_written_as_asked(
     plan_of, until, caplog, tmp_path, monkeypatch, cc_stats, lines, types
 ):
-    monkeypatch.setattr("ccproxy.server.server.SAMPLE_INTERVAL", 0.001)
+    monkeypatch.setattr("ccproxy.server.reporting.SAMPLE_INTERVAL", 0.001)
     caplog.set_level("INFO")
     info = tmp_path / "info"
     server = Server(

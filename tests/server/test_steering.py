@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -37,11 +38,19 @@ def made(kit, monkeypatch):
         found = SimpleNamespace(
             listeners=[Listening("1.2.3.4:5", "ann@1.2.3.4:6"), Listening("9.9.9.9:1")],
             links=[Link("h:far"), Link("h:far"), Link("h:x")],
-            box=Outbox("h:far", Limits()), told=[],
+            box=Outbox("h:far", Limits()), told=[], busy="", fault=None,
         )  # fmt: skip
+
+        async def reopen():
+            if found.fault:
+                raise found.fault
+            found.told.append("reopen")
+
+        found.reopen = reopen
         steered = Steered(
             lambda: found.listeners, lambda: found.links, lambda: [found.box],
-            lambda: found.told.append("stop reading"), lambda: found.told.append("stop"),
+            lambda: ["h:far", "h:x"], lambda: found.told.append("stop reading"),
+            found.reopen, lambda: found.busy, lambda: found.told.append("stop"),
         )  # fmt: skip
         found.steering = Steering(steered, kit().log)
         return found
@@ -102,7 +111,9 @@ async def test_a_drain_waits_until_all_is_delivered(made, until):
     found = made()
     found.box.offer(b"\0\1x", 1)
     found.listeners[0].calls = 1
+    assert not found.steering.draining
     answer = await found.steering.drain({})
+    assert found.steering.draining
     lines = answer.body
     assert json.loads(await anext(lines)) == {"waiting": 2}
     await until(lambda: found.told == ["stop reading"])
@@ -116,6 +127,35 @@ async def test_a_drain_waits_until_all_is_delivered(made, until):
     await found.steering.close()
 
 
+async def test_a_drain_that_is_cancelled(made, until):
+    found = made()
+    found.box.offer(b"\0\1x", 1)
+    with pytest.raises(RequestError, match="does not drain"):
+        await found.steering.cancel_drain({})
+    answer = await found.steering.drain({})
+    assert json.loads(await anext(answer.body)) == {"waiting": 1}
+    await until(lambda: found.told == ["stop reading"])
+    found.busy = "a reload is under way"
+    with pytest.raises(RequestError, match="a reload is under way: the drain goes on"):
+        await found.steering.cancel_drain({})
+    found.busy, found.fault = "", OSError("[ccserver] Address already in use")
+    with pytest.raises(RequestError, match="already in use: the drain goes on"):
+        await found.steering.cancel_drain({})
+    assert found.steering.draining
+    found.fault = None
+    await found.steering.cancel_drain({})
+    assert not found.steering.draining
+    last = [json.loads(line) async for line in answer.body][-1]
+    assert last == {"waiting": 1, "cancelled": True}
+    assert found.told == ["stop reading", "reopen"]
+    found.box.clear("sent")
+    again = await found.steering.drain({})
+    assert [json.loads(line) async for line in again.body][-1] == {"waiting": 0}
+    with pytest.raises(RequestError, match="the server stops: the drain goes on"):
+        await found.steering.cancel_drain({})
+    assert found.told == ["stop reading", "reopen", "stop reading", "stop"]
+
+
 async def test_a_drain_goes_on_without_its_client_and_ends_with_the_server(made):
     found = made()
     found.box.offer(b"\0\1x", 1)
@@ -125,3 +165,34 @@ async def test_a_drain_goes_on_without_its_client_and_ends_with_the_server(made)
     await asyncio.sleep(0.01)
     await found.steering.close()
     assert found.told == ["stop reading"]
+
+
+@pytest.fixture
+def levels():
+    """The levels of the log are those of the whole process: set back."""
+    yield
+    for name in (None, "h:far", "CCServer"):
+        logging.getLogger(name).setLevel(logging.WARNING if name is None else logging.NOTSET)
+
+
+@pytest.mark.usefixtures("levels")
+async def test_the_level_of_the_log_is_changed(made):
+    steering = made().steering
+    answer = await steering.log({"level": "debug"})
+    assert json.loads(answer.body) == {"level": "debug", "sections": {}}
+    answer = await steering.log({"level": "trace", "section": "h:far"})
+    assert json.loads(answer.body) == {"level": "debug", "sections": {"h:far": "trace"}}
+    await steering.log({"level": "error", "section": "CCServer"})
+    assert not logging.getLogger("CCServer").isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "why"),
+    [({}, 400, "expected trace, debug, info, warning, error"),
+     ({"level": "loud"}, 400, "found level=loud"),
+     ({"level": "info", "section": "h:fat"}, 404, r"\[h:fat\] logs nothing.*h:far")],
+)  # fmt: skip
+async def test_levels_and_sections_that_do_not_exist(made, query, code, why):
+    with pytest.raises(RequestError, match=why) as caught:
+        await made().steering.log(query)
+    assert caught.value.code == code

@@ -8,7 +8,7 @@ from ccproxy.core.flows import Flow, FlowTable, Target
 from ccproxy.core.taps import Passing, Places, TappedMessage
 from ccproxy.server import tapping as module
 from ccproxy.server.requests import RequestError
-from ccproxy.server.tapping import MOST_TAPS, Tapping, frames_of, line
+from ccproxy.server.tapping import MOST_TAPS, Tapping, line
 from ccproxy.wire.zmtp.frames import pack
 
 PLACES = Places(("h:a",), "discarded")
@@ -113,12 +113,3 @@ def test_what_is_long_is_cut_and_said_to_be():
     found = shown(start, 9100)
     assert (found["type"], len(found["frames"][0]), found["whole"]) == ("a", 200, False)
     assert not shown(pack([b"", b"a", *[b"x"] * 50]))["whole"]
-
-
-@pytest.mark.parametrize("size", [0, 3, 255, 256, 5000])
-def test_frames_of_the_first_bytes(size):
-    frames = [b"one", bytes(size), b"", b"last"]
-    data = pack(frames)
-    assert frames_of(data) == frames
-    for end in range(0, len(data), 7):
-        assert b"".join(frames).startswith(b"".join(frames_of(data[:end])))

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from ccproxy import LinkOptions, Reply
+from ccproxy import Accepted, Handler, LinkOptions, Reply
 from ccproxy.testing import TIME, FakeContext, message
 
 
@@ -96,3 +96,19 @@ def test_a_link_without_an_on_message_says_so(ctx):
 def test_a_reply_needs_a_message(ctx):
     with pytest.raises(ValueError, match="needs the message"):
         ctx.act(Reply("a"))
+
+
+class Later(Handler):
+    def handle(self, message):
+        return Accepted(message)
+
+
+def test_a_message_that_is_accepted_is_kept_until_its_outcome_is_said(ctx):
+    for type in ("a", "b"):
+        ctx.deliver(Later("h:later", None), message(type))
+    one, two = ctx.accepted
+    assert ctx.replies == []
+    assert one.done(Reply("re.a")) and two.refused("no")
+    assert [reply.type for reply in ctx.replies] == ["re.a"]
+    [(refused, error)] = ctx.refusals
+    assert (refused.type, str(error), ctx.accepted) == ("b", "no", [])

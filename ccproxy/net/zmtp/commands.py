@@ -1,4 +1,5 @@
-"""The commands of a ZMTP connection that is up: PING and PONG with their timer, ERROR.
+"""The commands of a ZMTP connection that is up: PING and PONG with their timer, ERROR, and those
+that the sink of its messages knows.
 
 It must never look at messages; it is only told that something came.
 """
@@ -9,12 +10,14 @@ import asyncio
 from collections.abc import Callable
 
 from ccproxy.net.sender import Sender
-from ccproxy.net.zmtp.role import SubscriptionSink
+from ccproxy.net.zmtp.role import CommandSink, SubscriptionSink
 from ccproxy.wire.zmtp import ZmtpError
 from ccproxy.wire.zmtp.commands import COMMAND_MAX, Error, Other, Ping, error, parse_frame
 from ccproxy.wire.zmtp.frames import COMMAND, span
 from ccproxy.wire.zmtp.heartbeat import Heartbeat
 
+SAID = "the peer said: "
+"""How the reason begins for which a connection was closed, if the peer has given it."""
 RUN = 100
 """Commands in a row that are obeyed before the time is looked at: about 0.3 ms."""
 TICK = 0.05
@@ -26,8 +29,8 @@ class CommandHandler:
     """Sends due commands, answers the peer's, and calls `close` with a reason at the end."""
 
     __slots__ = (
-        "_close", "_ended", "_heartbeat", "_loop", "_sender", "_timer", "_ttl", "paused",
-        "subscriptions",
+        "_close", "_commands", "_ended", "_heartbeat", "_loop", "_sender", "_subscriptions",
+        "_timer", "_ttl", "paused",
     )  # fmt: skip
 
     def __init__(
@@ -39,8 +42,9 @@ class CommandHandler:
     ) -> None:
         """`ended` is called in the place of `close` when the peer itself has said ERROR."""
         self.paused = False
-        self.subscriptions: SubscriptionSink | None = None
+        self._subscriptions: SubscriptionSink | None = None
         """Is told of SUBSCRIBE and CANCEL, if we are a publisher's socket."""
+        self._commands: CommandSink | None = None
         self._heartbeat = heartbeat
         self._sender = sender
         self._close = close
@@ -49,6 +53,32 @@ class CommandHandler:
         self._timer: asyncio.TimerHandle | None = None
         self._ttl = 0
         self.on_timer()
+
+    @property
+    def last_heard(self) -> float:
+        """When anything came from the peer, by the clock of the loop."""
+        return self._heartbeat.last_heard
+
+    @property
+    def reached(self) -> bool:
+        """True if the peer's system has everything that was sent."""
+        return self._sender.reached
+
+    def serve(self, feed: object) -> None:
+        """Tell the sink of the peer's messages of the commands that it knows."""
+        if isinstance(feed, SubscriptionSink):
+            self._subscriptions = feed
+        if isinstance(feed, CommandSink):
+            self._commands = feed
+            feed.opened(self)
+
+    def tell(self, command: bytes) -> None:
+        """Send a command at the end of this turn, with others in one write."""
+        self._sender.command_later(command)
+
+    def tell_now(self, command: bytes) -> None:
+        """Send a command at once: the connection is about to be closed."""
+        self._sender.command(command)
 
     def heard(self) -> None:
         """Note that the peer lives: something came, or we did not read for a reason of ours."""
@@ -84,19 +114,24 @@ class CommandHandler:
                 self._ttl = command.ttl
                 self.on_timer()
         elif isinstance(command, Error):
-            self._ended(f"the peer said: {command.reason}")
+            self._ended(f"{SAID}{command.reason}")
         elif isinstance(command, Other) and command.subscribes is not None:
-            if self.subscriptions is None:
+            if self._subscriptions is None:
                 self._close(f"{command.name.decode()} is for publishers' sockets")
             else:
-                self.subscriptions.change(command.subscribes, command.body)
+                self._subscriptions.change(command.subscribes, command.body)
+        elif isinstance(command, Other) and self._commands is not None:
+            self._commands.command(command.name, command.body)
 
-    def refuse(self, reason: str) -> None:
-        """Tell the peer why its connection is about to be closed, if it understands that.
+    def refuse(self, reason: str, fate: str = "") -> None:
+        """Tell the peer why its connection is about to be closed, if it understands that; `fate` is
+        that of its next message, if this is the reason.
 
         libzmq 4.2 and later ignores an ERROR at this point and connects again. A ccserver learns
         from it that it need not send its message again.
         """
+        if fate and self._commands is not None:
+            self._commands.refused(fate)
         if self._heartbeat.understood:
             self._sender.command(error(reason))
 

@@ -26,7 +26,7 @@ from ccproxy.net.sender import CLOSED, Sender
 from ccproxy.net.sockets import reason_of
 from ccproxy.net.zmtp.commands import CommandHandler
 from ccproxy.net.zmtp.opening import Opening
-from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink, SubscriptionSink
+from ccproxy.net.zmtp.role import ConnectionConfig, MessageSink
 from ccproxy.wire.seal import Seal
 from ccproxy.wire.zmtp import Handshake, Peer, ZmtpError
 from ccproxy.wire.zmtp.gather import Gather, MessageTooBig
@@ -53,9 +53,9 @@ class Connection:
     """A peer: one connection, accepted or dialled."""
 
     __slots__ = (
-        "_begun", "_feed", "_gather", "_input", "_loop", "_memory", "_no_reading", "_opening",
-        "_owner", "_pace", "_passed", "_paused", "_commands", "_reading", "_rest", "_seal",
-        "_sender", "_sock", "_config", "closed", "credential", "name", "refused",
+        "_begun", "_feed", "_gather", "_input", "_latencies", "_loop", "_memory", "_no_reading",
+        "_opening", "_owner", "_pace", "_passed", "_paused", "_commands", "_reading", "_rest",
+        "_seal", "_sender", "_sock", "_config", "closed", "credential", "name", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -70,11 +70,12 @@ class Connection:
         self.closed = False
         self.credential: Credential | None = None
         """What the peer has proven."""
-        self.refused = 0
-        """Bytes of the message that the peer has refused so often that it was set aside."""
+        self.refused = b""
+        """The message that the peer has refused so often that it was set aside."""
         self._sock = sock
         self._owner = owner
         self._config = config
+        self._latencies = config.flush_queue.latencies
         self._loop = asyncio.get_running_loop()
         self._reading = SocketReading(sock, self._readable)
         self._sender = Sender(sock, config.flush_queue, self.close, self._unwritable)
@@ -191,6 +192,8 @@ class Connection:
             self._traffic(data if self._seal is None else self._unsealed(self._seal, data))
         if size >= SMALLEST_READ:
             self._reading.timed(size, perf_counter() - begun)
+        if begun >= self._latencies.reads.due:
+            self._latencies.take_read(begun)
         if (size < FAIR_READ or self._reading.short) and not self.closed:
             self._reading.account(size, self._opening is not None or self._held() > 0)
         if broken and full:
@@ -217,16 +220,16 @@ class Connection:
         pings = self._config.options.pings
         heartbeat = Heartbeat(pings.interval, pings.timeout, pings.ttl, peer.version)
         self._commands = CommandHandler(heartbeat, self._sender, self.close, self._ended)
-        if isinstance(self._feed, SubscriptionSink):
-            self._commands.subscriptions = self._feed
-        if rest:
+        self._commands.serve(self._feed)
+        if rest and not self.closed:
             self._traffic(rest if seal is None else self._unsealed(seal, rest))
 
     def _unsealed(self, seal: Seal, data: bytes) -> bytes:
         """The plain bytes of a read; b"" if they end the connection."""
         try:
             return seal.open(data)
-        except MessageTooBig:
+        except MessageTooBig as error:
+            self._traffic(error.opened)
             self._refuse_size()
         except ValueError as error:
             self.close(f"cannot be opened: {error}")
@@ -327,12 +330,13 @@ class Connection:
 
     def _refuse_size(self) -> None:
         self._config.too_big()
-        self._refuse(f"message larger than max-message = {self._config.options.max_message} bytes")
+        reason = f"message larger than max-message = {self._config.options.max_message} bytes"
+        self._refuse(reason, "" if self._paused else "too-big")
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, fate: str = "") -> None:
         """Say why, and close in order: the peer is to know that it was no cut of the connection."""
         if self._commands is not None:
-            self._commands.refuse(reason)
+            self._commands.refuse(reason, fate)
         if not self.closed:
             with self.release(reason) as sock, contextlib.suppress(OSError):
                 # Closing alone would be a reset, if there are bytes that nothing has read yet.
@@ -369,10 +373,8 @@ class Connection:
 
     def _hung_up(self) -> None:
         """Nothing more comes. The end was in order unless a write has failed by a reset."""
-        if self._sender.connection_error() in (0, errno.EPIPE):
-            self._ended(CLOSED)
-        else:
-            self._ended(CLOSED, resets=1)
+        in_order = self._sender.connection_error() in (0, errno.EPIPE)
+        self._ended(CLOSED, RESETS_PER_REFUSAL if in_order else 1)
 
     def _broken(self, error: int) -> None:
         """The kernel has an error for the connection.
@@ -380,7 +382,7 @@ class Connection:
         EPIPE means that the peer had closed in order, and reset only what we sent after that.
         """
         if error == errno.EPIPE:
-            self._ended(reason_of(error))
+            self._ended(CLOSED)
         elif error == errno.ECONNRESET:
             self._ended(reason_of(error), resets=1)
         else:

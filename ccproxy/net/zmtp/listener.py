@@ -17,6 +17,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.keys import KeyFault
 from ccproxy.config.links import ZmtpListenerOptions
 from ccproxy.config.plan import ListenerPlan
+from ccproxy.core.delivery.numbered import NumberedIngress
 from ccproxy.core.outbox import Outbox
 from ccproxy.core.pace import FAULTS, IDLE
 from ccproxy.core.rights import PeerAccess
@@ -33,10 +34,12 @@ from ccproxy.net.zmtp.security import ListenerSecurity
 from ccproxy.wire.zmtp import Handshake, Peer
 from ccproxy.wire.zmtp.mechanism import Credential
 
-ROUTER = ListenerRole()
+ROUTER = ListenerRole(numbered=NumberedIngress)
 """The role of listeners of CC messages."""
 POLL_INTERVAL = 0.005
 """Seconds between two checks whether the peers have ended, while the listener stops."""
+GREETING_TIME = 0.2
+"""Seconds that a handshake under way may still take then."""
 
 
 class Identified(NamedTuple):
@@ -67,7 +70,6 @@ class ZmtpListener:
         self._sweep = Sweep(lambda: self.connections, self._look)
         self._security = ListenerSecurity(self.options, kit.switch.access, self.counts)
         self._proven: dict[Connection, tuple[Credential | None, PeerAccess]] = {}
-        self._unserved: set[Connection] = set()
 
     @property
     def calls(self) -> int:
@@ -83,7 +85,8 @@ class ZmtpListener:
         """
         self.role.stopped()
         for connection in self.connections:
-            if connection.outbox is None:
+            # A source that is acknowledged keeps what we do not read, and waits for what we say.
+            if self._kit.far.stop(connection):
                 connection.stop_reading()
         reading = self._read_to_the_end(self.options.linger)
         self._reading = asyncio.get_running_loop().create_task(reading, name=f"stop {self.name}")
@@ -143,18 +146,27 @@ class ZmtpListener:
 
     async def _read_to_the_end(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while (open := self._greeted()) and loop.time() < end:
+        begun = loop.time()
+        while (open := self._greeted()) or self._greeting():
+            passed = loop.time() - begun
+            # A peer that has our half of the handshake sends messages behind its own half.
+            if passed >= seconds or (not open and passed >= GREETING_TIME):
+                break
             for connection, box in open:
-                if not box.waiting:
+                if not box.waiting and self._kit.far.settled(connection):
                     connection.half_close()
             await asyncio.sleep(POLL_INTERVAL)
-        for connection, _ in open:
+        for connection in [*(one for one, _ in open), *self._greeting()]:
             connection.stop_reading()
 
+    def _greeting(self) -> list[Connection]:
+        """The connections whose handshake is not done."""
+        return [one for one in self.connections if one.outbox is None]
+
     def _greeted(self) -> list[tuple[Connection, Outbox]]:
-        """The connections whose handshake is done."""
-        return [(one, one.outbox) for one in self.connections if one.outbox is not None]
+        """The connections to be read to their end: those whose handshake is done."""
+        open = [one for one in self.connections if not self._kit.far.keeps(one)]
+        return [(one, one.outbox) for one in open if one.outbox is not None]
 
     # Owner of its connections
 
@@ -190,14 +202,15 @@ class ZmtpListener:
             identity, connection.name, self.name, name, peer.version, access, answers
         )
         input = PeerInput(source, self.options.frame_limits, connection.tired)
-        connection.use(role.ingress(self._kit.switch, input), box)
+        switch, far = self._kit.switch, self._kit.far
+        made = role.numbered and far.ingress(switch, connection, peer, input, role.numbered)
+        connection.use(made or role.ingress(switch, input), box)
         self._kit.log.debug("peer up listener=%s peer=%s", self.name, connection.name)
         return ""
 
     def _leave_unserved(self, connection: Connection, name: bytes) -> None:
         """Keep a peer whose identity is taken, as libzmq does: closed, it would come back."""
         kit = self._kit
-        self._unserved.add(connection)
         self.acceptor.spoke(connection)
         box = Outbox(f"{self.name} {connection.name}", self.options.limits, memory=kit.memory)
         connection.use(UnreadMessages(kit.switch, self.options.frame_limits, "refused"), box)
@@ -222,9 +235,9 @@ class ZmtpListener:
         """Forget a peer; what waited for it is gone."""
         known = self.connections.pop(connection)
         self._proven.pop(connection, None)
+        self._kit.far.closed(connection)
         self.acceptor.left(connection)
-        if connection in self._unserved:
-            self._unserved.remove(connection)
+        if known is None and connection.outbox is not None:  # it was left unserved
             return
         if known is None or connection.outbox is None:
             if reason == SAID_NOTHING:  # a look whether the port is open: no handshake has begun
@@ -276,7 +289,8 @@ class ZmtpListener:
         if mechanism is not None:
             config = replace(config, pause=kit.handshakes.pause)
         role = self.role
-        handshake = Handshake(role.socket, role.identity, mechanism or role.mechanism())
+        properties = kit.far.properties(role.numbered) if role.numbered else None
+        handshake = Handshake(role.socket, role.identity, mechanism or role.mechanism(), properties)
         connection = Connection(sock, peer, handshake, self, config)
         self.connections[connection] = None
         connection.open()

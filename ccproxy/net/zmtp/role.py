@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
+from ccproxy.core.delivery.far_side import RememberedLink
 from ccproxy.core.ingress import Ingress
 from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Outbox
@@ -36,6 +37,8 @@ class MessageSink(Protocol):
         """
 
 
+NumberedMaker = Callable[[Switch, PeerInput, RememberedLink], "MessageSink"]
+"""Makes the MessageSink of a link with acknowledged delivery."""
 IngressMaker = Callable[[Switch, PeerInput], MessageSink]
 """Makes the MessageSink of a peer."""
 
@@ -46,6 +49,45 @@ class SubscriptionSink(Protocol):
 
     def change(self, subscribe: bool, prefix: bytes) -> None:
         """The peer wants a prefix from now on, or not any more. A ZmtpError closes it."""
+
+
+class PeerVoice(Protocol):
+    """The commands of a connection, as far as a CommandSink uses them."""
+
+    @property
+    def last_heard(self) -> float:
+        """When anything came from the peer."""
+
+    @property
+    def paused(self) -> bool:
+        """True while the peer is not read."""
+
+    @property
+    def reached(self) -> bool:
+        """True if the peer's system has everything that was sent."""
+
+    def tell(self, command: bytes) -> None:
+        """Send a command at the end of this turn, with others."""
+
+    def tell_now(self, command: bytes) -> None:
+        """Send a command at once."""
+
+    def refuse(self, reason: str) -> None:
+        """Send an ERROR."""
+
+
+@runtime_checkable
+class CommandSink(Protocol):
+    """A MessageSink of peers with commands of their own, those of acknowledged delivery."""
+
+    def opened(self, voice: PeerVoice) -> None:
+        """The connection is up: what is to be said goes through `voice`."""
+
+    def command(self, name: bytes, body: bytes) -> None:
+        """The peer has sent a command that ZMTP does not know. A ZmtpError closes it."""
+
+    def refused(self, fate: str) -> None:
+        """The next message of the peer is not taken, and the connection will be closed."""
 
 
 def _itself(box: Outbox) -> Sink:
@@ -89,6 +131,8 @@ class ListenerRole:
     left: Callable[[bytes, Outbox], None] = _nothing
     replies: Callable[[Outbox], Sink | None] = _itself
     own_identities: bool = False
+    numbered: NumberedMaker | None = None
+    """Makes the input of links that ask for acknowledgements; None: no peer gets any."""
     reconfigured: Callable[[Any], None] = _unheard
     """Called with new options of the listener."""
     stopped: Callable[[], None] = _done
@@ -167,6 +211,5 @@ class UnreadMessages:
         """Count the whole messages of a read, see `hot.scan`."""
         end, messages, stop = whole(data, self._limits)
         if messages:
-            self._ledger.receive(messages, end)
-            self._ledger.end(self._fate, messages, end)
+            self._ledger.pass_by(self._fate, messages, end)
         return end, stop, ()

@@ -28,6 +28,7 @@ from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie.backpressure import Backpressure
 from ccproxy.protocols.jolie.form import Form
 from ccproxy.protocols.jolie.options import CallListenerOptions
+from ccproxy.protocols.jolie.sodep import SodepCaller
 from ccproxy.protocols.jolie.style import BASE64
 from ccproxy.protocols.jolie.values import (
     Answer,
@@ -104,6 +105,9 @@ class Caller:
         self._waiting: dict[bytes, _Waiting] = {}
         self._due = self._named = False
         self._pacing = Backpressure(self.stream, self.side, self._wake)
+        if isinstance(self.side, SodepCaller) and not self._apart:
+            self.stream.divert(self.side.pass_on, self._remains)
+            self.side.write_through(self.stream, kit.flush_queue, self._pacing, self._written)
         self._asking: Message | None = None
         self._converting: set[bytes] = set()
         self._now: Callable[[], float] = asyncio.get_running_loop().time
@@ -124,9 +128,15 @@ class Caller:
             side.direct = rights is None or rights.send is None
         if not data:
             side.eof()
-        asked = side.feed(data)
-        self._take_some(asked)
-        if not data or side.broken:
+        self._remains(side.feed(data))
+        if not data:
+            self._write()
+
+    def _remains(self, asked: list[Asked]) -> None:
+        """Bytes were fed, of which these calls are left."""
+        if asked:
+            self._take_some(asked)
+        if self.side.broken:
             self._write()
         if self._pacing.needed:
             self._pacing.apply()
@@ -215,8 +225,9 @@ class Caller:
         The flush queue calls it at the end of a turn of the loop.
         """
         self._due = False
-        if not (self.stream.closed or self._pacing.unread or self._pacing.taking):
-            self._take_some(self.side.feed(b""))
+        waits = self.stream.closed or self._pacing.unread or self._pacing.taking
+        if not waits and (asked := self.side.feed(b"")):
+            self._take_some(asked)
         self._write()
 
     def expire(self, now: float) -> None:
@@ -292,8 +303,7 @@ class Caller:
         if isinstance(call, Reading):
             self._work(self._read(call), call.size, lambda: not self.stream.closed)
         elif isinstance(call, Fault):
-            self.ledger.receive(1, 0)
-            self.ledger.end("malformed", 1, 0)
+            self.ledger.pass_by("malformed", 1, 0)
             self.side.answer(token, call)
         else:
             self._ask(token, call)
@@ -304,8 +314,7 @@ class Caller:
         type = listener.type_of(call)
         _, kind, proven = self.stream.box.owner
         if kind and (name := self._kit.switch.access.refusal(kind, proven, type)):
-            self.ledger.receive(1, call.value.size)
-            self.ledger.end("refused", 1, call.value.size)
+            self.ledger.pass_by("refused", 1, call.value.size)
             self.side.answer(token, io_fault(f"{name} may not call {type}"))
             return
         route = (self.identity, number)
@@ -347,8 +356,7 @@ class Caller:
             if self.side.too_big:
                 self._kit.switch.too_big()
             if self.side.unwelcome:
-                self.ledger.receive(1, 0)
-                self.ledger.end("refused", 1, 0)
+                self.ledger.pass_by("refused", 1, 0)
             self._kit.log.peer_closed(self._listener.name, stream.peer, reason)
         if not taken:
             stream.box.clear("full")

@@ -150,20 +150,24 @@ def check(
     return found
 
 
-def utf8(data: bytes, charset: str) -> Steps[bytes | bytearray]:
+def utf8(data: bytes | bytearray, charset: str) -> Steps[bytes | bytearray]:
     """A text in UTF-8; Unportable if it is not in the charset it claims."""
-    decoder = codecs.getincrementaldecoder(charset)()
     same = codecs.lookup(charset).name == "utf-8"
     made = bytearray()
-    for at in range(0, len(data), WINDOW):
-        try:
+    at = 0
+    try:
+        if len(data) <= WINDOW:
+            text = data.decode(charset)
+            return data if same else text.encode()
+        decoder = codecs.getincrementaldecoder(charset)()
+        for at in range(0, len(data), WINDOW):
             text = decoder.decode(data[at : at + WINDOW], at + WINDOW >= len(data))
-        except UnicodeDecodeError as reason:
-            place = at + reason.start
-            raise Unportable(f"the body is not {charset}: byte {place}") from None
-        if not same:
-            made += text.encode()
-        yield
+            if not same:
+                made += text.encode()
+            yield
+    except UnicodeDecodeError as reason:
+        place = at + reason.start
+        raise Unportable(f"the body is not {charset}: byte {place}") from None
     return data if same else made
 
 

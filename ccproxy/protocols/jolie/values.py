@@ -197,8 +197,8 @@ class ServiceSide(Protocol):
     def closing(self) -> bool:
         """True if the service ends the connection behind its last answer; then send no request."""
 
-    def send(self, request: Any) -> bytes:
-        """The bytes of a request made by `Form.request`."""
+    def send(self, request: Any) -> list[bytes | memoryview]:
+        """The pieces of a request made by `Form.request`; those of a small one are joined."""
 
     def feed(self, data: bytes) -> list[Answered]:
         """The answers that became whole."""

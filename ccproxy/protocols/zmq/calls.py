@@ -93,8 +93,7 @@ class RepIngress(AskingIngress):
 
     def _refuse(self, message: bytes) -> None:
         switch = self._switch
-        switch.ledger.receive(1, len(message))
-        switch.ledger.end("malformed", 1, len(message))
+        switch.ledger.pass_by("malformed", 1, len(message))
         switch.notices.malformed(self._source.peer, message, 1)
 
 

@@ -21,6 +21,7 @@ from ccproxy.net.zmtp.role import LinkRole, ListenerRole, no_answers
 from ccproxy.protocol import Listener, MessageProtocol
 from ccproxy.protocols.zmq.calls import RepIngress, RouterIngress
 from ccproxy.protocols.zmq.codec import FRAMES
+from ccproxy.protocols.zmq.numbered import NumberedPull, NumberedRouter
 from ccproxy.protocols.zmq.options import SUBSCRIBING, ZmqListenerOptions
 from ccproxy.protocols.zmq.replies import PayloadReplies, RepReplies
 from ccproxy.protocols.zmq.subscriber import Subscriptor
@@ -31,6 +32,8 @@ RECEIVING: dict[str, tuple[type[TypedIngress], Callable[[Outbox], Sink | None]]]
     "router": (RouterIngress, PayloadReplies),
     "rep": (RepIngress, RepReplies),
 }
+NUMBERED: dict[str, type[NumberedPull]] = {"pull": NumberedPull, "router": NumberedRouter}
+"""The sockets that acknowledge what other servers send."""
 
 
 class ZmqProtocol(MessageProtocol):
@@ -67,11 +70,17 @@ class Receiving:
     def __init__(self, options: ZmqListenerOptions) -> None:
         self._socket = options.socket.upper().encode()
         kind, self._replies = RECEIVING[options.socket]
-        self._ingress = partial(kind, given=Given(options.type.encode(), FRAMES))
+        given = Given(options.type.encode(), FRAMES)
+        self._ingress = partial(kind, given=given)
+        numbered = NUMBERED.get(options.socket)
+        self._numbered = numbered and partial(numbered, given=given)
 
     def listener_role(self) -> ListenerRole:
-        """For peers that connect to us."""
-        return ListenerRole(self._socket, self._ingress, replies=self._replies, own_identities=True)
+        """For peers that connect to us; those that are other servers may get acknowledgements."""
+        return ListenerRole(
+            self._socket, self._ingress, replies=self._replies, own_identities=True,
+            numbered=self._numbered,
+        )  # fmt: skip
 
     def link_role(self) -> LinkRole:
         """For peers that we connect to."""

@@ -116,7 +116,9 @@ def open_frames(
         if length < OVERHEAD:
             raise ZmtpError(f"sealed frame of {length} bytes; {OVERHEAD} or more expected")
         if length - OVERHEAD > limit:
-            raise MessageTooBig(f"frame of {length - OVERHEAD} bytes or more; limit {limit}")
+            error = MessageTooBig(f"frame of {length - OVERHEAD} bytes or more; limit {limit}")
+            error.opened = sodium.cut(out, ROOM, place)
+            raise error
         end = start + length
         if end > size:
             needed = end - at

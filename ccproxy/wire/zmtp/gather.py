@@ -20,6 +20,9 @@ COMMANDS_HELD = 65536
 class MessageTooBig(ZmtpError):
     """A message is larger than allowed, or announces that it will be."""
 
+    opened = b""
+    """The frames in front of it in the same read, if the peer seals them."""
+
 
 class Gather:
     """Collects one message at a time; after an error it is of no further use."""

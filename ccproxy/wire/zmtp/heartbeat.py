@@ -87,6 +87,11 @@ class Heartbeat:
         return min(times, default=None)
 
     @property
+    def last_heard(self) -> float:
+        """When something came from the peer; 0 before anything did."""
+        return self._heard or 0.0
+
+    @property
     def understood(self) -> bool:
         """True if the peer knows commands; libzmq 4.1.6 would give an ERROR to its program."""
         return self._understood

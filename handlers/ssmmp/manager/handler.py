@@ -130,7 +130,7 @@ class SsmmpManager(Handler):
             self._gone(name)
 
     def status(self) -> dict[str, Any]:
-        """Counts by state, and how far the state file is."""
+        """Counts by state, how far the state file is, and the mesh, as far as it fits."""
         size, log = self._file.sizes()
         return {
             **view.summary(self.manager),
@@ -141,6 +141,7 @@ class SsmmpManager(Handler):
             "state file": size,
             "state log": log,
             "state fault": self._writer.fault,
+            "mesh": view.overview(self.manager, self._now()),
         }
 
     async def stop(self) -> None:

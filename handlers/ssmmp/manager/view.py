@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from .engine.engine import Manager
@@ -17,6 +17,13 @@ from .engine.state import State
 from .engine.tables import CONNECTED
 
 Fields = dict[str, Any]
+
+MOST_NODES = 20
+MOST_ROWS = 40
+"""Rows of the tables of an overview."""
+NODE_FIELDS = "agent", "address", "state", "heard", "instances"
+SERVICE_FIELDS = "service", "program", "running", "target", "waiting", "broken", "down"
+INSTANCE_FIELDS = "instance", "service", "agent", "state", "since", "health", "in", "out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,26 @@ def summary(manager: Manager) -> Fields:
     return found
 
 
+def overview(manager: Manager, now: float) -> dict[str, list[Fields]]:
+    """The first nodes, services, instances, and edges with open sessions, for the live page: a look
+    at the status must stay short with any number of them."""
+    state, store = manager.state, manager.state.store
+    agents = islice(store.agents.values(), MOST_NODES)
+    services = islice(state.graph.services, MOST_ROWS)
+    instances = islice(store.instances.values(), MOST_ROWS)
+    return {
+        "nodes": [_of(_agent(manager, one, now), NODE_FIELDS) for one in agents],
+        "services": [_of(_service(state, one), SERVICE_FIELDS) for one in services],
+        "instances": [_of(_instance(state, one, now), INSTANCE_FIELDS) for one in instances],
+        "sessions": edges(manager, MOST_ROWS),
+    }
+
+
+def _of(fields: Fields, names: tuple[str, ...]) -> Fields:
+    found = {name: fields[name] for name in names}
+    return {name: len(one) if isinstance(one, list) else one for name, one in found.items()}
+
+
 def status(manager: Manager, now: float) -> dict[str, list[Fields]]:
     """Agents, services, instances, edges and operations; ages in seconds."""
     state, store = manager.state, manager.state.store
@@ -95,8 +122,8 @@ def sessions(manager: Manager, now: float) -> list[Fields]:
     return [_session(one, now) for one in manager.state.store.sessions.values()]
 
 
-def edges(manager: Manager) -> list[Fields]:
-    """Every abstract connection with its open sessions."""
+def edges(manager: Manager, most: int | None = None) -> list[Fields]:
+    """Every abstract connection with its open sessions, or the first of them."""
     state = manager.state
     return [
         {
@@ -106,7 +133,7 @@ def edges(manager: Manager) -> list[Fields]:
             "socket": edge.socket,
             "open": state.store.session_index.size(("edge", source, edge.plug)),
         }
-        for source, edge in state.graph.edges()
+        for source, edge in islice(state.graph.edges(), most)
     ]
 
 

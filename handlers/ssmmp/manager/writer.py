@@ -70,8 +70,9 @@ class DurableWriter(StateWriter):
     async def _write_all(self) -> None:
         while self._batch.records or self._batch.after:
             batch, self._batch = self._batch, Batch()
-            if batch.records:
-                await self._write(batch.records)
+            if batch.records and not await self._write(batch.records):
+                self._ctx.log.warning("stopped, records not written: %d", len(batch.records))
+                return
             for number, call in enumerate(batch.after, 1):
                 self._call(call)
                 if number % CALLS_AT_ONCE == 0:
@@ -92,15 +93,16 @@ class DurableWriter(StateWriter):
         what = f"cannot be written, nothing leaves: {fault}" if fault else "can be written again"
         self._notice(Notice("state file", self._file.path, what, alarm=bool(fault)))
 
-    async def _write(self, records: list[Record]) -> None:
+    async def _write(self, records: list[Record]) -> bool:
+        """False if the end has come first: nothing is told as written then."""
         while not self._ended:
             with self._attempt():
                 self.written += await self._ctx.run_blocking(_write_rows, self._file, records)
                 self.commits += 1
             if not self.fault:
-                return
+                return True
             await asyncio.sleep(RETRY_INTERVAL)
-        raise ConnectionError("the state file is closed")
+        return False
 
 
 def _write_rows(file: StateFile, records: list[Record]) -> int:

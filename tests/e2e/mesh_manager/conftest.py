@@ -7,8 +7,6 @@ import json
 import re
 import select
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +46,7 @@ mesh = h:manager
 handler = ssmmp-manager
 graph = %(config_dir)s/shop.graph
 state = %(config_dir)s/state.db
-agent-lost = 5 s
+agent-lost = 60 s
 """
 
 JOIN = {"lines": "\n", "tilde": " ~ ", "semicolon": ";"}
@@ -217,10 +215,7 @@ class Mesh:
     def command(self, *words: str) -> tuple[int, str]:
         """`ccserver mesh`: exit status and output."""
         address = f"tcp://127.0.0.1:{self.ports['PORT1']}"
-        done = subprocess.run(
-            [sys.executable, "-m", "ccproxy", "mesh", address, *words],
-            capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        done = self.server.forks.run("mesh", address, *words)
         return done.returncode, done.stdout + done.stderr
 
     def json(self, *words: str) -> Any:

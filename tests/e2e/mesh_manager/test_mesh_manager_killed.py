@@ -91,8 +91,8 @@ def test_three_times_under_load(mesh, soon):
                 if one["state"] == "OPEN"
             }
 
-        soon(lambda wanted=wanted: view() == wanted, seconds=5)
-        assert mesh.states("instance") == {1: "RUNNING", 2: "RUNNING"}
+        soon(lambda wanted=wanted: view() == wanted)
+        soon(lambda: mesh.states("instance") == {1: "RUNNING", 2: "RUNNING"})
         used |= set(back.running)
         agent = back
     assert mesh.request("execute", command="scale", service="orders", count=2)["operation"]

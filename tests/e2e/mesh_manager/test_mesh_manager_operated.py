@@ -134,7 +134,7 @@ def test_the_graph_is_read_again_at_sighup(mesh, soon):
     mesh.server.process.send_signal(signal.SIGHUP)
     mesh.server.wait_for("reloaded: ")
     soon(lambda: len(mesh.rows("services")) == 3)
-    assert mesh.server.count("[h:manager] more: new regular, replicas 0-1, a -> orders.orders_api")
+    mesh.server.wait_for("[h:manager] more: new regular, replicas 0-1, a -> orders.orders_api")
     graph.write_text(text)
     status, said = mesh.command("reload", "--dry-run")
     assert status == 0 and "graph: more: gone" in said and len(mesh.rows("services")) == 3

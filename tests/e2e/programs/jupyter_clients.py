@@ -6,6 +6,7 @@ jupyter_clients.py CONNECTION-FILE; prints what they saw as one line of JSON.
 import json
 import sys
 
+import zmq
 from jupyter_client import BlockingKernelClient
 
 SECONDS = 60
@@ -15,9 +16,19 @@ class Client:
     def __init__(self, connection_file):
         self.client = BlockingKernelClient(connection_file=connection_file)
         self.client.load_connection_file()
+        # By default a kernel that needs more than a second to start, or to answer, is dead.
+        self.client.hb_channel.time_to_dead = SECONDS
         self.client.start_channels()
         self.client.wait_for_ready(SECONDS)
         self.printed = ""
+
+    def beats(self):
+        """Whether a heartbeat is answered."""
+        with self.client.context.socket(zmq.REQ) as heart:
+            heart.linger, heart.rcvtimeo = 0, 1000 * SECONDS
+            heart.connect(self.client.hb_channel.address)
+            heart.send(b"ping")
+            return heart.recv() == b"ping"
 
     def run(self, code, answer=None):
         """Execute it; what was printed, and what the kernel asked."""
@@ -30,6 +41,7 @@ class Client:
 
         reply = self.client.execute_interactive(
             code,
+            stop_on_error=False,  # or the kernel aborts what comes next, for a moment
             allow_stdin=answer is not None,
             timeout=SECONDS,
             output_hook=self.output,
@@ -51,8 +63,13 @@ class Client:
                 return [reply["msg_type"], reply["content"]["status"]]
 
     def interrupted_by(self, other):
-        """Run what would take an hour; how it ends."""
-        request = self.client.execute("print('begun', flush=True)\nimport time\ntime.sleep(3600)")
+        """Run what would never end; how it ends.
+
+        It sleeps in short steps: a SIGINT that arrives just before the system call of a sleep is
+        seen only after it, by any Python.
+        """
+        code = "import time\nprint('begun', flush=True)\nwhile True:\n    time.sleep(0.05)"
+        request = self.client.execute(code, stop_on_error=False)
         self.printed = ""
         while "begun" not in self.printed:
             message = self.client.get_iopub_msg(timeout=SECONDS)
@@ -73,7 +90,7 @@ def main(connection_file):
         "error": one.run("1 / 0")[0],
         "interrupted": one.interrupted_by(two),
         "after": two.run("print(name)"),
-        "heartbeats": [each.client.hb_channel.is_beating() for each in (one, two)],
+        "heartbeats": [each.beats() for each in (one, two)],
         "shutdown": two.ask("shutdown_request", {"restart": False}),
     }
     print(json.dumps(found), flush=True)

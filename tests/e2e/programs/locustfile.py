@@ -2,8 +2,11 @@
 
 import json
 
+import gevent
 from locust import User, constant, events, task
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
+
+WORKERS = 2
 
 
 class Counter(User):
@@ -21,6 +24,23 @@ class Counter(User):
             context={},
         )
         Counter.done += 1
+
+
+counting = set()
+
+
+@events.init.add_listener
+def end_when_all_count(environment, **more):
+    """The master ends the run as soon as each worker has reported requests."""
+
+    def reported(client_id, data):
+        if data["stats_total"]["num_requests"]:
+            counting.add(client_id)
+        if len(counting) == WORKERS:
+            gevent.spawn(environment.runner.quit)
+
+    if isinstance(environment.runner, MasterRunner):
+        environment.events.worker_report.add_listener(reported)
 
 
 @events.quitting.add_listener

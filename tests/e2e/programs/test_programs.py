@@ -276,7 +276,7 @@ def test_workers_of_locust_report_to_their_master(start, script, ports):
         script(*program, "--worker", "--master-host", "127.0.0.1", "--master-port", ports["PORT2"])
         for _ in range(2)
     ]
-    many = "--headless --expect-workers 2 --users 4 --spawn-rate 100 --run-time 1s --json"
+    many = "--headless --expect-workers 2 --users 4 --spawn-rate 100 --run-time 60s --json"
     master = script(
         *program, "--master", "--master-bind-host", "127.0.0.1", "--only-summary",
         "--master-bind-port", ports["PORT3"], *many.split(),

@@ -114,7 +114,7 @@ class Caller:
         """Make one call and wait for its answer; nothing else may come."""
         self._ids += 1
         call = Call(path, operation, value or pair(5, 3))
-        self.sock.sendall(self.side.send(self.form.request(call, self._ids)))
+        self.sock.sendall(b"".join(self.side.send(self.form.request(call, self._ids))))
         while True:
             data = self.sock.recv(1 << 20)
             if not data:

@@ -193,7 +193,7 @@ def test_a_reload_changes_them_under_open_connections(start_with, add, caller, v
 def test_what_is_no_courier_is_found_before_the_start(start, ini):
     text = ini(Sum={"location": "socket://127.0.0.1:1", "couriers": "h:e"})
     server = start(text + "[h:e]\nhandler = echo\n", ready=False)
-    assert server.process.wait(10) == 78
+    assert server.process.wait(60) == 78
     server.stop()
     assert any("[h:e] is no courier; it lacks a method before" in line for line in server.lines)
 

@@ -4,6 +4,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -89,9 +90,20 @@ def test_a_listener_that_goes_does_not_wait_for_ever(asking, kind):
     assert one.sock.recv(10) == b""
 
 
+def stops(server):
+    """Tell it to stop, and wait until it accepts no more."""
+    server.process.send_signal(signal.SIGTERM)
+    with suppress(ConnectionError):  # refused, or reset while the listener closes
+        while True:
+            socket.create_connection(("127.0.0.1", server.ports["PORT1"]), 60).close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_stops_answers_what_is_under_way(asking, kind):
-    server, one, answer = asking(kind, Slow(1.0))
+    slow = Slow(60)
+    server, one, answer = asking(kind, slow)
+    stops(server)
+    slow.released.set()
     assert server.stop() == 0
     assert answer().value.tree() == Tree(8)
     assert one.sock.recv(10) == b""
@@ -106,7 +118,7 @@ def test_a_server_that_stops_says_so_to_callers_that_wait(asking, kind):
     assert isinstance(answer(), Fault)
 
 
-def test_a_call_that_is_held_back_is_answered_before_the_end(start, ini, service, caller):
+def test_a_call_that_is_held_back_is_answered_before_the_end(start, ini, service, caller, until):
     held = "[h:held]\nhandler = delay\ndelay = 700 ms\nforward-to = h:calc\n"
     text = ini("slow = h:held\n", Sum={"location": service().location}) + held
     text = text.replace("type = calc", "type = slow", 1)
@@ -114,20 +126,21 @@ def test_a_call_that_is_held_back_is_answered_before_the_end(start, ini, service
     one, found = caller(), []
     thread = threading.Thread(target=lambda: found.append(one.ask("/Sum")))
     thread.start()
-    time.sleep(0.2)
+    until(lambda: server.status()["ledger"]["received"])
     assert server.stop() == 0
     thread.join()
     assert found[0].value.tree() == Tree(8)
 
 
 def test_http_is_told_that_the_answer_is_the_last(start, ini, service):
-    slow = Slow(0.5)
+    slow = Slow(60)
     slow.calls = 2
     server = start(ini(Sum={"location": service(behave=slow).location}))
     web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=60)
     web.request("POST", "/!/Sum!/sum", "{}")
     assert slow.asked.wait(60)
-    server.process.send_signal(signal.SIGTERM)
+    stops(server)
+    slow.released.set()
     response = web.getresponse()
     assert (response.status, response.getheader("Connection")) == (200, "close")
     assert response.read()

@@ -3,10 +3,13 @@
 The first call of each test opens the way; all behind it take it.
 """
 
+import itertools
 import signal
 import socket
 import struct
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,22 @@ class Far:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.location = f"socket://127.0.0.1:{self.listener.getsockname()[1]}"
         self.side = Sodep().caller()
+        self.sock = None
+
+    def open(self, near: "Near") -> None:
+        """Answer the first call. If its timeout is short, a busy machine may need several: what
+        they came by is closed then."""
+        for id in itertools.count(1):
+            near.ask(id)
+            try:
+                asked = self.calls(1)
+            except ConnectionError:
+                self.accept()
+                asked = self.calls(1)
+            with suppress(ConnectionError):
+                self.answer(*asked)
+            if near.answers(1) == {id: asked[0]}:
+                break
 
     def accept(self) -> None:
         self.listener.settimeout(60)
@@ -43,8 +62,9 @@ class Far:
         """The ids of so many calls, as they come here."""
         found = []
         while len(found) < count:
-            data = self.sock.recv(1 << 16)
-            assert data
+            data = self.sock.recv(1 << 16) if self.sock else b""
+            if not data:
+                raise ConnectionError("the server has closed it")
             found += [asked.token.id for asked in self.side.feed(data)]
         return found
 
@@ -95,10 +115,7 @@ def world(start, ini):
         server = start(text)
         near = Near(server.ports["PORT2"])
         made.extend([far, near.sock])
-        near.ask(1)
-        far.accept()
-        far.answer(*far.calls(1))
-        assert near.answers(1) == {1: 1}
+        far.open(near)
         return server, near, far
 
     yield world
@@ -136,13 +153,15 @@ def test_a_service_that_falls_silent(world):
 
 
 def test_a_late_answer_is_no_answer_of_another_call(world):
-    _, near, far = world(timeout="2 s", connections="1")
+    _, near, far = world(timeout="6 s", connections="1")
     near.ask(5)
     late = far.calls(1)
+    # The clock of the server counts milliseconds: an answer in that of call 5 may be one before it.
+    time.sleep(0.01)
     near.ask(6)
     far.answer(*far.calls(1))
     assert near.answers(1).keys() == {6}
-    assert "2 s" in near.answers(1)[5]
+    assert "6 s" in near.answers(1)[5]
     far.answer(*late)
     near.ask(7)
     far.answer(*(seventh := far.calls(1)))
@@ -322,29 +341,40 @@ def test_several_connections_share_the_calls(start, ini, service, connections):
 
 def test_a_service_that_serves_its_connections_one_call_at_a_time_gets_several(start, ini, service):
     def slowly(call):
-        time.sleep(0.005)
+        time.sleep(0.002)
         return Result(Tree(8))
 
     one = service(behave=slowly)
     server = start(ini(Sum={"location": one.location}))
     callers = [Near(server.ports["PORT2"]) for _ in range(8)]
-    for id in range(300):
+    end = time.monotonic() + 60
+    for id in itertools.count():
         for near in callers:
             near.ask(id)
         for near in callers:
             assert near.answers(1) == {id: 8}
-        if one.connections >= 4:
+        if one.connections >= 4 or time.monotonic() > end:
             break
     for near in callers:
         near.sock.close()
     assert one.connections >= 4
 
 
-def test_a_service_connection_that_is_reset_while_idle_costs_nothing(world):
-    _, near, far = world()
+def sockets(server):
+    """How many sockets the server has open."""
+    found = 0
+    for one in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(OSError):  # a file that is closed by now
+            found += str(one.readlink()).startswith("socket:")
+    return found
+
+
+def test_a_service_connection_that_is_reset_while_idle_costs_nothing(world, until):
+    server, near, far = world()
     for id in range(5, 8):
+        before = sockets(server)
         far.reset()
-        time.sleep(0.05)
+        until(lambda before=before: sockets(server) < before)
         near.ask(id)
         far.accept()
         far.answer(*(mine := far.calls(1)))

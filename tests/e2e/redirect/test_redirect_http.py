@@ -1,5 +1,6 @@
 """HTTP on real sockets: heads that can be read in two ways, what is too long, early closes."""
 
+import gzip
 import json
 import socket
 from http.client import HTTPConnection
@@ -69,7 +70,7 @@ def test_no_request_is_hidden_in_another(world, kind):
         assert found.count(b"HTTP/1.1 ") == 1, what
         assert json.loads(body)["error"]["data"], what
     assert far.calls == []
-    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=10)
+    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=60)
     for _ in range(2):
         web.request("POST", "/!/Sum!/open", iter([b"{", b"}"]), encode_chunked=True,
                     headers={"Transfer-Encoding": "chunked"})  # fmt: skip
@@ -135,7 +136,7 @@ def test_a_body_too_large_is_counted_and_named(world, kind):
 
 def test_a_request_without_operation(world):
     server, _ = world()
-    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=10)
+    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=60)
     for _ in range(2):
         web.request("GET", "/")
         response = web.getresponse()
@@ -171,3 +172,32 @@ def test_what_a_service_sends_is_not_repeated(world, caller, value_of, protocol)
     world(protocol, behave=lambda call: [b"HTTP/1.1 200 OK\r\nsecret password\r\n\r\n"])
     name, text = value_of(caller().ask("/Sum"))
     assert name == "IOException" and "illegal header line" in text and "secret" not in text
+
+
+def test_an_answer_is_gzipped_if_the_caller_takes_it_and_the_listener_does_not_say_no(world):
+    for listen, expected in (("", "gzip"), ("gzip = no", None)):
+        server, _ = world(behave=lambda call: Result(Tree("x" * 5000)), listen=listen)
+        link = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=60)
+        link.request("POST", "/!/Sum!/sum", "{}", {"Accept-Encoding": "gzip, deflate"})
+        response = link.getresponse()
+        body = response.read()
+        assert response.getheader("Content-Encoding") == expected
+        found = json.loads(gzip.decompress(body) if expected else body)
+        assert found == {"$": "x" * 5000}
+        link.close()
+        server.stop()
+
+
+def test_a_caller_that_speaks_xml_is_refused_in_xml(world):
+    server, far = world(listen="max-message = 10 KiB")
+    head = b"POST /!/Sum!/sum HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+    for more, status in (
+        (b"Content-Length: 99999\r\n\r\n", b"413"),
+        (b"X: a\r\n b\r\n\r\n", b"400"),
+    ):
+        said = exchange(server.ports["PORT3"], head + more)
+        assert said.startswith(b"HTTP/1.1 " + status)
+        assert b"<Response><IOException>" in said
+    said = exchange(server.ports["PORT8"], head + b"Content-Length: 99999\r\n\r\n")
+    assert b"<SOAP-ENV:Fault>" in said and b"IOException" in said
+    assert far.calls == []

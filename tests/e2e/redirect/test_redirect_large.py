@@ -1,6 +1,7 @@
 """A large call through a real server: others are served meanwhile; memory and stop have bounds."""
 
 import importlib.util
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def test_small_calls_are_answered_while_a_large_one_is_converted(pair):
     assert figures.memory < 30 * len(text)
 
 
+def unread(sock):
+    """Bytes that the kernel has of this connection and the server has not read."""
+    ends = [sock.getsockname()[1], sock.getpeername()[1]]
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = [int(fields[place].partition(":")[2], 16) for place in (1, 2)]
+        waiting = [int(size, 16) for size in fields[4].split(":")]
+        found += waiting[0] * (ports == ends) + waiting[1] * (ports == ends[::-1])
+    return found
+
+
 def test_a_server_that_is_stopped_answers_the_call_it_converts():
     text = f'{{"v":{large_calls.SHAPES["lists"](1_000_000)}}}'
     with (
@@ -42,6 +55,8 @@ def test_a_server_that_is_stopped_answers_the_call_it_converts():
         closing(large_calls.Connection("http", server.ports["PORT2"])) as client,
     ):
         client.sock.sendall(client.request(text))
+        while unread(client.sock):
+            os.sched_yield()
         server.process.terminate()
         answer = client.answer()
         assert answer.startswith((b'{"v":[[1]', b'{"error":'))

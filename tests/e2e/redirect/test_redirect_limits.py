@@ -56,7 +56,7 @@ def test_the_longest_message_and_a_reload_of_it(start, ini, echo, caller, fill, 
 def test_a_body_too_large_is_said_to_be(start, ini, echo, kind):
     text = ini(Sum={"location": echo.location})
     server = start(with_options(text, "max-message = 10 KiB"))
-    web = HTTPConnection("127.0.0.1", server.ports[PORTS[kind]], timeout=10)
+    web = HTTPConnection("127.0.0.1", server.ports[PORTS[kind]], timeout=60)
     body = json.dumps({"method": "echo", "id": 1, "params": ["x" * 20_000]})
     web.request("POST", "/!/Sum!/echo" if kind == "http" else "/!/Sum", body)
     response = web.getresponse()

@@ -58,7 +58,7 @@ def test_what_a_protocol_cannot_carry_is_a_fault_and_never_altered(server, calle
 
 
 def test_programs_that_know_nothing_of_jolie(server):
-    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=10)
+    web = HTTPConnection("127.0.0.1", server.ports["PORT3"], timeout=60)
     body = {"Content-Type": "application/json"}
     for target, headers in (("/!/sodep!/sum", {}), ("/sum", {"X-Jolie-ServicePath": "/sodep"})):
         web.request("POST", target, '{"x": 5, "y": 3}', {**body, **headers})
@@ -73,7 +73,7 @@ def test_programs_that_know_nothing_of_jolie(server):
     assert "Unknown resource: /Nope" in response.read().decode()
     assert response.status == 500
     web.close()
-    rpc = HTTPConnection("127.0.0.1", server.ports["PORT4"], timeout=10)
+    rpc = HTTPConnection("127.0.0.1", server.ports["PORT4"], timeout=60)
     call = {"jsonrpc": "2.0", "id": "a", "method": "sum", "params": {"x": 5, "y": 3}}
     rpc.request("POST", "/!/http", json.dumps(call), body)
     assert json.loads(rpc.getresponse().read()) == {"jsonrpc": "2.0", "id": "a", "result": 8}
@@ -103,7 +103,8 @@ def test_resources_in_resources_and_operations_by_name(start, service, ini, call
     assert {path: value_of(one.ask(path)) for path in expected} == expected
     assert value_of(one.ask("/", "other")) == ("IOException", "Invalid operation: other")
     for path in ("/A", "/inner", "/Nope/Inner"):
-        assert value_of(one.ask(path)) == ("IOException", f"Unknown resource: {path}")
+        text = f"Unknown resource: {path}; there are A/B, Inner, Below"
+        assert value_of(one.ask(path)) == ("IOException", text)
     # A name that no message type can have.
     assert value_of(one.ask("/In ner"))[0] == "IOException"
 

@@ -79,7 +79,7 @@ class ToyService(Lines):
     passage = None
 
     def send(self, request):
-        return request
+        return [request]
 
     def feed(self, data):
         found = []
@@ -204,7 +204,7 @@ def test_a_caller_of_a_built_in_protocol_reaches_it_too(server):
     form = Sodep()
     side = form.service()
     with socket.create_connection(("127.0.0.1", server.ports["PORT3"]), 10) as sock:
-        sock.sendall(side.send(form.request(Call("/Echo", "say", Tree("hello")), 3)))
+        sock.sendall(b"".join(side.send(form.request(Call("/Echo", "say", Tree("hello")), 3))))
         while not (found := side.feed(sock.recv(65536))):
             pass
     [(id, answer)] = found

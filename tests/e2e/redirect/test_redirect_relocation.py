@@ -1,6 +1,7 @@
 """Services move while clients call: no answer is lost, doubled, or from a place never asked."""
 
 import json
+import os
 import threading
 import time
 from itertools import count
@@ -12,7 +13,8 @@ from ccproxy.client import Client
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 ROUTES = "relocate.Sum = h:Sum\n"
-MOVES = 10_000
+MOVES = int(os.environ.get("CCPROXY_RELOCATIONS", "3000"))
+"""How often a service is moved while clients call it."""
 CLIENTS = 8
 
 
@@ -111,7 +113,7 @@ def test_a_listener_that_is_not_named_may_not_relocate(moving, two, caller, valu
         error = client.request("relocate.Sum", {"location": two[1].location}).value["error"]
         assert "[ccserver] may not relocate [h:Sum]" in error["data"]
     assert value_of(caller().ask("/Sum", "sum", numbered(1))) == "one"
-    assert server.count("relocation refused listener=ccserver") == 1
+    server.wait_for("relocation refused listener=ccserver")
 
 
 def test_by_command_and_over_a_restart(start, ini, two, tmp_path, caller, value_of, capsys, fill):
@@ -128,7 +130,7 @@ def test_by_command_and_over_a_restart(start, ini, two, tmp_path, caller, value_
     assert server.stop() == 0
     server = start(text, "second")
     assert value_of(caller().ask("/Sum", "sum", numbered(2))) == "two"
-    assert server.count("relocated as saved") == 1
+    server.wait_for("relocated as saved")
     # A place that is changed in the INI overrules the one that was saved.
     changed = text.replace(two[0].location, two[0].location.replace("127.0.0.1", "localhost"))
     server.reload(fill(changed))
@@ -137,7 +139,7 @@ def test_by_command_and_over_a_restart(start, ini, two, tmp_path, caller, value_
     state.write_text("no JSON")
     server = start(text, "third")
     assert value_of(caller().ask("/Sum", "sum", numbered(4))) == "one"
-    assert server.count("no saved relocation") == 1
+    server.wait_for("no saved relocation")
     assert cli.main(["relocate", file, "Sum", "nonsense"]) == 1
     assert "expected socket://HOST:PORT" in capsys.readouterr().err
     assert cli.main(["relocate", file, "Nope", two[1].location]) == 1
@@ -161,6 +163,41 @@ def test_by_reload_calls_under_way_are_still_answered(start, ini, service, calle
     thread.join()
     assert found == ["old"]
     assert value_of(slow.ask("/Sum", "sum", numbered(3))) == "new"
+
+
+def test_operations_change_by_reload_while_connections_stay(
+    start, ini, service, caller, value_of, until
+):
+    held, found = threading.Event(), []
+
+    def hold(call: Call) -> Result:
+        held.wait(60)
+        return Result(Tree(call.operation))
+
+    one, two = service("sodep", named("one")), service("sodep", hold)
+    server = start(
+        ini(
+            One={"location": one.location},
+            Two={"location": two.location, "timeout": "60 s"},
+            calc="operations = sum => h:One, slow => h:Two",
+        )
+    )
+    quick, slow = caller(), caller()
+    assert value_of(quick.ask("/", "sum", numbered(1))) == "one"
+    assert value_of(quick.ask("/", "mul", numbered(2))) == ("IOException", "Invalid operation: mul")
+    thread = threading.Thread(
+        target=lambda: found.append(value_of(slow.ask("/", "slow", numbered(3))))
+    )
+    thread.start()
+    until(lambda: two.calls)
+    text = (server.directory / "server.ini").read_text()
+    server.reload(text.replace("slow => h:Two", "mul => h:One"))
+    assert value_of(quick.ask("/", "mul", numbered(4))) == "one"
+    gone = value_of(quick.ask("/", "slow", numbered(5)))
+    held.set()
+    thread.join()
+    assert gone == ("IOException", "Invalid operation: slow") and found == ["slow"]
+    assert value_of(slow.ask("/", "sum", numbered(6))) == "one"
 
 
 def test_the_end_of_the_server_is_an_answer_too(start, ini, service, caller, until):

@@ -3,6 +3,8 @@ from itertools import count
 from ccproxy.config.tls import SecureLinkOptions
 from ccproxy.net.work import result
 from ccproxy.plugins import Plugins
+from ccproxy.protocols.jolie.http.exchange import Exchange, PassedRequest
+from ccproxy.protocols.jolie.http.passage import MOST_WAITING
 from ccproxy.protocols.jolie.sodep import answer_tail, message
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 from ccproxy.testing import FakeContext
@@ -252,4 +254,73 @@ def test_a_service_that_is_not_there_is_reported_and_a_caller_that_leaves_is_not
     wire.owner.opened(wire)
     wire.owner.abandon()
     assert len(answers) == 2 and len(ctx.failures) == 1
+    ctx.close()
+
+
+class Caller:
+    """A caller of a request that is passed; it has room as long as a test says so."""
+
+    gone = False
+    room = True
+
+    def attached(self):
+        pass
+
+    def respond(self, head):
+        pass
+
+    def data(self, data):
+        return self.room
+
+    def pause(self):
+        pass
+
+    def resume(self):
+        pass
+
+
+def passed(ctx: FakeContext):
+    """A request that is passed and has waited for 1.9 of 2 seconds; what was answered."""
+    answers = []
+    target = ServiceTarget(Location("h", 1), PROTOCOLS["http"], ConnectionLimits(timeout=2.0))
+    port = OutputPort(target, count(1), clock=ctx.now)
+    connections = Connections(ctx, port, SecureLinkOptions(), lambda _, one: answers.append(one))
+    headers = (b"Host", b"h"), (b"Content-Length", b"999999")
+    exchange = Exchange(PassedRequest(b"PUT", b"/a", headers, b"h"), Caller())
+    connections.ask("a", Call("/", "a", exchange))
+    [wire] = ctx.wires
+    wire.owner.opened(wire)
+    ctx.advance(1.9)
+    return wire, exchange, answers
+
+
+def late(ctx: FakeContext, answers) -> bool:
+    """True if a service is silent after its two seconds, and not before."""
+    ctx.advance(1.9)
+    early = bool(answers)
+    ctx.advance(0.2)
+    [fault] = answers
+    return not early and "within 2 s" in fault.value.tree().payload
+
+
+def test_a_service_is_not_late_while_its_caller_has_no_room():
+    ctx = FakeContext()
+    wire, exchange, answers = passed(ctx)
+    exchange.caller.room = False
+    wire.owner.received(wire, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+    ctx.advance(100.0)
+    assert not answers and wire.paused
+    exchange.service.resume()
+    assert not wire.paused and late(ctx, answers)
+    ctx.close()
+
+
+def test_a_service_that_reads_a_body_slowly_has_its_time_again():
+    ctx = FakeContext()
+    wire, exchange, answers = passed(ctx)
+    wire.waiting = MOST_WAITING + 1
+    exchange.service.data(b"ab")
+    ctx.advance(1.9)
+    wire.when.pop()()
+    assert len(wire.when) == 1 and late(ctx, answers)
     ctx.close()

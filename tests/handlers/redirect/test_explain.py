@@ -60,7 +60,7 @@ def said(tmp_path, text: str, type: str) -> str:
             "my.calc.A.B.get",
             "calls get of the service at socket://127.0.0.1:5004/api in http ([h:web])",
         ),
-        (TABLE, "my.calc.X.add", "answered with a fault: Unknown resource: /X"),
+        (TABLE, "my.calc.X.add", "answered with a fault: Unknown resource: /X; there are Sum, A/B"),
         (TABLE, "my.calc.add", "answered with a fault: Invalid operation: add"),
         (ALL, "my.calc.add", "calls add of the service at socket://127.0.0.1:5003 in sodep"),
         (

@@ -5,7 +5,7 @@ import pytest
 from ccproxy_handlers.redirect import faults
 
 FAULTS = {
-    "Unknown resource: /Nope": faults.unknown_resource("/Nope"),
+    "Unknown resource: /Nope; there are none": faults.unknown_resource("/Nope"),
     "Invalid operation: nope": faults.invalid_operation("nope"),
     "Connection refused": faults.refused(""),
     "No route to host": faults.refused("No route to host"),
@@ -27,8 +27,14 @@ def test_the_text_of_each(text):
 
 def test_the_text_of_a_stranger_is_cut():
     long = faults.unknown_resource("/" + "x" * 9999).value.tree().payload
-    assert len(long) == len("Unknown resource: ") + 200
+    assert len(long) == len("Unknown resource: ; there are none") + 200
     assert len(faults.invalid_operation("x" * 9999).value.tree().payload) < 250
+
+
+def test_some_of_very_many_resources_are_named():
+    names = {f"R{number}": "h:r" for number in range(25)}
+    text = faults.unknown_resource("/Nope", names).value.tree().payload
+    assert text.endswith("there are R0, R1, R2, R3, R4, R5, R6, R7, R8, R9 and 15 more")
 
 
 def test_an_operator_hears_of_a_service_that_does_not_answer_and_of_nothing_else():

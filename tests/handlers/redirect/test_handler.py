@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ccproxy import Courier, Handler
+from ccproxy import Courier, Handler, Onward
 from ccproxy.core.message import Message
 from ccproxy.protocols.jolie.cc_calls import CallCodec
 from ccproxy.protocols.jolie.sodep import Sodep
@@ -104,23 +104,23 @@ def test_one_timer_watches_and_rests_when_there_is_nothing_to_watch():
     with run_handler(Redirect, f"{HERE}\ntimeout = 5 s\nidle = 2 s") as redirect:
         ctx = redirect.ctx
         ctx.routes = ("calc",)
-        assert ctx._due == []
+        assert ctx.clock._due == []
         redirect.send("calc.sum")
         far = Far(ctx.wires[0])
-        assert len(ctx._due) == 1
+        assert len(ctx.clock._due) == 1
         ctx.advance(5)
         [reply] = ctx.replies
         assert "within 5 s" in reply.value()["error"]["data"]
         assert far.wire.closed
         ctx.advance(10)
-        assert ctx._due == []
+        assert ctx.clock._due == []
         redirect.send("calc.sum")
         far = Far(ctx.wires[1])
         [(token, _)] = far.asked()
         far.answer(token, Result(Tree()))
         ctx.advance(10)
         assert far.wire.closed
-        assert ctx._due == []
+        assert ctx.clock._due == []
 
 
 def test_a_wire_that_takes_nothing_more_is_a_fault():
@@ -164,8 +164,8 @@ def test_one_section_divides_calls_among_others():
         [(_, asked)] = Far(redirect.ctx.wires[0]).asked()
         assert (asked.path, asked.operation) == ("/", "sum")
         [reply] = redirect.send("calc.Nope.sum")
-        assert reply.value()["error"]["data"] == "Unknown resource: /Nope"
-        assert redirect.handler.status() == {}
+        assert reply.value()["error"]["data"] == "Unknown resource: /Nope; there are Sum"
+        assert redirect.handler.status() == {"resources": {"Sum": "h:sum"}}
         redirect.ctx.run(sums.stop())
 
 
@@ -210,6 +210,18 @@ def test_relocation_by_message(tmp_path):
         assert redirect.handler.status()["location"] == "socket://h:2"
 
 
+def test_a_misspelt_name_relocates_nothing():
+    with run_handler(Redirect, SECRET) as redirect:
+        redirect.ctx.routes = ("calc", "relocate", "relocate.other")
+        [reply] = redirect.send("relocate.smu", {"location": "socket://h:2"})
+        what = "no redirect is named by relocate.smu; it came to [h:test]"
+        assert reply.value()["error"]["data"] == what
+        assert redirect.handler.status()["location"] == "socket://h:1"
+        for name in ("other", "test"):
+            [*_, reply] = redirect.send(f"relocate.{name}", {"location": f"socket://{name}:2"})
+            assert reply.value()["data"]["location"] == f"socket://{name}:2"
+
+
 def test_a_state_that_cannot_be_written_is_said(tmp_path):
     with run_handler(Redirect, f"{SECRET}\nstate = {tmp_path}/no/state") as redirect:
         redirect.ctx.routes = ("relocate.sum",)
@@ -244,6 +256,44 @@ def test_a_saved_relocation_to_a_protocol_that_is_gone_is_not_used(tmp_path):
     state.write_text(json.dumps(saved))
     with run_handler(Redirect, f"{HERE}\nstate = {state}") as redirect:
         assert redirect.handler.status()["location"] == "socket://h:1"
+
+
+def test_where_calls_of_a_type_go_now():
+    sums = Redirect("h:sum", options_for(Redirect, f"{HERE}/!/Inner"))
+    table = "redirects = Sum => h:sum\nrelocate-from = test"
+    with run_handler(Redirect, table, {"h:sum": sums}) as redirect:
+        redirect.ctx.routes = ("calc", "relocate.calc")
+        redirect.ctx.run(sums.start(redirect.ctx))
+        follow = redirect.handler.follow
+        where = "calls sum on resource /Inner of the service at socket://h:1/!/Inner in sodep"
+        assert follow("calc.Sum.sum") == Onward(where, ("h:sum",))
+        redirect.send("relocate.calc", {"add": "Mul", "location": "socket://h:3"})
+        assert follow("calc.Mul.mul") == Onward("calls mul of the service at socket://h:3 in sodep")
+        redirect.send("relocate.calc", {"remove": "Sum"})
+        fault = "answers with a fault: Unknown resource: /Sum; there are Mul"
+        assert follow("calc.Sum.sum") == Onward(fault, wrong=True)
+        assert follow("relocate.calc") == Onward()
+        redirect.ctx.routes = ("*",)
+        assert follow("calc.Sum.sum") == Onward(), "which part names a resource is not known"
+        redirect.ctx.run(sums.stop())
+
+
+def test_calls_that_a_removed_resource_has_are_answered_until_the_end():
+    sums = Redirect("h:sum", options_for(Redirect, HERE))
+    table = "redirects = Sum => h:sum\nrelocate-from = test"
+    with run_handler(Redirect, table, {"h:sum": sums}) as redirect:
+        redirect.ctx.routes = ("calc", "relocate.calc")
+        redirect.send("relocate.calc", {"add": "Mul", "location": "socket://h:3"})
+        redirect.send("calc.Mul.mul")
+        redirect.send("relocate.calc", {"remove": "Mul"})
+        assert redirect.handler.status()["ending"] == 1
+        redirect.handler.drain().close()
+        # It was not sent yet, so it is on the newest connection to the same place.
+        far = Far(redirect.ctx.wires[-1])
+        [(token, _)] = far.asked()
+        far.answer(token, Result(Tree(8)))
+        [*_, reply] = redirect.ctx.replies
+        assert reply.value()["data"] == 8
 
 
 def test_the_end_answers_everybody():

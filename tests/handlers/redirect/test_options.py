@@ -24,7 +24,6 @@ def test_what_is_no_pair_is_said(text):
     ("text", "says"),
     [
         ("timeout = 1 s", 'lacks "location"'),
-        ("redirects = A => h:a\nstate = x", '"state" has no meaning'),
         ("location = nowhere", "expected socket://HOST:PORT"),
         ("location = socket://h:0", "expected socket://HOST:PORT"),
     ],

@@ -42,6 +42,20 @@ def test_calls_sent_finish_at_the_old_target_and_new_ones_go_to_the_new():
     assert one.draining == 0
 
 
+def test_a_renewed_port_has_the_same_target_and_another_fast_path():
+    one = OutputPort(A, count(1), (), lambda: 0.0)
+    one.ask("a", CALL, 0)
+    one.opened(1, 0)
+    before = one.upstreams
+    assert one.renew(1) == []
+    assert (one.target, one.draining) == (A, 1)
+    assert one.upstreams is not before
+    assert one.answered(1, ok(1), 2) == [Respond("a", Result(Tree())), CloseConnection(1)]
+    assert one.draining == 0
+    one.stop(3)
+    assert one.renew(4) == []
+
+
 def test_calls_not_sent_yet_move_with_the_port_and_keep_their_deadline():
     one = port()
     one.ask("a", CALL, 0)

@@ -25,8 +25,8 @@ def test_what_is_found(path, operation, found):
 @pytest.mark.parametrize(
     ("path", "operation", "text"),
     [
-        ("/sum", "sum", "Unknown resource: /sum"),
-        ("/B/A", "sum", "Unknown resource: /B/A"),
+        ("/sum", "sum", "Unknown resource: /sum; there are Sum, A, A/B"),
+        ("/B/A", "sum", "Unknown resource: /B/A; there are Sum, A, A/B"),
         ("/", "mul", "Invalid operation: mul"),
         ("Sum", "", "Invalid operation: "),
     ],

@@ -9,7 +9,7 @@ from ccproxy_handlers.zmq.handler import Zmq
 
 
 def test_a_socket_without_an_address_is_a_mistake():
-    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=9))
+    plan = SimpleNamespace(file="x.ini", handlers=(), handler=lambda name: SimpleNamespace(line=9))
     [problem] = Zmq("h:out", options_for(Zmq, "socket = pub")).check(plan)
     assert "neither bind nor connect" in problem.what and problem.line == 9
     assert not list(
@@ -26,7 +26,7 @@ def test_it_listens_on_every_address():
 
 
 def test_only_a_socket_that_connects_and_is_answered_has_an_identity():
-    plan = SimpleNamespace(file="x.ini", handler=lambda name: None)
+    plan = SimpleNamespace(file="x.ini", handlers=(), handler=lambda name: None)
     mistaken = ("socket = push\nconnect = tcp://h:1", "socket = dealer\nbind = tcp://*:1")
     for text in mistaken:
         [problem] = Zmq("h:out", options_for(Zmq, f"{text}\nidentity = me")).check(plan)
@@ -49,7 +49,7 @@ def test_a_routing_id_is_not_empty_and_not_long():
     ],
 )  # fmt: skip
 def test_what_only_publishers_have_is_a_mistake_elsewhere(line, named):
-    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=9))
+    plan = SimpleNamespace(file="x.ini", handlers=(), handler=lambda name: SimpleNamespace(line=9))
     text = f"bind = tcp://127.0.0.1:1\n{line}\nsocket ="
     [problem] = Zmq("h:out", options_for(Zmq, f"{text} push")).check(plan)
     assert f'"{named}" of [h:out] has no meaning with socket = push' in problem.what
@@ -58,7 +58,7 @@ def test_what_only_publishers_have_is_a_mistake_elsewhere(line, named):
 
 @pytest.mark.parametrize("line", ["answer-timeout = 5 s", "resend = yes"])
 def test_what_only_req_has_is_a_mistake_elsewhere(line):
-    plan = SimpleNamespace(file="x.ini", handler=lambda name: SimpleNamespace(line=9))
+    plan = SimpleNamespace(file="x.ini", handlers=(), handler=lambda name: SimpleNamespace(line=9))
     text = f"bind = tcp://127.0.0.1:1\n{line}\nsocket ="
     [problem] = Zmq("h:out", options_for(Zmq, f"{text} dealer")).check(plan)
     named = line.partition(" ")[0]

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import socket
 import struct
 
@@ -288,6 +289,14 @@ async def test_a_peer_that_leaves(make, until):
     await until(lambda: owner.reasons)
     assert owner.reasons == [CLOSED]
     assert owner.box.wake is None
+
+
+async def test_a_peer_that_resets_only_what_came_behind_its_end_has_left(make, until):
+    connection, owner, other = make()
+    await other.greet()
+    await until(lambda: owner.box.wake is not None)
+    connection._broken(errno.EPIPE)
+    assert owner.reasons == [CLOSED]
 
 
 async def test_a_peer_that_leaves_before_its_ready(make, until):

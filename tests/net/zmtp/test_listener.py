@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -194,6 +195,43 @@ async def test_what_a_peer_has_sent_before_it_hears_of_the_end_is_read(make, unt
     await gone(listener)
 
 
+async def test_what_a_peer_sends_behind_its_half_of_the_handshake_is_read(make, until):
+    listener, switch = make()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(listener.acceptor.bound.rpartition(":")[2])
+    )
+    codec = zmtp.WireConnection(Handshake(b"DEALER", b"one"))
+    writer.write(codec.start())
+    said = held = b""
+    while not (b"READY" in said and held):
+        said = await asyncio.wait_for(reader.read(65536), 60)
+        for event in codec.receive(said):
+            if isinstance(event, zmtp.Transmit):
+                ours = b"READY" in event.data
+                held = event.data if ours else held
+                if not ours:
+                    writer.write(event.data)
+    listener.stop_reading()
+    writer.write(held + pack([b"", b"in.time"]))
+    await until(lambda: switch.ledger.received == 1)
+    writer.close()
+    await until(lambda: not listener.calls)
+    await gone(listener)
+
+
+async def test_a_handshake_that_does_not_end_is_not_waited_for_long(make, until):
+    listener, switch = make(linger=3600.0)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(listener.acceptor.bound.rpartition(":")[2])
+    )
+    await until(lambda: listener.connections)
+    listener.stop_reading()
+    assert listener.calls == 1
+    await until(lambda: not listener.calls)
+    writer.close()
+    await gone(listener)
+
+
 async def test_a_peer_that_does_not_end_is_read_no_longer_than_linger(make, until):
     listener, switch = make(linger=0.02)
     one = await Client().connect(listener, b"one")
@@ -210,9 +248,12 @@ async def test_a_peer_that_does_not_end_is_read_no_longer_than_linger(make, unti
 
 async def test_peers_out_of_pace_are_closed_and_counted(make, until, monkeypatch):
     monkeypatch.setattr("ccproxy.net.sweep.INTERVAL", 0.005)
-    listener, switch = make(handshake_timeout=0.05, idle_timeout=0.05)
+    listener, switch = make()
     slow, idle = await Client().connect(listener), await Client().connect(listener)
     slow.writer.write(pack([b"", b"no.route", b"x" * 100])[:50])
+    # Only now: a handshake takes its time on a busy machine.
+    options = replace(listener.options, handshake_timeout=0.05, idle_timeout=0.05)
+    listener.reconfigure(options)
     assert await slow.wait(zmtp.MessageReceived) is None
     assert await idle.wait(zmtp.MessageReceived) is None
     await until(lambda: not listener.connections)

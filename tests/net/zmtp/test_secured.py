@@ -16,9 +16,12 @@ from ccproxy.net import handshakes
 from ccproxy.net.zmtp.link import OutgoingLink
 from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.protocols.cc.protocol import CcProtocol
+from ccproxy.wire import receipts
+from ccproxy.wire.receipts import Acknowledgement, Announcement, ProducerId
 from ccproxy.wire.zmtp import Handshake, Transmit, pack
 from ccproxy.wire.zmtp.curve_client import CurveClient
 from ccproxy.wire.zmtp.curve_keys import KeyPair
+from ccproxy.wire.zmtp.delivery import Nack
 from ccproxy.wire.zmtp.passwords import hashed
 
 QUICK = {"reconnect": 0.002, "reconnect_max": 0.004, "handshake_timeout": 60.0}
@@ -237,6 +240,29 @@ async def test_a_sealed_message_over_the_limit_is_refused_and_counted(make, clie
     sock.connect(listener.acceptor.bound)
     sock.send_multipart([b"", b"a", b"x" * 2000])
     await until(lambda: shared.switch.ledger.fates["too-big"])
+    await end(listener, shared)
+
+
+async def test_the_one_that_is_refused_is_the_one_over_the_limit(make, client, keys, until):
+    listener, shared = make(**secured(keys, max_message=1000))
+    said = receipts.PROPERTY + b":" + receipts.producer_property(ProducerId(b"P" * 16, 7))
+    sock = client(metadata=said, **curve(keys, "one"))
+    sock.connect(listener.acceptor.bound)
+    await until(lambda: sock.poll(0))
+    token = receipts.decode(sock.recv_multipart()).token
+    sock.send_multipart(receipts.encode(Announcement(7, 1, token)))
+    for number, size in ((1, 10), (2, 2000)):
+        sock.send_multipart([receipts.number_frame(number), b"", b"a", b"x" * size])
+    words = []
+
+    def refused():
+        while sock.poll(0):
+            words.append(receipts.decode(sock.recv_multipart()))
+        return Acknowledgement(7, 2, "handed") in words
+
+    await until(refused)
+    assert Nack(7, 2, 1, "too-big") in words
+    assert {one.first for one in words if isinstance(one, Nack)} == {2}
     await end(listener, shared)
 
 

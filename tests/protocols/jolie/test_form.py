@@ -26,7 +26,9 @@ def asked(form, *operations):
     caller.wake = lambda: woken.append(True)
     for id, operation in enumerate(operations, 1):
         service = form.service()
-        found += caller.feed(service.send(form.request(Call("/Sum", operation, Tree(1)), id)))
+        found += caller.feed(
+            b"".join(service.send(form.request(Call("/Sum", operation, Tree(1)), id)))
+        )
     return caller, found, woken
 
 
@@ -41,7 +43,7 @@ def test_a_call_is_counted_until_it_is_answered_and_its_answer_wakes_the_owner(f
 
 def test_an_answer_comes_back_with_the_id_of_its_request(form):
     service = form.service()
-    request = service.send(form.request(Call("/Sum", "sum", Tree(5)), 7))
+    request = b"".join(service.send(form.request(Call("/Sum", "sum", Tree(5)), 7)))
     caller = form.caller()
     [(token, call)] = caller.feed(request)
     caller.answer(token, Fault("Bad", Tree("no")))
@@ -53,7 +55,7 @@ def test_what_is_too_long_for_connections_to_come(form):
     before = form.caller()
     form.limit(100)
     after = form.caller()
-    request = form.service().send(form.request(Call("/", "sum", Tree("x" * 200)), 1))
+    request = b"".join(form.service().send(form.request(Call("/", "sum", Tree("x" * 200)), 1)))
     assert len(before.feed(request)) == 1
     assert after.feed(request) == []
     assert after.broken and after.too_big

@@ -98,6 +98,15 @@ def test_a_frame_over_the_limit_is_named_before_it_is_whole(boxes):
 
 
 @MODES
+def test_what_came_in_front_of_a_frame_over_the_limit_is_not_lost(boxes):
+    small = [frame(b"1"), frame(b"x" * 400)]
+    sealed, _ = seal(boxes, b"".join([*small, frame(bytes(1001))]))
+    with pytest.raises(MessageTooBig) as found:
+        opened(boxes, sealed, limit=1000)
+    assert found.value.opened == b"".join(small)
+
+
+@MODES
 @pytest.mark.parametrize("data", [b"\x00", b"\x00\x05abc", b"\x02" + b"\xff" * 8, b"\x02\x00"])
 def test_only_whole_frames_are_sealed(boxes, data):
     with pytest.raises(ZmtpError, match="only whole frames"):

@@ -69,6 +69,11 @@ class WebListenerOptions(CallListenerOptions):
     forms: bool = option(
         kinds.flag, default=False, help="take bodies of forms and of text/plain, as pages send them"
     )
+    gzip: bool = option(
+        kinds.flag, default=True,
+        help="gzip answers of 1 to 64 KiB for callers that say Accept-Encoding: gzip; not with "
+        "http = pass, where bodies are those of the service",
+    )  # fmt: skip
 
     def style(self) -> CallStyle:
         """How bodies are written and read."""

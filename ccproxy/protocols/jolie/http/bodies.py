@@ -15,6 +15,7 @@ from ccproxy.protocols.jolie.http import multipart, targets
 from ccproxy.protocols.jolie.http.access import FORM
 from ccproxy.protocols.jolie.http.messages import (
     JSON,
+    Body,
     HttpRequest,
     HttpResponse,
     is_xml,
@@ -51,11 +52,11 @@ def root_of(value: Value) -> Any:
     return {} if found is None else {PAYLOAD: found}
 
 
-def body_of(value: Value) -> bytes:
+def body_of(value: Value) -> bytes | memoryview:
     """The body of a message with this value; Unportable if JSON cannot carry it."""
     if not isinstance(value, JsonText):
         return joliejson.dumps(root_of(value))
-    return bytes(value.text()) if value.first in "{[" else composed({PAYLOAD: value})
+    return value.text() if value.first in "{[" else composed({PAYLOAD: value})
 
 
 def error_body(fault: Fault) -> bytes:
@@ -66,7 +67,7 @@ def error_body(fault: Fault) -> bytes:
 
 
 def read_body(
-    headers: Mapping[str, str], body: bytes, limit: int, names: Collection[str] = ()
+    headers: Mapping[str, str], body: Body, limit: int, names: Collection[str] = ()
 ) -> Steps[tuple[Value, Mapping[str, Part]]]:
     """The value of a body by its content type, JSON unless it says otherwise; if it is a
     `JsonText`, where its members of these names are.
@@ -129,7 +130,7 @@ def xml_body(operation: str, content: XmlContent, answer: bool = False, fault: s
     return b"<%b>%b</%b>" % (root.encode(), content.fault(fault), root.encode())
 
 
-def answered_in_xml(headers: Mapping[str, str], body: bytes) -> bool:
+def answered_in_xml(headers: Mapping[str, str], body: Body) -> bool:
     """True if the answer to a request is to be XML: the request is, or it asks for nothing else."""
     accepted = headers.get("accept", "").lower()
     if is_xml(headers):
@@ -171,19 +172,19 @@ _BRACE = ord("{")
 _BRACKETS = b"{["
 
 
-def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
+def _is_json(headers: Mapping[str, str], body: Body) -> bool:
     media = media_type(headers)
     if media == FORM:
         return body.lstrip()[:1] in (b"{", b"[")
     return not media or "json" in media and "ndjson" not in media
 
 
-def _value(headers: Mapping[str, str], body: bytes) -> Value:
+def _value(headers: Mapping[str, str], body: Body) -> Value:
     if not body:
         return Tree()
     media = media_type(headers)
     if media == "application/octet-stream":
-        return Tree(body)
+        return Tree(bytes(body))
     found = text(headers, body)
     # `curl -d` sends every body under the content type of a form, which `forms = yes` lets in.
     if media == FORM and not found.lstrip().startswith(("{", "[")):

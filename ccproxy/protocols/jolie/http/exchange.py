@@ -20,6 +20,9 @@ HOP_BY_HOP = frozenset(
     b"transfer-encoding upgrade expect".split()
 )
 """Headers that concern one connection (RFC 9110, 7.6.1), besides those that Connection names."""
+KEPT = frozenset({b"host", b"content-length"})
+"""Headers that reach the other end even if Connection names them: without them a service would get
+another request, or one without its body."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -116,9 +119,11 @@ class Exchange(Value):
 
 def end_to_end(headers: Headers) -> Headers:
     """The headers that are meant for the other end of the chain."""
-    named = [value for name, value in headers if name.lower() == b"connection"]
-    dropped = HOP_BY_HOP.union(one.strip().lower() for one in b",".join(named).split(b","))
-    return tuple(one for one in headers if one[0].lower() not in dropped)
+    dropped = HOP_BY_HOP
+    named = b",".join([value for name, value in headers if name.lower() == b"connection"])
+    if named:
+        dropped = HOP_BY_HOP | ({one.strip().lower() for one in named.split(b",")} - KEPT)
+    return tuple([one for one in headers if one[0].lower() not in dropped])
 
 
 def forwarded(headers: Headers, peer: str, scheme: str, host: bytes) -> Headers:

@@ -39,6 +39,7 @@ from ccproxy.protocols.jolie.http.messages import (
     header,
     is_xml,
 )
+from ccproxy.protocols.jolie.http.packing import Packing
 from ccproxy.protocols.jolie.http.passage import PassedSending
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
@@ -138,7 +139,7 @@ class Http(WebForm):
 
     def caller(self) -> HttpCaller:
         """For one accepted connection."""
-        return HttpCaller(self.limits, self.access, self.style)
+        return HttpCaller(self.limits, self.access, self.style, self.packing)
 
     def service(self, upstream: Upstream | None = None) -> HttpService:
         """For one connection to a service."""
@@ -149,9 +150,13 @@ class HttpCaller(WebCaller):
     """One connection of a caller; `feed(b"")` after an answer may give the next call."""
 
     def __init__(
-        self, limits: HttpLimits, access: WebAccess | None, style: CallStyle | None = None
+        self,
+        limits: HttpLimits,
+        access: WebAccess | None,
+        style: CallStyle | None = None,
+        packing: Packing | None = None,
     ) -> None:
-        super().__init__(limits, access, style)
+        super().__init__(limits, access, style, packing)
         self._target = targets.read_without_tokens if access and access.plain else targets.read
 
     def read(self, request: HttpRequest) -> Steps[list[Asked]]:
@@ -175,8 +180,11 @@ class HttpCaller(WebCaller):
 
     def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end."""
-        body = error_body(io_fault(refused.reason))
-        self._server.respond(Sending((("Content-Type", TYPE),), body, refused.status))
+        told = self._server.headers
+        xml = "soapaction" in told or answered_in_xml(told, b"")
+        token = HttpToken("", "", xml, "x-jolie-operation" in told)
+        type, body = self._body(token, io_fault(refused.reason))
+        self.respond(Sending((("Content-Type", type),), body, refused.status))
 
     def write(self, token: HttpToken, answer: Answer) -> None:
         """Respond; a value that the body cannot carry is answered with a fault."""
@@ -186,19 +194,22 @@ class HttpCaller(WebCaller):
             self._respond(token, io_fault(f"http cannot carry the answer: {reason}"))
 
     def _respond(self, token: HttpToken, answer: Answer) -> None:
-        fault = isinstance(answer, Fault)
-        if token.xml:
-            type, body = XML_TYPE, self._xml(token.operation, answer)
-        else:
-            # A Jolie client reads the data of a fault only under this very type.
-            type, body = JSON if fault and token.jolie else TYPE, self._json(answer)
+        type, body = self._body(token, answer)
         headers = [("X-Jolie-Operation", header(token.operation)), ("X-Jolie-ServicePath", "/")]
         if token.message:
             headers.append(("X-Jolie-MessageID", token.message))
         headers.append(("Content-Type", type))
-        self._server.respond(Sending(tuple(headers), body, 500 if fault else 200))
+        self.respond(Sending(tuple(headers), body, 500 if isinstance(answer, Fault) else 200))
 
-    def _json(self, answer: Answer) -> bytes:
+    def _body(self, token: HttpToken, answer: Answer) -> tuple[str, bytes | memoryview]:
+        """The body in the form that the caller asks for, and its content type."""
+        if token.xml:
+            return XML_TYPE, self._xml(token.operation, answer)
+        # A Jolie client reads the data of a fault only under this very type.
+        type = JSON if isinstance(answer, Fault) and token.jolie else TYPE
+        return type, self._json(answer)
+
+    def _json(self, answer: Answer) -> bytes | memoryview:
         value = without_raw(answer.value) if self.style.base64 else answer.value
         return (
             error_body(Fault(answer.name, value)) if isinstance(answer, Fault) else body_of(value)

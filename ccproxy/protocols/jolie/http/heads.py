@@ -19,6 +19,9 @@ MAX_HEADERS = 256
 _SPOKEN = (b" HTTP/1.1", b" HTTP/1.0")
 _OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
 _PRINTABLE = 0x21
+_FORM = re.compile(rb"(?mi)^(content-type|accept|soapaction|x-jolie-operation):([^\r\n]*)")
+_FORM_BYTES = 16 * 1024
+"""Of a head that is refused, at most, are looked at for what says its form."""
 
 
 class HeadReader:
@@ -47,6 +50,10 @@ class HeadReader:
         self._searched = 0
         return head
 
+    def passed(self) -> None:
+        """A head was taken elsewhere: what is there now was not searched."""
+        self._searched = 0
+
 
 def end_of(data: bytearray, start: int) -> int:
     """Where the head ends, 0 if it is not whole; bytes before `start` were searched already.
@@ -68,6 +75,12 @@ def unfinished(data: bytes | bytearray, limit: int) -> RefusedRequest | None:
     if len(data) > line and data.find(b"\n", 0, line) < 0:
         return RefusedRequest(414, f"a request line of more than {line} bytes")
     return RefusedRequest(431, f"a head of more than {limit} bytes") if len(data) > limit else None
+
+
+def told(data: bytes | bytearray) -> dict[str, str]:
+    """What a head that cannot be read says of the form in which its caller wants an answer."""
+    found = _FORM.findall(bytes(data[:_FORM_BYTES]))
+    return {name.decode().lower(): text.decode("latin-1").strip() for name, text in found}
 
 
 def ambiguous(head: bytes) -> RefusedRequest | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from ccproxy.config.address import Address
@@ -14,7 +15,8 @@ from ccproxy.config.links import ListenerOptions
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.pace import PaceLimits
 from ccproxy.net.shared import Kit
-from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.access import WebAccess, WebListenerOptions
+from ccproxy.protocols.jolie.http.packing import Packing
 from ccproxy.protocols.jolie.http.sides import WebForm
 from ccproxy.protocols.jolie.listener import CallListener
 
@@ -22,15 +24,14 @@ from ccproxy.protocols.jolie.listener import CallListener
 class WebListener(CallListener):
     """One address where calls come in over HTTP; see `CallListener`.
 
-    After a reload `origins`, `hosts` and `forms` hold for connections to come.
+    After a reload `origins`, `hosts`, `forms` and `gzip` hold for connections to come.
     """
 
     def __init__(self, plan: ListenerPlan, kit: Kit, form: WebForm) -> None:
         super().__init__(plan, kit, form)
         self._access = access_at(Address.parse(str(plan.address)))
         self._web = form
-        form.access = self._access.changed(plan.options)
-        form.style = plan.options.style()
+        self._configure(plan.options)
 
     @property
     def pace(self) -> PaceLimits:
@@ -40,8 +41,16 @@ class WebListener(CallListener):
     def reconfigure(self, options: Any) -> None:
         """New options."""
         super().reconfigure(options)
+        self._configure(options)
+
+    def _configure(self, options: WebListenerOptions) -> None:
+        """What connections to come get."""
         self._web.access = self._access.changed(options)
         self._web.style = options.style()
+        if not options.gzip:
+            self._web.packing = None
+        elif self._web.packing is None:
+            self._web.packing = Packing(perf_counter)
 
 
 def silent_pace(options: ListenerOptions) -> PaceLimits:

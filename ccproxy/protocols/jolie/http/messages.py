@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ccproxy.net.work import Steps, result
-from ccproxy.protocols.jolie.json_check import utf8
+from ccproxy.protocols.jolie.json_check import LARGE, utf8
 from ccproxy.protocols.jolie.values import Unportable
 
 TYPE = "application/json; charset=utf-8"
@@ -37,6 +37,10 @@ class BodyTooBig(Unportable):
     """A body that is larger than it may be once it is unpacked."""
 
 
+Body = bytes | bytearray
+"""A body that came; a large one is handed on as it was collected, without a copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """What one HTTP message may be at most, in bytes."""
@@ -56,7 +60,7 @@ class HttpRequest(NamedTuple):
     method: str
     target: str
     headers: Mapping[str, str]
-    body: bytes
+    body: Body
 
 
 class HttpResponse(NamedTuple):
@@ -64,7 +68,7 @@ class HttpResponse(NamedTuple):
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: Body
 
 
 class RefusedRequest(NamedTuple):
@@ -79,7 +83,7 @@ class Sending:
     """A message to be sent; the framing headers are added by the connection."""
 
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes | memoryview = b""
     status: int = 200
     method: str = "POST"
     target: str = "/"
@@ -89,6 +93,11 @@ class Sending:
     """Its operation, by which the answer is read."""
     again: Callable[[], Sending] | None = field(default=None, kw_only=True, compare=False)
     """Makes the request that is sent if this one was refused before the call was executed."""
+
+
+def collected(body: bytearray) -> Body:
+    """A body that is whole, and to which nothing is added any more."""
+    return body if len(body) > LARGE else bytes(body)
 
 
 def header_map(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -124,12 +133,12 @@ def is_xml(headers: Mapping[str, str]) -> bool:
     return media.endswith(("/xml", "+xml"))
 
 
-def unpacked(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
+def unpacked(headers: Mapping[str, str], body: Body, limit: int) -> Body:
     """The unpacked body; BodyTooBig, or Unportable for other and broken content codings."""
     return result(unpack(headers, body, limit))
 
 
-def unpack(headers: Mapping[str, str], body: bytes, limit: int) -> Steps[bytes]:
+def unpack(headers: Mapping[str, str], body: Body, limit: int) -> Steps[Body]:
     """As `unpacked`, in steps."""
     coding = _coding(headers)
     if not coding:
@@ -155,18 +164,18 @@ def charset_of(headers: Mapping[str, str]) -> str:
     return charset
 
 
-def utf8_text(headers: Mapping[str, str], body: bytes) -> Steps[bytes | bytearray]:
+def utf8_text(headers: Mapping[str, str], body: Body) -> Steps[Body]:
     """The text of an unpacked body in UTF-8, in steps; errors as of `text`."""
     return (yield from utf8(body, charset_of(headers)))
 
 
-def read_text(message: HttpRequest | HttpResponse, limit: int) -> Steps[bytes | bytearray]:
+def read_text(message: HttpRequest | HttpResponse, limit: int) -> Steps[Body]:
     """The body in UTF-8; Unportable if it is not that, BodyTooBig beyond `limit` bytes."""
     body = yield from unpack(message.headers, message.body, limit)
     return (yield from utf8_text(message.headers, body))
 
 
-def text(headers: Mapping[str, str], body: bytes) -> str:
+def text(headers: Mapping[str, str], body: Body) -> str:
     """The characters of an unpacked body; Unportable if they are not in the charset it claims."""
     charset = charset_of(headers)
     try:
@@ -185,7 +194,7 @@ def _coding(headers: Mapping[str, str]) -> str:
     return coding
 
 
-def _inflate_in_steps(body: bytes, wrapper: int, limit: int) -> Steps[bytes]:
+def _inflate_in_steps(body: Body, wrapper: int, limit: int) -> Steps[Body]:
     inflater = zlib.decompressobj(wrapper)
     made = bytearray()
     end = 0

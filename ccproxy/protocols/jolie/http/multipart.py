@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 from ccproxy.net.work import Steps
+from ccproxy.protocols.jolie.http.messages import Body
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.sodep.tree import encode
 from ccproxy.protocols.jolie.values import Tree, Unportable
@@ -31,7 +32,7 @@ _PARAMETER = re.compile(r';\s*(name|filename)="((?:[^"\\\r\n]|\\.)*)"', re.IGNOR
 _DISPOSITION = re.compile(rb"(?:^|\r\n)content-disposition:([^\r\n]*)", re.IGNORECASE)
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Steps[Encoded]:
+def read(headers: Mapping[str, str], body: Body) -> Steps[Encoded]:
     """The value of an unpacked body; Unportable if it is no such form, or has too many parts."""
     found = _BOUNDARY.search(headers.get("content-type", ""))
     if not found:
@@ -51,7 +52,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Steps[Encoded]:
     return Encoded(encode(tree), "utf-8")
 
 
-def _begin(body: bytes, at: int) -> int:
+def _begin(body: Body, at: int) -> int:
     """Where the part behind a boundary begins, its headers included."""
     line = body.find(b"\r\n", at, at + 80)
     if line < 0 or body[at:line].strip(b" \t"):
@@ -60,7 +61,7 @@ def _begin(body: bytes, at: int) -> int:
     return line
 
 
-def _find(body: bytes, mark: bytes, start: int) -> Steps[int]:
+def _find(body: Body, mark: bytes, start: int) -> Steps[int]:
     """Where the next boundary begins."""
     for at in range(start, len(body), WINDOW):
         found = body.find(mark, at, at + WINDOW + len(mark))
@@ -70,7 +71,7 @@ def _find(body: bytes, mark: bytes, start: int) -> Steps[int]:
     raise Unportable("a form that is cut off: no boundary ends it")
 
 
-def _add(tree: Tree, body: bytes, start: int, end: int) -> None:
+def _add(tree: Tree, body: Body, start: int, end: int) -> None:
     """A part as a child."""
     head = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEAD))
     if head < 0:
@@ -83,7 +84,7 @@ def _add(tree: Tree, body: bytes, start: int, end: int) -> None:
     if not given.strip().lower().startswith("form-data") or "name" not in words:
         raise Unportable("a part that does not say its name")
     name = re.sub(r"\\(.)", r"\1", words["name"])
-    content = body[head + 4 : end]
+    content = bytes(body[head + 4 : end])
     payload: str | bytes = content
     if "filename" not in words:
         try:

@@ -29,7 +29,7 @@ class PassClient:
     def request(self, head: PassedRequest, host: str) -> bytes:
         """The head of a request; `host` is what the service is told if the caller named none."""
         headers = list(head.headers)
-        if not head.host:
+        if all(name.lower() != b"host" for name, _ in headers):
             headers.insert(0, (b"Host", host.encode("ascii")))
         event = h11.Request(method=head.method, target=head.target, headers=headers)
         return self._h11.send(event) or b""
@@ -58,8 +58,7 @@ class PassClient:
         while True:
             event = self._h11.next_event()
             if isinstance(event, h11.Response):
-                raw = tuple(event.headers.raw_items())
-                found.append(PassedResponse(event.status_code, event.reason, end_to_end(raw)))
+                found.append(self._head(event))
             elif isinstance(event, h11.Data):
                 found.append(BodyData(bytes(event.data)))
             elif isinstance(event, h11.EndOfMessage):
@@ -72,6 +71,17 @@ class PassClient:
                 if event is h11.PAUSED:
                     self.broken = "the service changes the protocol"
                 return found
+
+    def _head(self, response: h11.Response) -> PassedResponse:
+        raw = tuple(response.headers.raw_items())
+        headers = end_to_end(raw)
+        if any(name.lower() == b"transfer-encoding" for name, _ in raw):
+            # The length says nothing then; a service that sends both is not asked again on the
+            # connection (RFC 9112, 6.3).
+            rest = tuple(one for one in headers if one[0].lower() != b"content-length")
+            self.closing = self.closing or rest != headers
+            headers = rest
+        return PassedResponse(response.status_code, response.reason, headers)
 
     def _whole(self) -> None:
         both = (self._h11.our_state, self._h11.their_state)

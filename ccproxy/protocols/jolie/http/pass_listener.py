@@ -58,8 +58,7 @@ class PassListener(StreamListener[PassPeer]):
         _, kind, proven = stream.box.owner
         if not (kind and switch.access.refusal(kind, proven, message.type)):
             return switch.take(message)
-        switch.ledger.receive(1, message.size)
-        switch.ledger.end("refused", 1, message.size)
+        switch.ledger.pass_by("refused", 1, message.size)
         return "refused"
 
     def type_of(self, names: tuple[str, ...]) -> str:

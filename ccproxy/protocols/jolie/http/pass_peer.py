@@ -17,6 +17,7 @@ from ccproxy.core.message import Message, NativeAnswer, Reply
 from ccproxy.core.outbox import Limits
 from ccproxy.core.pace import Pending
 from ccproxy.net.shared import Kit
+from ccproxy.net.sockets import unsent
 from ccproxy.net.stream import Stream
 from ccproxy.protocols.jolie import cc_calls as cccall
 from ccproxy.protocols.jolie.http.access import WebAccess
@@ -89,6 +90,8 @@ class PassPeer:
         self._waits = False
         """True while the body is not read: its service has not the head yet, or has enough."""
         self._deadline = 0.0
+        self._unread = 0
+        """Bytes that the caller had not read when its service was told to wait, or since."""
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -127,11 +130,11 @@ class PassPeer:
     # Peer of its listener
 
     def expire(self, now: float) -> None:
-        """Answer a request whose service does not go on."""
+        """Answer a request whose service does not go on; end one whose caller reads nothing."""
         exchange = self._exchange
-        if exchange is None or now < self._deadline:
+        if exchange is None or now < self._deadline or self._reads():
             return
-        if exchange.service is None or not self._server.begun:
+        if exchange.service is None or self._unread or not self._server.begun:
             self._abandon_with(504, f"no answer within {self._listener.options.timeout:g} s")
 
     def drain(self) -> None:
@@ -197,6 +200,7 @@ class PassPeer:
         box = self.stream.box
         if box.bytes <= MOST_WAITING:
             return True
+        self._unread = box.bytes + unsent(self.stream.sock)
         box.wait(self._sent)
         return False
 
@@ -211,10 +215,21 @@ class PassPeer:
 
     def _sent(self) -> None:
         box, exchange = self.stream.box, self._exchange
+        self._moved()
         if box.bytes > MOST_WAITING // 2:
             box.wait(self._sent)
         elif exchange is not None and exchange.service is not None:
+            self._unread = 0
             exchange.service.resume()
+
+    def _reads(self) -> bool:
+        """True if the caller reads what its service waits for, however slowly: the kernel may hold
+        4 MB, and tells when a third of it has gone."""
+        before = self._unread
+        self._unread = min(before, self.stream.box.bytes + unsent(self.stream.sock))
+        if self._unread < before:
+            self._moved()
+        return self._unread < before
 
     def _take(self, data: bytes) -> None:
         """Take what was sent, as far as it can be passed on."""
@@ -279,8 +294,7 @@ class PassPeer:
         listener.kit.log.peer_closed(listener.name, self.stream.peer, refused.reason)
         ledger = listener.kit.switch.ledger
         if self._exchange is None:
-            ledger.receive(1, 0)
-            ledger.end("refused" if self._server.unwelcome else "malformed", 1, 0)
+            ledger.pass_by("refused" if self._server.unwelcome else "malformed", 1, 0)
         self._server.closing = True
         self._abandon_with(refused.status, refused.reason)
 

@@ -151,18 +151,20 @@ class PassServer:
         return self._begin(event)
 
     def _begin(self, request: h11.Request) -> PassEvent:
-        named = header_map(request.headers)
+        raw: Headers = tuple(request.headers.raw_items())
+        named = header_map(raw)
         self._busy = self._reading = True
         self._only_head = request.method == b"HEAD"
         self._chunked = ChunkedBody(UNLIMITED) if "transfer-encoding" in named else None
         self._left = 0 if self._chunked else int(named.get("content-length", "0"))
-        if refused := unwanted(request) or (self._access and self._access.refusal(named)):
+        if refused := unwanted(request.method, request.target, raw) or (
+            self._access and self._access.refusal(named)
+        ):
             self.unwelcome = refused.status != 400
             return self._refuse(refused)
         if self._chunked is None and not self._left:
             self._h11.next_event()
             self._reading, self._bodiless = False, True
-        raw: Headers = tuple(request.headers.raw_items())
         headers = end_to_end(raw)
         if self._chunked is not None:
             headers = (*headers, (b"Transfer-Encoding", b"chunked"))
@@ -210,12 +212,11 @@ class PassServer:
         return refused
 
 
-def unwanted(request: h11.Request) -> RefusedRequest | None:
+def unwanted(method: bytes, target: bytes, headers: Headers) -> RefusedRequest | None:
     """What is not passed: tunnels, changes of the protocol, and targets that are no plain path."""
-    method, target = request.method, request.target
     if method == b"CONNECT":
         return RefusedRequest(501, "CONNECT: no tunnels are made here")
-    upgrade = b",".join(value for name, value in request.headers if name == b"upgrade").lower()
+    upgrade = b",".join([value for name, value in headers if name.lower() == b"upgrade"]).lower()
     if b"websocket" in upgrade:
         return RefusedRequest(501, "a WebSocket: connections are not upgraded here")
     if not target.startswith(b"/") and target != b"*":

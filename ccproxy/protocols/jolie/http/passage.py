@@ -62,6 +62,8 @@ class Passage:
         self._caller = request.exchange.caller
         self._wire: PassWire | None = None
         self._over = False
+        self.held = False
+        """True while the service is not read, because the caller has no room."""
 
     def start(self) -> bytes:
         """The head of the request; the path of the location is in front of the target."""
@@ -85,6 +87,7 @@ class Passage:
                 self._over = True
                 self._caller.end()
             elif not self._caller.data(event.data) and self._wire is not None:
+                self.held = True
                 self._wire.pause()
         return self._over
 
@@ -100,6 +103,7 @@ class Passage:
 
     def resume(self) -> None:
         """The caller has room again."""
+        self.held = False
         if self._wire is not None and not self._over:
             self._wire.resume()
 

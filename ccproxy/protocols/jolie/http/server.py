@@ -1,28 +1,36 @@
 """One accepted HTTP/1.1 connection: bytes in, whole requests out, responses in, bytes out.
 
-Framing is h11's, but for bodies in chunks (`chunks`). It gets no byte before the head it belongs to
-was checked (`heads`), and none of a later request. One request is given out at a time; what is sent
-ahead waits, up to a limit. It must never raise for what a peer sent: it returns a `RefusedRequest`.
+Framing is h11's, but for requests in the simplest form (`simple`), with their responses, and for
+bodies in chunks (`chunks`). It gets no byte before the head it belongs to was checked (`heads`),
+and none of a later request. One request is given out at a time; what is sent ahead waits, up to a
+limit. It must never raise for what a peer sent: it returns a `RefusedRequest`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
 
 import h11
 
 from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.chunks import EMPTY, ChunkedBody
-from ccproxy.protocols.jolie.http.heads import HeadReader
+from ccproxy.protocols.jolie.http.heads import HeadReader, told
 from ccproxy.protocols.jolie.http.messages import (
+    Body,
     HttpLimits,
     HttpRequest,
     RefusedRequest,
     Sending,
+    collected,
     header_list,
     header_map,
     plain,
 )
+from ccproxy.protocols.jolie.http.simple import SimpleHead, read_request, write_response
 
+CUT_OFF = "a request that is cut off"
 PIECE = 64 * 1024
 """Bytes of a body that are taken at a time; those behind a chunked one are looked at again."""
 
@@ -48,9 +56,11 @@ class HttpServer:
         self._left = 0
         self._chunked: ChunkedBody | None = None
         self._requests = 0
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
         self._request: h11.Request | None = None
-        self._headers: dict[str, str] = {}
+        self._simple: SimpleHead | None = None
+        """The request, if h11 does not see it."""
+        self._headers: Mapping[str, str] = {}
         self._body = bytearray()
         self._waiting = False
         self._ended = False
@@ -71,12 +81,18 @@ class HttpServer:
         """True if there are bytes to be written."""
         return bool(self._out)
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the request that waits; of a head that is refused what says its form."""
+        known = self._request is not None or self._simple is not None
+        return self._headers if known else told(self._in)
+
     def pending(self) -> Pending:
         """The request that is not whole yet; what was sent ahead of a response has no hurry."""
         held = len(self._in) + len(self._body)
         if self._chunked is not None:
             held += len(self._chunked.content)
-        begun = not self._waiting and bool(held or self._request)
+        begun = not self._waiting and bool(held or self._request or self._simple)
         return Pending(held, self._requests + 1 if begun else 0, self._waiting)
 
     def feed(self, data: bytes) -> HttpRequest | RefusedRequest | None:
@@ -88,9 +104,9 @@ class HttpServer:
             self._hold()
             return None
         try:
-            if self._request is None:
-                return self._head()
-            return self._next()
+            if self._simple is not None:
+                return self._simple_body(self._simple)
+            return self._head() if self._request is None else self._next()
         except h11.RemoteProtocolError as reason:
             return self._refuse(RefusedRequest(reason.error_status_hint, plain(reason)))
 
@@ -110,7 +126,7 @@ class HttpServer:
         self._draining = True
         if self._waiting:
             return None
-        if self._request is None and not self._in:
+        if self._request is None and self._simple is None and not self._in:
             self.closing = True
             return None
         self._waiting = True
@@ -126,22 +142,25 @@ class HttpServer:
         if not self._waiting:
             return
         self._waiting = False
+        last = self._draining or bool(self.broken)
+        if self._simple is not None:
+            self._respond_simply(sending, last)
+            return
         headers = header_list(sending)
         if sending.status != 204:
             headers.append((b"Content-Length", b"%d" % len(sending.body)))
-        if self.broken or self._draining:
+        if last:
             headers.append((b"Connection", b"close"))
         self._send(h11.Response(status_code=sending.status, headers=headers))
         head = self._request is not None and self._request.method == b"HEAD"
         if sending.body and not head:
-            self._send(h11.Data(data=sending.body))
+            self._send(h11.Data(data=cast(bytes, sending.body)))
         self._send(h11.EndOfMessage())
         self._flush_queue()
 
-    def out(self) -> bytes:
-        """The bytes to be written since the last time."""
-        data = b"".join(self._out)
-        self._out.clear()
+    def out(self) -> list[bytes | memoryview]:
+        """The pieces to be written since the last time."""
+        data, self._out = self._out, []
         return data
 
     def _fresh(self) -> h11.Connection:
@@ -153,19 +172,41 @@ class HttpServer:
             self.closing = True
 
     def _head(self) -> HttpRequest | RefusedRequest | None:
-        """Find a whole head and check it; then h11 may parse it."""
+        """Find a whole head; if it is not simple, check it: then h11 may parse it."""
         if not self._in:
             self.closing = self._ended
             return None
+        simple = read_request(self._in, self._limits)
+        if simple is not None:
+            return self._begin_simply(simple)
         head = self._heads.take(self._in)
         if head is None and self._ended:
-            head = RefusedRequest(400, "a request that is cut off")
+            head = RefusedRequest(400, CUT_OFF)
         if head is None:
             return None
         if isinstance(head, RefusedRequest):
             return self._refuse(head)
         self._h11.receive_data(head)
         return self._next()
+
+    def _begin_simply(self, head: SimpleHead) -> HttpRequest | RefusedRequest | None:
+        self._simple, self._headers = head, head.headers
+        self._heads.passed()
+        del self._in[: head.size]
+        return self._unwelcome() or self._simple_body(head)
+
+    def _simple_body(self, head: SimpleHead) -> HttpRequest | RefusedRequest | None:
+        if len(self._in) < head.length:
+            return self._refuse(RefusedRequest(400, CUT_OFF)) if self._ended else None
+        body = bytes(self._in[: head.length])
+        del self._in[: head.length]
+        return self._whole(head.method, head.target, body)
+
+    def _respond_simply(self, sending: Sending, last: bool) -> None:
+        self._simple = None
+        written = write_response(sending.status, sending.headers, sending.body, last)
+        self.closing = self.closing or last or written is None
+        self._out += written or ()
 
     def _next(self) -> HttpRequest | RefusedRequest | None:
         while True:
@@ -176,7 +217,9 @@ class HttpServer:
             elif isinstance(event, h11.Data):
                 self._body += event.data
             elif isinstance(event, h11.EndOfMessage):
-                return self._whole()
+                found, body = self._request, collected(self._body)
+                assert found is not None
+                return self._whole(found.method.decode("ascii"), found.target.decode("ascii"), body)
             elif not self._give():
                 return self._unfinished()
             if refused := self._too_big():
@@ -188,6 +231,10 @@ class HttpServer:
         chunked = "transfer-encoding" in self._headers
         self._chunked = ChunkedBody(self._limits.body) if chunked else None
         self._left = 0 if chunked else int(self._headers.get("content-length", "0"))
+        return self._unwelcome()
+
+    def _unwelcome(self) -> RefusedRequest | None:
+        """What says that the request is not obeyed."""
         if self._access and (refused := self._access.refusal(self._headers)):
             self.unwelcome = True
             return self._refuse(refused)
@@ -243,14 +290,11 @@ class HttpServer:
         if self._h11.they_are_waiting_for_100_continue:
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    def _whole(self) -> HttpRequest:
-        found, body = self._request, bytes(self._body)
-        assert found is not None
+    def _whole(self, method: str, target: str, body: Body) -> HttpRequest:
         self._body = bytearray()
         self._waiting = True
         self._requests += 1
-        method = found.method.decode("ascii")
-        return HttpRequest(method, found.target.decode("ascii"), self._headers, body)
+        return HttpRequest(method, target, self._headers, body)
 
     def _refuse(self, refused: RefusedRequest) -> RefusedRequest:
         self.broken = refused.reason
@@ -261,7 +305,8 @@ class HttpServer:
 
     def _send(self, event: h11.Event) -> None:
         try:
-            self._out.append(self._h11.send(event) or b"")
+            # A body comes back as it is, and is not copied.
+            self._out += self._h11.send_with_data_passthrough(event) or ()
         except h11.LocalProtocolError:
             # The peer broke the protocol at a place where HTTP allows no response.
             self.closing = True

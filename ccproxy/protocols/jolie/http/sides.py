@@ -21,6 +21,7 @@ from ccproxy.protocols.jolie.http.messages import (
     RefusedRequest,
     Sending,
 )
+from ccproxy.protocols.jolie.http.packing import Packing
 from ccproxy.protocols.jolie.http.passage import Passage, PassedSending
 from ccproxy.protocols.jolie.http.server import HttpServer
 from ccproxy.protocols.jolie.json_check import LARGE
@@ -59,6 +60,8 @@ class WebForm:
         """How bodies are written and read on connections to come."""
         self.access: WebAccess | None = None
         """Which requests are obeyed on connections to come; None: every one."""
+        self.packing: Packing | None = None
+        """Gzips answers on connections to come; None: they go as they are."""
 
     @property
     def serial(self) -> bool:
@@ -97,7 +100,10 @@ class WebForm:
         raise NotImplementedError
 
     def abandon(self, callers: Iterable[CallerSide], fault: Fault) -> None:
-        """Every call over HTTP goes through its listener, which answers it."""
+        """Refuse the requests whose calls are not read yet; their listener answers calls."""
+        for one in callers:
+            if isinstance(one, WebCaller):
+                one.abandon(str(fault.value.tree().payload))
 
     def upstreams(self, timeout: float, clock: Callable[[], float]) -> None:
         """HTTP has no fast path."""
@@ -108,7 +114,11 @@ class WebCaller:
     """One connection of a caller; see `CallerSide` of `jolie.values`."""
 
     def __init__(
-        self, limits: HttpLimits, access: WebAccess | None = None, style: CallStyle | None = None
+        self,
+        limits: HttpLimits,
+        access: WebAccess | None = None,
+        style: CallStyle | None = None,
+        packing: Packing | None = None,
     ) -> None:
         self.style = style or CallStyle()
         """How answers are written and calls are read."""
@@ -119,6 +129,9 @@ class WebCaller:
         self.wake: Callable[[], None] = _no_wake
         self._server = HttpServer(limits, access)
         self._limits = limits
+        self._packing = packing
+        self._unread = False
+        """True while a large request is read in steps."""
 
     @property
     def broken(self) -> str:
@@ -180,6 +193,12 @@ class WebCaller:
         if refused is not None:
             self.refuse(refused)
 
+    def abandon(self, reason: str) -> None:
+        """Respond to a request that is still being read; its calls will have no answers."""
+        if self._unread:
+            self.refuse(RefusedRequest(503, reason))
+            self.wake()
+
     def answer(self, token: Any, answer: Answer) -> None:
         """Answer one call; what the form cannot carry is answered with a fault."""
         self.calls -= 1
@@ -188,8 +207,7 @@ class WebCaller:
 
     def take(self) -> list[bytes | memoryview]:
         """The bytes to be written since the last time; none if nothing is."""
-        data = self._server.out()
-        return [data] if data else []
+        return self._server.out()
 
     def read(self, request: HttpRequest) -> Steps[list[Asked]]:
         """The calls of one request; BodyTooBig if its body is too large once it is unpacked."""
@@ -203,10 +221,17 @@ class WebCaller:
         """Respond to a request that is not read to its end."""
         raise NotImplementedError
 
+    def respond(self, sending: Sending) -> None:
+        """Send the response of the request that waits."""
+        if self._packing is not None:
+            sending = self._packing.packed(sending, self._server.headers)
+        self._server.respond(sending)
+
     def _read(self, request: HttpRequest) -> list[Asked]:
         steps = self.read(request)
         if done := quick(steps):
             return done[0]
+        self._unread = True
         return [Asked(None, Reading(self._reading(steps), len(request.body)))]
 
     def _reading(self, steps: Steps[list[Asked]]) -> Steps[list[Asked]]:
@@ -216,6 +241,7 @@ class WebCaller:
             asked = yield from steps
         except BodyTooBig as reason:
             self._too_big(reason)
+        self._unread = False
         self.calls += len(asked) - 1
         if self._server.has_output:
             self.wake()
@@ -250,13 +276,13 @@ class WebService:
         """No further request."""
         return self._client.closing or self._last
 
-    def send(self, request: Sending) -> bytes:
-        """The bytes of a request; of one that is passed its head."""
+    def send(self, request: Sending) -> list[bytes | memoryview]:
+        """The pieces of a request; of one that is passed its head."""
         self.sent = request
         if not isinstance(request, PassedSending):
             return self._client.send(request)
         self.passage = Passage(request, self._limits)
-        return self.passage.start()
+        return [self.passage.start()]
 
     def feed(self, data: bytes) -> list[Answered]:
         """The answer once it is whole; one that is passed is on its way already."""

@@ -124,7 +124,7 @@ class JsonRpcCaller(WebCaller):
         """The calls of one POST; one of notifications alone is responded to at once."""
         post, asked = yield from _read(request, self._limits.body)
         if not post.due:
-            self._server.respond(Sending(status=204))
+            self.respond(Sending(status=204))
         return asked
 
     def write(self, token: JsonRpcToken | None, answer: Answer) -> None:
@@ -145,7 +145,7 @@ class JsonRpcCaller(WebCaller):
         headers = [("Content-Type", TYPE)]
         if post.status == 405:
             headers.append(("Allow", "POST"))
-        self._server.respond(Sending(tuple(headers), post.body(), post.status))
+        self.respond(Sending(tuple(headers), post.body(), post.status))
 
     def refuse(self, refused: RefusedRequest) -> None:
         """Respond to a request that is not read to its end; the connection ends."""

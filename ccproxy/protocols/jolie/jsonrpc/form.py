@@ -58,7 +58,7 @@ class JsonRpc(WebForm):
 
     def caller(self) -> JsonRpcCaller:
         """For one accepted connection."""
-        return JsonRpcCaller(self.limits, self.access, self.style)
+        return JsonRpcCaller(self.limits, self.access, self.style, self.packing)
 
     def service(self, upstream: Upstream | None = None) -> JsonRpcService:
         """For one connection to a service."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.values import Unportable
+from ccproxy.protocols.jolie.xml import small
 from ccproxy.protocols.jolie.xml.building import ValueBuilder
 from ccproxy.protocols.jolie.xml.characters import QUOTED, is_name
 from ccproxy.protocols.jolie.xml.content import XmlContent
@@ -64,7 +65,7 @@ class EnvelopeReader:
         self.fault = self.found = False
         self._called = operation
         self._of = types
-        self._other = LOOSE if types.other is not INFERRED else INFERRED
+        self._other = _other(types)
         self._types: list[FieldType | None] = []
         self._depth = 0
         self._section = ""
@@ -114,8 +115,7 @@ class EnvelopeReader:
             return
         self.operation = local(name)
         called = self._called
-        of = self._of
-        type = of.request(self.operation) if called is None else of.answer(called)
+        type = self._of.request(self.operation) if called is None else self._of.answer(called)
         self._root(type, attributes)
 
     def _root(self, type: FieldType | None, attributes: list[str]) -> None:
@@ -148,10 +148,38 @@ def read(data: bytes | bytearray, types: Types, operation: str | None = None) ->
     """The envelope in a body in UTF-8; Unportable if it is none.
 
     `operation` is the one that this is an answer of; None: it is a call."""
+    if found := _small(data, types, operation):
+        return found
     reader = EnvelopeReader(types, operation)
     yield from parse(data, reader, namespaces=True)
     value = (yield from reader.builder.value()) if reader.found else None
     return Envelope(reader.operation, reader.fault, reader.name, reader.reason, value)
+
+
+def _small(data: bytes | bytearray, types: Types, called: str | None) -> Envelope | None:
+    """As `read`, of a small envelope without a fault; None if it is another one."""
+    root = small.tree(data)
+    if root is None or root.tag != f"{{{ENVELOPE}}}Envelope":
+        return None
+    for section in root:
+        if section.tag == f"{{{ENVELOPE}}}Body" and len(section):
+            break
+    else:
+        return None
+    element = section[0]
+    operation = small.local(element.tag)
+    if operation == "Fault":
+        return None
+    type = types.request(operation) if called is None else types.answer(called)
+    found = small.SmallValue(_other(types), INSTANCE).encoded(element, type)
+    if found is None:
+        return None
+    return Envelope(operation, False, "", "", Encoded(found, "utf-8"))
+
+
+def _other(types: Types) -> TextKind:
+    """The kind of an element that says nothing."""
+    return LOOSE if types.other is not INFERRED else INFERRED
 
 
 def message(name: str, content: XmlContent, namespace: str = "") -> bytes:

@@ -80,7 +80,7 @@ class Soap(WebForm):
 
     def caller(self) -> SoapCaller:
         """For one accepted connection."""
-        return SoapCaller(self.limits, self.access, self.style)
+        return SoapCaller(self.limits, self.access, self.style, self.packing)
 
     def service(self, upstream: Upstream | None = None) -> SoapService:
         """For one connection to a service."""
@@ -127,7 +127,7 @@ class SoapCaller(WebCaller):
         headers = [("Content-Type", XML_TYPE)]
         if status == 405:
             headers.append(("Allow", "POST"))
-        self._server.respond(Sending(tuple(headers), body, status))
+        self.respond(Sending(tuple(headers), body, status))
 
     def _body(self, token: SoapToken, answer: Answer) -> bytes:
         content = result(to_xml(answer.value, self.style.xml(typed=True)))

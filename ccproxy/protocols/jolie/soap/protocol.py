@@ -22,6 +22,9 @@ from ccproxy.protocols.jolie.http.listener import WebListener
 from ccproxy.protocols.jolie.soap.form import Soap
 from ccproxy.protocols.jolie.style import CallStyle
 
+NO_FAULT = frozenset({204, 205, *range(300, 400)})
+"""Statuses whose responses have no body, or send a client elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class SoapListenerOptions(StyledListenerOptions):
@@ -61,7 +64,15 @@ class SoapProtocol(MessageProtocol):
 
     def check(self, plan: ListenerPlan) -> Iterator[Problem]:
         """What the options alone cannot say."""
-        return options.check(plan)
+        yield from options.check(plan)
+        status = plan.options.fault_status
+        if status < 300 and status not in NO_FAULT:
+            what = f"faults with status {status} look like results to all that see the status alone"
+            hint = "with 400 Jolie clients read the name and the data of a fault as well"
+            yield plan.problem("fault-status", what, hint, warning=True)
+        elif status in NO_FAULT:
+            what = f"no fault can have status {status}: it has no body, or means another place"
+            yield plan.problem("fault-status", what, "expected 500, or 400 for Jolie clients")
 
     def listener(self, plan: ListenerPlan, kit: Kit) -> WebListener:
         """A listener of calls."""

@@ -23,12 +23,15 @@ cdef class AnswerBuffer:
 
 
 cdef class Upstream:
-    cdef public object ids, wake
+    cdef public object ids, wake, send, unsent, watch
     cdef public UpstreamLoad load
     cdef public dict open
     cdef public list parts, written
     cdef public bint due, last
-    cdef public double heard
+    cdef public double heard, deadline, watched
+
+    @cython.locals(ids=list)
+    cpdef flush(self)
 
 
 cdef class UpstreamPool:
@@ -46,17 +49,18 @@ cdef class FastRoute:
 
 
 cdef class InFlight:
-    cdef readonly AnswerBuffer answers
-    cdef readonly bytes id
-    cdef readonly FastRoute route
-    cdef readonly Py_ssize_t size
-    cdef readonly double sent
+    cdef public AnswerBuffer answers
+    cdef public bytes id
+    cdef public FastRoute route
+    cdef public Py_ssize_t size
+    cdef public double sent
 
 
 @cython.locals(
     start=Py_ssize_t, path=Py_ssize_t, operation=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t,
     done=Py_ssize_t, calls=Py_ssize_t, total=Py_ssize_t, now=double,
     last=FastRoute, route=FastRoute, upstream=Upstream, load=UpstreamLoad, usable=list,
+    text=cython.p_uchar, call=InFlight,
 )
 cpdef Py_ssize_t forward(bytes data, list ends, dict routes, AnswerBuffer answers)
 
@@ -66,6 +70,6 @@ cdef _settle(FastRoute route, Upstream upstream, Py_ssize_t calls, Py_ssize_t si
 
 @cython.locals(
     start=Py_ssize_t, end=Py_ssize_t, load=UpstreamLoad, waiting=dict, call=InFlight, answers=AnswerBuffer,
-    others=list, timed=bint,
+    others=list, timed=bint, text=cython.p_uchar, id=cython.ulonglong,
 )
 cpdef tuple deliver(bytes data, list ends, Upstream upstream)

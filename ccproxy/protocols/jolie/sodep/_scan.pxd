@@ -8,3 +8,14 @@ cimport cython
     nodes=Py_ssize_t, tag=int, body=Py_ssize_t, length=cython.uint, count=cython.uint,
 )
 cpdef Py_ssize_t scan(const unsigned char[::1] data, Py_ssize_t start, object walk, object limits, list ends)
+
+
+cdef class MessageCutter:
+    cdef public str broken
+    cdef public bint too_big
+    cdef public Py_ssize_t held, whole
+    cdef public object _limits, _walk
+    cdef public list _parts
+
+    @cython.locals(ends=list, start=Py_ssize_t)
+    cpdef tuple cut(self, bytes data)

@@ -32,11 +32,11 @@ except ImportError:
     )
 
 try:
-    from ccproxy.protocols.jolie.sodep._scan import scan
+    from ccproxy.protocols.jolie.sodep._scan import MessageCutter, scan
 except ImportError:
-    from ccproxy.protocols.jolie.sodep.scan import scan
+    from ccproxy.protocols.jolie.sodep.scan import MessageCutter, scan
 
 __all__ = [
-    "AnswerBuffer", "FastPathStats", "FastRoute", "InFlight", "Upstream", "UpstreamLoad",
-    "UpstreamPool", "deliver", "forward", "scan",
+    "AnswerBuffer", "FastPathStats", "FastRoute", "InFlight",
+    "MessageCutter", "Upstream", "UpstreamLoad", "UpstreamPool", "deliver", "forward", "scan",
 ]  # fmt: skip

@@ -7,6 +7,9 @@ calls out of what a caller sent and puts them, with a new id and path, on an `Up
 `deliver` brings the answers back. The owner of an upstream sees each call in flight on it, so
 timeouts, faults and relocation treat the calls of both paths alike.
 
+What is cut out of `text`, which is the same as `data`, is a pointer when compiled, and is cut in a
+third of the time.
+
 The same file is compiled by Cython as `_fastpath` where a C compiler is at hand, with the types of
 `_fastpath.pxd`; `compiled` imports the better of the two. It must never decode a value, look at a
 socket, or keep a call from its answer: a call that the fast path cannot take goes the slow path.
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from struct import Struct
 from typing import Any
 
 from ccproxy.core.flows import Flow
@@ -27,6 +31,10 @@ NEWEST_WEIGHT = 1 / 32
 """Of the newest answer in the average time that answers take."""
 MAX_PIECES = 64
 """Pieces that are written as they are; more are joined."""
+
+SLOW_ANSWER = 0.001
+"""Seconds: if answers take longer on average, more connections may help."""
+_packed = Struct(">q").pack
 
 Piece = bytes | memoryview
 
@@ -47,8 +55,7 @@ class FastPathStats:
         """So many calls of so many bytes took the fast path."""
         self.flow.count += calls
         self.flow.bytes += size
-        self._ledger.receive(calls, size)
-        self._ledger.end("consumed", calls, size)
+        self._ledger.pass_by("consumed", calls, size)
 
 
 class UpstreamLoad:
@@ -103,9 +110,14 @@ class Upstream:
     """One connection to a service. `wake` is called once when there is something to write.
 
     `heard` is when the last answer came; `last` is true once the connection takes no more calls.
+    `flush` writes through `send`; `unsent` gets the ids of calls that it did not take, and `watch`
+    is called before `watched`, a time by which the first of the calls must have an answer.
     """
 
-    __slots__ = ("due", "heard", "ids", "last", "load", "open", "parts", "wake", "written")
+    __slots__ = (
+        "deadline", "due", "heard", "ids", "last", "load", "open", "parts", "send", "unsent",
+        "wake", "watch", "watched", "written",
+    )  # fmt: skip
 
     def __init__(self, ids: Iterator[int], load: UpstreamLoad) -> None:
         self.ids = ids
@@ -117,6 +129,23 @@ class Upstream:
         self.parts: list[Piece] = []
         self.due = False
         self.wake: Callable[[], None] = _no_wake
+        self.send: Callable[[list[Piece]], int] = _no_send
+        self.unsent: Callable[[list[int]], None] = _no_unsent
+        self.watch: Callable[[], None] = _no_wake
+        self.watched = 0.0
+        self.deadline = 0.0
+
+    def flush(self) -> None:
+        """Write the calls; the flush queue calls it at the end of a turn of the loop."""
+        if not self.due:
+            return
+        ids = self.written
+        self.written = []
+        self.due = False
+        if not self.send(_taken(self.parts)):
+            self.unsent(ids)
+        if self.deadline < self.watched:
+            self.watch()
 
     def take(self) -> tuple[list[Piece], list[int]]:
         """The bytes to be written since the last time, and the calls that are in them."""
@@ -188,17 +217,19 @@ def forward(
     `data` begins with whole messages that end at `ends`. What is returned is the offset of the
     first message that was not taken.
     """
+    text = data
     view: Any = None
     last: Any = None
     route: Any = None
+    call: Any = None
     upstream: Any = None
     load: Any = None
     now = 0.0
     start = done = calls = total = 0
     for end in ends:
-        path = start + 12 + (data[start + 9] << 16 | data[start + 10] << 8 | data[start + 11])
-        operation = path + 4 + (data[path + 1] << 16 | data[path + 2] << 8 | data[path + 3])
-        route = routes.get(data[start + 8 : operation])
+        path = start + 12 + (text[start + 9] << 16 | text[start + 10] << 8 | text[start + 11])
+        operation = path + 4 + (text[path + 1] << 16 | text[path + 2] << 8 | text[path + 3])
+        route = routes.get(text[start + 8 : operation])
         if route is None:
             break
         if route is not last:
@@ -214,18 +245,25 @@ def forward(
             upstream = usable[0]
             load = upstream.load
             now = route.upstreams.clock()
+            upstream.deadline = now + route.upstreams.timeout
         size = end - path
         if load.full(size):
             break
         id = next(upstream.ids)
-        upstream.open[id] = InFlight(answers, data[start : start + 8], route, size, now)
+        call = InFlight.__new__(InFlight)
+        call.answers = answers
+        call.id = text[start : start + 8]
+        call.route = route
+        call.size = size
+        call.sent = now
+        upstream.open[id] = call
         upstream.written.append(id)
         load.calls += 1
         load.bytes += size
-        upstream.parts.append(id.to_bytes(8, "big"))
+        upstream.parts.append(_packed(id))
         upstream.parts.append(route.head)
         if size < NO_COPY_SIZE:
-            upstream.parts.append(data[path:end])
+            upstream.parts.append(text[path:end])
         else:
             if view is None:
                 view = memoryview(data)
@@ -243,27 +281,35 @@ def forward(
 def deliver(data: bytes, ends: list[int], upstream: Upstream) -> tuple[bytes, list[int]]:
     """Give answers to the callers they belong to; answers to other calls are returned."""
     others: list[bytes] = []
+    text = data
     timed = False
     load = upstream.load
     waiting = upstream.open
     view: Any = None
     start = 0
     for end in ends:
-        call = waiting.pop(int.from_bytes(data[start : start + 8], "big", signed=True), None)
+        # Our ids are positive: a negative one, read without its sign, is none of them.
+        id = text[start] << 24 | text[start + 1] << 16 | text[start + 2] << 8 | text[start + 3]
+        id = id << 8 | text[start + 4]
+        id = id << 8 | text[start + 5]
+        id = id << 8 | text[start + 6]
+        id = id << 8 | text[start + 7]
+        call = waiting.pop(id, None)
         if call is None:
             others.append(data[start:end])
             start = end
             continue
         if not timed:
             timed = True
-            load.time(call.route.upstreams.clock() - call.sent)
+            upstream.heard = call.route.upstreams.clock()
+            load.time(upstream.heard - call.sent)
         load.calls -= 1
         load.bytes -= call.size
         answers = call.answers
         answers.open -= 1
         answers.parts.append(call.id)
         if end - start < NO_COPY_SIZE:
-            answers.parts.append(data[start + 8 : end])
+            answers.parts.append(text[start + 8 : end])
         else:
             if view is None:
                 view = memoryview(data)
@@ -293,6 +339,15 @@ def _taken(parts: list[Piece]) -> list[Piece]:
     taken: list[Piece] = parts[:] if few else [b"".join(parts)]
     parts.clear()
     return taken
+
+
+def _no_send(pieces: list[Piece]) -> int:
+    """Take nothing: the owner has not set its `send` yet."""
+    return 0
+
+
+def _no_unsent(ids: list[int]) -> None:
+    """Do nothing: the owner has not set its `unsent` yet."""
 
 
 def _no_wake() -> None:

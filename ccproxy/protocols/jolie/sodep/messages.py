@@ -12,11 +12,22 @@ from typing import NamedTuple
 
 from ccproxy.protocols.jolie.sodep.reader import Frame
 from ccproxy.protocols.jolie.sodep.tree import decode, encode, text
-from ccproxy.protocols.jolie.values import Answer, Fault, Result, Tree, Unportable, Value, io_fault
+from ccproxy.protocols.jolie.values import (
+    Answer,
+    Call,
+    Fault,
+    Result,
+    Tree,
+    Unportable,
+    Value,
+    io_fault,
+)
 
 _HEAD = Struct(">qi").pack
 _LENGTH = Struct(">i").pack
 _VOID = bytes(5)
+LARGE = 64 * 1024
+"""Bytes of a value from which on it is written without a copy."""
 _ROOT = b"/"
 
 
@@ -62,6 +73,13 @@ class Encoded(Value):
         return decode(bytes(self.data), 0, self.charset)[0]
 
 
+class LargeRequest(NamedTuple):
+    """The bytes of a request, which are not joined: that would copy a large value."""
+
+    head: bytes
+    body: bytes | bytearray
+
+
 class SodepToken(NamedTuple):
     """What of a request is needed to answer it."""
 
@@ -74,6 +92,19 @@ def message(id: int, path: bytes, tail: bytes) -> bytes:
     return _HEAD(id, len(path)) + path + tail
 
 
+def request(id: int, path: bytes, call: Call, charset: str) -> bytes | LargeRequest:
+    """A request with this path; Unportable if sodep cannot carry it."""
+    _, operation, value = call
+    body: bytes | bytearray
+    if isinstance(value, Packed) and value.name == operation and value.charset == charset:
+        head, body = b"", value.frame.tail
+    else:
+        head, body = text(operation, charset) + b"\0", _encoded(value, charset)
+    if len(body) < LARGE:
+        return b"".join((_HEAD(id, len(path)), path, head, body))
+    return LargeRequest(_HEAD(id, len(path)) + path + head, body)
+
+
 def request_tail(operation: str, value: Value, charset: str = "utf-8") -> bytes:
     """Everything behind the path of a request; Unportable if sodep cannot carry it."""
     return b"".join((text(operation, charset), b"\0", _encoded(value, charset)))
@@ -81,15 +112,14 @@ def request_tail(operation: str, value: Value, charset: str = "utf-8") -> bytes:
 
 def answer_tail(operation: str, answer: Answer, charset: str = "utf-8") -> bytes:
     """Everything behind the path of an answer; Unportable if sodep cannot carry it."""
-    name = text(operation, charset)
-    value = _encoded(answer.value, charset)
-    if isinstance(answer, Result):
-        return b"".join((name, b"\0", value))
-    return b"".join((name, b"\1", text(answer.name, charset), value, _VOID))
+    return b"".join(_tail_pieces(operation, answer, charset))
 
 
-def answer_message(token: SodepToken, answer: Answer, charset: str = "utf-8") -> bytes:
-    """An answer; untouched if it comes from a sodep service of the same charset.
+def answer_pieces(
+    token: SodepToken, answer: Answer, charset: str = "utf-8"
+) -> list[bytes | memoryview]:
+    """The bytes of an answer, in one piece unless it is large; untouched if it comes from a sodep
+    service of the same charset.
 
     One that sodep cannot carry becomes a fault that says so.
     """
@@ -98,13 +128,28 @@ def answer_message(token: SodepToken, answer: Answer, charset: str = "utf-8") ->
         frame = value.frame
         name = None if frame.fault is None else value.name
         if name == (answer.name if isinstance(answer, Fault) else None):
-            return message(token.id, frame.path, frame.tail)
+            return _pieces(token.id, frame.path, [frame.tail])
     try:
-        tail = answer_tail(token.operation, answer, charset)
+        tail = _tail_pieces(token.operation, answer, charset)
     except Unportable as reason:
         refusal = io_fault(f"sodep cannot carry the answer: {reason}")
-        tail = answer_tail(token.operation, refusal, charset)
-    return message(token.id, _ROOT, tail)
+        tail = _tail_pieces(token.operation, refusal, charset)
+    return _pieces(token.id, _ROOT, tail)
+
+
+def _tail_pieces(operation: str, answer: Answer, charset: str) -> list[bytes | bytearray]:
+    name = text(operation, charset)
+    value = _encoded(answer.value, charset)
+    if isinstance(answer, Result):
+        return [name + b"\0", value]
+    return [name + b"\1" + text(answer.name, charset), value, _VOID]
+
+
+def _pieces(id: int, path: bytes, tail: list[bytes | bytearray]) -> list[bytes | memoryview]:
+    head = _HEAD(id, len(path)) + path
+    if sum(map(len, tail)) < LARGE:
+        return [b"".join((head, *tail))]
+    return [head, *[memoryview(one) for one in tail]]
 
 
 def _encoded(value: Value, charset: str) -> bytes | bytearray:

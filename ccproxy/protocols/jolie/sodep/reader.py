@@ -10,12 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from ccproxy.protocols.jolie.sodep.compiled import scan
-from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits, TooLong
-from ccproxy.protocols.jolie.sodep.scan import Walk
-
-_LONG = 1 << 20
-"""Bytes from which on an unfinished message grows in place: a join would copy it at each read."""
+from ccproxy.protocols.jolie.sodep.compiled import MessageCutter
 
 _HEAD = Struct(">qi").unpack_from
 _LENGTH = Struct(">i").unpack_from
@@ -44,59 +39,14 @@ class Frame(NamedTuple):
         return self.tail[4 : self.flag]
 
 
-class SodepReader:
+class SodepReader(MessageCutter):
     """Finds the messages of one direction of one connection."""
 
-    def __init__(self, limits: SodepLimits) -> None:
-        self.broken = ""
-        """Why reading ended: the first bytes that are no message within the limits."""
-        self.too_big = False
-        """True if it ended at a message that is too long."""
-        self.held = 0
-        """Bytes of an unfinished message; at the end of the stream it should be 0."""
-        self.whole = 0
-        """Messages found so far."""
-        self._limits = limits
-        self._walk = Walk()
-        self._parts: list[bytes | bytearray] = []
+    __slots__ = ()
 
     def feed(self, data: bytes) -> list[Frame]:
         """The messages that are whole now, in order; nothing once `broken` is set."""
         return frames(*self.cut(data))
-
-    def cut(self, data: bytes) -> tuple[bytes, list[int]]:
-        """The same messages uncut: bytes that begin with them, and the offset where each ends."""
-        ends: list[int] = []
-        if self.broken:
-            return b"", ends
-        self._parts.append(data)
-        self.held += len(data)
-        if self.held < self._walk.need:
-            return b"", ends
-        whole = self._parts[0] if len(self._parts) == 1 else self._joined()
-        try:
-            start = scan(whole, 0, self._walk, self._limits, ends)
-        except SodepError as reason:
-            self.broken = str(reason)
-            self.too_big = isinstance(reason, TooLong)
-            start = len(whole)
-        self.held = len(whole) - start
-        self.whole += len(ends)
-        if not start:
-            self._parts = [whole]
-            return b"", ends
-        data = bytes(whole)
-        self._parts = [data[start:]] if self.held else []
-        return data, ends
-
-    def _joined(self) -> bytes | bytearray:
-        first, *rest = self._parts
-        if self.held < _LONG:
-            return b"".join(self._parts)
-        grown = first if isinstance(first, bytearray) else bytearray(first)
-        for part in rest:
-            grown += part
-        return grown
 
 
 def frames(data: bytes, ends: list[int], start: int = 0) -> list[Frame]:

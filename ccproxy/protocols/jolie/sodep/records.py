@@ -6,8 +6,6 @@ others wait for ever. It must never look into a message.
 
 from __future__ import annotations
 
-from functools import partial
-
 from ccproxy.protocols.jolie.sodep.compiled import AnswerBuffer, Upstream
 from ccproxy.protocols.jolie.sodep.sides import Sodep, SodepCaller
 
@@ -24,9 +22,17 @@ class SecureSodep(Sodep):
 
     def caller(self) -> SodepCaller:
         """For one accepted connection."""
-        side = SodepCaller(self)
-        side.take = partial(answers_apart, side.answers)
-        return side
+        return SecureCaller(self)
+
+
+class SecureCaller(SodepCaller):
+    """One connection of a caller."""
+
+    __slots__ = ()
+
+    def take(self) -> list[bytes | memoryview]:
+        """The answers to be written since the last time, one by one."""
+        return answers_apart(self.answers)
 
 
 def answers_apart(answers: AnswerBuffer) -> list[bytes | memoryview]:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from ccproxy.protocols.jolie.sodep.limits import SodepError, SodepLimits, TooLong
 
+LONG = 1 << 20
+"""Bytes from which on an unfinished message grows in place: a join would copy it at each read."""
 HEAD = 0
 """In front of id, path, operation and fault flag."""
 FAULT = 1
@@ -163,6 +165,62 @@ def scan(
     walk.elements = elements
     walk.nodes = nodes
     return start
+
+
+class MessageCutter:
+    """Finds the messages of one direction of one connection, uncut; see `SodepReader`."""
+
+    __slots__ = ("_limits", "_parts", "_walk", "broken", "held", "too_big", "whole")
+
+    def __init__(self, limits: SodepLimits) -> None:
+        self.broken = ""
+        """Why reading ended: the first bytes that are no message within the limits."""
+        self.too_big = False
+        """True if it ended at a message that is too long."""
+        self.held = 0
+        """Bytes of an unfinished message; at the end of the stream it should be 0."""
+        self.whole = 0
+        """Messages found so far."""
+        self._limits = limits
+        self._walk = Walk()
+        self._parts: list[bytes | bytearray] = []
+
+    def cut(self, data: bytes) -> tuple[bytes, list[int]]:
+        """The messages that are whole now: bytes that begin with them, and where each ends."""
+        ends: list[int] = []
+        if self.broken:
+            return b"", ends
+        self._parts.append(data)
+        self.held += len(data)
+        if self.held < self._walk.need:
+            if self.held >= LONG:
+                # Copied as they come: at the end it would be one long copy.
+                self._parts = [self._joined()]
+            return b"", ends
+        whole = self._parts[0] if len(self._parts) == 1 else self._joined()
+        try:
+            start = scan(whole, 0, self._walk, self._limits, ends)
+        except SodepError as reason:
+            self.broken = str(reason)
+            self.too_big = isinstance(reason, TooLong)
+            start = len(whole)
+        self.held = len(whole) - start
+        self.whole += len(ends)
+        if not start:
+            self._parts = [whole]
+            return b"", ends
+        data = bytes(whole)
+        self._parts = [data[start:]] if self.held else []
+        return data, ends
+
+    def _joined(self) -> bytes | bytearray:
+        if self.held < LONG:
+            return b"".join(self._parts)
+        first, *rest = self._parts
+        grown = first if isinstance(first, bytearray) else bytearray(first)
+        for part in rest:
+            grown += part
+        return grown
 
 
 def _signed(count: int) -> int:

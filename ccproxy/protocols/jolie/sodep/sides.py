@@ -22,18 +22,16 @@ from ccproxy.protocols.jolie.sodep.compiled import (
     InFlight,
     Upstream,
     UpstreamPool,
-    deliver,
-    forward,
 )
 from ccproxy.protocols.jolie.sodep.from_json import from_json
 from ccproxy.protocols.jolie.sodep.limits import SodepLimits
 from ccproxy.protocols.jolie.sodep.messages import (
     Encoded,
+    LargeRequest,
     Packed,
     SodepToken,
-    answer_message,
-    message,
-    request_tail,
+    answer_pieces,
+    request,
 )
 from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader, frames
 from ccproxy.protocols.jolie.sodep.tree import characters
@@ -49,6 +47,11 @@ from ccproxy.protocols.jolie.values import (
     io_fault,
 )
 
+try:
+    from ccproxy.protocols.jolie.sodep._hot import HotCaller, HotService
+except ImportError:
+    from ccproxy.protocols.jolie.sodep.hot import HotCaller, HotService
+
 _LENGTH = Struct(">i").pack
 MAX_ROUTES = 4096
 """Pairs of path and operation for which the fast path is remembered."""
@@ -59,7 +62,7 @@ def respond(call: InFlight, answer: Answer) -> None:
     answers, route = call.answers, call.route
     token = SodepToken(int.from_bytes(call.id, "big", signed=True), route.operation)
     answers.open -= 1
-    answers.parts.append(answer_message(token, answer, route.upstreams.charset))
+    answers.parts += answer_pieces(token, answer, route.upstreams.charset)
     if not answers.due:
         answers.due = True
         answers.wake()
@@ -114,13 +117,9 @@ class Sodep:
                 if call.answers in buffers and upstream.end(id) is not None:
                     respond(call, fault)
 
-    def request(self, call: Call, id: int) -> bytes:
+    def request(self, call: Call, id: int) -> bytes | LargeRequest:
         """The message; Unportable if the value has no sodep form."""
-        path, operation, value = call
-        where = characters(path, self.charset)
-        if isinstance(value, Packed) and value.name == operation and value.charset == self.charset:
-            return message(id, where, value.frame.tail)
-        return message(id, where, request_tail(operation, value, self.charset))
+        return request(id, characters(call.path, self.charset), call, self.charset)
 
     def prepare(self, value: Value, token: Any = None) -> Steps[Value] | None:
         """Large JSON becomes the bytes of a sodep value."""
@@ -140,16 +139,16 @@ class Sodep:
         return SodepService(self, upstream)
 
 
-class SodepCaller:
+class SodepCaller(HotCaller):
     """One connection of a caller."""
+
+    __slots__ = ("form",)
 
     crowded = False
 
     def __init__(self, form: Sodep) -> None:
         self.form = form
         self.answers = AnswerBuffer()
-        self.take = self.answers.take
-        """The bytes to be written since the last time, in pieces; none if nothing is."""
         self.broken = ""
         """Why the connection cannot be read on."""
         self.direct = True
@@ -158,6 +157,10 @@ class SodepCaller:
         self._reader = SodepReader(form.limits)
         self._routes = form.routes
         self._ended = False
+
+    def take(self) -> list[bytes | memoryview]:
+        """The bytes to be written since the last time, in pieces; none if nothing is."""
+        return self.answers.take()
 
     @property
     def calls(self) -> int:
@@ -196,21 +199,7 @@ class SodepCaller:
 
     def feed(self, data: bytes) -> list[Asked]:
         """The calls that became whole, without those that took the fast path."""
-        if not data:
-            return []
-        data, ends = self._reader.cut(data)
-        self.broken = self._reader.broken
-        if not ends:
-            return []
-        start, answers = 0, self.answers
-        if self._routes and self.direct:
-            start = forward(data, ends, self._routes, answers)
-            if start == ends[-1]:
-                return []
-            ends = [end for end in ends if end > start]
-        asked = [self._asked(one) for one in frames(data, ends, start)]
-        answers.open += len(asked)
-        return asked
+        return (self.pass_on(data) or []) if data else []
 
     def eof(self) -> None:
         """The caller half-closed; it still gets its answers, as from the original."""
@@ -224,10 +213,15 @@ class SodepCaller:
         """Answer one call; untouched if it comes from a sodep service of the same charset."""
         answers = self.answers
         answers.open -= 1
-        answers.parts.append(answer_message(token, answer, self._charset))
+        answers.parts += answer_pieces(token, answer, self._charset)
         if not answers.due:
             answers.due = True
             answers.wake()
+
+    def _others(self, data: bytes, ends: list[int], start: int) -> list[Asked]:
+        asked = [self._asked(one) for one in frames(data, ends, start)]
+        self.answers.open += len(asked)
+        return asked
 
     def _asked(self, frame: Frame) -> Asked:
         try:
@@ -240,8 +234,10 @@ class SodepCaller:
         return Asked(SodepToken(frame.id, operation), Call(path, operation, value))
 
 
-class SodepService:
+class SodepService(HotService):
     """One connection to a service."""
+
+    __slots__ = ()
 
     closing = False
     passage = None
@@ -256,16 +252,18 @@ class SodepService:
         """Why the connection cannot be read on."""
         return self._reader.broken
 
-    def send(self, request: bytes) -> bytes:
+    def send(self, request: bytes | LargeRequest) -> list[bytes | memoryview]:
         """The bytes of a request."""
-        return request
+        if isinstance(request, bytes):
+            return [request]
+        return [request.head, memoryview(request.body)]
 
     def feed(self, data: bytes) -> list[Answered]:
         """The answers that became whole, without those to calls of the fast path."""
-        data, ends = self._reader.cut(data)
-        if ends and self._upstream is not None:
-            data, ends = deliver(data, ends, self._upstream)
-        return [Answered(one.id, self._answer(one)) for one in frames(data, ends)] if ends else []
+        return self.pass_on(data) or []
+
+    def _others(self, data: bytes, ends: list[int]) -> list[Answered]:
+        return [Answered(one.id, self._answer(one)) for one in frames(data, ends)]
 
     def eof(self) -> list[Answered]:
         """Sodep has no answer that ends with the connection."""

@@ -89,26 +89,9 @@ class _Element:
 
     def payload(self) -> Rope:
         """Its payload in sodep's bytes; ValueError says what was expected."""
-        kind, string = self.kind, self.string
-        if kind.base64 and self.rest.strip("="):
+        if self.kind.base64 and self.rest.strip("="):
             raise ValueError("base64 that is cut off")
-        if kind.scalar is None:
-            return self._string()
-        if len(string) > LONGEST_SCALAR and kind.strict:
-            raise ValueError(f"found a text of {len(string)} bytes, expected {kind.name}")
-        if len(string) > LONGEST_SCALAR:
-            return self._string() if kind is not NIL else [b"\0"]
-        if not string.strip() and self.vectors:
-            return [b"\0"]
-        return [encoded_payload(kind.scalar(string.decode()), "utf-8")]
-
-    def _string(self) -> Rope:
-        kind, string = self.kind, self.string
-        if not string and (kind.empty is None or kind.loose and self.vectors):
-            return [b"\0"]
-        if kind.loose and self.vectors and len(string) <= LONGEST_SCALAR and not string.strip():
-            return [b"\0"]
-        return [(b"\4" if kind.raw else b"\1") + _COUNT(len(string)), string]
+        return payload(self.kind, self.string, bool(self.vectors))
 
 
 class ValueBuilder:
@@ -180,6 +163,28 @@ class ValueBuilder:
                 raise Unportable(f"an element with children of more than {MAX_NAMES} names")
             vector = vectors[name] = _Vector()
         vector.add(element)
+
+
+def payload(kind: TextKind, string: bytes | bytearray, beside: bool) -> Rope:
+    """The payload of an element in sodep's bytes, of its text or of what its base64 stands for;
+    `beside` says that it has children. ValueError says what was expected."""
+    if kind.scalar is None:
+        return _string(kind, string, beside)
+    if len(string) > LONGEST_SCALAR and kind.strict:
+        raise ValueError(f"found a text of {len(string)} bytes, expected {kind.name}")
+    if len(string) > LONGEST_SCALAR:
+        return _string(kind, string, beside) if kind is not NIL else [b"\0"]
+    if beside and not string.strip():
+        return [b"\0"]
+    return [encoded_payload(kind.scalar(string.decode()), "utf-8")]
+
+
+def _string(kind: TextKind, string: bytes | bytearray, beside: bool) -> Rope:
+    if not string and (kind.empty is None or kind.loose and beside):
+        return [b"\0"]
+    if kind.loose and beside and len(string) <= LONGEST_SCALAR and not string.strip():
+        return [b"\0"]
+    return [(b"\4" if kind.raw else b"\1") + _COUNT(len(string)), string]
 
 
 def _joined(payload: Rope, vectors: dict[str, _Vector]) -> bytes | Rope:

@@ -10,14 +10,20 @@ take an element without declared type for a number.
 
 from __future__ import annotations
 
+import re
+
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.values import Fault, Value
 from ccproxy.protocols.jolie.xml.building import ValueBuilder
 from ccproxy.protocols.jolie.xml.parser import parse
 from ccproxy.protocols.jolie.xml.payloads import UNTYPED, TextKind
+from ccproxy.protocols.jolie.xml.small import MOST, SmallValue, tree
 from ccproxy.protocols.jolie.xml.types import FieldType, Types
 from ccproxy.protocols.jolie.xml.writing import ATTRIBUTES, PREFIX
+
+_MORE = re.compile(rb"<[^<>]*[:=]").search
+"""Finds a tag with an attribute or a prefix."""
 
 Fields = tuple[tuple[str, str], ...]
 """Names and texts, in order."""
@@ -114,11 +120,22 @@ def read_value(
 ) -> Steps[Value]:
     """The value of a body in UTF-8, which may be empty; Unportable if it is no XML that is read
     here. `fields` are those of `XmlReader`."""
-    reader = XmlReader(type, other, fields)
     data = data or b"<void/>"
+    if not fields and (small := _small(data, type, other)):
+        return small
+    reader = XmlReader(type, other, fields)
     yield from parse(data, reader)
     found: Encoded = yield from reader.builder.value()
     return found
+
+
+def _small(data: bytes | bytearray, type: FieldType | None, other: TextKind) -> Encoded | None:
+    """The value of a small document without attributes and prefixes; None if it is another one."""
+    if len(data) > MOST or _MORE(data, data.find(b"?>") if data.startswith(b"<?") else 0):
+        return None
+    root = tree(data)
+    found = SmallValue(other).encoded(root, type) if root is not None else None
+    return Encoded(found, "utf-8") if found is not None else None
 
 
 def read_fault(data: bytes | bytearray, types: Types, operation: str) -> Steps[Fault | None]:

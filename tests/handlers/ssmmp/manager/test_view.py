@@ -76,3 +76,23 @@ def test_the_summary_counts_by_state(talk):
         "app": "app", "agents": {"REGISTERED": 2}, "instances": {"RUNNING": 2},
         "sessions": {"OFFERED": 1}, "operations": {}, "alarms": 0,
     }  # fmt: skip
+
+
+def test_the_overview_is_what_the_page_shows(talk):
+    talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
+    found = view.overview(talk.manager, talk.now)
+    whole = view.status(talk.manager, talk.now)
+    assert [one["agent"] for one in found["nodes"]] == [one["agent"] for one in whole["agents"]]
+    assert [one["instances"] for one in found["nodes"]] == [
+        len(one["instances"]) for one in whole["agents"]
+    ]
+    assert found["services"][0].items() <= whole["services"][0].items()
+    assert found["instances"][0].items() <= whole["instances"][0].items()
+    assert found["sessions"] == whole["edges"]
+
+
+def test_the_overview_stays_short(talk, monkeypatch):
+    talk.ready(talk.ask("a", 1, 9, "orders_client orders orders_api"))
+    monkeypatch.setattr(view, "MOST_ROWS", 1)
+    monkeypatch.setattr(view, "MOST_NODES", 1)
+    assert {len(one) for one in view.overview(talk.manager, talk.now).values()} == {1}

@@ -142,6 +142,30 @@ def test_the_end_waits_for_what_is_on_its_way(ctx, writer, file):
     assert len(file.transactions) == 1 and file.closed
 
 
+def test_what_comes_after_the_end_is_neither_written_nor_told_as_written(ctx, writer, file):
+    told = []
+    ctx.run(writer.end())
+    writer.add(number(1))
+    writer.then(lambda: told.append(1))
+    ctx.settle()
+    assert file.transactions == [] and not told
+
+
+def test_an_end_that_cannot_wait_for_the_file_says_what_is_not_written(
+    ctx, writer, file, monkeypatch
+):
+    monkeypatch.setattr("ccproxy_handlers.state_writer.CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(module, "RETRY_INTERVAL", 0.0)
+    told = []
+    file.errors = [OSError("no space")]
+    writer.add(number(1))
+    writer.then(lambda: told.append(1))
+    ctx.run(writer.end())
+    ctx.settle()
+    assert file.transactions == [] and not told
+    assert "stopped, records not written: 1" in str(ctx.lines)
+
+
 def test_a_file_that_vanishes_is_found_without_a_record(ctx, writer, file):
     file.errors = [OSError("the folder is gone")]
     writer.look()

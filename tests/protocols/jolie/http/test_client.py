@@ -15,7 +15,7 @@ def asked() -> HttpClient:
 
 
 def test_a_request_on_the_wire():
-    data = HttpClient(HttpLimits()).send(ASK)
+    data = b"".join(HttpClient(HttpLimits()).send(ASK))
     assert data == b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 

@@ -41,6 +41,14 @@ def test_headers_of_one_connection_stay_there_those_that_connection_names_too():
     assert end_to_end(headers) == ((b"Host", b"x"), (b"X-A", b"b"), (b"X-a", b"c"))
 
 
+def test_connection_cannot_take_away_what_makes_the_message():
+    headers = (
+        (b"Host", b"x"), (b"Connection", b"Host, content-length"), (b"Content-Length", b"3"),
+        (b"connection", b"X-Mine,"), (b"X-Mine", b"1"),
+    )  # fmt: skip
+    assert end_to_end(headers) == ((b"Host", b"x"), (b"Content-Length", b"3"))
+
+
 @pytest.mark.parametrize(
     ("given", "peer", "chain", "standard"),
     [

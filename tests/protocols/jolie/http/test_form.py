@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.http import Http, HttpLimits
+from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.packing import Packing
 from ccproxy.protocols.jolie.json_values import to_tree
 from ccproxy.protocols.jolie.style import CallStyle
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, Unexecuted, io_fault
@@ -66,7 +68,7 @@ def test_exchanges_of_the_original(request_, response):
 def test_a_request_to_a_service_says_what_the_original_says():
     for request, _ in HJ:
         _, asked = asked_by(bytes.fromhex(request["hex"]))
-        sent = Http("localhost").service().send(Http("localhost").request(asked.call, 1))
+        sent = b"".join(Http("localhost").service().send(Http("localhost").request(asked.call, 1)))
         head, _, body = sent.partition(b"\r\n\r\n")
         assert body.decode() == request["decoded_body"]
         theirs = set(request["decoded_head"]) - {"Accept-Encoding: gzip, deflate"}
@@ -330,3 +332,72 @@ def test_xml_without_a_form_is_answered_with_a_fault():
 def test_the_query_stands_in_front_of_a_body_in_xml():
     _, asked = asked_by(post(b"<op><a>3</a></op>", XML, target="/sum?a=1&a=b%20c"))
     assert asked.call.value.tree() == Tree(None, {"a": [Tree("1"), Tree("b c"), Tree("3")]})
+
+
+def refused(head: str, body: str = "") -> tuple[int, str, str]:
+    """Status, content type and body of the answer to a request that is not read to its end."""
+    form = Http(limits=HttpLimits(body=10))
+    form.access = WebAccess()
+    caller = form.caller()
+    assert caller.feed(f"{head}\r\n\r\n{body}".encode()) == [] and caller.broken
+    top, _, found = b"".join(caller.take()).partition(b"\r\n\r\n")
+    type = next(one for one in top.split(b"\r\n") if one.startswith(b"Content-Type: "))
+    return int(top.split()[1]), type[14:].decode(), found.decode()
+
+
+AS_XML = "Content-Type: text/xml"
+LONG = "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99"
+PAGE = "GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example"
+FOLDED = "POST /a HTTP/1.1\r\nX: a\r\n b"
+CHUNKED = "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [(LONG, "", 413), (PAGE, "", 403), (FOLDED, "", 400),
+     (CHUNKED, "nonsense\r\n", 400)],
+)  # fmt: skip
+def test_what_is_refused_before_its_body_is_read_is_answered_in_the_form_of_the_caller(
+    head, body, status
+):
+    for said, type in (
+        ("", "application/json; charset=utf-8"),
+        ("X-Jolie-Operation: a", "application/json"),
+        (AS_XML, "text/xml; charset=utf-8"),
+        ("Accept: text/xml", "text/xml; charset=utf-8"),
+        ('SOAPAction: "/a"', "text/xml; charset=utf-8"),
+        (f"{AS_XML}\r\nAccept: application/json", "application/json; charset=utf-8"),
+    ):
+        found = refused(f"{head}\r\n{said}" if said else head, body)
+        assert found[:2] == (status, type), said
+        if "xml" in type:
+            assert found[2].startswith("<Response><IOException>")
+        else:
+            assert json.loads(found[2])["error"]["message"] == "IOException"
+
+
+def test_an_earlier_request_says_nothing_of_the_form_of_one_that_is_refused():
+    caller = Http().caller()
+    [asked] = caller.feed(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: text/xml\r\n"
+                          b"Content-Length: 4\r\n\r\n<a/>")  # fmt: skip
+    caller.answer(asked.token, Result(Tree(1)))
+    assert b"text/xml" in b"".join(caller.take())
+    assert caller.feed(b"POST /a HTTP/1.1\r\nX: a\r\n b\r\n\r\n") == []
+    assert b"application/json" in b"".join(caller.take())
+
+
+@pytest.mark.parametrize("accept", ["gzip", "gzip;q=0"])
+def test_an_answer_is_gzipped_for_those_who_take_it(accept):
+    form = Http()
+    form.packing = Packing(lambda: 0.0)
+    caller = form.caller()
+    head = (
+        f"POST /a HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {accept}\r\nContent-Length: 2\r\n\r\n{{}}"
+    )
+    [asked] = caller.feed(head.encode())
+    caller.answer(asked.token, Result(Tree("x" * 5000)))
+    top, _, body = b"".join(caller.take()).partition(b"\r\n\r\n")
+    packed = accept == "gzip"
+    assert (b"Content-Encoding: gzip" in top) is packed
+    assert b"Content-Length: %d" % len(body) in top
+    assert json.loads(gzip.decompress(body) if packed else body) == {"$": "x" * 5000}

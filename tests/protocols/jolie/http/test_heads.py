@@ -108,3 +108,15 @@ def test_bytes_of_any_kind_never_raise(data):
     heads.end_of(bytearray(data), 0)
     heads.unfinished(bytearray(data), 20)
     heads.ambiguous(data + b"\r\n\r\n")
+
+
+def test_what_a_head_that_cannot_be_read_says_of_the_form_of_its_caller():
+    head = (
+        b"POST / HTTP/1.1\r\nX: a\nCONTENT-TYPE:  text/xml; a=b \r\nSoapAction:x\r\nAccept: y\r\n"
+    )
+    assert heads.told(bytearray(head)) == {
+        "content-type": "text/xml; a=b", "soapaction": "x", "accept": "y",
+    }  # fmt: skip
+    assert heads.told(b"") == heads.told(b"\x16\x03\x01") == {}
+    far = b"a" * heads._FORM_BYTES + b"\r\nAccept: y\r\n"
+    assert heads.told(far) == {}

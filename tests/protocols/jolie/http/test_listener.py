@@ -38,4 +38,8 @@ async def test_a_reload_holds_for_connections_to_come(kit):
         listener.reconfigure(dataclasses.replace(options, origins=("https://app.example",)))
         after = listener.form.caller()
         assert len(after.feed(page)) == 1 and not after.unwelcome
+        assert listener.form.packing is not None
+        listener.reconfigure(dataclasses.replace(options, gzip=False))
+        assert listener.form.packing is None
+        listener.reconfigure(dataclasses.replace(options, origins=("https://app.example",)))
         assert listener.form.caller().feed(page.replace(b"app.", b"evil.")) == []

@@ -19,6 +19,9 @@ def test_a_request_is_written_as_it_was_with_a_host_if_it_had_none():
     one = PassClient(HttpLimits())
     written = one.request(PassedRequest(b"GET", b"/a", (), b""), "there:1")
     assert b"Host: there:1\r\n" in written
+    empty = PassedRequest(b"GET", b"/a", ((b"host", b""),), b"")
+    written = PassClient(HttpLimits()).request(empty, "there:1")
+    assert written == b"GET /a HTTP/1.1\r\nhost: \r\n\r\n"
 
 
 def test_a_body_goes_in_the_framing_of_the_caller():
@@ -35,6 +38,14 @@ def test_status_reason_and_headers_come_as_they_were_and_hints_do_not():
     headers = (b"X-Case", b"b"), (b"Content-Length", b"2")
     assert found == [PassedResponse(404, b"Gone Fishing", headers), BodyData(b"ok"), BodyEnd()]
     assert not one.broken and not one.closing
+
+
+def test_chunks_are_the_framing_of_a_response_that_says_a_length_as_well():
+    one, _ = asked()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    found = one.feed(head + b"2\r\nok\r\n0\r\n\r\n")
+    assert found == [PassedResponse(200, b"OK", ()), BodyData(b"ok"), BodyEnd()]
+    assert one.closing and not one.broken
 
 
 def test_a_response_may_end_with_the_connection():

@@ -10,9 +10,11 @@ from ccproxy.config.plan import ListenerPlan
 from ccproxy.core.message import NativeAnswer
 from ccproxy.core.rights import Rights
 from ccproxy.plugins import Plugins
+from ccproxy.protocols.jolie.http import pass_peer
 from ccproxy.protocols.jolie.http.access import HttpListenerOptions
 from ccproxy.protocols.jolie.http.exchange import PassedResponse
 from ccproxy.protocols.jolie.http.pass_peer import names_of
+from ccproxy.protocols.jolie.http.pass_server import PIECE
 from ccproxy.protocols.jolie.values import io_fault
 
 
@@ -209,6 +211,26 @@ async def test_a_service_that_never_answers_is_a_504_in_time(kit, until):
     answer = await site.reader.readuntil(b"within 0.01 s")
     assert answer.startswith(b"HTTP/1.1 504 ")
     assert service.told[-1] == "abandon"
+    await site.close()
+
+
+async def test_a_caller_has_time_as_long_as_it_reads_something(kit, until, monkeypatch):
+    site, service = Site(kit), Service()
+    await site.connect()
+    exchange = await site.send(GET, until, 1)
+    exchange.attach(service)
+    exchange.caller.respond(PassedResponse(200, b"OK", ((b"Content-Length", b"1000000000"),)))
+    left = [9_000_000]
+    monkeypatch.setattr(pass_peer, "unsent", lambda sock: left[-1])
+    while exchange.caller.data(bytes(PIECE)):
+        pass
+    [peer] = site.listener.peers
+    late = asyncio.get_running_loop().time() + 1000.0
+    left.append(8_999_999)
+    peer.expire(late)
+    assert peer.busy and not peer.gone
+    peer.expire(late)
+    assert service.told == ["end", "abandon"] and peer.gone
     await site.close()
 
 

@@ -93,9 +93,9 @@ def test_a_caller_without_room_stops_the_reading_until_it_has_some(made):
     passage, caller, wire = made
     caller.room = False
     passage.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
-    assert wire.told == ["pause"]
+    assert wire.told == ["pause"] and passage.held
     passage.resume()
-    assert wire.told == ["pause", "resume"]
+    assert wire.told == ["pause", "resume"] and not passage.held
 
 
 def test_a_service_without_room_stops_the_caller_until_half_is_sent(made):

@@ -34,8 +34,8 @@ def test_a_request_becomes_whole_and_is_responded_to():
     assert (request.method, request.target, request.body) == ("POST", "/sum", BODY)
     assert request.headers["content-length"] == "7"
     one.respond(Sending((("Content-Type", "text/plain"),), b"hi"))
-    assert one.out().startswith(b"HTTP/1.1 200 \r\nContent-Type: text/plain\r\n")
-    assert one.out() == b""
+    assert b"".join(one.out()).startswith(b"HTTP/1.1 200 \r\nContent-Type: text/plain\r\n")
+    assert b"".join(one.out()) == b""
     assert not one.closing
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_refused_and_the_connection_ends(data, status):
     assert one.too_big == (status == 413)
     assert "bytearray" not in found.reason
     one.respond(Sending(status=found.status, body=b"no"))
-    out = one.out()
+    out = b"".join(one.out())
     assert out.startswith(b"HTTP/1.1 %d" % status)
     assert b"Connection: close" in out
     assert one.closing
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_refused_and_the_connection_ends(data, status):
 def test_a_caller_that_asks_first_is_told_to_go_on():
     one = server()
     one.feed(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
-    assert one.out().startswith(b"HTTP/1.1 100")
+    assert b"".join(one.out()).startswith(b"HTTP/1.1 100")
     assert isinstance(one.feed(BODY), HttpRequest)
 
 
@@ -124,7 +124,7 @@ def test_a_half_closed_caller_gets_its_response():
     one.eof()
     assert not one.closing
     one.respond(Sending(body=b"x"))
-    assert one.out().endswith(b"x")
+    assert b"".join(one.out()).endswith(b"x")
     assert one.feed(b"") is None
     assert one.closing
     ahead = server()
@@ -145,10 +145,10 @@ def test_head_and_no_content_have_no_body():
     one = server()
     one.feed(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
     one.respond(Sending(body=b"abc"))
-    assert one.out().endswith(b"\r\n\r\n")
+    assert b"".join(one.out()).endswith(b"\r\n\r\n")
     one.feed(POST + BODY)
     one.respond(Sending(status=204))
-    assert b"Content-Length" not in one.out()
+    assert b"Content-Length" not in b"".join(one.out())
 
 
 @given(st.one_of(st.binary(max_size=80), st.text(alphabet="GET /HTP1.\r\n:", max_size=60)))
@@ -225,7 +225,7 @@ def test_who_leaves_is_responded_to_and_told():
     assert one.drain("over") is None
     assert not one.closing
     one.respond(Sending(body=b"x"))
-    assert b"Connection: close" in one.out()
+    assert b"Connection: close" in b"".join(one.out())
     assert one.closing and not one.broken
     assert one.feed(b"") is None
     idle = server()
@@ -243,7 +243,7 @@ def test_who_leaves_in_the_middle_of_a_request_is_told(part):
     assert one.drain("over") == RefusedRequest(503, "over")
     assert one.drain("over") is None
     one.respond(Sending(status=503))
-    out = one.out()
+    out = b"".join(one.out())
     assert out.startswith(b"HTTP/1.1 503") and b"Connection: close" in out
     assert one.closing and not one.broken
 
@@ -253,7 +253,7 @@ def test_a_body_that_is_too_large_once_it_is_unpacked():
     one.feed(POST + BODY)
     one.exceed("too much")
     one.respond(Sending(status=413))
-    assert b"Connection: close" in one.out()
+    assert b"Connection: close" in b"".join(one.out())
     assert (one.broken, one.too_big, one.closing) == ("too much", True, True)
 
 
@@ -330,7 +330,7 @@ def test_a_body_in_chunks_does_not_go_through_h11(monkeypatch, step):
         found = [one.feed(data[start : start + step]) for start in range(0, len(data), step)]
         assert found[-1].body == b" " * FREE_CHUNKS and not any(found[:-1])
         one.respond(Sending(body=b"x"))
-        assert one.out().endswith(b"x") and not one.closing
+        assert b"".join(one.out()).endswith(b"x") and not one.closing
     assert given == [CHUNKED, b"0\r\n\r\n"] * 2
 
 

@@ -1,5 +1,8 @@
 """The shell of all forms over HTTP: a made-up form fills it with bodies of its own."""
 
+from functools import partial
+
+from ccproxy.net.work import result
 from ccproxy.protocols.jolie.http.messages import (
     BodyTooBig,
     HttpLimits,
@@ -7,7 +10,7 @@ from ccproxy.protocols.jolie.http.messages import (
     Sending,
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
-from ccproxy.protocols.jolie.values import Asked, Call, Result, Tree
+from ccproxy.protocols.jolie.values import Asked, Call, Result, Tree, io_fault
 
 
 class LineCaller(WebCaller):
@@ -104,3 +107,25 @@ def test_a_form_has_no_fast_path_and_takes_new_limits():
     form = WebForm("h", "/p")
     form.limit(9)
     assert (form.limits, form.upstreams(1.0, lambda: 0.0)) == (HttpLimits(body=9), None)
+
+
+class SlowCaller(LineCaller):
+    """Its bodies are read in more steps than are made at once."""
+
+    def read(self, request):
+        for _ in range(1000):
+            yield
+        return (yield from super().read(request))
+
+
+def test_a_request_that_is_still_read_when_its_listener_ends_is_refused():
+    one = SlowCaller(HttpLimits())
+    [(_, reading)] = one.feed(post(b"a"))
+    assert (one.calls, taken(one)) == (1, b"")
+    abandon = partial(WebForm.abandon, None, [one], io_fault("the server stops"))
+    abandon()
+    answer = taken(one)
+    assert answer.startswith(b"HTTP/1.1 503") and answer.endswith(b"the server stops")
+    result(reading.steps)
+    abandon()
+    assert taken(one) == b""

@@ -1,5 +1,7 @@
 """protocol = soap: a listener of calls, and the form of calls to a service."""
 
+import pytest
+
 from ccproxy.config.plan import ListenerPlan
 from ccproxy.plugins import Plugins
 from ccproxy.protocols.jolie.http.listener import WebListener
@@ -22,3 +24,16 @@ async def test_listener_and_service_have_its_form(kit):
     assert isinstance(form, Soap) and form.limits.body == 99 and form.name == "soap"
     styled = factory("soap").styled_service(place, 99, CallStyle(namespace="urn:y"))
     assert styled.style.namespace == "urn:y"
+
+
+@pytest.mark.parametrize(
+    ("status", "warning"),
+    [(500, None), (400, None), (200, True), (299, True), (204, False), (205, False), (302, False)],
+)
+def test_a_status_that_is_no_fault_to_others(status, warning):
+    factory = Plugins().protocol("soap")
+    options = SoapListenerOptions(type="calc", fault_status=status)
+    plan = ListenerPlan("listen:c", "soap", factory, "tcp://127.0.0.1:0", options, 1)
+    found = list(factory("soap").check(plan))
+    assert [one.warning for one in found] == ([] if warning is None else [warning])
+    assert all("400" in one.hint for one in found)

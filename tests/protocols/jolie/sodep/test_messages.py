@@ -3,9 +3,10 @@
 import pytest
 
 from ccproxy.protocols.jolie.sodep import Packed, SodepToken, answer_tail, message, request_tail
-from ccproxy.protocols.jolie.sodep.messages import answer_message
-from ccproxy.protocols.jolie.sodep.reader import SodepLimits, SodepReader
-from ccproxy.protocols.jolie.values import Fault, Result, Tree, Unportable
+from ccproxy.protocols.jolie.sodep.limits import SodepLimits
+from ccproxy.protocols.jolie.sodep.messages import LARGE, Encoded, answer_pieces, request
+from ccproxy.protocols.jolie.sodep.reader import SodepReader
+from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree, Unportable
 
 TOKEN = SodepToken(9, "sum")
 
@@ -13,6 +14,11 @@ TOKEN = SodepToken(9, "sum")
 def frame(data):
     [found] = SodepReader(SodepLimits()).feed(data)
     return found
+
+
+def answer_message(token, answer, charset="utf-8"):
+    [made] = answer_pieces(token, answer, charset)
+    return made
 
 
 def packed(data, name="", charset="utf-8"):
@@ -63,3 +69,25 @@ def test_an_answer_that_sodep_cannot_carry_is_a_fault_that_says_so():
     found = frame(answer_message(TOKEN, Result(Tree(1 << 63))))
     assert (found.id, found.operation, found.fault) == (9, b"sum", b"IOException")
     assert b"sodep cannot carry the answer" in found.tail
+
+
+@pytest.mark.parametrize("answer", [Result, lambda value: Fault("Bad", value)])
+def test_a_large_value_is_written_as_it_is(answer):
+    tree = Tree("x" * LARGE)
+    data = bytearray(frame(message(1, b"/", request_tail("", tree))).tail[5:])
+    value = Encoded(data, "utf-8")
+    pieces = answer_pieces(TOKEN, answer(value))
+    assert b"".join(pieces) == message(9, b"/", answer_tail("sum", answer(tree)))
+    assert pieces[2].obj is data
+    made = request(7, b"/A", Call("/other", "sum", value), "utf-8")
+    assert made.body is data
+    assert made.head + data == message(7, b"/A", request_tail("sum", tree))
+
+
+def test_a_large_message_of_sodep_passes_as_it_is():
+    data = message(4, b"/odd", request_tail("sum", Tree("x" * LARGE)))
+    value = packed(data, "sum")
+    made = request(7, b"/A", Call("/other", "sum", value), "utf-8")
+    assert made == (message(7, b"/A", b""), value.frame.tail)
+    value.name = ""
+    assert b"".join(answer_pieces(TOKEN, Result(value))) == message(9, b"/odd", data[16:])

@@ -15,6 +15,7 @@ MESSAGES = [
     message(5, b"/", request_tail("last", Tree(True))),
 ]
 WHOLE = b"".join(MESSAGES)
+PIECE = 64 * 1024
 
 
 def read(chunks) -> list[Frame]:
@@ -54,6 +55,16 @@ def test_one_byte_at_a_time():
 def test_a_long_string_that_comes_in_many_reads_is_not_joined_again_and_again():
     data = message(1, b"/", request_tail("echo", Tree("x" * 900_000)))
     assert len(read([data[at : at + 1000] for at in range(0, len(data), 1000)])) == 1
+
+
+def test_a_message_that_grows_in_place_and_the_one_behind_it():
+    data = message(1, b"/", request_tail("echo", Tree("x" * (2 << 20)))) + MESSAGES[0]
+    reader = SodepReader(SodepLimits())
+    for at in range(0, 2 << 20, PIECE):
+        assert reader.feed(data[at : at + PIECE]) == []
+    assert reader.held == 2 << 20
+    frames = reader.feed(data[2 << 20 :])
+    assert [one.tail for one in frames] == [data[13 : -len(MESSAGES[0])], MESSAGES[0][16:]]
 
 
 def test_garbage_breaks_the_reader_behind_what_was_whole():

@@ -77,13 +77,16 @@ def test_every_document_type_is_refused(what):
 
 
 MILLION = 1_000_000
+
+
+def attributes(count: int) -> bytes:
+    return b"<a " + b" ".join(b'a%d=""' % one for one in range(count)) + b"/>"
+
+
 HUGE = {
     "depth": (b"<a>" * MILLION, "nested deeper than"),
-    "attributes": (b"<a " + b" ".join(b'a%d=""' % one for one in range(MILLION)) + b"/>", "a tag"),
-    "attributes of one element": (
-        b"<a " + b" ".join(b'a%d=""' % one for one in range(MAX_ATTRIBUTES + 1)) + b"/>",
-        "more than 256 attributes",
-    ),
+    "attributes": (attributes(MILLION // 10), "a tag"),
+    "attributes of one element": (attributes(MAX_ATTRIBUTES + 1), "more than 256 attributes"),
     "a name": (b"<" + b"a" * MILLION + b"/>", "more than 16384 bytes"),
     "a comment": (b"<a><!--" + b"x" * MILLION + b"--></a>", "more than 16384 bytes"),
     "an instruction": (b"<?x " + b"x" * MILLION + b"?><a/>", "more than 16384 bytes"),

@@ -1,0 +1,1 @@
+"""Acknowledged delivery between two servers: pure, without sockets and clocks."""

@@ -1,0 +1,1 @@
+"""Groups: handlers that give each message to one of several other handlers."""
