@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -122,13 +124,14 @@ def free_ports(count: int) -> list[int]:
 
     They are outside of the range that Linux takes the ports of clients from, so that no connection
     of another program gets one of them before it is listened on. Each worker of pytest-xdist looks
-    at ports of its own. OSError if there are not enough.
+    at ports of its own, and none is given again before all others were: a port of an earlier call
+    may be about to be listened on. OSError if there are not enough.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    mine = PORTS[int(worker) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    turn = _ports_in_turn(int(worker), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     found: list[int] = []
     with ExitStack() as stack:
-        for port in random.SystemRandom().sample(mine, len(mine)):
+        for port in islice(turn, len(PORTS)):
             if len(found) == count:
                 break
             one = stack.enter_context(socket.socket())
@@ -136,5 +139,12 @@ def free_ports(count: int) -> list[int]:
                 one.bind(("", port))
                 found.append(port)
     if len(found) < count:
-        raise OSError(f"fewer than {count} of the ports {mine[0]} to {mine[-1]} are free")
+        raise OSError(f"fewer than {count} of the ports {PORTS[0]} to {PORTS[-1]} are free")
     return found
+
+
+@cache
+def _ports_in_turn(worker: int, workers: int) -> Iterator[int]:
+    """The ports that this worker may look at, in an order of its own, again and again."""
+    mine = PORTS[worker::workers]
+    return cycle(random.SystemRandom().sample(mine, len(mine)))

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import cycle
 from typing import Any
 
 import zmq
@@ -31,12 +32,14 @@ HOST = f"127.7.0.{_WORKER + 1}"
 BLOCKS = range(20_000, 32_000, BLOCK)
 """Where blocks begin: behind the ports that `free_ports` of other workers tries, which takes them
 for a moment on all addresses."""
+_TURN = cycle(random.SystemRandom().sample(BLOCKS, len(BLOCKS)))
+"""None is given again before all others were: a test may take three before it listens on one."""
 
 
 def free_block(host: str = HOST) -> int:
     """The first of `BLOCK` ports in a row that nothing listens on."""
     while True:
-        port = random.SystemRandom().choice(BLOCKS)
+        port = next(_TURN)
         with suppress(OSError), ExitStack() as stack:
             for offset in range(BLOCK):
                 one = stack.enter_context(socket.socket())

@@ -9,6 +9,11 @@ def test_ports_are_different():
     assert len(set(free_ports(5))) == 5 and free_ports(0) == []
 
 
+def test_a_port_of_an_earlier_call_is_not_given_again():
+    calls = [port for _ in range(100) for port in free_ports(2)]
+    assert len(set(calls)) == 200
+
+
 def test_workers_look_at_ports_of_their_own(monkeypatch):
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
     for worker, rest in (("gw0", 0), ("gw1", 1)):
