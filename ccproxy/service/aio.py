@@ -27,6 +27,9 @@ from ccproxy.service.sockets import listen, peer_of
 
 SHUTDOWN_TIMEOUT = 8.0
 """Seconds accepted sessions have to end at a shutdown."""
+ACCEPT_TURNS = 5
+"""Turns of the loop after which what asyncio has accepted is a session here; it takes three: the
+task of the connection, its transport, the session's own task."""
 
 AsyncSessionHandler = Callable[[AsyncSession], Awaitable[None]]
 
@@ -43,6 +46,7 @@ class AsyncService:
         self._servers: list[asyncio.Server] = []
         self._sessions: set[AsyncSession] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._stop = asyncio.Event()
 
     async def __aenter__(self) -> AsyncService:
@@ -95,8 +99,8 @@ class AsyncService:
 
     async def close(self) -> None:
         """Accept no more, let what is under way come to its end, and tell the agent."""
-        for server in self._servers:
-            server.close()
+        self._closing = True
+        await self._accept_no_more()
         for session in list(self._sessions):
             session.closing.set()
         if self._tasks:
@@ -112,6 +116,17 @@ class AsyncService:
             self.control.leave()
         await asyncio.to_thread(self.control.close)
 
+    async def _accept_no_more(self) -> None:
+        # asyncio loses a connection that is accepted and has no transport yet when its server
+        # closes. uvloop has no reader here, and no such fault.
+        for server in self._servers:
+            for sock in server.sockets:
+                self._loop.remove_reader(sock.fileno())
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
+        for server in self._servers:
+            server.close()
+
     async def _serve(
         self, socket: str, handle: AsyncSessionHandler, reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -119,7 +134,7 @@ class AsyncService:
         session = AsyncSession(reader, writer)
         peer = peer_of(writer.get_extra_info("peername"))
         session.key = self.control.accepted(socket, peer, session.deliver)
-        if self._stop.is_set():
+        if self._stop.is_set() or self._closing:
             session.closing.set()
         self._sessions.add(session)
         status = OWN

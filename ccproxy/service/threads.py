@@ -44,7 +44,7 @@ class Service:
         self._stop = threading.Event()
         self.control = Control(self.configuration, self._stop.set, settings)
         self._plugs: dict[str, Plug] = {}
-        self._listeners: list[socket.socket] = []
+        self._listeners: dict[socket.socket, threading.Thread] = {}
         self._threads: dict[Session, threading.Thread] = {}
         self._lock = threading.Lock()
 
@@ -83,10 +83,11 @@ class Service:
     def serve(self, socket: str, handle: SessionHandler) -> None:
         """Accept sessions at a socket, until the end; OSError if its port is taken."""
         sock = listen(self.configuration.address, self.configuration.port(socket))
-        self._listeners.append(sock)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._accept, args=(sock, socket, handle), name=f"socket {socket}", daemon=True
-        ).start()
+        )
+        self._listeners[sock] = thread
+        thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until this instance is to end; False if that was not within `timeout`."""
@@ -94,9 +95,10 @@ class Service:
 
     def close(self) -> None:
         """Accept no more, let what is under way come to its end, and tell the agent."""
-        for sock in self._listeners:
-            close(sock)
         end = time.monotonic() + SHUTDOWN_TIMEOUT
+        for sock, accepting in self._listeners.items():
+            close(sock)
+            accepting.join(max(0.0, end - time.monotonic()))  # all sessions are known then
         with self._lock:
             serving = dict(self._threads)
         for session in serving:

@@ -180,7 +180,8 @@ class Echo:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.socks = []
-        threading.Thread(target=self._run, daemon=True).start()
+        self._threads = [threading.Thread(target=self._run, daemon=True)]
+        self._threads[0].start()
 
     def _run(self):
         while True:
@@ -189,7 +190,8 @@ class Echo:
             except OSError:
                 return
             self.socks.append(sock)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+            self._threads.append(threading.Thread(target=self._serve, args=(sock,), daemon=True))
+            self._threads[-1].start()
 
     def _serve(self, sock):
         try:
@@ -207,8 +209,11 @@ class Echo:
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()  # what it has accepted is known then
         self.listener.close()
         self.hang_up()
+        for thread in self._threads:
+            thread.join()
 
 
 class Threads:

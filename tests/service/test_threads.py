@@ -1,7 +1,9 @@
 """Services in both flavours: accepted sessions, and the end of the service."""
 
 import socket
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -65,6 +67,28 @@ def test_graceful_shutdown(flavour, agent, echo):
     assert (answer.id, answer.status) == (id, 200)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port_of(made)), SECONDS)
+
+
+def test_sessions_that_are_accepted_while_the_service_closes_end_as_the_others(flavour, agent):
+    made = flavour(agent.configuration)
+    agent.accept()
+    made.serve()
+    address = ("127.0.0.1", port_of(made))
+    users = [socket.create_connection(address, SECONDS)]
+
+    def come():
+        with suppress(ConnectionError):
+            while True:
+                users.append(socket.create_connection(address, SECONDS))
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    made.stop()
+    coming.join()
+    for user in users:
+        with user, suppress(ConnectionResetError):  # only the kernel had accepted it
+            assert user.recv(100) == b""
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("session")]
 
 
 def test_a_service_that_ends_by_itself_says_so(agent):
