@@ -15,7 +15,15 @@ from weakref import WeakValueDictionary
 
 from ccproxy.core.delivery.receipts import ReceiptTracker, RunReceipt
 from ccproxy.core.delivery.store import MessageNumber
-from ccproxy.wire.zmtp.delivery import MOST_EPOCHS, Ack, DeliveryCommand, Have, SourceId
+from ccproxy.wire.zmtp.delivery import (
+    MOST_EPOCHS,
+    UNKNOWN,
+    Ack,
+    DeliveryCommand,
+    Have,
+    Nack,
+    SourceId,
+)
 from ccproxy.wire.zmtp.frames import ZmtpError
 
 MOST_LINKS = 4096
@@ -74,8 +82,9 @@ class RememberedLink:
         epoch, so each one is acknowledged by itself."""
         self.opening, self.peer, self.listener = source.opening, peer, listener
         self.connected, self.replaying, self._epoch, self.again = True, False, None, 0
+        unseen = [Nack(epoch, 1, last, UNKNOWN) for epoch, last in self.unseen.items()]
         refusals = self.tracker.all_refusals(self.numbers)
-        first: list[DeliveryCommand] = [Have(dict(self.numbers)), *refusals]
+        first: list[DeliveryCommand] = [Have(dict(self.numbers)), *unseen, *refusals]
         for epoch, last in self.numbers.items():
             complete = self.tracker.complete(epoch, last)
             first.append(Ack(epoch, complete))
@@ -109,10 +118,12 @@ class RememberedLink:
         """The epoch is new here, or it was forgotten."""
         self.tracker.forget(at.epoch)
         before = self.numbers[at.epoch] = at.number - 1
-        if before and self.tracker.confirmations is not None:
-            # A client from a backup may wait for these.
+        self.unseen.pop(at.epoch, None)
+        if before:
+            # A source from a backup may have these, and wait for them.
             self.unseen[at.epoch] = before
-            self.tracker.pass_over(at.epoch, before)
+            if self.tracker.confirmations is not None:
+                self.tracker.pass_over(at.epoch, before)
 
     def handed(self, messages: int, destinations: int) -> tuple[MessageNumber, list[RunReceipt]]:
         """The next messages are about to be handed over: the number of the first of them, and a

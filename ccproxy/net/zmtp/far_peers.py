@@ -224,6 +224,11 @@ class FarPeer:
 
     def refused(self, fate: str) -> None:
         """The next message is not taken, and the connection will be closed."""
+        if not self.link.again:  # one that came before has had its outcome
+            self.refuse_next(fate)
+
+    def refuse_next(self, fate: str) -> None:
+        """Refuse the first message that did not come before."""
         if self._begun and self.link.next is not None:
             number, _ = self.link.handed(1, 0)
             self.link.tracker.refuse(number.epoch, number.number, 1, fate)

@@ -21,7 +21,7 @@ from ccproxy.net.zmtp.far_peers import ClosableConnection, FarPeer, FarPeers
 from ccproxy.net.zmtp.role import MessageSink, NumberedMaker
 from ccproxy.wire import receipts as wire
 from ccproxy.wire.zmtp import Peer
-from ccproxy.wire.zmtp.delivery import UNKNOWN, Forget, Nack, SourceId
+from ccproxy.wire.zmtp.delivery import Forget, Nack, SourceId
 from ccproxy.wire.zmtp.frames import pack
 
 
@@ -96,9 +96,8 @@ class ConfirmedClient(FarPeer):
         """What is here of the client, what of that was refused, and what is acknowledged."""
         first = self.link.begin(self.source, self.connection.name, self.listener)
         refusals = [one for one in first if isinstance(one, Nack)]
-        unseen = [Nack(epoch, 1, last, UNKNOWN) for epoch, last in self.link.unseen.items()]
         acks = [one for one in self.kinds.all() if one.epoch in self.link.numbers]
-        words: list[wire.ReceiptWord] = [*unseen, *refusals, *acks]
+        words: list[wire.ReceiptWord] = [*refusals, *acks]
         return [self._greeting(), *map(_packed, words)]
 
     def greet_again(self) -> None:
@@ -128,7 +127,7 @@ class ConfirmedClient(FarPeer):
     def refused(self, fate: str) -> None:
         """The next message is not taken, and the connection will be closed."""
         if self.input.holds_next:
-            super().refused(fate)
+            self.refuse_next(fate)
 
     def fence(self, reason: str) -> None:
         """Close the connection: another one has its place, which the client has to know."""

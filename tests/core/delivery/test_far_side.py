@@ -11,7 +11,7 @@ from ccproxy.core.delivery.far_side import (
 )
 from ccproxy.core.delivery.store import SAFE, MessageNumber
 from ccproxy.wire.zmtp import ZmtpError
-from ccproxy.wire.zmtp.delivery import MOST_EPOCHS, Ack, Have, SourceId
+from ccproxy.wire.zmtp.delivery import MOST_EPOCHS, UNKNOWN, Ack, Have, Nack, SourceId
 
 SOURCE = SourceId(b"L" * 16, 1)
 
@@ -168,3 +168,21 @@ def test_one_that_comes_back_is_not_the_one_that_makes_room():
     links.get(source(3))
     assert one in list(links)
     assert two not in list(links)
+
+
+def test_a_source_from_a_backup_hears_that_nothing_is_known_of_what_never_came_here(link):
+    """This server was restarted: the one before it may have refused some of them."""
+    link.announced(MessageNumber(1, 101))
+    assert begin(link) == [Have({1: 100}), Nack(1, 1, 100, UNKNOWN), Ack(1, 100)]
+    link.announced(MessageNumber(1, 101))
+    link.handed(3, 0)
+    link.announced(MessageNumber(2, 1))
+    assert begin(link, 2)[:3] == [Have({1: 103, 2: 0}), Nack(1, 1, 100, UNKNOWN), Ack(1, 103)]
+
+
+def test_nothing_is_said_of_an_epoch_that_began_anew_with_its_first_message(link):
+    link.announced(MessageNumber(1, 5))
+    for epoch in range(2, MOST_EPOCHS + 2):
+        link.announced(MessageNumber(epoch, 1))
+    link.announced(MessageNumber(1, 1))
+    assert not [one for one in begin(link) if isinstance(one, Nack)]

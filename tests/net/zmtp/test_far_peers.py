@@ -180,6 +180,25 @@ async def test_refusals_are_said_before_the_acknowledgement(far, connect):
     assert connect("two").said == [Have({1: 3}), *again, Ack(1, 3)]
 
 
+async def test_what_came_before_is_not_refused_for_its_size(far, connect):
+    """A reload has made the limit smaller: the number of the next new message is not that of it."""
+    one = connect("one")
+    one.hear(Next(1, 1))
+    one.sink.feed(run([1, 2, 3]))
+    one.close("cut")
+    two = connect("two")
+    two.hear(Next(1, 2))
+    two.sink.feed(run([2]))
+    two.sink.refused("too-big")  # 3, which is here
+    two.close("too big")
+    three = connect("three")
+    assert three.said == [Have({1: 3}), Ack(1, 3)]
+    three.hear(Next(1, 3))
+    three.sink.feed(run([3]))
+    three.sink.refused("too-big")
+    assert three.said[2:] == [Nack(1, 4, 1, "too-big"), Ack(1, 4)]
+
+
 async def test_what_is_told_between_connections_is_said_to_the_next_one(far, connect):
     one = connect("one")
     one.hear(Next(1, 1))
