@@ -56,6 +56,10 @@ class SpoolCounts:
         """Bytes that are acknowledged and kept for a replay, about."""
         self.damage = ""
         """What of the file was lost, and where the rest of it is."""
+        self.on_problem: Callable[[str], None] = _unheard
+        """Called with what went wrong, or with "" when the spool works again."""
+        self.on_damage: Callable[[str], None] = _unheard
+        """Called with what became of a file that was damaged or removed in use."""
 
     @property
     def destination(self) -> str:
@@ -105,6 +109,19 @@ class SpoolCounts:
         self.failures += failures
         self.kept = kept
 
+    def note_problem(self, problem: str, damage: str) -> None:
+        """The thread has these troubles with the file, or none; new ones are said."""
+        if damage != self.damage:
+            self.damage = damage
+            self.on_damage(damage)
+        if problem != self.intake.problem:
+            self.intake.problem = problem
+            self.on_problem(problem)
+
     def rename(self, name: str) -> None:
         """Belong to another section from now on."""
         self.name = name
+
+
+def _unheard(_: str) -> None:
+    """Does nothing: nothing asked to be told."""

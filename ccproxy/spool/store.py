@@ -28,6 +28,7 @@ from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.cursor import Cursor, Settled
 from ccproxy.spool.file import MOST_ROWS, SpoolFile
 from ccproxy.spool.handover import Handover
+from ccproxy.spool.held import HeldRun, HeldRuns
 from ccproxy.spool.intake import MOST_UNCOMMITTED, Intake, SpoolLimits, fitting
 from ccproxy.spool.lock import SpoolInUse
 from ccproxy.spool.rows import Damaged, OfferedRun, SpoolRow, tell
@@ -53,15 +54,12 @@ class Spool(SpoolCounts):
         self.opening = 0
         self.on_more: Callable[[], None] = _unheard
         self.on_dead: Callable[[Chunk, int, str], None] | None = None
-        self.on_problem: Callable[[str], None] = _unheard
-        """Called with what went wrong, or with "" when the spool works again."""
-        self.on_damage: Callable[[str], None] = _unheard
-        """Called with what became of a file that was damaged or removed in use."""
         self.handover = Handover(self._account)
         self._thread = SpoolThread(options, self.handover.queue, self._done)
         self._hungry = self.reading = False
         self._items = 0
         self._origins = Origins()
+        self._held = HeldRuns(self)
         self.cursor = Cursor(0, 0)
         self.last_run = self._earlier = self._written_before = 0
         self._since: float | None = None
@@ -98,6 +96,7 @@ class Spool(SpoolCounts):
         self.damage = found.damage
         for link, epoch, last in found.origins:
             self._origins.note(link, epoch, last)
+        self._held.let_in(self.accept, self._put)
         self._prefetch()
         self.intake.relieve()
 
@@ -106,7 +105,8 @@ class Spool(SpoolCounts):
     @property
     def bytes(self) -> int:
         """Bytes of messages in memory."""
-        return self.intake.uncommitted + self.cursor.ready_size + self.cursor.taken_size
+        cursor = self.cursor
+        return self.intake.uncommitted + cursor.ready_size + cursor.taken_size + self._held.size
 
     def age(self, now: float) -> float:
         """Seconds since the oldest message that waits was written, by the clock on the wall."""
@@ -126,10 +126,9 @@ class Spool(SpoolCounts):
     def accept(self, chunk: Chunk, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
         """Take what is new of messages with numbers of another link."""
         if not self.intake.opened:  # which messages came before is not known yet
-            self.queued += messages
-            self.dropped["failed"] += messages
-            self._origins.came(origin, 0, messages)
-            return 0
+            held = self._held.hold(HeldRun(bytes(chunk), messages, origin, receipt))
+            self._account()
+            return held
         known = self._origins.known(origin, messages)
         if known:
             self.duplicates += known
@@ -264,6 +263,7 @@ class Spool(SpoolCounts):
         self.handover.close()
 
     async def closed(self) -> None:
+        self._held.give_up(self.intake.outcome)
         """Wait until the file is closed, after `close`."""
         if self._thread.started:
             await self._thread.ended
@@ -332,11 +332,12 @@ class Spool(SpoolCounts):
         self._items -= len(done.items)
         self._since = self._since if self._items else None
         self.note_round(done.commits, done.failures, done.kept)
-        self._note_problem(done)
+        self.note_problem(done.problem, done.damage)
         tell(done.items, SAFE)
         for item in done.lost:
-            self.gone(item.messages, len(item.chunk))
-            self.dropped[self.intake.outcome] += item.messages
+            if item.chunk:  # of others, only the outcome was to be told
+                self.gone(item.messages, len(item.chunk))
+                self.dropped[self.intake.outcome] += item.messages
         tell(done.lost, self.intake.outcome)
         self._settle(cursor.overdue())
         self.intake.relieve()
@@ -380,14 +381,6 @@ class Spool(SpoolCounts):
         nothing = not (cursor.ready or cursor.taken or self._items or self.reading)
         if self.damage and nothing and cursor.end >= self.last_run:
             self._lost(self.waiting, self.intake.size, 0)
-
-    def _note_problem(self, done: SpoolDone) -> None:
-        if done.damage != self.damage:
-            self.damage = done.damage
-            self.on_damage(done.damage)
-        if done.problem != self.intake.problem:
-            self.intake.problem = done.problem
-            self.on_problem(done.problem)
 
     def _account(self) -> None:
         """Tell the account of all queues what is in memory here."""

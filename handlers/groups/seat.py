@@ -106,4 +106,7 @@ class SplitReceipt:
         each = {seat: singles(outcomes) for seat, outcomes in parts.items()}
         for one, messages in self._order:
             for _ in range(messages):
+        if not messages:  # how it is with those whose outcome comes later
+            self._receipt(0, outcome)
+            return
                 self._receipt(1, next(each[one]))

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from ccproxy.core.delivery.receipts import HELD
 from ccproxy.core.delivery.store import SAFE, MessageNumber, RunOrigin
 from ccproxy.core.flows import Target
 from ccproxy.core.memory import Memory
@@ -414,11 +415,11 @@ async def test_senders_that_wait_for_the_opening_go_on_after_it(tmp_path):
     assert spool.blocked
     spool.wait(lambda: called.append(spool.blocked))
     assert spool.offer(chunk(1), 1, told) == 1
-    assert spool.accept(chunk(2), 1, RunOrigin(b"x" * 16, 1, 1), told) == 0
+    assert spool.accept(chunk(2), 1, RunOrigin(b"x" * 16, 1, 1), told) == 1
     await spool.open()
     assert called == [False]
-    await until(lambda: told == [(1, SAFE)])
-    assert names(spool.fetch(GIB)) == [1] and balanced(spool)
+    await until(lambda: told == [(0, HELD), (1, SAFE), (1, SAFE)])
+    assert names(spool.fetch(GIB)) == [1, 2] and balanced(spool)
     spool.close("stop")
     await spool.closed()
 

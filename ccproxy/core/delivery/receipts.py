@@ -24,6 +24,9 @@ nobody knows any more which of the older messages were not taken: it is told so.
 STOP = "stop"
 """The outcome of messages that a destination gives up because this server stops: the source keeps
 them, and sends them again."""
+HELD = "held"
+"""Told of no messages, when a destination has taken some and cannot know yet whether they came
+before. Their source is not read until their outcome is told."""
 GOOD = {SAFE, TAKEN}
 
 
@@ -49,15 +52,20 @@ class _Run:
 class RunReceipt:
     """The Receipt that one destination gets for one run."""
 
-    __slots__ = ("_place", "_run", "_stopped", "_tracker")
+    __slots__ = ("_held", "_place", "_run", "_stopped", "_tracker")
 
     def __init__(self, tracker: ReceiptTracker, run: _Run, place: int) -> None:
         self._tracker, self._run, self._place = tracker, run, place
-        self._stopped = False
+        self._held = self._stopped = False
 
     def __call__(self, messages: int, outcome: str) -> None:
         """See `Receipt`."""
         run, place = self._run, self._place
+        held = outcome == HELD
+        self._tracker.held += held - self._held
+        self._held = held
+        if held:
+            return
         first = run.first + run.done[place]
         # Behind a message that its source has to send again, nothing can be acknowledged: what is
         # told of later ones, as members of a group may, must not be taken for its outcome.
@@ -91,6 +99,8 @@ class ReceiptTracker:
         """Notes of which kind the acknowledgements are, for clients."""
         self.refused = 0
         """Messages that were not taken."""
+        self.held = 0
+        """Runs that a destination holds, see `HELD`."""
         self._runs: deque[_Run] = deque()
         self._refusals: list[Nack] = []
         self._said: deque[Nack] = deque()
@@ -104,11 +114,11 @@ class ReceiptTracker:
 
     @property
     def blocked(self) -> bool:
-        """True while too many runs are incomplete."""
-        return len(self._runs) >= MOST_RUNS
+        """True while too many runs are incomplete, or one is held."""
+        return self.held > 0 or len(self._runs) >= MOST_RUNS
 
     def wait(self, call: Callable[[], None]) -> None:
-        """Call `call` once, when half of them are complete."""
+        """Call `call` once, when half of them are complete and none is held."""
         self._waiters.append(call)
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
@@ -211,7 +221,7 @@ class ReceiptTracker:
             if complete < runs[0].last:
                 break
             runs.popleft()
-        if self._waiters and len(runs) * 2 <= MOST_RUNS:
+        if self._waiters and not self.held and len(runs) * 2 <= MOST_RUNS:
             waiters, self._waiters = self._waiters, []
             for call in waiters:
                 call()

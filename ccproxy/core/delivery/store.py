@@ -140,7 +140,8 @@ class LinkStore(CountedQueue, Protocol):
 
         Those up to the last number of this link and epoch that is here already are counted as
         duplicates, and the receipt is told SAFE of them when that number is safe. They are among
-        the number returned.
+        the number returned. Those of a link b"" have no numbers. A store that cannot know yet what
+        is here takes all, tells the receipt that they are held, and the outcome when it knows.
         """
 
     def fetch(self, limit: int) -> Sequence[Stored]:

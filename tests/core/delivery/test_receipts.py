@@ -1,6 +1,12 @@
 """The tracker: what may be acknowledged, and what is refused before that."""
 
-from ccproxy.core.delivery.receipts import MOST_REPEATED, MOST_RUNS, STOP, ReceiptTracker
+from ccproxy.core.delivery.receipts import (
+    HELD,
+    MOST_REPEATED,
+    MOST_RUNS,
+    STOP,
+    ReceiptTracker,
+)
 from ccproxy.core.delivery.store import SAFE
 from ccproxy.core.sinks import TAKEN, Sink
 from ccproxy.wire.zmtp.delivery import MOST_EPOCHS, UNKNOWN, Nack
@@ -146,3 +152,21 @@ def test_complete_runs_behind_an_incomplete_one_are_kept_as_one():
     for number in range(2, 2 * MOST_RUNS):
         tracker.add(EPOCH, number, 1, 0)
     assert not tracker.blocked
+
+
+def test_a_reader_waits_while_a_destination_holds_messages():
+    tracker, calls = ReceiptTracker(), []
+    [one] = tracker.add(EPOCH, 1, 3, 1)
+    two, other = tracker.add(EPOCH, 4, 1, 2)
+    one(0, HELD)
+    two(0, HELD)
+    assert (tracker.blocked, tracker.acknowledged) == (True, None)
+    tracker.wait(lambda: calls.append("room"))
+    one(1, SAFE)
+    other(1, TAKEN)
+    assert (tracker.acknowledged, tracker.blocked, calls) == ((EPOCH, 1), True, [])
+    two(1, "full")
+    assert (tracker.blocked, calls) == (False, ["room"])
+    one(2, SAFE)
+    assert tracker.acknowledged == (EPOCH, 4)
+    assert tracker.take_refusals() == [Nack(EPOCH, 4, 1, "full")]
