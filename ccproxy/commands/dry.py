@@ -38,7 +38,7 @@ class DryLink:
 
     def give_back(self, most: int) -> list[MovedRun]:
         """See `Link`."""
-        return [(chunk, messages, None) for chunk, messages in self.outbox.take_unsent(most)]
+        return [MovedRun(*one) for one in self.outbox.take_unsent(most)]
 
     def on_dead(self, call: Callable[[bytes, int, str], None]) -> None:
         """Nothing is sent."""

@@ -64,5 +64,7 @@ class LinkQueue(Sink, CountedQueue, Protocol):
     def has_room(self, size: int, messages: int) -> bool:
         """True if so many bytes and messages can wait here as well."""
 
-    def put(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> None:
-        """Take what another link gave back, whatever the limits are."""
+    def put(
+        self, chunk: bytes, messages: int, receipt: Receipt | None = None, replay: bool = False
+    ) -> None:
+        """Take what another link gave back, whatever the limits are; see `MovedRun`."""

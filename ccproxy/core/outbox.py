@@ -213,9 +213,12 @@ class Outbox(ChunkQueue):
         self._ages = None
         self.relieve()
 
-    def put(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> None:
+    def put(
+        self, chunk: bytes, messages: int, receipt: Receipt | None = None, replay: bool = False
+    ) -> None:
         """Take messages whatever the limits are: the caller has found that there is room, or
-        another link has given them back."""
+        another link has given them back. A far side that does not acknowledge hears of no replay.
+        """
         self.queued += messages
         self._append(chunk, messages)
         if receipt is not None:

@@ -8,7 +8,7 @@ anything but the contracts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 TAKEN = "taken"
 """The outcome that a sink reports if it knows only that it has taken the messages."""
@@ -21,8 +21,14 @@ class Receipt(Protocol):
         """The next `messages` have this outcome: `TAKEN`, or a word that the sink documents."""
 
 
-MovedRun = tuple[bytes, int, Receipt | None]
-"""Whole messages that one member of a group gives to another: how many, and who waits for them."""
+class MovedRun(NamedTuple):
+    """Whole messages that one member of a group gives to another: how many, and who waits for them;
+    `replay`: they are sent once more on purpose."""
+
+    chunk: bytes
+    messages: int
+    receipt: Receipt | None = None
+    replay: bool = False
 
 
 @runtime_checkable

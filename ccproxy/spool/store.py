@@ -164,10 +164,13 @@ class Spool(SpoolCounts):
         """The same for messages of a replay, which the far side is told."""
         return self._offer(chunk, messages, None, REPLAYED)
 
-    def put(self, chunk: Chunk, messages: int, receipt: Receipt | None = None) -> None:
+    def put(
+        self, chunk: Chunk, messages: int, receipt: Receipt | None = None, replay: bool = False
+    ) -> None:
         """Take messages whatever the limits are: the caller has found that there is room."""
         self.queued += messages
-        self._enter(OfferedRun(bytes(chunk), messages, receipt))
+        origin = REPLAYED if replay else None
+        self._enter(OfferedRun(bytes(chunk), messages, receipt, origin))
 
     def _enter(self, run: OfferedRun) -> None:
         self.waiting += run.messages
@@ -260,10 +263,10 @@ class Spool(SpoolCounts):
         """Take no more, write what there is and close the file; `closed` waits for it. For whatever
         reason, what waits stays in the file."""
         self.intake.close(reason)
+        self._held.give_up(self.intake.outcome)
         self.handover.close()
 
     async def closed(self) -> None:
-        self._held.give_up(self.intake.outcome)
         """Wait until the file is closed, after `close`."""
         if self._thread.started:
             await self._thread.ended

@@ -50,7 +50,7 @@ class FakeLink:
 
     def give_back(self, most: int) -> list[MovedRun]:
         """See `Link`."""
-        return [(chunk, messages, None) for chunk, messages in self.outbox.take_unsent(most)]
+        return [MovedRun(*one) for one in self.outbox.take_unsent(most)]
 
     def on_dead(self, call: Callable[[bytes, int, str], None]) -> None:
         """See `Link`; the test makes the call in `dead`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ccproxy import MovedRun, Plan, Receipt
+from ccproxy.core.delivery.store import RunOrigin
 from ccproxy.core.runs import Fates, Run, distributes
 
 from .group import Group
@@ -49,10 +50,10 @@ class FailoverSink:
         """Give messages to the member."""
         return self.active.sink.offer(chunk, messages, receipt)
 
-    def accept(self, chunk: bytes, messages: int, origin: object, receipt: Receipt) -> int:
+    def accept(self, chunk: bytes, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
         """The same for messages of another link, whose receipt is told when the member has them
         safe. Their numbers mean nothing here: other members have some of them."""
-        return self.offer(chunk, messages, receipt)
+        return self.active.accept(chunk, messages, origin, receipt)
 
 
 class FailoverDistributor(FailoverSink):

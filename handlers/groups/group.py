@@ -213,7 +213,7 @@ class Group(Handler, ABC):
         runs = leaving.give_back(self.step) if takers and leaving.waiting[0] else []
         if not runs:
             return False
-        self.moved += sum([messages for _, messages, _ in runs])
+        self.moved += sum([one.messages for one in runs])
         self.hand_out(runs, takers)
         return True
 

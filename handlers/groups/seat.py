@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ccproxy import Member, Receipt, Sink
-from ccproxy.core.runs import FULL, Fates, Run, distributes, offered, singles
+from ccproxy.core.delivery.store import REPLAYED, UNNUMBERED, RunOrigin
+from ccproxy.core.runs import FULL, Fates, Run, confirms, distributes, offered, singles
 
 
 class Seat:
@@ -36,6 +37,14 @@ class Seat:
         if distributes(sink):
             return sink.take(run)
         return offered(run.messages, sink.offer(run.envelopes, run.messages))
+
+    def accept(self, chunk: bytes, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
+        """Give it messages of another link, without their numbers, which other members have some
+        of; how many it took. The receipt is told when it has them safe, as far as it can know."""
+        sink = self.member.sink
+        if confirms(sink):
+            return sink.accept(chunk, messages, REPLAYED if origin.replay else UNNUMBERED, receipt)
+        return sink.offer(chunk, messages, receipt)
 
 
 def described(seat: Seat) -> str:
@@ -97,6 +106,9 @@ class SplitReceipt:
         messages: int,
         outcome: str,
     ) -> None:
+        if not messages:  # how it is with those whose outcome comes later
+            self._receipt(0, outcome)
+            return
         outcomes.setdefault(seat, []).append((outcome, messages))
         self._missing -= messages
         if self._missing:
@@ -106,7 +118,4 @@ class SplitReceipt:
         each = {seat: singles(outcomes) for seat, outcomes in parts.items()}
         for one, messages in self._order:
             for _ in range(messages):
-        if not messages:  # how it is with those whose outcome comes later
-            self._receipt(0, outcome)
-            return
                 self._receipt(1, next(each[one]))

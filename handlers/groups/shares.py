@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from ccproxy import MovedRun, Receipt
+from ccproxy.core.delivery.store import UNNUMBERED, RunOrigin
 from ccproxy.core.runs import FORWARDED, Fates, Run, offer_to, singles
 from ccproxy.core.spans import by_name, by_topic, cut, parted, payloads
 from ccproxy.wire.zmtp.frames import frame
@@ -59,12 +60,15 @@ class ShareSink:
 
     def offer(self, chunk: bytes, messages: int, receipt: Receipt | None = None) -> int:
         """Take messages with envelopes; the number that members have taken."""
-        return offer_to(self, chunk, messages, receipt)
+        if receipt is not None:
+            return self.accept(chunk, messages, UNNUMBERED, receipt)
+        return offer_to(self, chunk, messages, None)
 
-    def accept(self, chunk: bytes, messages: int, origin: object, receipt: Receipt) -> int:
+    def accept(self, chunk: bytes, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
         """The same for messages of another link, whose receipt is told when members have them safe.
         Their numbers mean nothing here: other members have some of them."""
-        return self.choose(self.present, len(chunk), messages).sink.offer(chunk, messages, receipt)
+        seat = self.choose(self.present, len(chunk), messages)
+        return seat.accept(chunk, messages, origin, receipt)
 
     def take(self, run: Run) -> Fates:
         """Give a run to the member that is chosen."""
@@ -82,8 +86,7 @@ class ShareSink:
 
     def hand_out(self, run: MovedRun, takers: Sequence[Seat]) -> None:
         """Give messages to one of these, whatever its limits are."""
-        chunk, messages, _ = run
-        self.choose(takers, len(chunk), messages).member.put_all([run])
+        self.choose(takers, len(run.chunk), run.messages).member.put_all([run])
 
     def status(self) -> dict[str, Any]:
         """Nothing of its own."""
@@ -180,33 +183,32 @@ class HashSink(ShareSink):
         each = {seat: singles(fates) for seat, fates in given.items()}
         return [(next(each[seat]), 1) for seat, messages in spans for _ in range(messages)]
 
-    def accept(self, chunk: bytes, messages: int, origin: object, receipt: Receipt) -> int:
+    def accept(self, chunk: bytes, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
         """Give each message to its member; the receipt is told of all of them in order, once the
         last one is safe."""
         by_type = self._key.kind == "type"
         spans = self._spans(types(chunk) if by_type else payloads(chunk))
         if len({id(seat) for seat, _ in spans}) == 1:
-            return spans[0][0].sink.offer(chunk, messages, receipt)
+            return spans[0][0].accept(chunk, messages, origin, receipt)
         split = SplitReceipt(spans, receipt)
         for seat, parts in _shares(spans, chunk).items():
             count = len(parts)
-            taken = seat.sink.offer(b"".join(parts), count, partial(split.note, seat))
+            taken = seat.accept(b"".join(parts), count, origin, partial(split.note, seat))
             if taken < count:
                 split.not_taken(seat, count - taken)
         return messages
 
     def hand_out(self, run: MovedRun, takers: Sequence[Seat]) -> None:
         """Give each message to its member."""
-        chunk, _, receipt = run
         form = takers[0].member.form
         by_type = self._key.kind == "type"
-        bodies = types(chunk) if by_type and form == "cc" else PAYLOADS[form](chunk)
+        bodies = types(run.chunk) if by_type and form == "cc" else PAYLOADS[form](run.chunk)
         spans = self._spans(bodies)
-        split = None if receipt is None else SplitReceipt(spans, receipt)
-        for seat, parts in _shares(spans, chunk).items():
+        split = None if run.receipt is None else SplitReceipt(spans, run.receipt)
+        for seat, parts in _shares(spans, run.chunk).items():
             taker = seat if seat in takers else takers[0]
             told = None if split is None else partial(split.note, seat)
-            taker.member.put_all([(b"".join(parts), len(parts), told)])
+            taker.member.put_all([MovedRun(b"".join(parts), len(parts), told, run.replay)])
 
     def status(self) -> dict[str, Any]:
         """Messages that do not have the field."""

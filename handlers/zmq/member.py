@@ -51,11 +51,11 @@ class PoolMember:
 
     def give_back(self, most: int) -> list[MovedRun]:
         """Take back what no worker has."""
-        return [(chunk, count, None) for chunk, count in self.sink.backlog.take_unsent(most)]
+        return [MovedRun(*one) for one in self.sink.backlog.take_unsent(most)]
 
     def put_all(self, runs: Sequence[MovedRun]) -> None:
         """Take what another pool gave back."""
-        self.sink.put_all([(chunk, messages) for chunk, messages, _ in runs])
-        for _, messages, receipt in runs:
-            if receipt is not None:
-                receipt(messages, TAKEN)
+        self.sink.put_all([(one.chunk, one.messages) for one in runs])
+        for one in runs:
+            if one.receipt is not None:
+                one.receipt(one.messages, TAKEN)

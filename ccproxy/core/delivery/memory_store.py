@@ -142,11 +142,10 @@ class MemoryStore:
                 return known
             chunk = chunk[end_of(chunk, known) :]
         taken = self.offer(chunk, messages - known, receipt)
-        if taken:
+        if taken and origin.link:
             self._origins.note(origin.link, origin.epoch, origin.first + known + taken - 1)
         if taken and origin.replay:
-            self._replays.append((self._last - taken + 1, self._last))
-            self._is_replay(self._behind_backlog + 1)
+            self._mark_last(taken)
         return known + taken
 
     def has_room(self, size: int, messages: int) -> bool:
@@ -157,7 +156,8 @@ class MemoryStore:
         """Take out what was never fetched, which leaves a gap."""
         first, taken = self._behind_backlog + 1, []
         for chunk, count in self._backlog.take_unsent(most):
-            taken.append((chunk, count, self._ready.part(first, first + count - 1)))
+            receipt = self._ready.part(first, first + count - 1)
+            taken.append(MovedRun(chunk, count, receipt, self._is_replay(first)))
             first += count
         return taken
 
@@ -165,7 +165,7 @@ class MemoryStore:
         """Take out what is unacknowledged, without a connection: the far side may have it."""
         runs = [run.split(self._released)[1] for run in (*self._taken, *self._again)]
         taken = [
-            (run.data, run.messages, self._receipts.part(run.first, run.last))
+            MovedRun(run.data, run.messages, self._receipts.part(run.first, run.last), run.replay)
             for run in runs
             if run is not None
         ]
@@ -177,12 +177,16 @@ class MemoryStore:
         self._released = self._behind_backlog
         return taken
 
-    def put(self, chunk: Chunk, messages: int, receipt: Receipt | None = None) -> None:
+    def put(
+        self, chunk: Chunk, messages: int, receipt: Receipt | None = None, replay: bool = False
+    ) -> None:
         """Take messages whatever the limits are."""
         if receipt is not None:
             self._ready.append(self._last + 1, self._last + messages, messages, receipt)
         self._last += messages
         self._backlog.put(chunk, messages)
+        if replay:
+            self._mark_last(messages)
 
     def fetch(self, limit: int) -> Sequence[Stored]:
         """The next runs, those of before the last connection first."""
@@ -284,6 +288,11 @@ class MemoryStore:
         self._held += size
         backlog.memory.used += size
         return Stored(self.opening, first, count, chunk, self._is_replay(first))
+
+    def _mark_last(self, messages: int) -> None:
+        """So many messages, the last ones, are a replay."""
+        self._replays.append((self._last - messages + 1, self._last))
+        self._is_replay(self._behind_backlog + 1)
 
     def _is_replay(self, number: int) -> bool:
         """True if this message is part of a replay; none in front of it is asked for any more."""

@@ -82,8 +82,10 @@ class RunOrigin(NamedTuple):
     replay: bool = False
 
 
-REPLAYED = RunOrigin(b"", 0, 0, True)
-"""The origin of a run of a store that an operator lets wait again."""
+UNNUMBERED = RunOrigin(b"", 0, 1)
+"""The origin of a run whose numbers mean nothing to the store that gets it."""
+REPLAYED = RunOrigin(b"", 0, 1, True)
+"""The same of a replay: an operator lets it wait again, or it has come as one."""
 
 
 class LinkStore(CountedQueue, Protocol):

@@ -117,7 +117,7 @@ class OutgoingLink:
         """Take back what was never written, about `most` bytes; see `Link`."""
         if self.delivering is not None:
             return self.delivering.give_back(most)
-        return [(chunk, messages, None) for chunk, messages in self.outbox.take_unsent(most)]
+        return [MovedRun(*one) for one in self.outbox.take_unsent(most)]
 
     def assume(self, role: LinkRole) -> None:
         """Be another kind of link; a connection there is ends, and the next one is of that kind."""

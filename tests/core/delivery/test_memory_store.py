@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.core.delivery.memory_store import MemoryStore
-from ccproxy.core.delivery.store import SAFE, MessageNumber, RunOrigin
+from ccproxy.core.delivery.store import REPLAYED, SAFE, UNNUMBERED, MessageNumber, RunOrigin
 from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Limits, Outbox
+from ccproxy.core.sinks import MovedRun
 from tests.core.delivery.test_store import EPOCH, LINK, balanced, chunk, names
 
 SIZE = len(chunk(1))
@@ -197,7 +198,7 @@ def test_what_was_never_fetched_can_go_to_another_link_and_leaves_a_gap():
     store.offer(chunk(1), 1)
     store.fetch(1000)
     store.offer(chunk(2, 3), 2)
-    assert store.take_unsent(1000) == [(chunk(2, 3), 2, None)]
+    assert store.take_unsent(1000) == [MovedRun(chunk(2, 3), 2)]
     assert (store.waiting, store.queued) == (1, 1)
     store.put(chunk(9), 1)
     assert [(run.first, names([run])) for run in store.fetch(1000)] == [(4, [9])]
@@ -210,7 +211,7 @@ def test_receipts_go_along_and_are_told_by_the_other_link():
     one.offer(chunk(1, 2), 2, lambda *said: told.append(("a", *said)))
     one.offer(chunk(3), 1)
     one.offer(chunk(4), 1, lambda *said: told.append(("b", *said)))
-    for data, messages, receipt in one.take_unsent(1000):
+    for data, messages, receipt, _ in one.take_unsent(1000):
         two.put(data, messages, receipt)
     assert (one.waiting, one.queued, two.waiting, told) == (0, 0, 4, [])
     two.fetch(1000)
@@ -228,7 +229,7 @@ def test_what_the_far_side_may_have_goes_along_if_it_is_asked_for():
     store.fetch(1000)
     store.release(MessageNumber(EPOCH, 1))
     store.rewind({})
-    [(data, messages, receipt)] = store.take_doubtful()
+    [(data, messages, receipt, _)] = store.take_doubtful()
     assert (data, messages) == (chunk(2, 3), 2)
     assert (store.waiting, store.bytes, store.unacknowledged, memory.used) == (0, 0, 0, 0)
     assert balanced(store)
@@ -239,3 +240,22 @@ def test_what_the_far_side_may_have_goes_along_if_it_is_asked_for():
     assert [(run.first, names([run])) for run in store.fetch(1000)] == [(4, [4])]
     store.release(MessageNumber(EPOCH, 4))
     assert (store.sent, store.waiting) == (2, 0) and balanced(store)
+
+
+def test_the_mark_of_a_replay_goes_along_to_another_link():
+    one, two = made(), made()
+    for name, replay in ((1, True), (2, False), (3, True)):
+        one.accept(chunk(name), 1, REPLAYED if replay else UNNUMBERED, lambda *_: None)
+    assert names(one.fetch(SIZE)) == [1]
+    for run in (*one.take_doubtful(), *one.take_unsent(1000)):
+        two.put(*run)
+    runs = two.fetch(1000)
+    assert names(runs) == [1, 2, 3]
+    assert [run.replay for run in runs] == [True, False, True]
+
+
+def test_what_a_group_has_unnumbered_is_never_known():
+    store = made()
+    for _ in range(2):
+        assert store.accept(chunk(1), 1, UNNUMBERED, lambda *_: None) == 1
+    assert (store.waiting, store.duplicates) == (2, 0)

@@ -1,12 +1,16 @@
 """The sinks that choose a member for each run, or for each message."""
 
 import json
+from functools import partial
 
 import pytest
 
-from ccproxy import Limits, Outbox
+from ccproxy import Limits, MovedRun, Outbox
+from ccproxy.core.delivery.memory_store import MemoryStore
+from ccproxy.core.delivery.store import REPLAYED, UNNUMBERED, RunOrigin
 from ccproxy.core.runs import MessageSource, Run
 from ccproxy.wire.zmtp.frames import pack, unpack
+from ccproxy_handlers.groups.failover import FailoverSink
 from ccproxy_handlers.groups.keys import KeyOf, owner
 from ccproxy_handlers.groups.seat import Seat
 from ccproxy_handlers.groups.shares import HashSink, LeastSink, TurnSink
@@ -173,7 +177,7 @@ def test_what_members_give_back_goes_to_the_members_of_its_keys():
     sink = HashSink("h:g", all_seats, KeyOf("field", "n"))
     sink.turn_to(all_seats[:2])
     chunk = b"".join(envelopes(b'{"n": %d}' % number).envelopes for number in range(50))
-    sink.hand_out((chunk, 50, None), all_seats[:2])
+    sink.hand_out(MovedRun(chunk, 50), all_seats[:2])
     assert sum(waiting(made)) == 50 and not waiting(made)[2]
     for one, seat in zip(made[:2], all_seats[:2], strict=True):
         for body in one.bodies:
@@ -188,9 +192,9 @@ def test_pools_get_their_own_form_back(form):
     front = [b"\0asker"] if form == "request" else []
     topics = [b"t%d" % number for number in range(20)]
     chunk = b"".join(pack([*front, one, b"x"]) for one in topics)
-    sink.hand_out((chunk, 20, None), all_seats)
+    sink.hand_out(MovedRun(chunk, 20), all_seats)
     for one, seat in zip(pools, all_seats, strict=True):
-        for chunk, messages, _ in one.own.give_back(1 << 20):
+        for chunk, messages, *_ in one.own.give_back(1 << 20):
             assert messages and {owner(unpack_topic(chunk, front), all_seats)} == {seat}
 
 
@@ -206,7 +210,7 @@ def test_messages_of_another_link_have_receipts_in_their_order(key):
     sink = HashSink("h:g", seats(made), key)
     run = envelopes(*(json.dumps({"n": number}).encode() for number in range(200)))
     told = []
-    assert sink.accept(run.envelopes, 200, None, lambda *one: told.append(one)) == 200
+    assert sink.accept(run.envelopes, 200, UNNUMBERED, lambda *one: told.append(one)) == 200
     assert sum(count for count, _ in told) == 200
     taken = sum(count for count, outcome in told if outcome == "taken")
     assert taken == sum(waiting(made)) <= 120
@@ -237,7 +241,7 @@ def test_a_member_that_takes_a_part_is_believed_for_that_part_alone():
         expected.append((1, "safe" if room[mine] > 0 else "full"))
         room[mine] -= 1
     told = []
-    sink.accept(envelopes(*bodies).envelopes, 20, None, lambda *one: told.append(one))
+    sink.accept(envelopes(*bodies).envelopes, 20, UNNUMBERED, lambda *one: told.append(one))
     assert not told
     for one in made:
         one.link.outbox.tell()
@@ -250,7 +254,7 @@ def test_a_whole_run_of_another_link_has_the_receipt_of_its_member(kind):
     sink = kind("h:g", seats(made))
     told = []
     run = envelopes(b"a", b"b", b"c", b"d")
-    assert sink.accept(run.envelopes, 4, None, lambda *one: told.append(one)) == 3
+    assert sink.accept(run.envelopes, 4, UNNUMBERED, lambda *one: told.append(one)) == 3
     assert told == [(3, "taken")]
 
 
@@ -259,5 +263,84 @@ def test_receipts_go_along_with_what_moves():
     sink = HashSink("h:g", seats(made), KeyOf("field", "n"))
     run = envelopes(*(json.dumps({"n": number}).encode() for number in range(50)))
     told = []
-    sink.hand_out((run.envelopes, 50, lambda *one: told.append(one)), seats(made)[:2])
+    moved = MovedRun(run.envelopes, 50, lambda *one: told.append(one))
+    sink.hand_out(moved, seats(made)[:2])
     assert told == [(1, "taken")] * 50
+
+
+class Waiting(FailoverSink):
+    """A member whose messages are safe when the test says so."""
+
+    def __init__(self):
+        self.got = []
+
+    def accept(self, chunk, messages, origin, receipt):
+        self.got.append((messages, origin, receipt))
+        return messages
+
+    blocked = may_block = False
+
+
+class OneMember:
+    """A member with that sink."""
+
+    form = "cc"
+
+    def __init__(self, sink):
+        self.sink = sink
+
+    def has_room(self, size, messages):
+        return True
+
+    @property
+    def waiting(self):
+        return 0, 0
+
+
+REPLAY = RunOrigin(b"L" * 16, 3, 7, True)
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [FailoverSink, TurnSink, LeastSink, partial(HashSink, key=KeyOf("field", "n"))],
+    ids=["failover", "turn", "least", "hash"],
+)
+@pytest.mark.parametrize(
+    "inner",
+    [FailoverSink, TurnSink, LeastSink, partial(HashSink, key=KeyOf("field", "n"))],
+    ids=["failover", "turn", "least", "hash"],
+)
+def test_in_groups_of_groups_nothing_is_safe_before_its_last_member_says_so(inner, outer):
+    last = Waiting()
+    within = inner("h:inner", [Seat("h:last", OneMember(last))])
+    sink = outer("h:outer", [Seat("h:inner", OneMember(within))])
+    told = []
+    run = envelopes(b'{"n": 1}', b'{"n": 2}')
+    assert sink.accept(run.envelopes, 2, REPLAY, lambda *one: told.append(one)) == 2
+    assert not told
+    [(messages, origin, receipt)] = last.got
+    assert (messages, origin) == (2, REPLAYED)
+    receipt(1, "safe")
+    receipt(1, "old")
+    assert told == [(1, "safe"), (1, "old")]
+
+
+@pytest.mark.parametrize("kind", [TurnSink, LeastSink, partial(HashSink, key=KeyOf("field", "n"))])
+def test_messages_with_a_receipt_are_those_of_another_link(kind):
+    last, told = Waiting(), []
+    sink = kind("h:g", [Seat("h:last", OneMember(last))])
+    run = envelopes(b'{"n": 1}')
+    assert sink.offer(run.envelopes, 1, lambda *one: told.append(one)) == 1
+    assert (last.got[0][:2], told) == ((1, UNNUMBERED), [])
+
+
+def test_the_mark_of_a_replay_moves_along_to_the_member_of_its_key():
+    made = handlers()
+    for one in made:
+        one.link.sink = MemoryStore(one.link.outbox, b"L" * 16, 1)
+    sink = HashSink("h:g", seats(made), KeyOf("field", "n"))
+    run = envelopes(*(json.dumps({"n": number}).encode() for number in range(50)))
+    sink.hand_out(MovedRun(run.envelopes, 50, replay=True), seats(made))
+    runs = [run for one in made for run in one.link.sink.fetch(1 << 20)]
+    assert len(runs) > 1 and all(run.replay for run in runs)
+    assert sum(run.messages for run in runs) == 50
