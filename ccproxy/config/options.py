@@ -99,8 +99,8 @@ def names_of(*tables: type) -> set[str]:
 def shared(options: Any, table: type) -> dict[str, Any]:
     """The values, by field, of those options that another table has as well: what is needed to make
     the options of a listener of those of a link, and the like."""
-    names = [one.name for one in fields(table)]
-    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+    names = {one.name for one in fields(options)}  # a property may have the name of an option
+    return {one.name: getattr(options, one.name) for one in fields(table) if one.name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,20 @@ def test_tables_share_the_options_of_the_same_fields():
     assert given == {"linger": 0.25} and Other(**given).own == 7
 
 
+def test_a_property_with_the_name_of_an_option_is_not_its_value():
+    @dataclass(frozen=True, slots=True)
+    class Link:
+        @property
+        def mode(self):
+            return "sent"
+
+    @dataclass(frozen=True, slots=True)
+    class Listener:
+        mode: int | None = option(kinds.file_mode, default=None, help="permissions")
+
+    assert shared(Link(), Listener) == {}
+
+
 def test_an_option_of_another_table_is_declared_like_it():
     @dataclass(frozen=True, slots=True)
     class Other:
