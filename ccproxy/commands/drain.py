@@ -21,8 +21,9 @@ The server stops accepting, reads what peers have sent to its end (for at most `
 when its queues are empty and all calls are answered: links that are down are waited for. It goes on
 with it when this command is ended; `ccserver run -k FILE` stops it at once.
 With --json it prints what waits, a line for each number: {"waiting": 3}.
---cancel opens the listeners again; connections from before the drain end, and libzmq connects anew.
-If an address cannot be had any more, it says so, and the drain goes on.
+A drain closes the addresses of handlers, too; the peers that are connected there stay to the end.
+--cancel opens the same addresses again, with the same ports; connections of listeners from before
+the drain end, and libzmq connects anew. If one cannot be had any more, the drain goes on.
 exit status: 0 all is delivered, or --cancel was obeyed; 1 no server answers, it ended with messages
 that waited, or its drain was cancelled meanwhile"""
 

@@ -13,6 +13,7 @@ from ccproxy.commands.columns import cell, columns
 from ccproxy.commands.members import counted, members_of
 from ccproxy.commands.parts import QUEUE, queue_row
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
+from ccproxy.commands.why import routed
 from ccproxy.server.control_client import NotFound
 from ccproxy.server.status import FlowStatus, Status, from_json, to_json
 
@@ -51,7 +52,7 @@ class LiveExplanation(ServerVerb):
         for type in options.types:
             flow = flow_of(server, type)
             places = list(destinations_of(flow, status)) if flow is not None else []
-            lost = lost or flow is None or (not places and flow.fate in LOST)
+            lost = lost or flow is None or (not places and (flow.fate or "unrouted") in LOST)
             found.append((type, flow, places))
         if options.json:
             print(json.dumps([as_json(*one) for one in found], indent=2))
@@ -61,7 +62,7 @@ class LiveExplanation(ServerVerb):
 
 
 def flow_of(server: AskedServer, type: str) -> FlowStatus | None:
-    """The flow of a type; None if no message of it came lately."""
+    """The flow of a type; None if no message of it came."""
     try:
         found: FlowStatus = from_json(
             FlowStatus, server.ask("GET", "/v1/status/flow", {"type": type})
@@ -72,13 +73,22 @@ def flow_of(server: AskedServer, type: str) -> FlowStatus | None:
 
 
 def destinations_of(flow: FlowStatus, status: Status) -> Iterator[LiveDestination]:
-    """The destinations of a flow: those of its sections, and handlers."""
+    """The destinations of a flow: those of its sections, and handlers. If it is forgotten, what its
+    route leads to."""
+    if not flow.current:
+        for section in routed(flow.type, status):
+            behind = list(_behind(section, status))
+            plain = [one.kind for one in behind] == ["sink"]
+            yield from [_handler(section, status)] if plain else behind
     for section in dict.fromkeys(name.partition(" ")[0] for name in flow.links):
         yield from _behind(section, status)
-    known = {one.section: one for one in status.handlers}
     for section in dict.fromkeys(flow.handlers):
-        faults = known[section].faults if section in known else {}
-        yield LiveDestination(section, "handler", dropped=faults)
+        yield _handler(section, status)
+
+
+def _handler(section: str, status: Status) -> LiveDestination:
+    faults = next((one.faults for one in status.handlers if one.section == section), {})
+    return LiveDestination(section, "handler", dropped=faults)
 
 
 def _behind(
@@ -120,9 +130,9 @@ def _links(section: str, status: Status, used: bool) -> Iterator[LiveDestination
 def lines(type: str, flow: FlowStatus | None, places: list[LiveDestination]) -> Iterator[str]:
     """One flow as text."""
     if flow is None:
-        yield f"{cell(type)}: no message of it came lately; `ccserver why` follows its route"
+        yield f"{cell(type)}: no message of it came; `ccserver why` follows its route"
         return
-    yield f"{cell(type)}: {common.several(flow.messages, 'message')}, {flow.bytes} bytes"
+    yield f"{cell(type)}: {flow.counted}{'' if flow.current or not places else '; its route has'}"
     rows: list[dict[str, Any]] = [
         {
             "to": one.to, "kind": one.kind, "state": state_of(one), "address": one.address,
@@ -135,7 +145,7 @@ def lines(type: str, flow: FlowStatus | None, places: list[LiveDestination]) -> 
     names = ("to", "kind", "state", "address", "sent", *QUEUE, "dropped or failed")
     yield from (f"  {line}" for line in columns(names, rows))
     if not places:
-        yield f"  nowhere: they are {cell(flow.fate)}"
+        yield f"  nowhere: they are {cell(flow.fate or 'unrouted')}"
     else:
         yield "  counts of destinations are those of all types"
 
@@ -146,6 +156,6 @@ def state_of(one: LiveDestination) -> str:
 
 
 def as_json(type: str, flow: FlowStatus | None, places: list[LiveDestination]) -> dict[str, Any]:
-    """The same for programs; `flow` is null if no message of the type came lately."""
+    """The same for programs; `flow` is null if no message of the type came."""
     flow_value = to_json(flow) if flow is not None else None
     return {"type": type, "flow": flow_value, "destinations": list(map(to_json, places))}

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from ccproxy.commands import common
 from ccproxy.commands.columns import cell
@@ -36,7 +36,7 @@ examples:
 
 `ccserver explain` asks the configuration, `why` the running server. Losses of a destination are
 those of all types that go there; those of the last 500 kinds are remembered with their times.
-Of a type that did not come lately the routes of the server are looked up.
+Of a type that did not come since the start or a reload the routes of the server are looked up.
 exit status: 0 nothing is lost or in the way, 1 something is, or it has no route, or no server
 answers, 2 no message can have this type"""
 
@@ -70,7 +70,7 @@ class WhyVerb(ServerVerb):
             flow: FlowStatus | None = from_json(FlowStatus, value)
         except NotFound:
             flow = None
-        places = destinations(flow) if flow is not None else routed(options.type, status)
+        places = destinations(flow) if current(flow) else routed(options.type, status)
         onward = [one for place in places for one in followed(server, options.type, place)]
         known = list(findings(options.type, flow, status, losses))
         beyond = [name for _, one in onward for name in one.sections if name not in places]
@@ -121,14 +121,13 @@ class Shown:
 def lines(shown: Shown) -> Iterator[str]:
     """The answer as text."""
     type, flow = cell(shown.type), shown.flow
-    if flow is None:
+    if not current(flow):
         to = ", ".join(map(cell, routed(shown.type, shown.status)))
         lead = f"; its route has {to}" if to else ""
-        yield f"{type}: no message of it came lately{lead}"
+        yield f"{type}: {flow.counted if flow else 'no message of it came'}{lead}"
     else:
         to = ", ".join(map(cell, destinations(flow))) or f"nowhere, {cell(flow.fate)}"
-        number = common.several(flow.messages, "message")
-        yield f"{type}: {number}, {flow.bytes} bytes; they go to {to}"
+        yield f"{type}: {flow.counted}; they go to {to}"
     for place, one in shown.onward:
         if not one.wrong:
             behind = f" ([{cell(', '.join(one.sections))}])" if one.sections else ""
@@ -137,6 +136,11 @@ def lines(shown: Shown) -> Iterator[str]:
         yield f"  {finding.text}"
     if not shown.found:
         yield "  nothing was lost on its way, and nothing is in the way"
+
+
+def current(flow: FlowStatus | None) -> TypeGuard[FlowStatus]:
+    """True if the table has a flow of the type now, not only counts from before."""
+    return flow is not None and flow.current
 
 
 def destinations(flow: FlowStatus) -> list[str]:
@@ -155,13 +159,13 @@ def findings(
     type: str, flow: FlowStatus | None, status: Status, losses: Sequence[LossStatus]
 ) -> Iterator[Finding]:
     """What was lost of the type or at its destinations, and what is in the way."""
-    places = destinations(flow) if flow is not None else routed(type, status)
+    places = destinations(flow) if current(flow) else routed(type, status)
     known = {(one.place, one.reason): one for one in losses}
-    if flow is not None and not places:
+    if current(flow) and not places:
         yield fate_finding(flow, known.get((type, flow.fate)))
     elif (type, "unrouted") in known:
         yield lost(known[type, "unrouted"], "had no route")
-    if flow is None and not places:
+    if not current(flow) and not places:
         yield no_route(type, status)
     yield from refusals(type, losses)
     yield from place_findings(places, status, losses)

@@ -31,6 +31,10 @@ class TypeCount:
         self.messages[word] = self.messages.get(word, 0) + messages
         self.bytes[word] = self.bytes.get(word, 0) + size
 
+    def sum(self) -> tuple[int, int]:
+        """All messages and all bytes, whatever became of them."""
+        return sum(self.messages.values()), sum(self.bytes.values())
+
 
 class TypeTotals:
     """The counts of flows that are forgotten, and of lost messages, by type."""

@@ -42,7 +42,7 @@ class Accepting(Protocol):
 
     name: str
     bound: str
-    """The address as it was bound, for people."""
+    """The address as it was bound, with the port that the system chose; `open` binds the same."""
     counts: Counter[str]
 
     @property
@@ -67,7 +67,7 @@ class Accepting(Protocol):
         """Stop accepting."""
 
     def reopen(self) -> None:
-        """Bind and accept again after `close`; OSError if that fails."""
+        """Bind the same and accept again after `close`; OSError if that fails."""
 
 
 class Acceptor:
@@ -93,9 +93,13 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
 
     def open(self, options: ListenerOptions) -> None:
-        """Bind the address; OSError if that fails. `accept` then begins to accept."""
+        """Bind the address; OSError if that fails. `accept` then begins to accept. A port that the
+        system chose before, as `bound` says it, is asked for again."""
         self._options = options
-        self._socket = self._listening.open(self.name, self.address, options.backlog, options.mode)
+        port = Address.parse(self.bound).port
+        self._socket = self._listening.open(
+            self.name, self.address, options.backlog, options.mode, port
+        )
         self.bound = bound(self._socket, self.address)
 
     @property
@@ -126,7 +130,8 @@ class Acceptor:
         self._socket = None
 
     def reopen(self) -> None:
-        """Bind and accept again after `close`; OSError if another process has the address now."""
+        """Bind the same port or file and accept again after `close`; OSError if another process
+        has it now."""
         self.open(self._options)
         self.accept()
 

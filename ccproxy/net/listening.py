@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ccproxy.config.address import Address
@@ -55,12 +55,15 @@ class ListeningSockets:
         self._inherited = list(sockets)
 
     def open(
-        self, owner: str, address: Address, backlog: int, mode: int | None = None
+        self, owner: str, address: Address, backlog: int, mode: int | None = None, port: int = 0
     ) -> socket.socket:
-        """A listening socket of a section, as `net.sockets.bind` makes it; OSError says why not."""
+        """A listening socket of a section, as `net.sockets.bind` makes it; OSError says why not.
+
+        `port` is the number that the system chose for this address before, to be had again.
+        """
         found = self._inherited_at(owner, address)
         if found is None:
-            sock = bind(address, backlog, mode)
+            sock = bind(replace(address, port=port) if port else address, backlog, mode)
             made = ListeningSocket(sock, owner, address, mode, identity(address.file))
         else:
             self._inherited.remove(found)

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from socket import socket
 from time import perf_counter, thread_time
 from typing import Any, Protocol
 
@@ -25,7 +24,7 @@ from ccproxy.handler import Context, Handler, Link, Wire, WireOwner
 from ccproxy.net.dial import Dial
 from ccproxy.net.flush import Flushable, HotFlush
 from ccproxy.net.shared import Kit, PluginFlush
-from ccproxy.net.sockets import KEEPS_FILE, bound, listening_on
+from ccproxy.net.sockets import listening_on
 from ccproxy.net.threads import Pool
 from ccproxy.net.work import Steps
 from ccproxy.net.zmtp.link import DEALER, OutgoingLink, drained, dropped, unheard
@@ -33,9 +32,9 @@ from ccproxy.net.zmtp.listener import ZmtpListener
 from ccproxy.net.zmtp.role import LinkRole, ListenerRole
 from ccproxy.protocol import MessageProtocol
 from ccproxy.server.coroutines import awaited
+from ccproxy.server.handler_listener import HandlerListener
 from ccproxy.server.runners import SLOW_HANDLER_AFTER
 
-BACKLOG = 1024
 TIMER, DEPARTURE, FLOWS = "(timer)", "(departure)", "(flows)"
 """Logged in the place of a message type for such calls of a handler."""
 PROCESS_GRACE = 2.0
@@ -85,7 +84,7 @@ class HandlerContext(Context):
         self._handler_set = handler_set
         self._loop = asyncio.get_running_loop()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._servers: list[tuple[asyncio.Server, socket]] = []
+        self._addresses: list[HandlerListener] = []
         self._wires: list[Dial] = []
         self._departures: list[Callable[[bytes], None]] = []
         self._watches: dict[Callable[[], None], Callable[[], None]] = {}
@@ -139,15 +138,10 @@ class HandlerContext(Context):
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept connections of a protocol of the handler's own."""
-        where = Address.parse(str(address))
-        with listening_on(where):
-            sock = self._kit.listening.open(self.name, where, BACKLOG)
-        if where.scheme == "ipc":
-            server = await self._loop.create_unix_server(factory, sock=sock, **KEEPS_FILE)
-        else:
-            server = await self._loop.create_server(factory, sock=sock)
-        self._servers.append((server, sock))
-        return bound(sock, where)
+        made = HandlerListener(self.name, Address.parse(str(address)), factory, self._kit)
+        await made.open()
+        self._addresses.append(made)
+        return made.bound
 
     def bind(self, address: str, options: ZmtpListenerOptions, role: ListenerRole) -> str:
         """Accept ZMTP peers until the handler stops."""
@@ -280,10 +274,18 @@ class HandlerContext(Context):
         """No more connections come in; those that are there stay."""
         for listener in self.listeners:
             listener.acceptor.close()
-        for server, sock in self._servers:
-            self._kit.listening.forget(sock)
-            server.close()
-        self._servers.clear()
+        for one in self._addresses:
+            one.close()
+
+    async def accept_again(self) -> None:
+        """Open the same addresses after `stop_accepting`; OSError names one that cannot be had."""
+        for listener in self.listeners:
+            if not listener.acceptor.listening:
+                with listening_on(listener.acceptor.bound):
+                    listener.acceptor.reopen()
+        for one in self._addresses:
+            if not one.listening:
+                await one.open()
 
     async def close(self) -> None:
         """End everything that the handler started, except links: its successor may use them."""

@@ -123,7 +123,7 @@ class ControlActions:
         _only(query, "type")
         found = self._observer.flow(query.get("type", ""))
         if found is None:
-            raise RequestError(404, "there is no flow of this type: no message of it came lately")
+            raise RequestError(404, "there is no flow of this type: no message of it came")
         return await json_answer(found)
 
     async def _get_onward(self, query: Query) -> WebAnswer:

@@ -77,6 +77,7 @@ class HandlerSet:
         self._suspended: list[RunningHandler] = []
         self._absent: dict[str, Absent] = {}
         self._stopping = False
+        self._accepting = True
 
     # What contexts may ask for
 
@@ -150,6 +151,8 @@ class HandlerSet:
             await self._bring_back(early, isinstance(error, Exception))
             raise
         self.members, self._starting = members, {}
+        if not self._accepting:
+            self.stop_accepting()
         self._retire_unused()
         await self._drain([one for one in leaving if one not in early])
         return [line for name in keep for line in self._reloaded(name)]
@@ -199,9 +202,21 @@ class HandlerSet:
             one.end()
 
     def stop_accepting(self) -> None:
-        """No more peers come to addresses of handlers."""
+        """No more peers come to addresses of handlers, nor to those that a reload starts."""
+        self._accepting = False
         for member in self.members.values():
             member.context.stop_accepting()
+
+    async def accept_again(self) -> None:
+        """Open the same addresses after `stop_accepting`; OSError names one that cannot be had,
+        and then all are closed."""
+        for name, member in self.members.items():
+            try:
+                await member.context.accept_again()
+            except OSError as error:
+                self.stop_accepting()
+                raise OSError(f"[{name}] {error}") from error
+        self._accepting = True
 
     def listeners(self) -> list[ZmtpListener]:
         """Every listener that a handler has opened."""
@@ -249,6 +264,8 @@ class HandlerSet:
         self._starting = {}
         if again and plan is not None:
             configure(self._kit.switch, plan, self.members)
+        if not self._accepting:
+            self.stop_accepting()
         self._retire_unused()
 
     def _make(self, plan: HandlerPlan) -> RunningHandler:

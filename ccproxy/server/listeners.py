@@ -36,6 +36,8 @@ class Listeners:
         self.open: Open = {}
         self._kit = kit
         self._shut: list[Listener] = []
+        self._bound: dict[str, str] = {}
+        """The addresses that `reopen` has to bind as they were, a port chosen by the system too."""
         self._past = Outbox("listeners gone", Limits())
         self._retired: dict[Listener, asyncio.Task[None]] = {}
         self._most: float | None = None
@@ -92,11 +94,14 @@ class Listeners:
         before = self.open
         self.open = {key: one for key, one in before.items() if _accepts(one)}
         closed = {key: one for key, one in before.items() if key not in self.open}
+        self._bound = {key: one.acceptor.bound for key, one in closed.items()}
         try:
             prepared = self.prepare(plan)
         except OSError:
             self.open = before
             raise
+        finally:
+            self._bound = {}
         await self.commit(prepared, plan)
         for listener in closed.values():
             self._retired[listener] = asyncio.create_task(self._retire(listener, DRAINED))
@@ -176,6 +181,8 @@ class Listeners:
 
     def _bind(self, plan: ListenerPlan) -> Listener:
         listener: Listener = plan.factory(plan.protocol).listener(plan, self._kit)
+        if bound := self._bound.get(_key(plan)):
+            listener.acceptor.bound = bound
         try:
             with listening_on(plan.address):
                 listener.acceptor.open(plan.options)

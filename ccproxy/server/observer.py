@@ -134,10 +134,8 @@ class Observer:
         return await pages.flows_page(self._kit.switch.table, after, most)
 
     def flow(self, type: str) -> FlowStatus | None:
-        """The flow of one type; None if it has none now."""
-        name = type.encode("utf-8", "replace")
-        found = self._kit.switch.table.flows.get(name)
-        return pages.flow_status(name, found) if found is not None else None
+        """The flow of one type; None if no message of it came."""
+        return pages.type_flow(self._kit.switch.table, type.encode("utf-8", "replace"))
 
     def onward(self, type: str, section: str) -> Onward | None:
         """What a handler does with messages of a type; None if there is no such handler."""

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ccproxy.core.counted_queue import CountedQueue
@@ -156,6 +157,17 @@ def flow_status(name: bytes, flow: Flow) -> FlowStatus:
         flow.count,
         flow.bytes,
     )
+
+
+def type_flow(table: FlowTable, name: bytes) -> FlowStatus | None:
+    """The flow of a type with what was counted before it was made; None if no message came."""
+    flow, total = table.flows.get(name), table.totals.types.get(name)
+    before, size = total.sum() if total is not None else (None, 0)
+    if flow is not None:
+        return replace(flow_status(name, flow), earlier=before, earlier_bytes=size)
+    if not before:
+        return None
+    return FlowStatus(_text(name), (), (), "", 0, 0, before, size, current=False)
 
 
 def _to(flow: Flow) -> tuple[str, ...]:

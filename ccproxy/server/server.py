@@ -118,8 +118,8 @@ class Server:
         tapping = Tapping(self.switch.table)
         steered = Steered(
             self.observer.listeners, self.observer.links, self.observer.outboxes,
-            lambda: self.handlers.members, self.listeners.stop_reading,
-            lambda: self.listeners.reopen(self.plan), self._busy, self.ask_to_stop,
+            lambda: self.handlers.members, self._take_no_more, self._take_again, self._busy,
+            self.ask_to_stop,
         )  # fmt: skip
         self.steering = Steering(steered, self.log)
         actions = ControlActions(self.status, self.observer, self.reloads, tapping, self.steering)
@@ -282,6 +282,21 @@ class Server:
         self.events.configure(plan)
         self.plan = plan
         return change, said
+
+    def _take_no_more(self) -> None:
+        """Accept no peers, and read those of listeners to their end. Those at addresses of handlers
+        stay: they get what waits for them."""
+        self.listeners.stop_reading()
+        self.handlers.stop_accepting()
+
+    async def _take_again(self) -> None:
+        """Open all these addresses again, or none: then OSError names one."""
+        await self.handlers.accept_again()
+        try:
+            await self.listeners.reopen(self.plan)
+        except OSError:
+            self.handlers.stop_accepting()
+            raise
 
     def _busy(self) -> str:
         """Why listeners cannot be opened now; "" if they can."""

@@ -264,7 +264,9 @@ class PeerStatus:
 class FlowStatus:
     """One message type in the flow table: where its messages go, and how many there were.
 
-    `fate` is what becomes of messages that have no destination.
+    `fate` is what becomes of messages that have no destination. A reload, and a destination that
+    changes, make the table forget a flow: `earlier` messages of the type came before that, None if
+    they were not counted by type. It is not `current` if no message has come since.
     """
 
     type: str
@@ -273,6 +275,22 @@ class FlowStatus:
     fate: str
     messages: int
     bytes: int
+    earlier: int | None = 0
+    earlier_bytes: int = 0
+    current: bool = True
+
+    @property
+    def counted(self) -> str:
+        """All messages of the type, in words."""
+        number = self.messages + (self.earlier or 0)
+        text = f"{number} message{'' if number == 1 else 's'}, "
+        text += f"{self.bytes + self.earlier_bytes} bytes"
+        if self.earlier is None:
+            return f"{text} since its flow was made"
+        since = "a reload or a destination changed its flow"
+        if not self.current:
+            return f"{text}, none since {since}"
+        return f"{text}, {self.earlier} of them before {since}" if self.earlier else text
 
 
 @dataclass(frozen=True, slots=True)

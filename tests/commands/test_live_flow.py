@@ -12,6 +12,7 @@ from ccproxy.server.status import (
     LinkStatus,
     ListenerStatus,
     ProcessStatus,
+    RouteStatus,
     SinksStatus,
     SinkStatus,
     Status,
@@ -96,10 +97,24 @@ def test_a_group_that_claims_to_be_a_member_of_itself_is_shown_once(live):
 def test_a_type_without_a_flow_and_one_that_leads_nowhere(live):
     status, out, _ = live({"a.b": None, "c": replace(FLOW, type="c", links=(), handlers=())})
     assert status == 1
-    assert (
-        out.splitlines()[0] == "a.b: no message of it came lately; `ccserver why` follows its route"
-    )
+    assert out.splitlines()[0] == "a.b: no message of it came; `ccserver why` follows its route"
     assert "  nowhere: they are discarded" in out
+
+
+def test_a_flow_that_is_forgotten_leads_where_its_route_does(live):
+    forgotten = FlowStatus("a.b", (), (), "", 0, 0, 5, 50, current=False)
+    routes = (RouteStatus("a", ("h:far", "h:log")),)
+    status, out, _ = live({"a.b": forgotten}, server=replace(STATUS, routes=routes))
+    assert status == 0
+    first, _, *rows, _ = out.splitlines()
+    assert first.endswith(
+        "5 messages, 50 bytes, none since a reload or a destination changed its flow; its route has"
+    )
+    assert [row.split()[:3] for row in rows] == [
+        ["h:far", "link", "refused"], ["h:log", "handler", "-"]
+    ]  # fmt: skip
+    status, out, _ = live({"a.b": forgotten})
+    assert status == 1 and out.splitlines()[1] == "  nowhere: they are unrouted"
 
 
 @pytest.mark.parametrize(("fate", "status"), [("unrouted", 1), ("failed", 1), ("discarded", 0)])

@@ -97,7 +97,7 @@ def test_a_type_that_is_forgotten_but_was_lost(why):
     status, out, _ = why("gone.by", None)
     assert (status, out.splitlines()) == (
         1,
-        ["gone.by: no message of it came lately", "  3 messages had no route, the last 5 s ago",
+        ["gone.by: no message of it came", "  3 messages had no route, the last 5 s ago",
          "  no route matches"],
     )  # fmt: skip
 
@@ -108,10 +108,24 @@ def test_a_type_with_nothing_in_its_way(why):
     assert out.splitlines()[1] == "  nothing was lost on its way, and nothing is in the way"
     assert why("quiet.x", None) == (
         0,
-        "quiet.x: no message of it came lately; its route has h:quiet\n"
+        "quiet.x: no message of it came; its route has h:quiet\n"
         "  nothing was lost on its way, and nothing is in the way\n",
         "",
     )
+
+
+def test_a_type_that_did_not_come_since_a_reload_keeps_its_count(why):
+    forgotten = FlowStatus("echo.request", (), (), "", 0, 0, 5, 50, current=False)
+    status, out, _ = why("echo.request", forgotten)
+    assert status == 1
+    assert out.splitlines() == [
+        "echo.request: 5 messages, 50 bytes, none since a reload or a destination changed its "
+        "flow; its route has h:next",
+        "  h:next to tcp://127.0.0.1:2 is refused: nobody there; 3 messages wait",
+        "  h:next dropped full=2, the last 1 min 1 s ago",
+    ]
+    status, out, _ = why("a.b", replace(forgotten, type="a.b"))
+    assert (status, out.splitlines()[1:]) == (1, ["  no route matches"])
 
 
 SUM = ("h:x", Onward("calls sum of the service at socket://h:1", ("h:next",)))

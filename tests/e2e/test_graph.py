@@ -55,3 +55,21 @@ def test_the_live_flow_has_the_counts(server):
     assert place["fill"] == 1.0
     done = server.verb("explain", "other", "--live")
     assert done.returncode == 1 and "nowhere: they are unrouted" in done.stdout
+
+
+def test_a_reload_forgets_no_count_of_a_type(server, dial, until):
+    def first_line(*words):
+        return server.verb(*words).stdout.splitlines()[0]
+
+    server.verb("reload").check_returncode()
+    since = "a reload or a destination changed its flow"
+    said = f"3 messages, 36 bytes, none since {since}; its route has"
+    assert first_line("why", "job.x") == f"job.x: {said} h:dead"
+    done = server.verb("explain", "job.x", "--live")
+    assert done.returncode == 0 and done.stdout.startswith(f"job.x: {said}\n")
+    [row] = [line.split() for line in done.stdout.splitlines() if line.startswith("  h:dead")]
+    assert row[1] == "link" and row[-1] == "full:2"
+    dial().greet().send(b"", b"job.x", b"1")
+    said = f"job.x: 4 messages, 48 bytes, 3 of them before {since}"
+    until(lambda: first_line("explain", "job.x", "--live") == said)
+    assert first_line("why", "job.x") == f"{said}; they go to h:dead"

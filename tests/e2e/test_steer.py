@@ -151,6 +151,87 @@ def test_a_drain_that_is_cancelled_takes_messages_again(sites, dial, until, star
     assert near.ledger() == {"received": 2, "forwarded": 2}
 
 
+CHOSEN_PORTS = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:*
+cc-role = remote
+linger = 100 ms
+[listen:ipc]
+protocol = cc
+address = ipc://DIRECTORY/cc
+[routes]
+bus = h:subscribers
+data = h:far
+[h:subscribers]
+handler = zmq
+socket = xpub
+bind = tcp://127.0.0.1:*, ipc://DIRECTORY/bus
+[h:xmsg]
+handler = xmsg-proxy
+address = tcp://127.0.0.1:PORT2
+[h:far]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT1
+"""
+
+
+def reachable(addresses):
+    """Those of the addresses that take a connection now."""
+    found = []
+    for address in addresses:
+        scheme, _, place = address.partition("://")
+        family = socket.AF_UNIX if scheme == "ipc" else socket.AF_INET
+        with socket.socket(family) as one:
+            where = place if scheme == "ipc" else ("127.0.0.1", int(place.rpartition(":")[2]))
+            if not one.connect_ex(where):
+                found.append(address)
+    return found
+
+
+def test_a_drain_closes_the_addresses_of_handlers_and_its_end_opens_the_same(
+    start, make, until, tmp_path
+):
+    near = start(CHOSEN_PORTS.replace("DIRECTORY", str(tmp_path)), "near")
+
+    def listeners():
+        return {one["address"]: one["listening"] for one in status_of(near)["listeners"]}
+
+    def offer(words):
+        client.send_multipart([b"", b"bus", words])
+
+    addresses = list(listeners())
+    assert len(addresses) == 7 and reachable(addresses) == addresses
+    of_section = {one["section"]: one["address"] for one in status_of(near)["listeners"]}
+    [bus, _] = [one["address"] for one in status_of(near)["listeners"]
+                if one["section"] == "h:subscribers"]  # fmt: skip
+    earlier = make(zmq.SUB, bus)
+    earlier.subscribe(b"")
+    client = make(zmq.DEALER, of_section["ccserver"])
+    client.send_multipart([b"", b"data.x", b"1"])
+    until(lambda: link_of(near)[1] == 1)
+    drain = subprocess.Popen(
+        [sys.executable, "-m", "ccproxy", "drain", str(near.directory / "server.ini")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    near.wait_for("draining: no more messages are taken")
+    assert reachable(addresses) == [] and not any(listeners().values())
+    near.verb("reload").check_returncode()
+    assert reachable(addresses) == []
+    with socket.create_server(("127.0.0.1", int(bus.rpartition(":")[2]))):
+        done = near.verb("drain", "--cancel")
+        assert done.returncode == 1
+        assert f"[h:subscribers] cannot listen on {bus}: Address already in use" in done.stderr
+    assert reachable(addresses) == []
+    near.verb("drain", "--cancel").check_returncode()
+    assert drain.wait(SECONDS) == 1
+    assert listeners() == dict.fromkeys(addresses, True) and reachable(addresses) == addresses
+    later = make(zmq.SUB, bus)
+    later.subscribe(b"")
+    for one in (earlier, later):
+        until(lambda one=one: (offer(b"again"), one.poll(20))[1])
+        assert one.recv_multipart()[-1] == b"again"
+
+
 def test_the_level_of_the_log_until_a_reload(sites, dial):
     near, _ = sites
     assert near.verb("log", "debug").returncode == 0

@@ -120,6 +120,20 @@ async def test_the_file_of_somebody_else_stays(kit, tmp_path):
         assert path.exists()
 
 
+async def test_a_port_that_the_system_chose_is_had_again(kit):
+    made = kit()
+    acceptor = Acceptor("cc", Address.parse("tcp://127.0.0.1:*"), made, Owner())
+    acceptor.open(ListenerOptions())
+    before = acceptor.bound
+    assert not before.endswith(":0")
+    acceptor.close()
+    acceptor.reopen()
+    assert acceptor.bound == before
+    # A process that takes over finds it by the address of the configuration.
+    assert [str(one.address) for one in made.listening.all()] == ["tcp://127.0.0.1:0"]
+    acceptor.close()
+
+
 async def test_a_door_without_a_file_closes(kit):
     acceptor = Acceptor("cc", Address.parse("ipc://@ccproxy-test"), kit(), Owner())
     assert not acceptor.listening

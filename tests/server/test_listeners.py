@@ -191,6 +191,19 @@ async def test_all_that_a_drain_has_closed_are_opened_again_or_none(open_ones, t
     await listeners.close_peers(0)
 
 
+async def test_a_drain_gives_back_the_port_that_the_system_chose(open_ones):
+    chosen = listen(LOOPBACK.format(0))
+    listeners = await open_ones(chosen)
+    [before] = listeners.open.values()
+    listeners.stop_reading()
+    await listeners.reopen(plan(chosen))
+    [after] = listeners.open.values()
+    assert after is not before and after.acceptor.bound == before.acceptor.bound
+    assert await reaches(after.acceptor.bound)
+    listeners.stop_reading()
+    await listeners.close_peers(0)
+
+
 async def test_an_address_that_is_lost_meanwhile_is_said(open_ones, caplog):
     [port] = free_ports(1)
     listeners = await open_ones(listen(LOOPBACK.format(port)))

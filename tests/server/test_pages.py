@@ -8,7 +8,15 @@ import pytest
 from ccproxy.core.flows import FlowTable, Target
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.server import pages
-from ccproxy.server.pages import CursorError, all_types, flows_page, peers_page, traffic, types_page
+from ccproxy.server.pages import (
+    CursorError,
+    all_types,
+    flows_page,
+    peers_page,
+    traffic,
+    type_flow,
+    types_page,
+)
 
 
 def table_of(count, limit=100_000):
@@ -47,6 +55,26 @@ async def test_a_flow_says_where_its_messages_go():
     table.miss(b"a")
     [flow] = (await flows_page(table, "", 10)).items
     assert (flow.links, flow.handlers, flow.fate) == (("h:next",), ("h:echo",), "failed")
+
+
+def test_a_type_keeps_its_count_when_its_flow_is_made_anew():
+    table = FlowTable(10, lambda type: Target(fate="discarded"), named=1)
+    for type, count in ((b"a", 5), (b"more", 2)):
+        flow = table.miss(type)
+        flow.count, flow.bytes = count, 10 * count
+    [named, other] = [type_flow(table, type) for type in (b"a", b"more")]
+    assert (named.messages, named.earlier, named.counted) == (5, 0, "5 messages, 50 bytes")
+    assert other.counted == "2 messages, 20 bytes since its flow was made"
+    table.clear()
+    forgotten = type_flow(table, b"a")
+    assert (forgotten.current, forgotten.messages, forgotten.earlier) == (False, 0, 5)
+    since = "a reload or a destination changed its flow"
+    assert forgotten.counted == f"5 messages, 50 bytes, none since {since}"
+    assert type_flow(table, b"more") is None and type_flow(table, b"never") is None
+    table.miss(b"a").count = 2
+    again = type_flow(table, b"a")
+    assert again.counted == f"7 messages, 50 bytes, 5 of them before {since}"
+    assert (again.current, again.messages, again.earlier) == (True, 2, 5)
 
 
 async def test_no_page_misses_a_flow_that_stays():
