@@ -164,8 +164,8 @@ class Steering:
             await asyncio.gather(self._drain, return_exceptions=True)
 
     async def _drained(self) -> None:
-        self._log.info(DRAINING)
         self._server.stop_reading()
+        self._log.info(DRAINING)
         while self.waiting():
             await asyncio.sleep(LOOK_INTERVAL)
         self._log.info("drained: nothing waits")
