@@ -10,7 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ccproxy.commands import common
-from ccproxy.commands.explanation import Decision, Destination, Explanation, explain
+from ccproxy.commands.explanation import (
+    AskedMember,
+    Decision,
+    Destination,
+    Explanation,
+    explain,
+)
 from ccproxy.commands.live_flow import LiveExplanation
 from ccproxy.commands.nearmiss import repaired
 
@@ -82,7 +88,10 @@ def lines(one: Explanation, file: str) -> Iterator[str]:
         yield f"  {file}:{match.line} route {match.prefix} matches"
         for asked in match.asked:
             yield f"    {asked.section} ({asked.handler}, line {asked.line}): {answer(asked)}"
-            yield from (f"      {place(to)}" for to in asked.destinations)
+            if asked.members:
+                yield from member_lines(asked.members, "      ")
+            else:
+                yield from (f"      {place(to)}" for to in asked.destinations)
             if asked.about:
                 yield f"      {asked.about}"
     if not one.matches and not one.fault:
@@ -95,13 +104,31 @@ def lines(one: Explanation, file: str) -> Iterator[str]:
 def answer(asked: Decision) -> str:
     """What a handler decided, as text."""
     if asked.verdict == "forward":
-        return "forwards to"
+        return f"forwards to {chosen(asked.members)}" if asked.members else "forwards to"
     if asked.verdict == "discard":
         return f"discards it: {asked.reason}"
     if asked.verdict == "deliver":
         others = [name for name in asked.receivers if name != asked.section]
         return f"passes it to {', '.join(others)}" if others else "sees each message"
     return asked.reason
+
+
+def member_lines(members: Iterable[AskedMember], indent: str) -> Iterator[str]:
+    """The members of a group, each with what is behind it."""
+    for one in members:
+        others = "" if one.used else ", not used while all are up"
+        yield f"{indent}member {one.section}{others}"
+        yield from (f"{indent}  {place(to)}" for to in one.destinations)
+        yield from member_lines(one.members, indent + "  ")
+
+
+def chosen(members: Iterable[AskedMember]) -> str:
+    """The members of a group that get messages while all are up; each message goes to one."""
+    used = [one for one in members if one.used]
+    names = ", ".join(
+        f"{one.section} ({chosen(one.members)})" if one.members else one.section for one in used
+    )
+    return names if len(used) == 1 else f"one of {names}"
 
 
 def place(to: Destination) -> str:
@@ -116,9 +143,13 @@ def summary(one: Explanation) -> str:
     """What a message of this type costs, as text."""
     if not one.matches:
         return ""
-    places = sum(len(asked.destinations) for asked in one.asked)
+    places = sum(len(asked.destinations) for asked in one.asked if not asked.members)
     seen = [name for asked in one.asked for name in asked.receivers]
     told = [f"to {places} link{'s' if places > 1 else ''}"] if places else []
+    for asked in one.asked:
+        if asked.members:
+            members = f"{len(asked.members)} members of {asked.section}"
+            told.append(f"to {chosen(asked.members)}, of the {members}")
     if seen:
         told.append(f"each message is seen by {', '.join(seen)}")
     else:

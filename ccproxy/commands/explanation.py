@@ -6,12 +6,13 @@ socket or guess what a handler would decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ccproxy.commands.dry import DryContext
+from ccproxy.commands.members import ListedMember, members_of
 from ccproxy.commands.nearmiss import NearMiss, fault_of, near_misses
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.outbox import Outbox
@@ -35,11 +36,29 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedMember:
+    """A member of a group; `used` if it gets messages of the type while all members are up. A group
+    has members of its own, other members have destinations."""
+
+    section: str
+    used: bool
+    destinations: tuple[Destination, ...] = ()
+    members: tuple[AskedMember, ...] = ()
+
+    @property
+    def reached(self) -> tuple[Destination, ...]:
+        """Where its messages go while all are up."""
+        below = [to for one in self.members if one.used for to in one.reached]
+        return (*self.destinations, *below)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What one handler decided. `verdict` is forward, deliver, discard or fails, for `reason`.
 
     `static` means that it is asked once for the type; otherwise it sees each message. `about` says
-    what becomes of the messages in the words of the handler.
+    what becomes of the messages in the words of the handler. `destinations` of a group are those of
+    its `members` that are used: each message goes to one of these.
     """
 
     section: str
@@ -51,6 +70,7 @@ class Decision:
     destinations: tuple[Destination, ...] = ()
     receivers: tuple[str, ...] = ()
     about: str = ""
+    members: tuple[AskedMember, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +162,8 @@ class AskedHandlers:
         }
         self._contexts: dict[str, DryContext] = {}
         self._failed: dict[str, str] = {}
+        self._silent: dict[str, str] = {}
+        """Why handlers did not say which members they have."""
 
     async def start(self) -> None:
         """Start the handlers that have to be; `ask` reports a failure."""
@@ -169,7 +191,9 @@ class AskedHandlers:
         if section not in failed:
             with recording(failed, section, "its decide failed"):
                 decision = self._decision(plan, handler.decide(type))
-                return replace(decision, about=self._about(handler, type, decision.verdict))
+                about = self._about(handler, type, decision.verdict)
+                silent = self._silent.get(section)
+                return replace(decision, about=f"{about} ({silent})" if silent else about)
         return Decision(plan.section, plan.word, plan.line, "fails", failed[section])
 
     def _about(self, handler: Handler, type: str, verdict: str) -> str:
@@ -184,20 +208,47 @@ class AskedHandlers:
     def _decision(self, plan: HandlerPlan, verdict: Verdict) -> Decision:
         decision = partial(Decision, plan.section, plan.word, plan.line)
         if isinstance(verdict, Forward):
-            places = tuple(self._destination(sink) for sink in verdict.sinks)
-            return decision("forward", destinations=places)
+            members = tuple(self._members(plan.section, verdict.sinks))
+            reached = tuple(to for one in members if one.used for to in one.reached)
+            places = tuple(map(self._destination, verdict.sinks))
+            return decision("forward", destinations=reached or places, members=members)
         if isinstance(verdict, Discard):
             return decision("discard", verdict.reason)
         names = tuple(one.name for one in verdict.handlers) or (plan.section,)
         return decision("deliver", static=False, receivers=names)
 
-    def _destination(self, sink: Sink) -> Destination:
-        addresses = [
-            link.address
-            for context in self._contexts.values()
-            for link in context.links
-            if link.outbox is sink
+    def _members(
+        self, section: str, chosen: Sequence[Sink], above: tuple[str, ...] = ()
+    ) -> Iterator[AskedMember]:
+        """The members of a group, none of another section; a group may have chosen the sink of one
+        of them for this type already."""
+        if not self._plans[section].refers or section not in self._contexts:
+            return
+        found = [
+            one
+            for one in self._listed(section)
+            if one.section in self._contexts and one.section not in above
         ]
+        sinks = {one.section: self._handlers[one.section].member().sink for one in found}
+        picked = [name for name, sink in sinks.items() if any(sink is one for one in chosen)]
+        for one in found:
+            links = self._contexts[one.section].links
+            yield AskedMember(
+                one.section,
+                one.section in picked if picked else one.used,
+                tuple(self._destination(link.outbox) for link in links),
+                tuple(self._members(one.section, (), (*above, section))),
+            )
+
+    def _listed(self, section: str) -> list[ListedMember]:
+        """What a handler says of its members in a status."""
+        with recording(self._silent, section, "its status failed"):
+            return members_of(self._handlers[section].status())
+        return []
+
+    def _destination(self, sink: Sink) -> Destination:
+        links = [link for context in self._contexts.values() for link in context.links]
+        addresses = [link.address for link in links if link.outbox is sink]
         address = addresses[0] if addresses else sink.name
         if not isinstance(sink, Outbox):
             return Destination(address)

@@ -133,3 +133,66 @@ def test_a_manager_is_asked_without_its_state_file(call, tmp_path, monkeypatch):
     assert status == 0
     assert "h:manager (ssmmp-manager, line 25): sees each message" in out
     assert not list(tmp_path.rglob("*.db"))
+
+
+GROUPS = """\
+    [ccserver]
+    cc-socket = tcp://127.0.0.1:5000
+    cc-role = remote
+    [routes]
+    job = h:pair
+    work = h:both
+    task = h:by-type
+    [h:pair]
+    handler = failover
+    to = h:all, h:spare
+    [h:all]
+    handler = balance
+    to = h:1, h:2
+    [h:both]
+    handler = balance
+    to = h:5, h:6
+    [h:by-type]
+    handler = balance
+    to = h:3, h:4
+    by = hash of type
+""" + "".join(
+    f"    [h:{name}]\n    handler = proxy\n    heartbeat = 2 s\n"
+    f"    remote-cc = tcp://127.0.0.1:50{number}\n"
+    for number, name in enumerate(["spare", "1", "2", "3", "4", "5", "6"], 10)
+)
+
+
+def test_the_members_of_a_group_and_which_one_takes_it(ini, call):
+    status, out, err = call("explain", ini(GROUPS), "job.x")
+    queue = "queue 64 MiB, on-full drop-new"
+    assert (status, err) == (0, "")
+    assert out.splitlines()[2:-2] == [
+        "    h:pair (failover, line 8): forwards to h:all (one of h:1, h:2)",
+        "      member h:all",
+        "        member h:1",
+        f"          tcp://127.0.0.1:5011, {queue}",
+        "        member h:2",
+        f"          tcp://127.0.0.1:5012, {queue}",
+        "      member h:spare, not used while all are up",
+        f"        tcp://127.0.0.1:5010, {queue}",
+    ]
+    assert out.splitlines()[-1] == (
+        "  => forwarded: to h:all (one of h:1, h:2), of the 2 members of h:pair; "
+        "decided once for the type, no handler runs per message"
+    )
+
+
+def test_a_group_that_chooses_by_type_has_chosen_one(ini, call):
+    _, out, _ = call("explain", "--json", ini(GROUPS), "task.a", "work.a", "job.a")
+    found = {one["type"]: one["matches"][0]["asked"][0] for one in json.loads(out)}
+    [to] = found["task.a"]["destinations"]
+    [used] = [one for one in found["task.a"]["members"] if one["used"]]
+    assert used["destinations"] == [to] and to["address"] in (
+        "tcp://127.0.0.1:5013",
+        "tcp://127.0.0.1:5014",
+    )
+    for type, numbers in (("work.a", (15, 16)), ("job.a", (11, 12))):
+        assert [one["address"] for one in found[type]["destinations"]] == [
+            f"tcp://127.0.0.1:50{number}" for number in numbers
+        ]

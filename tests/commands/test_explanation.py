@@ -1,13 +1,15 @@
 """Asking the real handlers, and plugins that misbehave while they are asked."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from ccproxy import Deliver, Discard, Handler, NoOptions
+from ccproxy import Deliver, Discard, Forward, Handler, NoOptions
 from ccproxy.commands.explanation import explain
 from ccproxy.config.plan import HandlerPlan, RoutePlan
+from ccproxy.core.outbox import Limits, Outbox
 
 
 class Deciding(Handler):
@@ -77,6 +79,16 @@ class Untellable(Deciding):
         raise KeyError(type)
 
 
+class Mute(Deciding):
+    """A group whose status fails."""
+
+    def decide(self, type):
+        return Forward(Outbox("far", Limits()))
+
+    def status(self):
+        raise KeyError("members")
+
+
 class Wrong(Deciding):
     def explain(self, type, plan):
         return None
@@ -133,6 +145,15 @@ def test_a_broken_plugin_is_part_of_the_explanation(broken, reason):
     assert explanation.asked[0].reason == reason
     assert explanation.fate == "discarded"
     assert ask(plan(broken)).fate == "failed"
+
+
+def test_a_group_that_does_not_say_its_members_forwards_all_the_same():
+    found = plan(Mute, Plain)
+    [mute] = [replace(one, refers=("h:plain",)) for one in found.handlers[:1]]
+    found.handlers = (mute, *found.handlers[1:])
+    asked = ask(found).asked[0]
+    assert (asked.verdict, asked.members) == ("forward", ())
+    assert asked.about == "A group whose status fails. (its status failed: KeyError: 'members')"
 
 
 def test_routes_in_the_order_of_the_switch():
