@@ -133,6 +133,7 @@ class Plugins:
     def __init__(self, installed: Iterable[EntryPoint] | None = None) -> None:
         """`installed` are the entry points to know; None: those of the Python that runs."""
         self._given = None if installed is None else tuple(installed)
+        self._found: Any = None  # what `entry_points` returns; its class depends on the Python
         self._installed: dict[str, tuple[Source, ...]] = {}
         self._files: dict[Path, tuple[int, ModuleType]] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -189,12 +190,20 @@ class Plugins:
 
     def _sources(self, kind: PluginKind[Any], folders: Iterable[str]) -> Iterator[Source]:
         if kind.group not in self._installed:
-            given = self._given if self._given is not None else entry_points(group=kind.group)
-            self._installed[kind.group] = tuple(_installed(kind, given))
+            self._installed[kind.group] = tuple(_installed(kind, self._points(kind.group)))
         yield from self._installed[kind.group]
         for folder in dict.fromkeys(map(Path, folders)):
             for file in sorted(folder.glob("[!_]*.py")):
                 yield Source(file.stem, file=file)
+
+    def _points(self, group: str) -> Iterable[EntryPoint]:
+        """The entry points to know, at least those of a group. To look for them is to read a file
+        of each package that is installed, 5 ms here, so it is done once for all kinds."""
+        if self._given is not None:
+            return self._given
+        if self._found is None:
+            self._found = entry_points()
+        return self._found.select(group=group)  # type: ignore[no-any-return]
 
     def _offers(self, kind: PluginKind[Any], source: Source) -> bool:
         """False for a drop-in file that holds no class of this kind: the same word of another kind
@@ -218,11 +227,9 @@ class Plugins:
             wanted = f'one {kind.base.__name__} class for "{source.word}"'
             what = f"{source.place} should provide {wanted}, found {names}"
             return Problem("", 0, what, f"see the hook {kind.hook}")
-        what = f'{source.place} for {kind.name} "{source.word}"'
-        if not (inspect.isclass(found[0]) and issubclass(found[0], kind.base)):
-            return Problem("", 0, f"{what} is no subclass of ccproxy.{kind.base.__name__}")
-        wrong = kind.check(found[0])
-        return Problem("", 0, f"{what}: {wrong}") if wrong else found[0]
+        if wrong := _wrong(kind, found[0]):
+            return Problem("", 0, f'{source.place} for {kind.name} "{source.word}"{wrong}')
+        return found[0]  # type: ignore[no-any-return]
 
     def _classes(self, kind: PluginKind[Any], source: Source) -> Iterator[Any]:
         """The classes a plugin offers for its word: itself, its hooks' answers, or its own."""
@@ -260,6 +267,14 @@ class Plugins:
         module = _import_file(source.file)  # a changed file is imported anew, for reload
         self._files[file] = changed, module
         return module
+
+
+def _wrong(kind: PluginKind[Any], found: Any) -> str:
+    """What makes this no plugin of a kind, as the end of a sentence; "" if it is one."""
+    if not (inspect.isclass(found) and issubclass(found, kind.base)):
+        return f" is no subclass of ccproxy.{kind.base.__name__}"
+    wrong = kind.check(found)
+    return f": {wrong}" if wrong else ""
 
 
 def _installed(kind: PluginKind[Any], points: Iterable[EntryPoint]) -> Iterator[Source]:

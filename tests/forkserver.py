@@ -1,9 +1,11 @@
 """Servers of tests are forked from a process that has imported what every server needs.
 
 A new Python that runs `python -m ccproxy FILE` spends 0.35 s of processor time until it listens,
-nearly all of it for imports that are the same each time. The forked process runs the module
-`ccproxy` from its beginning to the end of the interpreter: command line, INI, plugins by name
-(those are imported then), finalisers. It is no child of the test, so its end is read from a pipe.
+nearly all of it for imports that are the same each time: those of the server, and those of the
+built-in handlers, protocols and verbs. The forked process runs the module
+`ccproxy` from its beginning to the end of the interpreter: command line, INI, plugins by name,
+finalisers; modules that were imported before the fork are left as they are at its end, because to
+clear them takes as long as to start. It is no child of the test, so its end is read from a pipe.
 
 Demos, benchmarks, the verbs of tests/test_cli.py, and servers that a test starts with `fresh=True`
 are new Pythons all the same; if the environment variable CCPROXY_FRESH is set, everything is.
@@ -11,6 +13,7 @@ are new Pythons all the same; if the environment variable CCPROXY_FRESH is set, 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -26,6 +29,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -227,10 +231,33 @@ def _become(words: list[str], folder: str, environment: dict[str, str], outputs:
     runpy.run_module("ccproxy", run_name="__main__", alter_sys=True)
 
 
+def _import_plugins() -> None:
+    """Import the built-in plugins. Those of a server for redirection take 0.1 s of processor time,
+    more than all else that it does until it listens."""
+    for kind in ("handlers", "protocols", "verbs"):
+        for point in entry_points(group=f"ccproxy.{kind}"):
+            if point.module.partition(".")[0] in ("ccproxy", "ccproxy_handlers"):
+                importlib.import_module(point.module)
+
+
+def _leave_modules(kept: dict[str, Any]) -> None:
+    """Let the end of the interpreter not find these modules, which it would clear one by one: that
+    writes to each page that the process shares with the one that forks, 25 ms."""
+    gc.collect()  # what is garbage is finalised while modules can still be imported
+    for name in kept.keys() - {"builtins", "sys"}:
+        sys.modules.pop(name, None)
+
+
 def main() -> None:
-    """Import what every server imports, then fork as often as asked."""
+    """Import what servers import, then fork as often as asked."""
+    kept: dict[str, Any] = {}
+    atexit.register(_leave_modules, kept)  # before all others, so it is called after them
     importlib.import_module("ccproxy.server.server")
     importlib.import_module("ccproxy.commands.run").uvloop()
+    importlib.import_module("encodings.idna")  # every look-up of a host imports it
+    _import_plugins()
+    kept.update(sys.modules)
+    kept[""] = kept  # nothing frees a cycle of the frozen heap
     gc.collect()
     gc.freeze()  # or each child would look at all this, and have to copy it for that
     asked = _Forks(socket.socket(fileno=int(sys.argv[1]))).run()

@@ -31,6 +31,29 @@ class Says(Handler):
         print("place", Path.cwd(), os.environ.get("SAYS"), flush=True)
         print("error", os.readlink("/proc/self/fd/2") == os.readlink("/proc/self/fd/1"), flush=True)
         print("input", os.readlink("/proc/self/fd/0"), flush=True)
+        print("imported", "ccproxy_handlers.redirect.handler" in sys.modules, flush=True)
+"""
+ENDS = """
+import atexit, json, threading
+from ccproxy import Handler
+
+class Cycle:
+    def __init__(self):
+        self.myself = self
+    def __del__(self):
+        import json  # which fails if modules are gone too early
+        print(json.dumps("finalised"), flush=True)
+
+def wait():
+    threading.main_thread().join()
+    Cycle()
+    print("thread", flush=True)
+
+class Ends(Handler):
+    async def start(self, ctx):
+        await super().start(ctx)
+        atexit.register(print, "at exit", flush=True)
+        threading.Thread(target=wait).start()
 """
 
 
@@ -89,6 +112,17 @@ def test_it_has_the_words_the_folder_the_environment_and_the_files_of_its_own(
     assert f"place {tmp_path} yes" in one.lines
     assert "error True" in one.lines
     assert "input /dev/null" in one.lines
+    assert "imported True" in one.lines
+
+
+def test_it_ends_with_what_it_has_to_finalise(server, tmp_path):
+    (tmp_path / "ends.py").write_text(ENDS)
+    ini = INI.replace("handler = echo", "handler = ends")
+    one = server(ini.replace("cc-role = local", "cc-role = local\nplugins = ."))
+    one.wait_for("ready", SECONDS)
+    assert one.stop(SECONDS) == 0
+    last = next(number for number, line in enumerate(one.lines) if "ledger received=" in line)
+    assert one.lines[last + 1 :] == ["thread", "at exit", '"finalised"']
 
 
 def test_servers_that_run_at_the_same_time_have_ends_of_their_own(server):

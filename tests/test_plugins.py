@@ -2,14 +2,15 @@
 
 import os
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 
+import ccproxy.plugins
 from ccproxy import Handler
 from ccproxy.config.problems import Problem
-from ccproxy.plugins import HANDLER, Plugins, plain_word
+from ccproxy.plugins import HANDLER, VERB, Plugins, plain_word
 
 HELLO = """from ccproxy import Handler
 
@@ -65,6 +66,20 @@ def test_entry_points_are_found_by_every_spelling():
     echo = plugins.handler("echo")
     assert issubclass(echo, Handler)
     assert plugins.handler("cc.handler.echo") is echo
+
+
+def test_installed_packages_are_looked_at_once_for_all_kinds(monkeypatch):
+    asked = []
+
+    def looked():
+        asked.append(1)
+        return entry_points()
+
+    monkeypatch.setattr(ccproxy.plugins, "entry_points", looked)
+    plugins = Plugins()
+    assert "echo" in plugins.handlers() and "cc" in plugins.protocols()
+    assert "check" in plugins.words(VERB) and "echo" not in plugins.words(VERB)
+    assert asked == [1]
 
 
 def test_all_eleven_short_names_of_the_original_are_words():
