@@ -31,7 +31,9 @@ SET_UP = {
     "zsh": 'autoload -U compinit; compinit -u -D; eval "$(ccserver completion zsh)"',
     "fish": "ccserver completion fish | source",
 }
-TIMEOUT = 15.0
+TIMEOUT = 60.0
+"""Each Tab starts a Python, 0.5 s of processor time, and some waits are for three of them. On a
+machine whose cores other programs kept busy, 15 s were too few."""
 
 
 def wanted(shell: str) -> str:

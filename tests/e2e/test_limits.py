@@ -1,10 +1,12 @@
 """Limits of messages and what peers do between messages: sizes, frames, commands, garbage."""
 
 import random
+import time
 
 import pytest
 import zmq
 
+from ccproxy.net.notices import LOG_INTERVAL, PEER_LINES
 from ccproxy.wire.zmtp import Error, Pong, command, frame, pack
 from ccproxy.wire.zmtp.commands import error, ping
 
@@ -159,7 +161,7 @@ def test_random_types_cost_neither_memory_nor_the_log(server, far, dial, make, f
     client = make(zmq.DEALER, connect=fill("tcp://127.0.0.1:PORT1"))
     wire = dial().greet()
     dice = random.Random(9)
-    memory = server.memory
+    memory, began = server.memory, time.monotonic()
     for turn in range(100):
         types = [b"t.%x" % dice.getrandbits(64) for _ in range(2700)]
         types += [dice.randbytes(12) or b"x" for _ in range(300)]
@@ -169,7 +171,9 @@ def test_random_types_cost_neither_memory_nor_the_log(server, far, dial, make, f
     wire.send(b"", b"data", b"end")
     assert far.recv_multipart()[-1] == b"end"
     assert server.memory - memory < 64 << 20
-    assert len(server.lines) < 300
+    # The limit is one of lines in a time, and a busy machine takes a minute for all this.
+    lines = len(server.lines)
+    assert lines < 100 + (time.monotonic() - began) * (PEER_LINES / LOG_INTERVAL + 1)
     server.stop()
     ledger = server.ledger()
     assert (ledger["received"], ledger["forwarded"]) == (300_101, 101)

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import signal
 import socket
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -335,15 +334,12 @@ def test_another_user(agent, manager, tmp_path, until):
     assert "Uid:\t0" not in status
 
 
-def test_check_names_the_lines_of_the_repository(tmp_path):
+def test_check_names_the_lines_of_the_repository(tmp_path, forks):
     (tmp_path / "repo.ini").write_text("[program a]\nexec = a\nreday = port\n")
     text = INI.format(manager=1, folder=tmp_path).replace("PORT1", "1001").replace("PORT2", "1002")
     text = text.replace("instances = tcp://127.0.0.1:1002", "instances = tcp://127.0.0.1:9")
     (tmp_path / "agent.ini").write_text(text)
-    found = subprocess.run(
-        [sys.executable, "-m", "ccproxy", "check", str(tmp_path / "agent.ini")],
-        capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+    found = forks.run("check", str(tmp_path / "agent.ini"))
     said = found.stdout + found.stderr
     assert found.returncode and f"{tmp_path}/repo.ini:3: unknown option" in said
     assert "no listener with protocol = ssmmp is there" in said

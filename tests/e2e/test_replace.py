@@ -213,7 +213,7 @@ def test_no_connect_is_refused_and_no_request_lost(servers, folder, ports, until
     assert not (folder / "server.pid").exists()
 
 
-def test_verbs_reach_the_new_server(servers, folder, ports):
+def test_verbs_reach_the_new_server(servers, folder, ports, forks):
     old = servers()
     new = servers(words=REPLACE)
     assert old.ended() == 0
@@ -225,13 +225,10 @@ def test_verbs_reach_the_new_server(servers, folder, ports):
         text.replace("PORT1", str(ports["PORT1"])).replace("PORT2", str(ports["PORT2"])).replace(
             "PORT3", str(ports["PORT3"]))
     )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "ccproxy", "-r", str(folder / "server.ini")],
-        capture_output=True, text=True, timeout=SECONDS, check=True,
-    )  # fmt: skip
-    assert "reloaded: routes changed" in done.stdout
+    done = forks.run("-r", str(folder / "server.ini"))
+    assert (done.returncode, "reloaded: routes changed" in done.stdout) == (0, True), done
     assert new.status()["routes"][-1]["prefix"] == "more"
-    done = subprocess.run([sys.executable, "-m", "ccproxy", "-s", str(folder / "server.ini")])
+    done = forks.run("-s", str(folder / "server.ini"))
     assert (done.returncode, new.ended()) == (0, 0)
 
 

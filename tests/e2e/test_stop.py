@@ -324,16 +324,13 @@ def test_the_socket_file_of_ipc_is_removed(start, make, tmp_path):
         assert not path.exists()
 
 
-def test_signals_by_pid_file(start):
+def test_signals_by_pid_file(start, forks):
     server = start(SERVER)
-    program = [sys.executable, "-m", "ccproxy"]
     file = str(server.directory / "server.ini")
-    subprocess.run([*program, "-r", file], check=True, timeout=SECONDS, cwd=server.directory)
+    assert forks.run("-r", file, folder=server.directory).returncode == 0
     server.wait_for("reloaded: ")
-    subprocess.run([*program, "-s", file], check=True, timeout=SECONDS, cwd=server.directory)
+    assert forks.run("-s", file, folder=server.directory).returncode == 0
     assert server.process.wait(SECONDS) == 0
-    again = subprocess.run(
-        [*program, "-k", file], check=True, timeout=SECONDS, stderr=subprocess.PIPE, text=True
-    )
-    assert "the server is not running" in again.stderr
+    again = forks.run("-k", file)
+    assert (again.returncode, "the server is not running" in again.stderr) == (0, True), again
     assert not Path(server.directory / "server.pid").exists()

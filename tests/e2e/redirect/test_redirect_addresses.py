@@ -4,8 +4,6 @@ import json
 import socket
 import socketserver
 import stat
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -196,21 +194,25 @@ def test_the_same_file_for_another_protocol(start, far, tmp_path, fill):
         assert ask(sock, "http") == 8
 
 
-def run(tmp_path, fill, text, *arguments):
+@pytest.fixture
+def run(tmp_path, fill, forks):
     """`ccserver VERB x.ini ...` in a process of its own."""
-    (tmp_path / "x.ini").write_text(fill(text))
-    command = [sys.executable, "-m", "ccproxy", arguments[0], "x.ini", *arguments[1:]]
-    return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=60)
+
+    def run(text, verb, *words):
+        (tmp_path / "x.ini").write_text(fill(text))
+        return forks.run(verb, "x.ini", *words, folder=tmp_path)
+
+    return run
 
 
 @pytest.mark.parametrize("address", ["socket://localhost:9000", "localsocket:/run/x/calls.sock"])
-def test_check_and_explain(tmp_path, fill, address):
+def test_check_and_explain(run, address):
     text = ini(address, location="localsocket:///run/x/sum.sock/!/Inner")
-    checked = run(tmp_path, fill, text, "check")
+    checked = run(text, "check")
     assert checked.returncode == 0
     assert checked.stdout.startswith("x.ini: ok, ")
     assert "1 handler, 2 listeners" in checked.stdout
-    explained = run(tmp_path, fill, text, "explain", "calc.Sum.sum")
+    explained = run(text, "explain", "calc.Sum.sum")
     assert explained.returncode == 0
     assert "h:sum (redirect" in explained.stdout
 
@@ -225,8 +227,8 @@ def test_check_and_explain(tmp_path, fill, address):
         ("sockets://localhost:9000", "one of socket://HOST:PORT, tcp://HOST:PORT, localsocket:/"),
     ],
 )
-def test_check_names_the_line_of_what_is_none(tmp_path, fill, address, says):
-    checked = run(tmp_path, fill, ini(address), "check")
+def test_check_names_the_line_of_what_is_none(run, address, says):
+    checked = run(ini(address), "check")
     assert checked.returncode == 78
     assert f'x.ini:8: "address" in [listen:calls]: found "{address}", expected' in checked.stdout
     assert says in checked.stdout

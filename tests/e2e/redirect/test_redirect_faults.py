@@ -2,8 +2,6 @@
 
 import socket
 import struct
-import subprocess
-import sys
 import time
 
 import pytest
@@ -229,9 +227,7 @@ def test_a_client_that_is_gone_before_its_answer(behind, caller, value_of, until
 
 def ask(word, server, *words):
     """The exit status of a verb, and its output."""
-    file = str(server.directory / "server.ini")
-    command = [sys.executable, "-m", "ccproxy", word, file, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = server.verb(word, *words)
     return done.returncode, done.stdout
 
 
