@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ccproxy.core.delivery.receipts import HELD
 from ccproxy.core.delivery.store import RunOrigin
 from ccproxy.core.runs import FULL
-from ccproxy.core.sinks import Receipt
+from ccproxy.core.sinks import MovedRun, Receipt
 from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.rows import OfferedRun
 
@@ -58,6 +58,13 @@ class HeldRuns:
             rest = run.messages - accept(*run)
             if rest:
                 put(OfferedRun(b"", rest, partial(_refuse, run.receipt)))
+
+    def move_out(self) -> list[MovedRun]:
+        """Take all out for another link, as if it had never been offered here. It may be doubled
+        then."""
+        runs = self._taken()
+        self._counts.queued -= sum(run.messages for run in runs)
+        return [MovedRun(run.chunk, run.messages, run.receipt, run.origin.replay) for run in runs]
 
     def give_up(self, outcome: str) -> None:
         """The file will not be opened: tell what becomes of the messages then."""

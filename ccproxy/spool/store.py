@@ -22,7 +22,7 @@ from ccproxy.core.delivery.store import (
     Stored,
 )
 from ccproxy.core.memory import Memory
-from ccproxy.core.sinks import Receipt
+from ccproxy.core.sinks import MovedRun, Receipt
 from ccproxy.core.spans import skip
 from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.cursor import Cursor, Settled
@@ -159,6 +159,10 @@ class Spool(SpoolCounts):
             chunk = chunk[:end]
         self._enter(OfferedRun(bytes(chunk), taken, receipt, origin))
         return taken
+
+    def take_unsent(self, most: int) -> list[MovedRun]:
+        """What came while the file was not open; nothing of what is in it, see `SpoolCounts`."""
+        return self._held.move_out()
 
     def offer_again(self, chunk: Chunk, messages: int) -> int:
         """The same for messages of a replay, which the far side is told."""

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from ccproxy.core.delivery.receipts import HELD, ReceiptTracker
-from ccproxy.core.delivery.store import SAFE, RunOrigin
+from ccproxy.core.delivery.store import REPLAYED, SAFE, RunOrigin
 from ccproxy.core.memory import Memory
 from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.held import HeldRun, HeldRuns
@@ -85,6 +85,22 @@ async def test_a_spool_that_is_never_opened_gives_its_messages_up(tmp_path, reas
         assert told == [HELD_BACK, (2, outcome)]
         assert (spool.waiting, dict(spool.dropped)) == (0, {outcome: 2})
         assert memory.used == 0 and balanced(spool)
+
+
+async def test_what_is_held_can_move_to_another_member_of_a_group(tmp_path):
+    await written(tmp_path, [1])
+    async with unopened(tmp_path) as (spool, free):
+        tracker = ReceiptTracker()
+        [receipt] = tracker.add(5, 1, 2, 1)
+        spool.accept(chunk(1, 2), 2, REPLAYED, receipt)
+        [run] = spool.take_unsent(1)
+        assert (run.chunk, run.messages, run.replay) == (chunk(1, 2), 2, True)
+        assert (spool.waiting, spool.queued, spool.bytes) == (0, 0, 0)
+        run.receipt(2, SAFE)
+        assert (tracker.blocked, tracker.acknowledged) == (False, (5, 2))
+        free()
+        await spool.open()
+        assert spool.take_unsent(GIB) == [] and spool.waiting == 1
 
 
 def test_runs_are_let_in_in_the_order_in_which_they_came():

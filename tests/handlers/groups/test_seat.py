@@ -33,3 +33,12 @@ def test_a_split_receipt_is_told_in_the_order_of_the_messages_once_all_are_known
     assert not told
     split.note(a, 2, "refused")
     assert told == [(1, "safe"), (1, "refused"), (1, "full"), (1, "refused")]
+
+
+def test_a_split_receipt_says_at_once_that_a_member_holds_messages():
+    a, told = object(), []
+    split = SplitReceipt([(a, 2)], lambda count, outcome: told.append((count, outcome)))
+    split.note(a, 0, "held")
+    assert told == [(0, "held")]
+    split.note(a, 2, "safe")
+    assert told[1:] == [(1, "safe"), (1, "safe")]
