@@ -3,6 +3,7 @@
     header            refused with    unless
     Origin            403             `origins` names it
     Sec-Fetch-Site    403             it is one of `NO_OTHER_PAGE`, or Origin is one of `origins`
+    Host              400             it is a host name
     Host              421             it is a name of this machine, an IP address, or in `hosts`
     Content-Type      415             it is no form and no text/plain, or `forms = yes`
 
@@ -21,6 +22,7 @@ from ipaddress import ip_address
 from ccproxy.config import kinds, tls
 from ccproxy.config.links import idle_timeout
 from ccproxy.config.options import option
+from ccproxy.protocols.jolie.http.authority import is_host
 from ccproxy.protocols.jolie.http.messages import RefusedRequest, media_type
 from ccproxy.protocols.jolie.options import CallListenerOptions
 from ccproxy.protocols.jolie.style import BASE64, CallStyle, numbers, types_file
@@ -134,6 +136,8 @@ class WebAccess:
     origins: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     forms: bool = False
+    secure: bool = field(default=False, kw_only=True)
+    """True if requests come over TLS."""
     plain: bool = field(default=False, kw_only=True)
     """True if the resource stands in a path without tokens."""
     any_host: bool = field(default=False, kw_only=True)
@@ -146,6 +150,7 @@ class WebAccess:
             origins=frozenset(options.origins),
             hosts=frozenset(options.hosts),
             forms=options.forms,
+            secure=bool(getattr(options, "tls_certificate", "")),
             plain=getattr(options, "paths", "") == "plain",
         )
 
@@ -165,8 +170,13 @@ class WebAccess:
         return None
 
     def _named(self, headers: Mapping[str, str]) -> RefusedRequest | None:
-        name = host_of(headers.get("host", ""))
-        if self.any_host or EVERY_HOST in self.hosts or name in self.own | self.hosts:
+        if self.any_host:
+            return None
+        header = headers.get("host", "").strip()
+        if not is_host(header):
+            return RefusedRequest(400, f"no host name: {header!r:.80}")
+        name = host_of(header)
+        if EVERY_HOST in self.hosts or name in self.own | self.hosts:
             return None
         if not name or is_local(name):
             return None

@@ -3,7 +3,7 @@
 If a server in front of this one reads a head otherwise, its callers can hide a second request in
 the first one and so pass its checks (RFC 9112, 11.2). h11 finds what breaks the standard; this
 module finds what h11 accepts and another server may read differently. Pure; it must never change a
-byte.
+byte of a head. Empty lines in front of a request are no part of it (RFC 9112, 2.2).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ LONGEST_LINE = 8192
 """Bytes of a request line; the name of a resource is cut into parts at every slash."""
 MAX_HEADERS = 256
 """Headers of a request: what h11 does costs 2 us a header, however small."""
+MAX_EMPTY_LINES = 4
+"""Empty lines in front of a request that are ignored; some programs send one behind a body."""
 _SPOKEN = (b" HTTP/1.1", b" HTTP/1.0")
 _OTHER = re.compile(rb" (HTTP/[02-9]\.[0-9])$")
 _PRINTABLE = 0x21
@@ -27,18 +29,28 @@ _FORM_BYTES = 16 * 1024
 class HeadReader:
     """Takes the heads of one connection off the front of what has come."""
 
-    __slots__ = ("_limit", "_searched")
+    __slots__ = ("_empty", "_limit", "_searched")
 
     def __init__(self, limit: int) -> None:
         """`limit` is the most bytes of a head."""
+        self._empty = 0
         self._limit = limit
         self._searched = 0
+
+    def skip(self, data: bytearray) -> None:
+        """Remove the empty lines in front of a request, as many as are ignored."""
+        while data[:2] == b"\r\n" and self._empty < MAX_EMPTY_LINES:
+            del data[:2]
+            self._empty += 1
+            self._searched = 0
 
     def take(self, data: bytearray) -> bytes | RefusedRequest | None:
         """The head that `data` begins with, which is removed; None if it is not whole.
 
-        `data` is what the last call left, with more bytes behind it.
+        `data` is what the last call left, with more bytes behind it, after `skip`.
         """
+        if data == b"\r" and self._empty < MAX_EMPTY_LINES:
+            return None
         end = end_of(data, self._searched)
         self._searched = len(data)
         if not end:
@@ -47,12 +59,12 @@ class HeadReader:
         if refused := unfinished(head, self._limit) or ambiguous(head):
             return refused
         del data[:end]
-        self._searched = 0
+        self.passed()
         return head
 
     def passed(self) -> None:
-        """A head was taken elsewhere: what is there now was not searched."""
-        self._searched = 0
+        """A head was taken, here or elsewhere: what is there now was not searched."""
+        self._empty = self._searched = 0
 
 
 def end_of(data: bytearray, start: int) -> int:

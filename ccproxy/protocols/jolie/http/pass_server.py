@@ -13,6 +13,7 @@ from typing import NamedTuple
 import h11
 
 from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.authority import located
 from ccproxy.protocols.jolie.http.chunks import EMPTY, ChunkedBody
 from ccproxy.protocols.jolie.http.exchange import (
     Headers,
@@ -138,6 +139,7 @@ class PassServer:
         return written
 
     def _head(self) -> PassEvent | None:
+        self._heads.skip(self._in)
         if not self._in:
             return None
         head = self._heads.take(self._in)
@@ -157,20 +159,29 @@ class PassServer:
         self._only_head = request.method == b"HEAD"
         self._chunked = ChunkedBody(UNLIMITED) if "transfer-encoding" in named else None
         self._left = 0 if self._chunked else int(named.get("content-length", "0"))
-        if refused := unwanted(request.method, request.target, raw) or (
-            self._access and self._access.refusal(named)
-        ):
-            self.unwelcome = refused.status != 400
-            return self._refuse(refused)
+        target, access = request.target, self._access
+        secure = access is not None and access.secure
+        found = located(request.method.decode("ascii"), target.decode("ascii"), secure)
+        if isinstance(found, RefusedRequest):
+            return self._unwelcome(found)
+        if found.host:
+            # The header says nothing then, and the service gets the host of the target (3.2.2).
+            raw, target = renamed(raw, found.host), found.target.encode("ascii")
+            named["host"] = found.host
+        if refused := websocket(raw) or (access and access.refusal(named)):
+            return self._unwelcome(refused)
         if self._chunked is None and not self._left:
             self._h11.next_event()
             self._reading, self._bodiless = False, True
         headers = end_to_end(raw)
         if self._chunked is not None:
             headers = (*headers, (b"Transfer-Encoding", b"chunked"))
-        return PassedRequest(
-            request.method, request.target, headers, named.get("host", "").encode("latin-1")
-        )
+        host = named.get("host", "").encode("latin-1")
+        return PassedRequest(request.method, target, headers, host)
+
+    def _unwelcome(self, refused: RefusedRequest) -> RefusedRequest:
+        self.unwelcome = refused.status != 400
+        return self._refuse(refused)
 
     def _body(self) -> PassEvent | None:
         """The next piece of the body, and nothing of what is behind it."""
@@ -212,13 +223,15 @@ class PassServer:
         return refused
 
 
-def unwanted(method: bytes, target: bytes, headers: Headers) -> RefusedRequest | None:
-    """What is not passed: tunnels, changes of the protocol, and targets that are no plain path."""
-    if method == b"CONNECT":
-        return RefusedRequest(501, "CONNECT: no tunnels are made here")
-    upgrade = b",".join([value for name, value in headers if name.lower() == b"upgrade"]).lower()
-    if b"websocket" in upgrade:
+def renamed(headers: Headers, host: str) -> Headers:
+    """The headers with this host in the place of what they name."""
+    rest = [one for one in headers if one[0].lower() != b"host"]
+    return ((b"Host", host.encode("ascii")), *rest)
+
+
+def websocket(headers: Headers) -> RefusedRequest | None:
+    """What is not passed: a change of the protocol."""
+    asked = b",".join([value for name, value in headers if name.lower() == b"upgrade"]).lower()
+    if b"websocket" in asked:
         return RefusedRequest(501, "a WebSocket: connections are not upgraded here")
-    if not target.startswith(b"/") and target != b"*":
-        return RefusedRequest(400, "the target is no path that begins with a slash")
     return None

@@ -15,6 +15,7 @@ import h11
 
 from ccproxy.core.pace import Pending
 from ccproxy.protocols.jolie.http.access import WebAccess
+from ccproxy.protocols.jolie.http.authority import located
 from ccproxy.protocols.jolie.http.chunks import EMPTY, ChunkedBody
 from ccproxy.protocols.jolie.http.heads import HeadReader, told
 from ccproxy.protocols.jolie.http.messages import (
@@ -61,6 +62,7 @@ class HttpServer:
         self._simple: SimpleHead | None = None
         """The request, if h11 does not see it."""
         self._headers: Mapping[str, str] = {}
+        self._target = ""
         self._body = bytearray()
         self._waiting = False
         self._ended = False
@@ -173,6 +175,7 @@ class HttpServer:
 
     def _head(self) -> HttpRequest | RefusedRequest | None:
         """Find a whole head; if it is not simple, check it: then h11 may parse it."""
+        self._heads.skip(self._in)
         if not self._in:
             self.closing = self._ended
             return None
@@ -193,14 +196,14 @@ class HttpServer:
         self._simple, self._headers = head, head.headers
         self._heads.passed()
         del self._in[: head.size]
-        return self._unwelcome() or self._simple_body(head)
+        return self._located(head.method, head.target) or self._simple_body(head)
 
     def _simple_body(self, head: SimpleHead) -> HttpRequest | RefusedRequest | None:
         if len(self._in) < head.length:
             return self._refuse(RefusedRequest(400, CUT_OFF)) if self._ended else None
         body = bytes(self._in[: head.length])
         del self._in[: head.length]
-        return self._whole(head.method, head.target, body)
+        return self._whole(head.method, body)
 
     def _respond_simply(self, sending: Sending, last: bool) -> None:
         self._simple = None
@@ -219,7 +222,7 @@ class HttpServer:
             elif isinstance(event, h11.EndOfMessage):
                 found, body = self._request, collected(self._body)
                 assert found is not None
-                return self._whole(found.method.decode("ascii"), found.target.decode("ascii"), body)
+                return self._whole(found.method.decode("ascii"), body)
             elif not self._give():
                 return self._unfinished()
             if refused := self._too_big():
@@ -231,14 +234,24 @@ class HttpServer:
         chunked = "transfer-encoding" in self._headers
         self._chunked = ChunkedBody(self._limits.body) if chunked else None
         self._left = 0 if chunked else int(self._headers.get("content-length", "0"))
-        return self._unwelcome()
+        return self._located(request.method.decode("ascii"), request.target.decode("ascii"))
 
-    def _unwelcome(self) -> RefusedRequest | None:
-        """What says that the request is not obeyed."""
-        if self._access and (refused := self._access.refusal(self._headers)):
-            self.unwelcome = True
-            return self._refuse(refused)
-        return None
+    def _located(self, method: str, target: str) -> RefusedRequest | None:
+        """Take the target of a request and the host that holds; why it is not obeyed, or None."""
+        self._target, access = target, self._access
+        if target[0] != "/" or method == "CONNECT":
+            found = located(method, target, access is not None and access.secure)
+            if isinstance(found, RefusedRequest):
+                return self._unwelcome(found)
+            self._target = found.target
+            if found.host:
+                self._headers = {**self._headers, "host": found.host}
+        refused = access.refusal(self._headers) if access else None
+        return self._unwelcome(refused) if refused else None
+
+    def _unwelcome(self, refused: RefusedRequest) -> RefusedRequest:
+        self.unwelcome = refused.status != 400
+        return self._refuse(refused)
 
     def _give(self) -> bool:
         """Take more of the body, and nothing of what is behind it; False if it is not there."""
@@ -290,11 +303,11 @@ class HttpServer:
         if self._h11.they_are_waiting_for_100_continue:
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    def _whole(self, method: str, target: str, body: Body) -> HttpRequest:
+    def _whole(self, method: str, body: Body) -> HttpRequest:
         self._body = bytearray()
         self._waiting = True
         self._requests += 1
-        return HttpRequest(method, target, self._headers, body)
+        return HttpRequest(method, self._target, self._headers, body)
 
     def _refuse(self, refused: RefusedRequest) -> RefusedRequest:
         self.broken = refused.reason

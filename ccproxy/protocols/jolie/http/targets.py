@@ -110,8 +110,6 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 def _split(target: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     where, _, query = target.partition("?")
-    if "://" in where:
-        where = "/" + where.partition("://")[2].partition("/")[2]
     try:
         return unquote(where, errors="strict"), pairs(query)
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 import pytest
 
 from ccproxy.protocols.jolie.http.access import (
+    HttpsListenerOptions,
     WebAccess,
     WebListenerOptions,
     _host,
@@ -126,3 +127,18 @@ def test_host_names_are_read():
             _host(text)
     assert (host_of("[::1]:80"), host_of("A.b.:1")) == ("::1", "a.b")
     assert is_local("10.0.0.1") and not is_local("10.0.0.1.example") and not is_local("x")
+
+
+def test_a_host_that_is_none_is_malformed_and_not_only_another_one():
+    for text, status in (("a@localhost", 400), ("localhost:x", 400), ("other", 421)):
+        refused = OWN.refusal({"host": text})
+        assert refused is not None and refused.status == status
+    assert WebAccess(hosts=frozenset("*")).refusal({"host": "a@b"}) is not None
+    # At a Unix socket some programs send its path.
+    assert WebAccess(any_host=True).refusal({"host": "/run/x.sock"}) is None
+
+
+def test_a_listener_with_a_certificate_is_secure():
+    options = HttpsListenerOptions(type="calc", tls_certificate="a.pem", tls_key="b.pem")
+    assert OWN.changed(options).secure
+    assert not OWN.changed(WebListenerOptions(type="calc")).secure

@@ -41,6 +41,49 @@ def test_a_reader_takes_one_head_and_leaves_what_is_behind_it(size):
     assert data == b"nonsense\n\n"
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize("count", range(heads.MAX_EMPTY_LINES + 2))
+def test_so_many_empty_lines_in_front_of_each_request_are_ignored(count, size):
+    reader, data, found = heads.HeadReader(1000), bytearray(), []
+    head = LINE + b"Host: h\r\n\r\n"
+    sent = (b"\r\n" * count + head) * 2
+    for at in range(0, len(sent), size):
+        data += sent[at : at + size]
+        reader.skip(data)
+        while not any(isinstance(one, RefusedRequest) for one in found):
+            if (one := reader.take(data)) is None:
+                break
+            found.append(one)
+            reader.skip(data)
+    if count <= heads.MAX_EMPTY_LINES:
+        assert found == [head, head] and not data
+    else:
+        assert [one.status for one in found] == [400]
+
+
+@pytest.mark.parametrize(
+    "front", [b"\n", b"\r\r\n", b"\r ", b" \r\n", b"\n\r\n", b"\r\n\n", b"\rG"]
+)
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_an_empty_line_is_cr_and_lf_and_nothing_else(front, size):
+    reader, data, found = heads.HeadReader(1000), bytearray(), None
+    sent = front + LINE + b"Host: h\r\n\r\n"
+    for at in range(0, len(sent), size):
+        data += sent[at : at + size]
+        reader.skip(data)
+        found = found or reader.take(data)
+    assert isinstance(found, RefusedRequest) and found.status == 400
+
+
+def test_half_an_empty_line_is_no_request_and_is_not_refused():
+    reader, data = heads.HeadReader(1000), bytearray(b"\r")
+    reader.skip(data)
+    assert reader.take(data) is None and data == b"\r"
+    data += b"\n"
+    reader.skip(data)
+    assert not data
+
+
 @pytest.mark.parametrize(
     ("data", "status"),
     [

@@ -92,6 +92,18 @@ async def test_a_request_and_its_response(kit, until):
     await site.close()
 
 
+async def test_an_absolute_target_is_passed_as_a_path_with_its_own_host(kit, until):
+    site = Site(kit)
+    await site.connect()
+    head = b"\r\nGET http://localhost:81/a/b?c HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+    request = (await site.send(head, until, 1)).request
+    assert (site.messages[0].type, request.target) == ("web.a.b", b"/a/b?c")
+    headers = dict(request.headers)
+    assert headers[b"Host"] == b"localhost:81" and b"localhost:81" in headers[b"Forwarded"]
+    assert b"evil" not in b"".join(headers.values())
+    await site.close()
+
+
 async def test_a_body_waits_until_the_service_has_the_head(kit, until):
     site, service = Site(kit), Service()
     await site.connect()
@@ -117,7 +129,9 @@ async def test_a_body_waits_until_the_service_has_the_head(kit, until):
         (GET.replace(b"Host", b"Upgrade: websocket\r\nHost"), 501, "refused"),
         (b"CONNECT y:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "refused"),
         (GET.replace(b"Host", b"Transfer-Encoding: odd\r\nHost"), 501, "malformed"),
-        (GET.replace(b"/a/b", b"http://y/a"), 400, "malformed"),
+        (GET.replace(b"/a/b", b"http://evil.example/a"), 421, "refused"),
+        (GET.replace(b"/a/b", b"http://a@localhost/a"), 400, "malformed"),
+        (GET.replace(b"/a/b", b"http://localhost/a/../b"), 400, "malformed"),
         (GET.replace(b"/a/b", b"/a/../b"), 400, "malformed"),
         (b"nonsense\r\n\r\n", 400, "malformed"),
     ],

@@ -3,6 +3,7 @@ as two."""
 
 import pytest
 
+from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.exchange import PassedRequest, PassedResponse
 from ccproxy.protocols.jolie.http.messages import HttpLimits, RefusedRequest
 from ccproxy.protocols.jolie.http.pass_server import BodyData, BodyEnd, PassServer
@@ -109,7 +110,16 @@ HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
         (HEAD + b"Host: y\r\n\r\n", 400),
         (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST /a HTTP/2.0\r\nHost: x\r\n\r\n", 505),
-        (b"GET http://y/a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET ftp://y/a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET http://x@y/a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET https://y/a HTTP/1.1\r\nHost: y\r\n\r\n", 421),
+        (b"GET *a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET http://y/a HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://y/a HTTP/1.1\r\nHost: y\r\nHost: x\r\n\r\n", 400),
+        (b"CONNECT /a HTTP/1.1\r\nHost: y\r\n\r\n", 501),
+        (b"\r\n" * 5 + b"GET /a HTTP/1.1\r\nHost: y\r\n\r\n", 400),
+        (b"\nGET /a HTTP/1.1\r\nHost: y\r\n\r\n", 400),
         (b"CONNECT y:1 HTTP/1.1\r\nHost: y\r\n\r\n", 501),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n", 501),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n", 400),
@@ -133,3 +143,88 @@ def test_many_small_chunks_are_refused():
     one = server()
     data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 5000
     assert isinstance(events(one, data)[-1], RefusedRequest)
+
+
+def answered(one):
+    one.respond(OK), one.data(b"ok"), one.end()
+    assert not one.closing
+
+
+ABSOLUTE = [
+    (b"GET http://y/a?b HTTP/1.1\r\nHost: x\r\nX: 1\r\n\r\n", b"GET", b"/a?b", b"y"),
+    (b"GET HTTP://y:81 HTTP/1.1\r\nX: 1\r\nhOST: x\r\n\r\n", b"GET", b"/", b"y:81"),
+    (b"GET http://y?b HTTP/1.1\r\nHost: \r\nX: 1\r\n\r\n", b"GET", b"/?b", b"y"),
+    (b"GET http://y//z/a HTTP/1.1\r\nHost: x\r\nX: 1\r\n\r\n", b"GET", b"//z/a", b"y"),
+    (b"GET http://[::1]:1/a HTTP/1.0\r\nX: 1\r\n\r\n", b"GET", b"/a", b"[::1]:1"),
+    (b"OPTIONS http://y HTTP/1.1\r\nHost: x\r\nX: 1\r\n\r\n", b"OPTIONS", b"*", b"y"),
+    (b"OPTIONS http://y/ HTTP/1.1\r\nHost: x\r\nX: 1\r\n\r\n", b"OPTIONS", b"/", b"y"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+@pytest.mark.parametrize(("data", "method", "target", "host"), ABSOLUTE)
+def test_the_host_of_an_absolute_target_stands_for_the_header(data, method, target, host, size):
+    found = events(server(), data, size)
+    assert found == [
+        PassedRequest(method, target, ((b"Host", host), (b"X", b"1")), host), BodyEnd(),
+    ]  # fmt: skip
+
+
+def test_a_host_that_connection_names_reaches_the_service_once():
+    data = b"GET http://y/ HTTP/1.1\r\nHost: x\r\nConnection: host, x\r\nX: 1\r\n\r\n"
+    [request, _] = events(server(), data)
+    assert request.headers == ((b"Host", b"y"),)
+
+
+@pytest.mark.parametrize(
+    ("target", "header", "status"),
+    [
+        (b"http://evil.example/a", b"localhost", 421),
+        (b"http://localhost/a", b"evil.example", 0),
+        (b"http://localhost@evil.example/a", b"localhost", 400),
+        (b"http://localhost:80@evil.example/a", b"localhost", 400),
+        (b"http://localhost%2eevil.example/a", b"localhost", 400),
+        (b"http://localhost\\evil.example/a", b"localhost", 400),
+        (b"/a", b"localhost:80@evil.example", 400),
+        (b"/a", b"localhost/evil", 400),
+        (b"/a", b"localhost, evil.example", 400),
+        (b"/a", b"localhost:8a", 400),
+        (b"/a", b"evil.example", 421),
+        (b"/a", b"localhost:80", 0),
+        (b"/a", b"[::1]:80", 0),
+        (b"/a", b"[fe80::1%25eth0]", 0),
+    ],
+)
+def test_what_is_looked_at_is_the_host_that_the_service_gets(target, header, status):
+    one = PassServer(HttpLimits(), WebAccess())
+    found = events(one, b"GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, header))
+    if status:
+        [refused] = found
+        assert isinstance(refused, RefusedRequest) and refused.status == status
+        assert one.unwelcome == (status == 421)
+        return
+    wanted = target.split(b"/")[2] if b"://" in target else header
+    assert found[0].host == wanted and found[0].headers == ((b"Host", wanted),)
+    assert found[0].target == b"/a"
+
+
+def test_https_is_for_connections_with_tls():
+    head = b"GET https://localhost/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    [refused] = events(PassServer(HttpLimits(), WebAccess()), head)
+    assert refused.status == 421
+    [request, _] = events(PassServer(HttpLimits(), WebAccess(secure=True)), head)
+    assert (request.target, request.host) == (b"/a", b"localhost")
+
+
+@pytest.mark.parametrize("size", [1, 2, 1 << 20])
+def test_empty_lines_between_requests_are_no_requests(size):
+    one = server()
+    put = b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\r\n"
+    for _ in range(3):
+        # The body is CR and LF; what stands behind it is an empty line.
+        found = events(one, b"\r\n\r\n" + put + b"\r\n", size)
+        assert joined(found) == b"\r\n" and found[-1] == BodyEnd()
+        answered(one)
+        assert one.feed(b"") is None and not one.begun and not one.held
+    assert not events(one, b"\r") and one.begun
+    assert not events(one, b"\n") and not one.begun

@@ -14,6 +14,7 @@ from ccproxy.protocols.jolie.http import (
     RefusedRequest,
     Sending,
 )
+from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.chunks import FREE_CHUNKS, MIN_CHUNK
 
 POST = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"
@@ -98,6 +99,48 @@ def test_what_cannot_be_read_is_refused_and_the_connection_ends(data, status):
     assert b"Connection: close" in out
     assert one.closing
     assert one.feed(POST + BODY) is None
+
+
+@pytest.mark.parametrize("simple", [True, False])
+@pytest.mark.parametrize(
+    ("first", "host", "status"),
+    [
+        (b"POST http://localhost:1/sum HTTP/1.1", b"evil.example", 0),
+        (b"POST http://evil.example/sum HTTP/1.1", b"localhost", 421),
+        (b"POST https://localhost/sum HTTP/1.1", b"localhost", 421),
+        (b"POST http://a@localhost/sum HTTP/1.1", b"localhost", 400),
+        (b"POST ftp://localhost/sum HTTP/1.1", b"localhost", 400),
+        (b"POST localhost:1 HTTP/1.1", b"localhost", 400),
+        (b"POST *a HTTP/1.1", b"localhost", 400),
+        (b"CONNECT localhost:1 HTTP/1.1", b"localhost", 501),
+        (b"POST /sum HTTP/1.1", b"localhost:1@evil.example", 400),
+    ],
+)
+def test_the_host_that_is_looked_at_is_that_of_the_target(first, host, status, simple):
+    one = HttpServer(LIMITS, WebAccess())
+    # Two headers of one name are h11's, so that both ways of reading are tried.
+    more = b"" if simple else b"\r\nX: 1\r\nX: 2"
+    head = first + b"\r\nHost: " + host + more + b"\r\nContent-Length: 7\r\n\r\n"
+    found = one.feed(b"\r\n" + head + BODY + b"\r\n")
+    if status:
+        assert isinstance(found, RefusedRequest) and found.status == status
+        assert one.unwelcome == (status != 400)
+        one.respond(Sending(status=status))
+        assert one.closing and one.feed(POST + BODY) is None
+        return
+    assert isinstance(found, HttpRequest)
+    assert (found.target, found.headers["host"], found.body) == ("/sum", "localhost:1", BODY)
+    one.respond(Sending())
+    assert one.feed(b"") is None and one.pending() == Pending() and not one.closing
+
+
+def test_empty_lines_alone_leave_a_connection_without_a_request():
+    one = server()
+    assert one.feed(b"\r\n") is None and one.pending() == NOTHING
+    one.drain("stop")
+    assert one.closing
+    one = server()
+    assert one.feed(b"\r\n" * 5) == RefusedRequest(400, "no HTTP request: it starts with b'\\r\\n'")
 
 
 def test_a_caller_that_asks_first_is_told_to_go_on():

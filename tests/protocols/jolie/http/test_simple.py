@@ -141,7 +141,9 @@ colons = st.sampled_from([b": "] * 8 + [b":", b" : ", b":  ", b""])
 ends = st.sampled_from([b"\r\n"] * 12 + [b"\n", b"\r", b""])
 lines = st.builds(lambda *parts: b"".join(parts), names, colons, values, ends)
 methods = st.sampled_from([b"POST"] * 5 + [b"GET", b"PUT", b"HEAD", b"CONNECT", b"post", b"P T"])
-targets = st.sampled_from([b"/sum"] * 5 + [b"*", b"/!/a!/b", b"http://h/", b"", b"/\xe9", b"/a b"])
+targets = st.sampled_from(
+    [b"/sum"] * 5 + [b"*", b"/!/a!/b", b"http://i/", b"http://i@h/", b"h:1", b"", b"/\xe9", b"/a b"]
+)
 versions = st.sampled_from([b"HTTP/1.1"] * 8 + [b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1"])
 statuses = st.sampled_from([b"200"] * 5 + [b"500", b"204", b"304", b"100", b"101", b"600", b"20"])
 reasons = st.sampled_from([b" OK"] * 5 + [b"", b" ", b" a b", b" \t", b" \xe9"])
@@ -155,6 +157,8 @@ def message(first: bytes, front: bytes, more: list[bytes], body: bytes) -> bytes
 
 request_lines = st.builds(lambda *parts: b" ".join(parts), methods, targets, versions)
 requests = st.builds(message, request_lines, usual, st.lists(lines, max_size=3), bodies)
+fronts = st.sampled_from([b""] * 5 + [b"\r\n", b"\r\n\r\n", b"\r\n" * 5, b"\n", b"\r"])
+ahead = st.builds(lambda front, data: front + data, fronts, requests)
 status_lines = st.builds(
     lambda *parts: b" ".join(parts[:2]) + parts[2], versions, statuses, reasons
 )
@@ -229,7 +233,7 @@ def served(parts: list[bytes]) -> list[object]:
     return [*seen, one.closing]
 
 
-@given(st.lists(requests, min_size=1, max_size=3), cuts)
+@given(st.lists(ahead, min_size=1, max_size=3), cuts)
 @settings(max_examples=400, deadline=None)
 def test_a_server_is_the_same_with_h11_alone(data, at):
     parts = pieces(b"".join(data), at)

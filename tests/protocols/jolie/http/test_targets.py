@@ -29,7 +29,7 @@ PATH = {"x-jolie-servicepath": "/Sum"}
             "sum",
         ),
         ("/base/!/Sum!/sum", {}, "/Sum", "sum"),
-        ("http://host:1/!/Sum!/sum?x=1", {}, "/Sum", "sum"),
+        ("/!/Sum!/http://other/sum?x=1", {}, "/Sum", "http://other/sum"),
         ("/!/Sum", {"x-jolie-operation": "sum"}, "/", "Sum"),
         ("/", {}, "/", ""),
         ("*", {}, "/", "*"),
