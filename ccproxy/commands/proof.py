@@ -1,4 +1,4 @@
-"""The proof that `send` and `listen` give of their user: keys of CURVE, or a password of PLAIN.
+"""The proof that verbs such as `send` give of their user: keys of CURVE, or a password of PLAIN.
 
 A password must never be a word of the command line, which every user of the machine can read.
 """
@@ -11,6 +11,7 @@ from functools import partial
 
 from ccproxy.client.keys import ClientKeys, prove
 from ccproxy.config.keys import KeyFault, LinkKeys
+from ccproxy.config.plan import ListenerPlan
 from ccproxy.zeromq import Prepare
 
 PASSWORD = "CCSERVER_PASSWORD"
@@ -43,6 +44,11 @@ def wanted(options: argparse.Namespace) -> bool:
     """True if one of the options is given."""
     names = ("curve_server", "curve_secret", "plain", "password_file")
     return any(getattr(options, name) for name in names)
+
+
+def asked_by(listener: ListenerPlan) -> bool:
+    """True if a listener for messages of CC takes no peer without a proof."""
+    return bool(listener.options.curve_secret or listener.options.plain_users)
 
 
 def keys_of(options: argparse.Namespace) -> ClientKeys:

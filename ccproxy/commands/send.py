@@ -193,7 +193,7 @@ def address_of(to: str, proven: bool = False) -> str:
         return ""
     found = [one for one in plan.listeners if one.protocol == "cc" and one.address]
     for one in found:
-        if proven == bool(one.options.curve_secret or one.options.plain_users):
+        if proven == proof.asked_by(one):
             return common.reachable(one.address)
     if found:
         address = common.reachable(found[0].address)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ccproxy.client import Answer, Client, ClientLimits
-from ccproxy.commands import common, numbers
+from ccproxy.commands import common, numbers, proof
 from ccproxy.commands.server_verb import AskedServer, ServerVerb
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.protocols.jolie.cc_calls import answer_of
@@ -36,12 +36,15 @@ examples:
   ccserver relocate conf/redirect-dynamic.ini calc --add Mul socket://127.0.0.1:22664
   ccserver relocate conf/redirect-dynamic.ini calc --add Plus h:sum         a section of the table
   ccserver relocate conf/redirect-dynamic.ini calc --remove Mul
+  ccserver relocate tcp://far:22667 sum --curve-server far.key --curve-secret me.key_secret
 
 The list of a FILE comes from the server's control socket. Everything else is the message
 relocate.NAME, and the list of an ADDRESS the message relocate: a route has to lead it to a
-redirect, whose option relocate-from says from which listeners it may come. Calls under way are
-still answered by the old place, later ones go to the new one. --save keeps what was changed over a
-restart, in the file of the option state; without a change it keeps all that is.
+redirect, whose option relocate-from says from which listeners it may come. A listener that asks for
+a key or a password gets it by --curve-server or --plain, and what it belongs to needs operate = yes
+if it has a section [allow:NAME]. Calls under way are still answered by the old place, later ones go
+to the new one. --save keeps what was changed over a restart, in the file of the option state;
+without a change it keeps all that is.
 exit status: 0 it is done, 1 nothing moved, or is not saved, or no server answers, 2 wrong words"""
 
 PREFIX = "relocate"
@@ -82,6 +85,7 @@ class RelocateVerb(Verb):
         )
         parser.add_argument("--save", action="store_true", help="keep it over a restart")
         parser.add_argument("--json", action="store_true", help="print the list as JSON")
+        proof.arguments(parser)
         parser.add_argument(
             "--timeout", metavar="S", type=numbers.seconds, default=5.0,
             help="seconds to wait for the answer (default: 5)",
@@ -106,17 +110,18 @@ class RelocateVerb(Verb):
         if not valid_type(type.encode("utf-8", "replace")):
             return common.fail(f"{options.name!r:.60} is no name", common.WRONG_USAGE)
         try:
-            address = address_of(options.to, type)
+            keys = proof.keys_of(options)
         except ValueError as error:
-            return common.fail(str(error))
-        if not address:
-            return common.BAD_CONFIGURATION
+            return common.fail(str(error), common.WRONG_USAGE)
         try:
+            address = address_of(options.to, type, proven=proof.wanted(options))
+            if not address:
+                return common.BAD_CONFIGURATION
             reach(address, options.timeout)
-            with Client(address, limits=ClientLimits(linger=0.0)) as client:
+            with Client(address, limits=ClientLimits(linger=0.0), **asdict(keys)) as client:
                 answer = client.request(type, fields_of(options), timeout=options.timeout)
         except TimeoutError as error:
-            return common.fail(f"{error}; does a route {type} lead to a redirect there?")
+            return common.fail(f"{error}; {hint_of(options, type)}")
         except (ValueError, ConnectionError) as error:
             return common.fail(str(error))
         return said(answer, options.json) if options.name is None else said(answer)
@@ -143,7 +148,19 @@ def wrong_words(args: argparse.Namespace) -> str:
         return "--remove needs no LOCATION and no --protocol"
     if args.json and args.name is not None:
         return "--json is for the list; the answer about one redirect is JSON anyway"
+    if args.name is None and "://" not in args.to and proof.wanted(args):
+        return "the list of a FILE needs no key or password: it comes from the control socket"
     return ""
+
+
+def hint_of(args: argparse.Namespace, type: str) -> str:
+    """Where to look if no answer comes; a server answers nothing to a message that it refuses."""
+    if proof.wanted(args):
+        return f"the log of its server says whether it refused the key, the password or {type}"
+    return (
+        f"does a route {type} lead to a redirect there? if its listener asks for a key or a "
+        "password, use --curve-server or --plain"
+    )
 
 
 def fields_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -159,22 +176,28 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
     return {**{name: text for name, text in given.items() if text}, "save": args.save}
 
 
-def address_of(to: str, type: str) -> str:
+def address_of(to: str, type: str, proven: bool = False) -> str:
     """The address to send to; "" for a bad configuration, ValueError if no listener takes it."""
     if "://" in to:
         return to
     plan, problems = common.load(Path(to))
     common.print_problems(one for one in problems if plan is None or not one.warning)
-    return common.reachable(listener_of(plan, type)) if plan is not None else ""
+    return common.reachable(listener_of(plan, type, proven)) if plan is not None else ""
 
 
-def listener_of(plan: Plan, type: str) -> str:
+def listener_of(plan: Plan, type: str, proven: bool) -> str:
     """The address of the listener from which a redirect takes relocations."""
     allowed = redirect_of(plan, type).options.relocate_from
     found = [one for one in plan.listeners if one.section in allowed and one.protocol == "cc"]
     if not found:
         raise ValueError(f"{plan.file}: relocate-from names no listener with protocol = cc")
-    return str(found[0].address)
+    for one in found:
+        if proven == proof.asked_by(one):
+            return str(one.address)
+    asks = "does not ask for a key or a password"
+    if not proven:
+        asks = "takes no peer without a key or a password; use --curve-server or --plain"
+    raise ValueError(f"{found[0].address} {asks}")
 
 
 def redirect_of(plan: Plan, type: str) -> HandlerPlan:
