@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.values import (
     MAX_NODES,
     Fault,
@@ -168,12 +169,12 @@ def dumps(value: Any) -> bytes:
         raise Unportable(f"JSON cannot carry it: {reason}") from None
 
 
-def composed(members: Mapping[str, Any]) -> bytes:
+def composed(members: Mapping[str, Any]) -> bytes | Pieces:
     """JSON text of an object some of whose members are text already, or such objects."""
-    parts: list[bytes | memoryview] = []
+    parts: list[bytes | memoryview | Pieces] = []
     for name, value in members.items():
         parts += b"," if parts else b"{", dumps(name), b":", _composed(value)
-    return b"".join((*parts, b"}"))
+    return joined((*parts, b"}"))
 
 
 def error_of(fault: Fault) -> dict[str, Any]:
@@ -193,10 +194,10 @@ def fault_of(error: Any) -> Fault | None:
     return Fault(error["message"] or "IOException", Json(error.get("data")))
 
 
-def _composed(value: Any) -> bytes | memoryview:
+def _composed(value: Any) -> bytes | memoryview | Pieces:
     if isinstance(value, JsonText):
         return value.text()
-    if isinstance(value, bytes | memoryview):
+    if isinstance(value, bytes | memoryview | Pieces):
         return value
     return composed(value) if isinstance(value, dict) else dumps(value)
 

@@ -36,6 +36,7 @@ from ccproxy.protocols.jolie.json_values import (
     error_of,
     json_of,
 )
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.values import Fault, Tree, Unportable, Value
 from ccproxy.protocols.jolie.xml import reading
 from ccproxy.protocols.jolie.xml.characters import is_name
@@ -52,14 +53,14 @@ def root_of(value: Value) -> Any:
     return {} if found is None else {PAYLOAD: found}
 
 
-def body_of(value: Value) -> bytes | memoryview:
+def body_of(value: Value) -> bytes | memoryview | Pieces:
     """The body of a message with this value; Unportable if JSON cannot carry it."""
     if not isinstance(value, JsonText):
         return joliejson.dumps(root_of(value))
     return value.text() if value.first in "{[" else composed({PAYLOAD: value})
 
 
-def error_body(fault: Fault) -> bytes:
+def error_body(fault: Fault) -> bytes | Pieces:
     """The body of a message with this fault; Unportable if JSON cannot carry its value."""
     if isinstance(fault.value, JsonText):
         return composed({"error": error_around(fault)})
@@ -119,7 +120,9 @@ def fault_of_body(
     return joliejson.fault_of(found.get("error")) if isinstance(found, dict) else None
 
 
-def xml_body(operation: str, content: XmlContent, answer: bool = False, fault: str = "") -> bytes:
+def xml_body(
+    operation: str, content: XmlContent, answer: bool = False, fault: str = ""
+) -> bytes | Pieces:
     """The body of a call, or of an answer; that of a fault has its name."""
     if is_name(operation):
         root = f"{operation}Response" if answer else operation
@@ -127,7 +130,7 @@ def xml_body(operation: str, content: XmlContent, answer: bool = False, fault: s
         root = "Response" if answer else "Request"
     if not fault:
         return content.element(root)
-    return b"<%b>%b</%b>" % (root.encode(), content.fault(fault), root.encode())
+    return joined((f"<{root}>".encode(), content.fault(fault), f"</{root}>".encode()))
 
 
 def answered_in_xml(headers: Mapping[str, str], body: Body) -> bool:

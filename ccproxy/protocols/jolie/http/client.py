@@ -20,6 +20,7 @@ from ccproxy.protocols.jolie.http.messages import (
     plain,
 )
 from ccproxy.protocols.jolie.http.simple import SimpleHead, read_response, write_request
+from ccproxy.protocols.jolie.pieces import to_write
 
 _START = b"HTTP/1."
 _BEHIND = "bytes behind a response"
@@ -67,7 +68,8 @@ class HttpClient:
         ]
         written: list[bytes | memoryview] = []
         for event in events:
-            written += self._h11.send_with_data_passthrough(event) or ()
+            for one in self._h11.send_with_data_passthrough(event) or ():
+                written += to_write(one)
         return written
 
     def feed(self, data: bytes) -> HttpResponse | None:

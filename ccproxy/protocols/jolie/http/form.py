@@ -44,6 +44,7 @@ from ccproxy.protocols.jolie.http.passage import PassedSending
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
 from ccproxy.protocols.jolie.json_values import JsonText
+from ccproxy.protocols.jolie.pieces import Pieces
 from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.style import CallStyle
@@ -201,7 +202,7 @@ class HttpCaller(WebCaller):
         headers.append(("Content-Type", type))
         self.respond(Sending(tuple(headers), body, 500 if isinstance(answer, Fault) else 200))
 
-    def _body(self, token: HttpToken, answer: Answer) -> tuple[str, bytes | memoryview]:
+    def _body(self, token: HttpToken, answer: Answer) -> tuple[str, bytes | memoryview | Pieces]:
         """The body in the form that the caller asks for, and its content type."""
         if token.xml:
             return XML_TYPE, self._xml(token.operation, answer)
@@ -209,13 +210,13 @@ class HttpCaller(WebCaller):
         type = JSON if isinstance(answer, Fault) and token.jolie else TYPE
         return type, self._json(answer)
 
-    def _json(self, answer: Answer) -> bytes | memoryview:
+    def _json(self, answer: Answer) -> bytes | memoryview | Pieces:
         value = without_raw(answer.value) if self.style.base64 else answer.value
         return (
             error_body(Fault(answer.name, value)) if isinstance(answer, Fault) else body_of(value)
         )
 
-    def _xml(self, operation: str, answer: Answer) -> bytes:
+    def _xml(self, operation: str, answer: Answer) -> bytes | Pieces:
         content = result(to_xml(answer.value, self.style.xml()))
         name = answer.name if isinstance(answer, Fault) else ""
         return xml_body(operation, content, answer=True, fault=name)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ccproxy.net.work import Steps, result
 from ccproxy.protocols.jolie.json_check import LARGE, utf8
+from ccproxy.protocols.jolie.pieces import Pieces
 from ccproxy.protocols.jolie.values import Unportable
 
 TYPE = "application/json; charset=utf-8"
@@ -83,7 +84,7 @@ class Sending:
     """A message to be sent; the framing headers are added by the connection."""
 
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | memoryview = b""
+    body: bytes | memoryview | Pieces = b""
     status: int = 200
     method: str = "POST"
     target: str = "/"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ccproxy.protocols.jolie.http.messages import Sending
+from ccproxy.protocols.jolie.pieces import Pieces
 
 LEAST, MOST = 1024, 64 * 1024
 """Bytes of a body that is gzipped."""
@@ -49,7 +50,8 @@ class Packing:
 
     def packed(self, sending: Sending, headers: Mapping[str, str]) -> Sending:
         """The answer to a request with these headers, gzipped if that is possible and saves."""
-        if not LEAST <= len(sending.body) <= MOST or not takes_gzip(headers):
+        plain = sending.body
+        if isinstance(plain, Pieces) or not LEAST <= len(plain) <= MOST or not takes_gzip(headers):
             return sending
         begun = self._clock()
         self._spent = max(0.0, self._spent - SHARE * (begun - self._last))
@@ -57,9 +59,9 @@ class Packing:
         if self._spent >= BURST:
             return sending
         packer = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP_WRAPPER)
-        body = packer.compress(sending.body) + packer.flush()
+        body = packer.compress(plain) + packer.flush()
         self._spent += self._clock() - begun
-        if len(body) >= len(sending.body):
+        if len(body) >= len(plain):
             return sending
         more = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         return replace(sending, headers=(*sending.headers, *more), body=body)

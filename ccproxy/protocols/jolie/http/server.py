@@ -30,6 +30,7 @@ from ccproxy.protocols.jolie.http.messages import (
     plain,
 )
 from ccproxy.protocols.jolie.http.simple import SimpleHead, read_request, write_response
+from ccproxy.protocols.jolie.pieces import to_write
 
 CUT_OFF = "a request that is cut off"
 PIECE = 64 * 1024
@@ -319,7 +320,8 @@ class HttpServer:
     def _send(self, event: h11.Event) -> None:
         try:
             # A body comes back as it is, and is not copied.
-            self._out += self._h11.send_with_data_passthrough(event) or ()
+            for one in self._h11.send_with_data_passthrough(event) or ():
+                self._out += to_write(one)
         except h11.LocalProtocolError:
             # The peer broke the protocol at a place where HTTP allows no response.
             self.closing = True

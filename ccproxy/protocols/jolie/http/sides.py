@@ -84,7 +84,7 @@ class WebForm:
         if isinstance(value, Packed):
             return to_json(value.frame.tail, value.frame.value, value.charset, base64)
         if isinstance(value, Encoded):
-            return to_json(bytes(value.data), 0, value.charset, base64)
+            return to_json(value.data, 0, value.charset, base64)
         return None
 
     def portable(self, value: Value) -> Value:

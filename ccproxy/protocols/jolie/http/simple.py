@@ -18,6 +18,7 @@ from typing import NamedTuple
 from ccproxy.protocols.jolie.http.heads import MAX_HEADERS
 from ccproxy.protocols.jolie.http.messages import HttpLimits
 from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.pieces import Pieces, to_write
 
 LONGEST_HEAD = 4096
 """Bytes of a head."""
@@ -90,7 +91,7 @@ def read_response(data: bytes | bytearray, limits: HttpLimits) -> SimpleHead | N
 
 
 def write_request(
-    method: str, target: str, headers: HeaderPairs, body: bytes | memoryview
+    method: str, target: str, headers: HeaderPairs, body: bytes | memoryview | Pieces
 ) -> list[bytes | memoryview] | None:
     """The pieces of a request, of whose headers Host is the first; None if it is no valid one."""
     if method not in _METHODS or not _TARGET(target):
@@ -99,7 +100,7 @@ def write_request(
 
 
 def write_response(
-    status: int, headers: HeaderPairs, body: bytes | memoryview, last: bool = False
+    status: int, headers: HeaderPairs, body: bytes | memoryview | Pieces, last: bool = False
 ) -> list[bytes | memoryview] | None:
     """As `write_request`, a response, behind which the connection is closed if it is the last; one
     with a body and a status that has none is not valid."""
@@ -130,10 +131,12 @@ def _length(headers: Mapping[str, str], limits: HttpLimits, default: str = "") -
 
 
 def _written(
-    first: str, headers: HeaderPairs, body: bytes | memoryview, *more: str
+    first: str, headers: HeaderPairs, body: bytes | memoryview | Pieces, *more: str
 ) -> list[bytes | memoryview] | None:
     lines = [first, *[f"{name}: {value}" for name, value in headers], *more, "", ""]
     head = "\r\n".join(lines).encode("latin-1")
     if not _WRITTEN(head):
         return None
-    return [head, body] if len(body) > LARGE else [head + body]
+    if isinstance(body, Pieces) or len(body) > LARGE:
+        return [head, *to_write(body)]
+    return [head + body]

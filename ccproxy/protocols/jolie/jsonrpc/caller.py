@@ -46,6 +46,7 @@ from ccproxy.protocols.jolie.jsonrpc.values import (
     result_of,
     result_text,
 )
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.raw_values import without_raw
 from ccproxy.protocols.jolie.values import Answer, Asked, Call, Fault, Unportable, io_fault
 
@@ -78,7 +79,7 @@ class Post:
     def __init__(self, batch: bool = False, status: int = 200) -> None:
         self.batch = batch
         self.status = status
-        self._answers: list[bytes] = []
+        self._answers: list[bytes | Pieces] = []
         self._due = 0
         self._size = 0
 
@@ -93,19 +94,22 @@ class Post:
         self._due += 1
         return JsonRpcToken(id, code, len(self._answers) - 1, self)
 
-    def fits(self, body: bytes, limit: int) -> bool:
+    def fits(self, body: bytes | Pieces, limit: int) -> bool:
         """True if a batch with this answer is not too large; a single answer may have any size."""
         return not self.batch or self._size + len(body) <= limit
 
-    def put(self, place: int, body: bytes) -> None:
+    def put(self, place: int, body: bytes | Pieces) -> None:
         """Take one answer."""
         self._answers[place] = body
         self._size += len(body)
         self._due -= 1
 
-    def body(self) -> bytes:
+    def body(self) -> bytes | Pieces:
         """All answers, as the body of the response."""
-        return b"[%s]" % b",".join(self._answers) if self.batch else self._answers[0]
+        if not self.batch:
+            return self._answers[0]
+        apart = [part for one in self._answers for part in (b",", one)]
+        return joined((b"[", *apart[1:], b"]"))
 
 
 class JsonRpcToken(NamedTuple):
@@ -254,7 +258,7 @@ def _answerable(id: Any) -> bool:
     return not isinstance(id, dict | list | bool)
 
 
-def _body(token: JsonRpcToken, answer: Answer) -> bytes:
+def _body(token: JsonRpcToken, answer: Answer) -> bytes | Pieces:
     """A response object; a value that JSON cannot carry is answered with a fault."""
     try:
         if isinstance(answer, Fault):
@@ -266,7 +270,7 @@ def _body(token: JsonRpcToken, answer: Answer) -> bytes:
         return _error(token, io_fault(f"jsonrpc cannot carry the answer: {reason}"))
 
 
-def _error(token: JsonRpcToken, fault: Fault) -> bytes:
+def _error(token: JsonRpcToken, fault: Fault) -> bytes | Pieces:
     if isinstance(fault.value, JsonText):
         return composed({"error": error_around(fault), "id": token.id, **PROTOCOL})
     error = error_of(fault)

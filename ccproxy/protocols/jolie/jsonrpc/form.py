@@ -26,6 +26,7 @@ from ccproxy.protocols.jolie.jsonrpc.values import (
     params_text,
     read_result,
 )
+from ccproxy.protocols.jolie.pieces import Pieces
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
     Answer,
@@ -87,7 +88,7 @@ class JsonRpcService(WebService):
         return _read(found)
 
 
-def _body(members: dict[str, Any], value: Value) -> bytes:
+def _body(members: dict[str, Any], value: Value) -> bytes | Pieces:
     if isinstance(value, JsonText):
         return composed({**members, "params": params_text(value)})
     params = params_of(value)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ccproxy.net.work import Steps
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.sodep.messages import Encoded
 from ccproxy.protocols.jolie.values import Unportable
 from ccproxy.protocols.jolie.xml import small
@@ -182,23 +183,23 @@ def _other(types: Types) -> TextKind:
     return LOOSE if types.other is not INFERRED else INFERRED
 
 
-def message(name: str, content: XmlContent, namespace: str = "") -> bytes:
+def message(name: str, content: XmlContent, namespace: str = "") -> bytes | Pieces:
     """The envelope of a call or a result, whose element has this name; Unportable if it cannot."""
     if not is_name(name):
         raise Unportable(f"the operation {name!r:.60} is no name that an XML element can have")
     if not namespace:
-        return b"".join((_HEAD, content.element(name), _TAIL))
+        return joined((_HEAD, content.element(name), _TAIL))
     declared = f' xmlns:{PREFIX}="{namespace.translate(QUOTED)}"'
-    return b"".join((_HEAD, content.element(f"{PREFIX}:{name}", declared), _TAIL))
+    return joined((_HEAD, content.element(f"{PREFIX}:{name}", declared), _TAIL))
 
 
-def fault(name: str, content: XmlContent, namespace: str = "") -> bytes:
+def fault(name: str, content: XmlContent, namespace: str = "") -> bytes | Pieces:
     """The envelope of a fault; Unportable if its name is none that an element can have."""
     declared = f' xmlns="{namespace.translate(QUOTED)}"' if namespace else ""
     detail = content.fault(name, declared)
     payload = bytes(content.pieces[0][: MAX_REASON + 1]).partition(b"<")[0]
     reason = name.encode() + b": " + (payload if len(payload) <= MAX_REASON else b"")
-    return b"".join(
+    return joined(
         (
             _HEAD,
             b"<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode><faultstring>",

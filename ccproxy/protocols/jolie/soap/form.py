@@ -27,6 +27,7 @@ from ccproxy.protocols.jolie.http.messages import (
 )
 from ccproxy.protocols.jolie.http.sides import WebCaller, WebForm, WebService
 from ccproxy.protocols.jolie.json_check import LARGE
+from ccproxy.protocols.jolie.pieces import Pieces
 from ccproxy.protocols.jolie.soap import envelope
 from ccproxy.protocols.jolie.sodep import Upstream
 from ccproxy.protocols.jolie.values import (
@@ -129,7 +130,7 @@ class SoapCaller(WebCaller):
             headers.append(("Allow", "POST"))
         self.respond(Sending(tuple(headers), body, status))
 
-    def _body(self, token: SoapToken, answer: Answer) -> bytes:
+    def _body(self, token: SoapToken, answer: Answer) -> bytes | Pieces:
         content = result(to_xml(answer.value, self.style.xml(typed=True)))
         if isinstance(answer, Fault):
             return envelope.fault(answer.name, content, self.style.namespace)

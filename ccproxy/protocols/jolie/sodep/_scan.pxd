@@ -14,7 +14,7 @@ cdef class MessageCutter:
     cdef public str broken
     cdef public bint too_big
     cdef public Py_ssize_t held, whole
-    cdef public object _limits, _walk
+    cdef public object _limits, _walk, large
     cdef public list _parts
 
     @cython.locals(ends=list, start=Py_ssize_t)

@@ -55,6 +55,8 @@ class HotCaller:
         """
         reader = self._reader
         data, ends = reader.cut(data)
+        if reader.large is not None:
+            return self._large(data, ends)
         answers = self.answers
         start = 0
         last = ends[len(ends) - 1] if ends else 0
@@ -99,6 +101,10 @@ class HotCaller:
         """The calls from `start` on, which do not take the fast path."""
         raise NotImplementedError
 
+    def _large(self, data: bytes, ends: list[int]) -> list[Any]:
+        """A large call, and those behind it, which must not overtake it."""
+        raise NotImplementedError
+
 
 class HotService:
     """What the connection to a service does at every read; see `SodepService`."""
@@ -116,6 +122,8 @@ class HotService:
         reader = self._reader
         upstream = self._upstream
         data, ends = reader.cut(data)
+        if reader.large is not None:
+            return self._large(data, ends)
         if upstream is not None and ends:
             data, ends = deliver(data, ends, upstream)
             quick = upstream.load.took <= SLOW_ANSWER and not upstream.last
@@ -125,4 +133,8 @@ class HotService:
 
     def _others(self, data: bytes, ends: list[int]) -> list[Any]:
         """The answers to calls that did not take the fast path."""
+        raise NotImplementedError
+
+    def _large(self, data: bytes, ends: list[int]) -> list[Any]:
+        """A large answer, and those behind it, without those to calls of the fast path."""
         raise NotImplementedError

@@ -21,14 +21,15 @@ _NAMED = 5
 class Frame(NamedTuple):
     """One message, cut but not decoded.
 
-    `tail` holds its bytes from the operation field on, untouched; `flag` is the offset of the fault
+    `tail` holds its bytes from the operation field on, untouched (a large one is a bytearray, which
+    nothing changes any more); `flag` is the offset of the fault
     flag in it, `value` that of the value that counts (the fault's if there is one). `fault` is the
     fault's name, None without one.
     """
 
     id: int
     path: bytes
-    tail: bytes
+    tail: bytes | bytearray
     flag: int
     value: int
     fault: bytes | None
@@ -36,7 +37,7 @@ class Frame(NamedTuple):
     @property
     def operation(self) -> bytes:
         """The operation name."""
-        return self.tail[4 : self.flag]
+        return bytes(self.tail[4 : self.flag])
 
 
 class SodepReader(MessageCutter):
@@ -46,7 +47,8 @@ class SodepReader(MessageCutter):
 
     def feed(self, data: bytes) -> list[Frame]:
         """The messages that are whole now, in order; nothing once `broken` is set."""
-        return frames(*self.cut(data))
+        found = frames(*self.cut(data))
+        return found if self.large is None else [large_frame(self), *found]
 
 
 def frames(data: bytes, ends: list[int], start: int = 0) -> list[Frame]:
@@ -56,6 +58,21 @@ def frames(data: bytes, ends: list[int], start: int = 0) -> list[Frame]:
         found.append(_frame(data, start, end))
         start = end
     return found
+
+
+def large_frame(cutter: MessageCutter) -> Frame:
+    """The message that `cut` has set apart; its bytes are not copied, and belong to the frame."""
+    message, cutter.large = cutter.large, None
+    assert message is not None
+    path = 12 + _HEAD(message)[1]
+    operation = path + 4 + _LENGTH(message, path)[0]
+    end = operation + 1
+    if message[operation]:
+        end = operation + _NAMED + _LENGTH(message, operation + 1)[0]
+    head = _frame(bytes(memoryview(message)[:end]), 0, end)
+    # Bytes in front are taken away without a copy of those behind.
+    del message[:path]
+    return head._replace(tail=message)
 
 
 def _frame(data: bytes, start: int, end: int) -> Frame:

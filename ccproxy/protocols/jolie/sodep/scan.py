@@ -170,7 +170,7 @@ def scan(
 class MessageCutter:
     """Finds the messages of one direction of one connection, uncut; see `SodepReader`."""
 
-    __slots__ = ("_limits", "_parts", "_walk", "broken", "held", "too_big", "whole")
+    __slots__ = ("_limits", "_parts", "_walk", "broken", "held", "large", "too_big", "whole")
 
     def __init__(self, limits: SodepLimits) -> None:
         self.broken = ""
@@ -181,6 +181,9 @@ class MessageCutter:
         """Bytes of an unfinished message; at the end of the stream it should be 0."""
         self.whole = 0
         """Messages found so far."""
+        self.large: bytearray | None = None
+        """A message of `LONG` bytes or more that the last `cut` found in front of the others; who
+        takes it sets None. It is never copied: that would take a millisecond for each megabyte."""
         self._limits = limits
         self._walk = Walk()
         self._parts: list[bytes | bytearray] = []
@@ -209,9 +212,21 @@ class MessageCutter:
         if not start:
             self._parts = [whole]
             return b"", ends
+        if isinstance(whole, bytearray) and ends and ends[0] >= LONG:
+            return self._behind(whole, start, ends)
         data = bytes(whole)
         self._parts = [data[start:]] if self.held else []
         return data, ends
+
+    def _behind(self, whole: bytearray, start: int, ends: list[int]) -> tuple[bytes, list[int]]:
+        """Set a large message apart; what is behind it came with its last read, as `cut` gives
+        it."""
+        first = ends[0]
+        data = bytes(memoryview(whole)[first:])
+        del whole[first:]
+        self.large = whole
+        self._parts = [data[start - first :]] if self.held else []
+        return data, [end - first for end in ends[1:]]
 
     def _joined(self) -> bytes | bytearray:
         if self.held < LONG:

@@ -22,6 +22,7 @@ from ccproxy.protocols.jolie.sodep.compiled import (
     InFlight,
     Upstream,
     UpstreamPool,
+    deliver,
 )
 from ccproxy.protocols.jolie.sodep.from_json import from_json
 from ccproxy.protocols.jolie.sodep.limits import SodepLimits
@@ -33,7 +34,7 @@ from ccproxy.protocols.jolie.sodep.messages import (
     answer_pieces,
     request,
 )
-from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader, frames
+from ccproxy.protocols.jolie.sodep.reader import Frame, SodepReader, frames, large_frame
 from ccproxy.protocols.jolie.sodep.tree import characters
 from ccproxy.protocols.jolie.values import (
     Answer,
@@ -223,6 +224,12 @@ class SodepCaller(HotCaller):
         self.answers.open += len(asked)
         return asked
 
+    def _large(self, data: bytes, ends: list[int]) -> list[Asked]:
+        first = self._asked(large_frame(self._reader))
+        self.broken = self._reader.broken
+        self.answers.open += 1
+        return [first, *self._others(data, ends, 0)]
+
     def _asked(self, frame: Frame) -> Asked:
         try:
             operation = frame.operation.decode(self._charset)
@@ -264,6 +271,21 @@ class SodepService(HotService):
 
     def _others(self, data: bytes, ends: list[int]) -> list[Answered]:
         return [Answered(one.id, self._answer(one)) for one in frames(data, ends)]
+
+    def _large(self, data: bytes, ends: list[int]) -> list[Answered]:
+        upstream, frame = self._upstream, large_frame(self._reader)
+        answer = self._answer(frame)
+        found = [Answered(frame.id, answer)]
+        if upstream is not None:
+            call = upstream.end(frame.id)
+            if call is not None:
+                upstream.heard = call.route.upstreams.clock()
+                upstream.load.time(upstream.heard - call.sent)
+                respond(call, answer)
+                found = []
+            if ends:
+                data, ends = deliver(data, ends, upstream)
+        return [*found, *self._others(data, ends)]
 
     def eof(self) -> list[Answered]:
         """Sodep has no answer that ends with the connection."""

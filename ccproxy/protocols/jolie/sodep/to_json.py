@@ -50,7 +50,7 @@ _BESIDE = f"JSON has no form for {ARRAY!r} beside a payload or other children"
 class JsonWriter:
     """Writes one value. A comma follows every value and member until the next byte is known."""
 
-    def __init__(self, data: bytes, charset: str, base64: bool = False) -> None:
+    def __init__(self, data: bytes | bytearray, charset: str, base64: bool = False) -> None:
         self.out = bytearray()
         self._base64 = base64
         self._data = data
@@ -121,7 +121,7 @@ class JsonWriter:
                 names -= 1
                 self._names.append(at)
                 end = at + 4 + _INT(data, at)[0]
-                name = data[at + 4 : end]
+                name = bytes(data[at + 4 : end])
                 elements = _INT(data, end)[0]
                 at = end + 4
                 starts.append(len(out))
@@ -165,7 +165,7 @@ class JsonWriter:
     def _name_at(self, number: int) -> bytes:
         """The name of a member that is written already."""
         at = self._names[number]
-        return self._data[at + 4 : at + 4 + _INT(self._data, at)[0]]
+        return bytes(self._data[at + 4 : at + 4 + _INT(self._data, at)[0]])
 
     def _blank(self, number: int) -> None:
         """Overwrite a member whose name came again: the last one counts."""
@@ -180,7 +180,7 @@ class JsonWriter:
             if end - at > LONG_STRING:
                 yield from self._long_string(at + 5, end)
             else:
-                self.out += self._string(data[at + 5 : end])
+                self.out += self._string(bytes(data[at + 5 : end]))
         elif tag == LONG:
             self.out += b"%d" % _LONG(data, at + 1)[0]
         elif tag == DOUBLE:
@@ -206,7 +206,7 @@ class JsonWriter:
             return b'"%b"' % raw
         return _quoted(self._decoded(raw)).encode()
 
-    def _decoded(self, raw: bytes) -> str:
+    def _decoded(self, raw: bytes | bytearray) -> str:
         try:
             return raw.decode(self._charset)
         except UnicodeDecodeError as reason:
@@ -230,7 +230,7 @@ class JsonWriter:
 
 
 def to_json(
-    data: bytes, at: int = 0, charset: str = "utf-8", base64: bool = False
+    data: bytes | bytearray, at: int = 0, charset: str = "utf-8", base64: bool = False
 ) -> Steps[JsonText]:
     """The value at an offset as JSON, raw as `base64` if that is asked for; Unportable if JSON
     cannot carry it."""
@@ -239,7 +239,7 @@ def to_json(
     return JsonText(writer.out, 0, len(writer.out))
 
 
-def end_of_payload(data: bytes, at: int) -> int:
+def end_of_payload(data: bytes | bytearray, at: int) -> int:
     """Where the payload at an offset ends."""
     tag = data[at]
     if tag in (STRING, RAW):
@@ -247,7 +247,7 @@ def end_of_payload(data: bytes, at: int) -> int:
     return at + _SIZES[tag]
 
 
-def _written(records: bytes) -> bytes:
+def _written(records: bytes | bytearray) -> bytes:
     """Integers without children, each with a comma behind it."""
     numbers = bytearray(4 * (len(records) // INT_SIZE))
     for place in range(4):

@@ -82,12 +82,12 @@ class _Cursor:
         return found
 
 
-def decode(data: bytes, at: int = 0, charset: str = "utf-8") -> tuple[Tree, int]:
+def decode(data: bytes | bytearray, at: int = 0, charset: str = "utf-8") -> tuple[Tree, int]:
     """The value at an offset, and where it ends. The last of two vectors of one name wins.
 
     SodepError if the bytes are no value, Unportable if a string is not in the charset.
     """
-    cursor = _Cursor(data, at, charset)
+    cursor = _Cursor(bytes(data), at, charset)
     try:
         return _decode(cursor), cursor.at
     except (IndexError, error):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ccproxy.net.work import Steps
 from ccproxy.protocols.jolie.json_values import JsonText
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.sodep.from_json import from_json
 from ccproxy.protocols.jolie.sodep.messages import Encoded, Packed
 from ccproxy.protocols.jolie.sodep.tree import encode
@@ -35,15 +36,15 @@ class XmlContent(Value):
         """The value that it was made of."""
         return self.source.tree()
 
-    def element(self, name: str, attributes: str = "") -> bytes:
+    def element(self, name: str, attributes: str = "") -> bytes | Pieces:
         """The element of this name, with more attributes in front of its own."""
         tag = name.encode()
         head = b"<%b%b%b" % (tag, attributes.encode(), self.attributes)
         if not any(self.pieces):
             return head + b"/>"
-        return b"".join((head, b">", *self.pieces, b"</", tag, b">"))
+        return joined((head + b">", *self.pieces, b"</%b>" % tag))
 
-    def fault(self, name: str, attributes: str = "") -> bytes:
+    def fault(self, name: str, attributes: str = "") -> bytes | Pieces:
         """As `element`, of a fault; Unportable if an element cannot have its name."""
         if not is_name(name):
             raise Unportable(f"the fault {name!r:.60} has no name that an XML element can have")
@@ -71,6 +72,6 @@ def to_xml(value: Value, style: XmlStyle) -> Steps[XmlContent]:
     else:
         if not isinstance(value, Encoded):
             value = Encoded(encode(value.tree()), "utf-8")
-        writer, at = XmlWriter(bytes(value.data), value.charset, style), 0
+        writer, at = XmlWriter(value.data, value.charset, style), 0
     yield from writer.write(at)
     return XmlContent(source, style, writer)

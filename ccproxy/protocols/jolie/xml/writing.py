@@ -72,7 +72,7 @@ class _Node(NamedTuple):
 class XmlWriter:
     """Writes one value: `attributes` are those of its root, `pieces` what is inside."""
 
-    def __init__(self, data: bytes, charset: str, style: XmlStyle) -> None:
+    def __init__(self, data: bytes | bytearray, charset: str, style: XmlStyle) -> None:
         self.attributes = bytearray()
         self.pieces = [bytearray()]
         self._out = self.pieces[0]
@@ -112,7 +112,7 @@ class XmlWriter:
             elif names:
                 names -= 1
                 start, end = at + 4, at + 4 + _INT(data, at)[0]
-                name, elements = data[start:end], _INT(data, end)[0]
+                name, elements = bytes(data[start:end]), _INT(data, end)[0]
                 if seen.put(name, at) >= 0:
                     raise self._unportable("a child twice", name)
                 at = end + 4
@@ -202,7 +202,7 @@ class XmlWriter:
         made: dict[bytes, bytes] = {}
         for _ in range(names):
             end = at + 4 + _INT(data, at)[0]
-            raw, elements = data[at + 4 : end], _INT(data, end)[0]
+            raw, elements = bytes(data[at + 4 : end]), _INT(data, end)[0]
             at = end + 4
             if not elements:
                 continue
@@ -287,9 +287,9 @@ class XmlWriter:
 
     def _name_at(self, at: int) -> bytes:
         """The name of a child that was there before."""
-        return self._data[at + 4 : at + 4 + _INT(self._data, at)[0]]
+        return bytes(self._data[at + 4 : at + 4 + _INT(self._data, at)[0]])
 
-    def _decoded(self, raw: bytes) -> str:
+    def _decoded(self, raw: bytes | bytearray) -> str:
         try:
             return raw.decode(self._charset)
         except UnicodeDecodeError:

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.http import HttpClient, HttpLimits, Sending
+from ccproxy.protocols.jolie.pieces import joined
 
 ASK = Sending((("Host", "h"),), b"{}", target="/sum")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -91,3 +92,12 @@ def test_bytes_of_any_kind_never_raise(data):
     client = asked()
     client.feed(data)
     client.eof()
+
+
+@pytest.mark.parametrize("method", ["POST", "QUERY"])
+def test_a_request_in_pieces_is_not_joined(method):
+    part = bytearray(b"x" * (1 << 20))
+    sending = Sending((("Host", "h"),), joined((b"<", part, b">")), method=method)
+    *head, first, large, last = HttpClient(HttpLimits()).send(sending)
+    assert b"content-length: %d\r\n" % (len(part) + 2) in b"".join(head).lower()
+    assert (first, last) == (b"<", b">") and large.obj is part

@@ -16,6 +16,7 @@ from ccproxy.protocols.jolie.http import (
 )
 from ccproxy.protocols.jolie.http.access import WebAccess
 from ccproxy.protocols.jolie.http.chunks import FREE_CHUNKS, MIN_CHUNK
+from ccproxy.protocols.jolie.pieces import joined
 
 POST = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"
 BODY = b'{"x":1}'
@@ -405,3 +406,17 @@ def test_what_is_pending():
     one.respond(Sending())
     one.feed(b"")
     assert one.pending() == Pending(9, 2)
+
+
+@pytest.mark.parametrize("simple", [True, False])
+def test_a_response_in_pieces_is_not_joined(simple):
+    part = bytearray(b"x" * (1 << 20))
+    body = joined((b"<", part, b">"))
+    one = server()
+    more = b"" if simple else b"X: 1\r\nX: 2\r\n"
+    assert isinstance(one.feed(POST.replace(b"Content", more + b"Content") + BODY), HttpRequest)
+    one.respond(Sending((("X", "y"),), body))
+    *head, first, large, last = one.out()
+    assert b"Content-Length: %d\r\n" % (len(part) + 2) in b"".join(head)
+    assert (first, last) == (b"<", b">") and large.obj is part
+    assert isinstance(one.feed(POST + BODY), HttpRequest)

@@ -15,7 +15,9 @@ from ccproxy.protocols.jolie.jsonrpc.caller import (
     INVALID_REQUESTS,
     UNREADABLE,
     JsonRpcCaller,
+    Post,
 )
+from ccproxy.protocols.jolie.pieces import Pieces, joined
 from ccproxy.protocols.jolie.values import Call, Fault, Result, Tree
 
 JSON = {"jsonrpc": "2.0"}
@@ -267,3 +269,14 @@ def test_every_request_of_a_batch_is_answered_once_if_it_has_an_id(batch):
     due = len(batch) - len(silent)
     assert status == (200 if due else 204)
     assert len(body or []) == due
+
+
+def test_large_answers_of_a_batch_are_not_joined():
+    batch = Post(batch=True)
+    tokens = [batch.token(number) for number in (1, 2)]
+    part = bytearray(b"x" * (1 << 20))
+    batch.put(tokens[1].place, joined((b"<", part)))
+    batch.put(tokens[0].place, b"1")
+    body = batch.body()
+    assert isinstance(body, Pieces) and any(one is part for one in body.parts)
+    assert bytes(body) == b"[1,<" + part + b"]"

@@ -3,6 +3,7 @@
 import pytest
 
 from ccproxy.net.work import result
+from ccproxy.protocols.jolie.pieces import Pieces
 from ccproxy.protocols.jolie.soap import envelope
 from ccproxy.protocols.jolie.values import Long, Tree, Unportable
 from ccproxy.protocols.jolie.xml.content import to_xml
@@ -103,3 +104,14 @@ def test_what_is_written():
             envelope.message(name, content(Tree()))
         with pytest.raises(Unportable, match="name"):
             envelope.fault(name, content(Tree()))
+
+
+def test_a_large_value_is_not_joined():
+    large = content(Tree(None, {"x": [Tree("y" * 400_000), Tree(1)]}))
+    for made in (envelope.message("op", large), envelope.fault("F", large)):
+        assert isinstance(made, Pieces)
+        found = result(envelope.read(bytes(made), Types(), "op"))
+        assert found.value is not None
+        assert found.value.tree().children["x"][0].payload == "y" * 400_000
+        kept = [one for one in made.parts if len(one) > 1000]
+        assert kept and all(any(one is piece for piece in large.pieces) for one in kept[1:])

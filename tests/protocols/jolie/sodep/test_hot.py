@@ -12,12 +12,13 @@ from ccproxy.protocols.jolie.sodep import (
     Upstream,
     UpstreamLoad,
     UpstreamPool,
+    answer_tail,
     message,
     request_tail,
 )
 from ccproxy.protocols.jolie.sodep.fastpath import SLOW_ANSWER
 from ccproxy.protocols.jolie.sodep.hot import MANY_OPEN
-from ccproxy.protocols.jolie.values import Tree
+from ccproxy.protocols.jolie.values import Fault, Tree
 
 SUM = request_tail("sum", Tree(None, {"x": [Tree(5)]}))
 CALL = message(1, b"/Sum", SUM)
@@ -139,3 +140,57 @@ def test_calls_that_are_not_taken_are_told_and_the_timer_is_asked_for(world):
     world.upstream.flush()
     world.upstream.flush()
     assert (world.unsent, world.watched) == ([1], [37.0])
+
+
+LARGE = message(5, b"/Sum", request_tail("sum", Tree("x" * 3_000_000)))
+READ = 256 * 1024
+
+
+def reads(data, size=READ):
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def test_a_large_call_is_not_copied_and_those_behind_it_do_not_overtake_it(world):
+    garbage = b"\xff" * 12
+    asked = [one for data in reads(CALL + LARGE + CALL + CALL + CALL[:5])
+             for one in world.caller.pass_on(data) or []]  # fmt: skip
+    assert [one.token.id for one in asked] == [5, 1, 1]
+    assert world.caller.calls == 4 and len(world.upstream.open) == 1
+    assert isinstance(asked[0].call.value.frame.tail, bytearray)
+    head, body = Sodep().service().send(world.form.request(asked[0].call, 9))
+    assert body.obj is asked[0].call.value.frame.tail
+    assert head + bytes(body) == message(9, b"/Sum", LARGE[16:])
+    # What is not whole goes on, and the fast path is taken again.
+    assert world.caller.pending().held == 5
+    assert world.caller.pass_on(CALL[5:]) is None
+    assert world.caller.pass_on(garbage) == [] and world.caller.broken
+
+
+def test_garbage_behind_a_large_call_breaks_the_side_and_the_call_is_taken(world):
+    asked = [one for data in reads(LARGE + b"\xff" * 12) for one in world.caller.pass_on(data)]
+    assert [one.token.id for one in asked] == [5] and world.caller.broken
+
+
+def test_a_large_answer_reaches_the_caller_of_the_fast_path_and_others_their_owner(world):
+    world.caller.pass_on(CALL + CALL)
+    world.upstream.flush()
+    large = message(1, b"/", b"\0\0\0\0\0" + LARGE[24:])
+    other = message(77, b"/", large[13:])
+    behind = message(2, b"/", ANSWER[13:])
+    found = [one for data in reads(large + other + behind)
+             for one in world.service.pass_on(data) or []]  # fmt: skip
+    assert [one.id for one in found] == [77]
+    assert not world.upstream.open and not world.caller.calls and not world.load.calls
+    assert world.load.timed and world.due == [world.caller]
+    world.caller.flush()
+    assert world.stream.sent[1] == large + message(1, b"/", ANSWER[13:])
+    assert world.service.pass_on(message(78, b"/", ANSWER[13:]))[0].id == 78
+
+
+def test_a_large_fault_keeps_its_name_and_its_bytes(world):
+    world.caller.pass_on(CALL)
+    tail = answer_tail("sum", Fault("Zero", Tree("x" * 2_000_000)))
+    for data in reads(message(1, b"/x", tail)):
+        world.service.pass_on(data)
+    world.caller.flush()
+    assert world.stream.sent == [message(1, b"/x", tail)]

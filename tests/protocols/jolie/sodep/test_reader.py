@@ -1,8 +1,10 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.protocols.jolie.sodep import Frame, SodepLimits, SodepReader, encode, message
 from ccproxy.protocols.jolie.sodep.messages import answer_tail, request_tail
+from ccproxy.protocols.jolie.sodep.tree import decode
 from ccproxy.protocols.jolie.values import Fault, Tree
 
 LIMITS = SodepLimits(message=1 << 20)
@@ -116,3 +118,27 @@ def test_messages_are_numbered():
     assert (reader.whole, reader.held) == (1, 9)
     reader.feed(MESSAGES[1][9:])
     assert (reader.whole, reader.held) == (2, 0)
+
+
+@pytest.mark.parametrize("size", [1000, 65_536, 1_000_000, 4_000_000])
+@pytest.mark.parametrize("front", [0, 3])
+def test_a_large_message_is_handed_on_as_it_was_collected(size, front):
+    large = message(-4, b"/A", answer_tail("div", Fault("Zero", Tree("y" * 2_500_000))))
+    data = b"".join([*MESSAGES[:front], large, *MESSAGES, large, large])
+    reader = SodepReader(SodepLimits())
+    found = [one for at in range(0, len(data), size) for one in reader.feed(data[at : at + size])]
+    assert not reader.held and not reader.broken and reader.whole == len(found)
+    expected = [*MESSAGES[:front], large, *MESSAGES, large, large]
+    assert [message(one.id, one.path, bytes(one.tail)) for one in found] == expected
+    one = found[front]
+    assert (one.operation, one.fault, one.tail[one.value]) == (b"div", b"Zero", 1)
+    assert isinstance(one.tail, bytearray) == (size < 4_000_000)
+    assert decode(one.tail, one.value)[0] == Tree("y" * 2_500_000)
+
+
+def test_many_small_messages_in_one_long_read_are_no_large_one():
+    data = MESSAGES[0] * 60_000
+    reader = SodepReader(SodepLimits())
+    found = reader.feed(data[:7]) + reader.feed(data[7:])
+    assert len(found) == 60_000 and reader.large is None
+    assert all(type(one.tail) is bytes for one in found)

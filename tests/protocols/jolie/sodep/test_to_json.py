@@ -32,7 +32,10 @@ TREES = st.recursive(
 
 
 def converted(data: bytes, charset: str = "utf-8") -> bytes:
-    return bytes(result(to_json(data, 0, charset)).text())
+    found = bytes(result(to_json(data, 0, charset)).text())
+    # A large message is handed on as the bytearray in which it was collected.
+    assert bytes(result(to_json(bytearray(data), 0, charset)).text()) == found
+    return found
 
 
 @pytest.mark.parametrize("charset", CHARSETS)

@@ -21,7 +21,7 @@ PLAIN = XmlStyle()
 
 
 def written(value, style=PLAIN) -> str:
-    return result(to_xml(value, style)).element("op").decode()
+    return bytes(result(to_xml(value, style)).element("op")).decode()
 
 
 def test_the_original_forms():
