@@ -15,6 +15,7 @@ from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions
 from ccproxy.config.plan import HandlerPlan, Plan
 from ccproxy.core.counted_queue import CountedQueue
+from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.core.plugin_code import PluginCode
 from ccproxy.core.routes import Routes
 from ccproxy.core.switch import Decider, Switch
@@ -78,6 +79,8 @@ class HandlerSet:
         self._absent: dict[str, Absent] = {}
         self._stopping = False
         self._accepting = True
+        self._gone: dict[str, Outbox] = {}
+        """The sums of handlers' own peers that are gone, by section."""
 
     # What contexts may ask for
 
@@ -223,8 +226,8 @@ class HandlerSet:
         return [one for member in self.members.values() for one in member.context.listeners]
 
     def outboxes(self) -> list[CountedQueue]:
-        """The queues of all links and of handlers' own peers; the first sums up gone ones."""
-        boxes = self.links.queues()
+        """The queues of all links and of handlers' own peers; the first ones sum up gone ones."""
+        boxes = [*self._gone.values(), *self.links.queues()]
         for member in (*self.members.values(), *self._starting.values()):
             boxes += member.context.outboxes()
         return [self.links.past, *boxes] if self.links.past.queued else boxes
@@ -333,7 +336,7 @@ class HandlerSet:
             self._give_up(member.receiver.accepted)
         await member.context.close()
         for box in member.context.outboxes():
-            self.links.past.absorb(box)
+            self._gone.setdefault(name, Outbox(f"{name} peers gone", Limits())).absorb(box)
         member.context.listeners.clear()
 
     def _give_up(self, messages: ThreadRunner | AcceptedMessages) -> None:
@@ -344,7 +347,10 @@ class HandlerSet:
             messages.fail()
 
     def _retire_unused(self) -> None:
-        """Close the links that no handler uses any more."""
+        """Close the links that no handler uses any more; peers of sections that are no longer there
+        are summed up with those."""
+        for name in [one for one in self._gone if one not in self.members]:
+            self.links.past.absorb(self._gone.pop(name))
         members = self.members.values()
         self.links.retire({link for member in members for link in member.context.links})
 

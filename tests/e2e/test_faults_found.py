@@ -179,6 +179,14 @@ def test_a_subscriber_that_does_not_read(start, dial, make, until):
     number = found["sink"]["dropped"]["full"]
     assert status["ledger"]["fates"]["full"] == number
     until(lambda: findings(one, "bus").get(("h:subscribers", "full")) == number)
+    # They are those of the section, also when another handler takes its place, and at the end.
+    text = (one.directory / "server.ini").read_text("utf-8")
+    one.reload(text.replace("socket = xpub", "socket = xpub\nmax-prefix = 1000"))
+    _, status = ask("status", one)
+    assert status["sinks"]["losses"]["h:subscribers"]["full"] == number
+    one.stop()
+    [said] = [line for line in one.lines if "dropped destination=" in line]
+    assert f"dropped destination=h:subscribers full={number}" in said
 
 
 SECURE = """
