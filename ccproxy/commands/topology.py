@@ -7,6 +7,7 @@ It must never ask a server, or know how a graph is drawn.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -119,6 +120,9 @@ class _Drawn:
         self._seconds = max(status.process.time - begun, 1e-3)
         self._came = {one.section: one.received for one in before.status.listeners if same}
         self._sent = _sent(before.status.links if same else ())
+        self._queued: Counter[str] = Counter()
+        for one in before.status.links if same else ():
+            self._queued[one.section] += one.sink.queued
         self._types = after.types
         self._centre = self.topology.add(CENTRE, status.process.name)
         members = [member for one in status.handlers for member in members_of(one.facts)]
@@ -188,7 +192,18 @@ class _Drawn:
         for one in self._status.handlers:
             for member in members_of(one.facts):
                 if member.section in self._handlers:
-                    self.topology.join(self._handlers[one.section], self._handlers[member.section])
+                    at = self._handlers[member.section]
+                    self.topology.join(self._handlers[one.section], at, self._given(member.section))
+
+    def _given(self, section: str) -> float | None:
+        """What came into the queues of a member's links; None if more than its group leads there:
+        routes, or other handlers."""
+        links = [one for one in self._status.links if one.section == section]
+        routed = any(section in one.sections for one in self._status.routes)
+        if not links or routed or any(section in one.to for one in self._types.values()):
+            return None
+        queued = sum(one.sink.queued for one in links)
+        return self._rate(queued - self._queued.get(section, 0))
 
     def _links(self) -> None:
         """Links behind their handlers, or behind the listener that they belong to."""

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ccproxy.commands.topology import TrafficLook, of_looks
 from ccproxy.server.status import (
     HandlerStatus,
@@ -100,9 +102,29 @@ def test_members_stand_behind_their_group():
     after = later()
     grouped = replace(after.status, handlers=(*after.status.handlers, group, odd))
     found = edges(of_looks(TrafficLook(STATUS, TYPES), replace(after, status=grouped)))
-    behind = [target for source, target in found if source == "handler h:group"]
-    assert behind == ["handler h:far"]
+    behind = {
+        target: rate for (source, target), rate in found.items() if source == "handler h:group"
+    }
+    assert behind == {"handler h:far": None}  # the filter leads there as well
     assert not [source for source, _ in found if source == "handler h:odd"]
+
+
+@pytest.mark.parametrize(("route", "rate"), [("h:some", 15.0), ("h:far", None)])
+def test_what_a_group_gives_to_a_member(route, rate):
+    facts = {"members": [{"section": "h:far"}, {"section": "h:subs"}], "to": ["h:far"]}
+    handlers = (*STATUS.handlers, HandlerStatus("h:group", "failover", facts, {}))
+    routes = (RouteStatus("a", (route,)),)
+    before = replace(STATUS, handlers=handlers, routes=routes)
+    [link] = STATUS.links
+    links = (replace(link, sink=replace(link.sink, queued=link.sink.queued + 30)),)
+    process = replace(STATUS.process, time=102.0)
+    found = edges(
+        of_looks(
+            TrafficLook(before, {}), TrafficLook(replace(before, process=process, links=links), {})
+        )
+    )
+    assert found["handler h:group", "handler h:far"] == rate
+    assert found["handler h:group", "handler h:subs"] is None  # the queues of peers are not known
 
 
 def grouped(*members, to):

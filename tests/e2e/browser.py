@@ -37,6 +37,13 @@ return [...document.querySelectorAll("#topology .node")].map((one) => ({
   dashes: getComputedStyle(one.querySelector("rect")).strokeDasharray,
 }));
 """
+EDGES = """
+const labels = document.querySelectorAll("#topology .labels text");
+return [...document.querySelectorAll("#topology .edges path")].map((one, index) => ({
+  edge: one.dataset.edge, marks: (one.getAttribute("class") ?? "").split(" "),
+  label: labels[index].textContent, path: one.getAttribute("d"),
+}));
+"""
 UNSEEN = r"""
 const unseen = /[\u202a-\u202e\u2066-\u2069\u0000-\u0008\u000b-\u001f]/;
 return unseen.test(document.body.textContent);
@@ -128,6 +135,14 @@ class Browser:
     def nodes(self) -> dict[str, dict[str, Any]]:
         """What is drawn, by the keys of nodes."""
         return {one["key"]: one for one in self.run(NODES)}
+
+    def edges(self) -> dict[str, dict[str, Any]]:
+        """The lines of the drawing, as `FROM > TO`; on narrow screens the outer one comes last."""
+        found = {}
+        for one in self.run(EDGES):
+            ends = one["edge"].split(" > ")
+            found[one["edge"]] = found[" > ".join(reversed(ends))] = one
+        return found
 
     def updates(self) -> int:
         """Updates that the page has got."""

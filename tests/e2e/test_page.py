@@ -132,14 +132,24 @@ def browser(chromium):
 
 
 @pytest.fixture
-def server(start, tmp_path):
-    folder = tmp_path / "server"
-    (folder / "plugins").mkdir(parents=True)
-    (folder / "token").write_text(TOKEN)
-    (folder / "token").chmod(0o600)
-    made = start(SERVER)
-    made.page = f"http://127.0.0.1:{made.ports['PORT2']}/"
-    return made
+def serve(start, tmp_path):
+    """Start a server with a page."""
+
+    def serve(text):
+        folder = tmp_path / "server"
+        (folder / "plugins").mkdir(parents=True)
+        (folder / "token").write_text(TOKEN)
+        (folder / "token").chmod(0o600)
+        made = start(text)
+        made.page = f"http://127.0.0.1:{made.ports['PORT2']}/"
+        return made
+
+    return serve
+
+
+@pytest.fixture
+def server(serve):
+    return serve(SERVER)
 
 
 @pytest.fixture
@@ -427,13 +437,9 @@ heartbeat = 2 s
 """
 
 
-def test_a_group_says_which_members_are_up_and_used(browser, start, tmp_path, until):
-    folder = tmp_path / "server"
-    folder.mkdir()
-    (folder / "token").write_text(TOKEN)
-    (folder / "token").chmod(0o600)
-    server = start(GROUPED)
-    browser.open(f"http://127.0.0.1:{server.ports['PORT2']}/")
+def test_a_group_says_which_members_are_up_and_used(browser, serve, start, make, until):
+    server = serve(GROUPED)
+    browser.open(server.page)
     browser.unlock(TOKEN)
 
     def group():
@@ -449,6 +455,64 @@ def test_a_group_says_which_members_are_up_and_used(browser, start, tmp_path, un
 
     until(lambda: member("second") == "proxy, used by h:group")
     assert member("first") == "proxy, not used by h:group"
+    client = make(zmq.DEALER, f"tcp://127.0.0.1:{server.ports['PORT1']}")
+
+    def given():
+        """The labels at the lines to both members, while one of them gets messages."""
+        for _ in range(50):
+            client.send_multipart([b"", b"orders.new", b"x"])
+        found = [browser.edges().get(edge) for edge in lines]
+        return all(found) and found[1]["label"] not in ("", "0/s") and found
+
+    lines = [f"handler h:group > handler h:{name}" for name in ("first", "second")]
+    for width in (1200, 420):
+        browser.size(width, 900)
+        first, second = until(given)
+        assert (first["label"], "unused" in first["marks"]) == ("0/s", True)
+        assert "unused" not in second["marks"] and second["path"]
+    assert clean(browser)
+
+
+ROUND_SERVER = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+http = 127.0.0.1:PORT2
+http-token = %(config_dir)s/token
+plugins = %(config_dir)s/plugins
+[routes]
+says = h:says
+fails = h:fails
+[h:says]
+handler = says
+[h:fails]
+handler = fails
+"""
+ROUND = {
+    "says": """return {
+        "to": ["h:fails", "h:says", 7],
+        "members": [{"section": one} for one in ("h:fails", "h:says", "h:none")] + [None, 7],
+    }""",
+    "fails": """return {"to": ["h:says"], "members": [{"section": "h:says"}]}""",
+}
+
+
+def test_handlers_that_say_to_be_members_of_each_other_are_all_drawn(
+    browser, start, tmp_path, until
+):
+    folder = tmp_path / "server"
+    (folder / "plugins").mkdir(parents=True)
+    (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(0o600)
+    for name, answer in ROUND.items():
+        (folder / "plugins" / f"{name}.py").write_text(PLUGIN.replace("ANSWER", answer))
+    server = start(ROUND_SERVER)
+    browser.open(f"http://127.0.0.1:{server.ports['PORT2']}/")
+    browser.unlock(TOKEN)
+    for width in (1200, 420):
+        browser.size(width, 900)
+        until(lambda: {"handler h:says", "handler h:fails"} <= browser.nodes().keys())
+        until(lambda: "handler h:says > handler h:fails" in browser.edges())
     assert clean(browser)
 
 
@@ -672,7 +736,26 @@ def test_no_serious_findings_of_accessibility(browser, server, sender, until, co
     assert browser.accessibility(AXE) == []
 
 
-def test_a_busy_server_in_pictures(browser, server, start, sender, make, until):
+PICTURED = (
+    SERVER.replace("[routes]", "[routes]\njobs = h:workers")
+    + """
+[h:first]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT7
+heartbeat = 2 s
+[h:second]
+handler = proxy
+remote-cc = tcp://127.0.0.1:PORT4
+heartbeat = 2 s
+[h:workers]
+handler = failover
+to = h:first, h:second
+"""
+)
+
+
+def test_a_busy_server_in_pictures(browser, serve, start, sender, make, until):
+    server = serve(PICTURED)
     start(SITE, "site")
     server.wait_for("link up link=h:site")
     subscriber = make(zmq.SUB, f"tcp://127.0.0.1:{server.ports['PORT6']}")
@@ -687,9 +770,12 @@ def test_a_busy_server_in_pictures(browser, server, start, sender, make, until):
         sender("orders.new", 40)
         sender("orders.paid", 25)
         sender("archive.daily", 3)
+        sender("jobs.resize", 12)
         publisher.send_multipart([b"price.eur", b"1.1"])
         rated = [one for one in browser.rows("types") if one["messages/s"] not in ("", "0/s")]
-        return len(rated) > 4 and "drops" in browser.text("troubles")
+        given = browser.edges().get("handler h:workers > handler h:second", {"label": ""})["label"]
+        drops = "drops" in browser.text("troubles")
+        return len(rated) > 5 and drops and given not in ("", "0/s")
 
     until(busy)
     browser.save("page")
@@ -698,6 +784,7 @@ def test_a_busy_server_in_pictures(browser, server, start, sender, make, until):
     browser.scheme("light")
     browser.size(360, 860)
     until(lambda: browser.run("return document.querySelector('svg').clientWidth") < 360)
+    until(busy)
     browser.run("document.getElementById('topology').scrollIntoView()")
     browser.save("page-phone")
     assert clean(browser)

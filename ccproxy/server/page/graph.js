@@ -1,6 +1,7 @@
 // The topology as nodes and edges: what is connected to what, and what goes on there. It knows no
 // places on the screen.
 
+import { inOrder, members, memberships } from "./groups.js";
 import { linkMark } from "./model.js";
 import { number, perSecond } from "./text.js";
 
@@ -18,33 +19,28 @@ function node(key, column, name, more, mark = "", parent = "") {
 const worse = (...marks) =>
   ["bad", "warn", "good"].find((one) => marks.includes(one)) ?? "";
 
-// The members of a group as its handler says them; none of other handlers, or if facts are hidden.
-function members({ facts }) {
-  const { members: found, to } = facts ?? {};
-  if (!Array.isArray(found) || !Array.isArray(to)) return [];
-  return found.filter((one) => one && typeof one.section === "string")
-    .map(({ section, state }) => ({ section, up: state === "up", used: to.includes(section) }));
-}
-
-// {nodes, edges}: each edge is {from, to, label, rate, mark}.
+// {nodes, edges}: each edge is {from, to, label, rate, mark}; `member` if it leads from a group to
+// one of its members, `unused` if that gets nothing now.
 export function graph(model) {
   const { status, names } = model.update;
   const nodes = [];
   const edges = [];
   const handlers = new Set(status.handlers.map((one) => one.section));
   const received = model.rate("received");
-  const groups = new Map(status.handlers.flatMap((group) =>
-    members(group).map((one) => [one.section, { ...one, group: group.section }])));
+  const memberOf = memberships(status.handlers);
   nodes.push(node(SWITCH, "switch", SWITCH, `${perSecond(received) || "–"} in`));
   for (const one of status.listeners) addListener(one);
   addPeers();
   addRoutes();
-  for (const one of limited(status.handlers.map(handler))) addHandler(one);
+  for (const one of orderedHandlers()) addHandler(one);
+  addMembers();
   for (const one of limited(status.links.map(link))) addLink(one);
   // What stands in the last column comes in the order of what it hangs on.
   const order = new Map(nodes.map((one, index) => [one.key, index]));
   const place = (one) => order.get(one.column === "far" ? one.parent : one.key) ?? 0;
   nodes.sort((a, b) => place(a) - place(b));
+  const depths = new Map(nodes.map((one) => [one.key, one.depth ?? 0]));
+  for (const one of nodes) if (one.column === "far") one.depth = depths.get(one.parent) ?? 0;
   return { nodes, edges };
 
   function addListener(one) {
@@ -112,6 +108,16 @@ export function graph(model) {
     }
   }
 
+  // Members stand behind their group, also if only some of very many are drawn.
+  function orderedHandlers() {
+    const sections = new Map(status.handlers.map((one) => [one.section, one]));
+    const order = inOrder(status.handlers, memberOf);
+    const rank = new Map(order.map((section, index) => [section, index]));
+    const last = order.length;
+    return limited(order.map((section) => handler(sections.get(section))))
+      .sort((a, b) => (rank.get(a.name) ?? last) - (rank.get(b.name) ?? last));
+  }
+
   function handler(one) {
     const mark = one.error ? "bad" : model.mark(`faults ${one.section}`);
     const drops = status.links.some((link) => link.section === one.section)
@@ -121,7 +127,7 @@ export function graph(model) {
     const found = members(one);
     const up = found.filter((member) => member.up).length;
     const lost = found.length && !up ? "bad" : "";
-    const member = groups.get(one.section);
+    const member = memberOf.get(one.section);
     const more = [
       one.handler,
       found.length ? `${up || "none"} of ${found.length} members up` : "",
@@ -129,7 +135,7 @@ export function graph(model) {
     ].filter(Boolean).join(", ");
     const made = node(`handler ${one.section}`, "handler", one.section, more,
       worse(mark, drops, lost), SWITCH);
-    return Object.assign(made, { prefixes: prefixes.join(", ") });
+    return Object.assign(made, { prefixes: prefixes.join(", "), depth: member?.depth ?? 0 });
   }
 
   function addHandler(one) {
@@ -139,8 +145,30 @@ export function graph(model) {
     const routed = edges.filter((edge) => edge.to === one.key);
     if (routed.length) routed[0].label = one.label;
     if (routed.length === 1) routed[0].rate = rate;
-    if (routed.length || status.routes.length) return;
+    if (routed.length || status.routes.length || one.depth) return;
     edges.push({ from: SWITCH, to: one.key, label: one.label, rate, mark: one.mark });
+  }
+
+  // What a group gives to a member is what comes into the queues of its links, if neither routes nor
+  // other handlers lead there.
+  function addMembers() {
+    const places = new Map(nodes.map((one) => [one.key, one]));
+    for (const [section, { group, used }] of memberOf) {
+      const [from, to] = [places.get(`handler ${group}`), places.get(`handler ${section}`)];
+      if (!to) continue;
+      if (!from) {
+        to.depth = 0;
+        continue;
+      }
+      to.parent = from.key;
+      const alone = !to.prefixes && !model.update.sections[section];
+      const rate = alone ? model.rate(`given ${section}`) : undefined;
+      const label = perSecond(rate);
+      if (alone) Object.assign(to, { label, rate });
+      edges.push({
+        from: from.key, to: to.key, label, rate, mark: to.mark, member: true, unused: !used,
+      });
+    }
   }
 
   function link(one) {

@@ -26,6 +26,11 @@ function counters({ status }) {
   for (const one of status.links) {
     one.key = add(`link ${one.section} ${one.address}`, one.sink.sent);
   }
+  for (const section of new Set(status.links.map((one) => one.section))) {
+    const queued = status.links.filter((one) => one.section === section)
+      .map((one) => one.sink.queued);
+    add(`given ${section}`, queued.reduce((sum, one) => sum + one, 0));
+  }
   for (const one of status.sinks.worst) {
     one.key = add(`sink ${one.name}`, one.sent);
     add(`${one.key} dropped`, total(one.dropped));

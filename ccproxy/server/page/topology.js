@@ -12,6 +12,7 @@ const CHARACTER = 7.3;
 // Pixels of one character of the drawing's font.
 const COLUMNS = ["peer", "listener", "switch", "route", "handler", "far"];
 const SWITCH_WIDTH = 90;
+const INDENT = 22;
 const LEVELS = { peer: 1, listener: 0, switch: 0, handler: 1, far: 2 };
 const SIGNS = { bad: "✖ ", warn: "▲ ", good: "", "": "" };
 
@@ -33,11 +34,11 @@ export class Topology {
       viewBox: `0 0 ${width} ${height}`, width, height, "aria-label": spoken(found),
     });
     fill(this.edges, edges, () => drawn("path"), (path, edge) => set(path, {
-      d: edge.path, class: edge.mark, "stroke-width": thickness(edge.rate),
+      d: edge.path, class: edge.unused ? `${edge.mark} unused` : edge.mark, "stroke-width": thickness(edge.rate),
       "data-edge": `${plain(edge.from)} > ${plain(edge.to)}`,
     }));
     fill(this.labels, edges, () => drawn("text", { "text-anchor": "end" }), (text, edge) => {
-      set(text, { x: edge.x ?? 0, y: edge.y ?? 0 });
+      set(text, { x: edge.x ?? 0, y: edge.y ?? 0, class: edge.inside ? "inside" : "" });
       write(text, edge.label ?? "");
     });
     fill(this.nodes, nodes, box, change);
@@ -59,11 +60,13 @@ function change(made, node) {
   });
   set(rect, { width: node.width, height: node.height });
   const room = Math.max(4, Math.floor((node.width - 14) / CHARACTER));
+  // The label of an edge may stand in the box, behind one of the lines.
+  const beside = (label) => label ? Math.max(4, room - label.length - 1) : room;
   write(about, `${title(node.name)}\n${title(node.more)}`);
   set(name, { x: 8, y: node.text ?? 18 });
-  write(name, cut(SIGNS[node.mark] + plain(node.name), room));
+  write(name, cut(SIGNS[node.mark] + plain(node.name), beside(node.inside)));
   set(more, { x: 8, y: (node.text ?? 18) + 17 });
-  write(more, cut(plain(node.more), room));
+  write(more, cut(plain(node.more), beside(node.below)));
 }
 
 function cut(text, room) {
@@ -95,18 +98,33 @@ function columns({ nodes, edges }, width) {
   used.forEach((column, index) => {
     const list = lists[index];
     const top = (height - list.length * STEP + SPACE) / 2;
-    list.forEach((one, row) => Object.assign(one, {
-      x, y: top + row * STEP, width: column === SWITCH ? SWITCH_WIDTH : wide, height: HEIGHT,
-      text: 18,
-    }));
+    list.forEach((one, row) => {
+      const indent = column === "handler" ? Math.min(INDENT * (one.depth ?? 0), wide / 2) : 0;
+      Object.assign(one, {
+        x: x + indent, y: top + row * STEP, height: HEIGHT, text: 18,
+        width: (column === SWITCH ? SWITCH_WIDTH : wide) - indent,
+      });
+    });
     if (column === SWITCH) {
       Object.assign(list[0], { y: SPACE, height: height - 2 * SPACE, text: height / 2 - 8 });
     }
     x += (column === SWITCH ? SWITCH_WIDTH : wide) + gap;
   });
   const places = new Map(nodes.map((one) => [one.key, one]));
-  for (const edge of edges) across(edge, places.get(edge.from), places.get(edge.to), gap);
+  for (const edge of edges) {
+    const [from, to] = [places.get(edge.from), places.get(edge.to)];
+    if (edge.member) inward(edge, from, to);
+    else across(edge, from, to, gap);
+  }
   return { height, nodes, edges };
+}
+
+// From a group down to a member, which stands below it and further in; the label stands in its box,
+// on the second line, because the name matters more than what is said there.
+function inward(edge, from, to) {
+  edge.path = `M${from.x + INDENT / 2} ${from.y + HEIGHT}V${to.y + HEIGHT / 2}H${to.x}`;
+  Object.assign(edge, { x: to.x + to.width - 8, y: to.y + 35, inside: true });
+  to.below = edge.label;
 }
 
 function across(edge, from, to, gap) {
@@ -145,15 +163,19 @@ function tree(found, width) {
   below.get(SWITCH)?.filter((one) => !nodes.includes(one)).forEach(follow);
   const places = new Map();
   nodes.forEach((one, row) => {
-    const x = 2 + 22 * LEVELS[one.column];
+    const x = 2 + INDENT * (LEVELS[one.column] + (one.depth ?? 0));
     const more = one.prefixes ? `${one.more} for ${one.prefixes}` : one.more;
     places.set(one.key, one);
     Object.assign(one, {
       x, y: SPACE / 2 + row * STEP, width: width - x - 2, height: HEIGHT, text: 18, more,
+      inside: one.label,
     });
   });
   const above = (one) => places.get(isListener(one) ? SWITCH : one.parent);
-  const edges = nodes.map((one) => down(one, above(one), width));
+  const unused = new Set(found.edges.filter((one) => one.unused).map((one) => one.to));
+  const edges = nodes.map((one) => ({
+    ...down(one, above(one), width), unused: unused.has(one.key),
+  }));
   return { height: nodes.length * STEP + SPACE, nodes, edges };
 }
 
@@ -161,7 +183,7 @@ function tree(found, width) {
 function down(one, parent, width) {
   const edge = {
     from: one.key, to: one.parent, mark: one.mark, rate: one.rate, label: one.label,
-    x: width - 10, y: one.y + 18, path: "",
+    x: width - 10, y: one.y + 18, path: "", inside: true,
   };
   if (!parent) return edge;
   const [upper, lower] = parent.y <= one.y ? [parent, one] : [one, parent];
