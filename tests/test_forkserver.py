@@ -34,7 +34,7 @@ class Says(Handler):
         print("imported", "ccproxy_handlers.redirect.handler" in sys.modules, flush=True)
 """
 ENDS = """
-import atexit, json, threading
+import atexit, gc, json, threading
 from ccproxy import Handler
 
 class Cycle:
@@ -46,6 +46,7 @@ class Cycle:
 
 def wait():
     threading.main_thread().join()
+    gc.disable()  # the end finds it, and not a collection that happens to come before
     Cycle()
     print("thread", flush=True)
 

@@ -42,10 +42,14 @@ class HandlerListener:
         with listening_on(self.bound):
             sock = self._sockets.open(self._owner, self._address, BACKLOG, port=port)
         self.bound = bound(sock, self._address)
-        if self._address.scheme == "ipc":
-            server = await loop.create_unix_server(self._factory, sock=sock, **KEEPS_FILE)
-        else:
-            server = await loop.create_server(self._factory, sock=sock)
+        try:
+            if self._address.scheme == "ipc":
+                server = await loop.create_unix_server(self._factory, sock=sock, **KEEPS_FILE)
+            else:
+                server = await loop.create_server(self._factory, sock=sock)
+        except BaseException:
+            self._sockets.close(sock)
+            raise
         self._open = server, sock
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Messages of other links that come while a spool is not open: its file may have them already.
 
 They are neither taken nor refused before the numbers in the file are known. A link that has sent
-some is not read meanwhile, see `HELD`, so that of each there is not much more than one read. It
+some is not read meanwhile, see `HELD`, and nobody is who sends here once all of it is 16 MiB. It
 must never refuse any by itself.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ccproxy.core.delivery.receipts import HELD
 from ccproxy.core.delivery.store import RunOrigin
 from ccproxy.core.runs import FULL
-from ccproxy.core.sinks import MovedRun, Receipt
+from ccproxy.core.sinks import TAKEN, MovedRun, Receipt
 from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.rows import OfferedRun
 
@@ -31,19 +31,19 @@ class HeldRun(NamedTuple):
 class HeldRuns:
     """Those of one spool, in the order in which they came."""
 
-    def __init__(self, counts: SpoolCounts) -> None:
-        """`counts` are those of the spool: what is held waits there."""
-        self.size = 0
-        """Their bytes."""
-        self._counts = counts
+    def __init__(self, counts: SpoolCounts, account: Callable[[], None]) -> None:
+        """`counts` are those of the spool: what is held waits there. `account` is called when its
+        memory has changed."""
+        self._counts, self._account = counts, account
         self._runs: list[HeldRun] = []
 
     def hold(self, run: HeldRun) -> int:
         """Hold messages; how many."""
         self._counts.queued += run.messages
         self._counts.waiting += run.messages
-        self.size += len(run.chunk)
+        self._counts.intake.held += len(run.chunk)
         self._runs.append(run)
+        self._account()
         run.receipt(0, HELD)
         return run.messages
 
@@ -64,6 +64,9 @@ class HeldRuns:
         then."""
         runs = self._taken()
         self._counts.queued -= sum(run.messages for run in runs)
+        for run in runs:
+            run.receipt(0, TAKEN)  # its source is read again; the next link tells the outcome
+        self._counts.intake.relieve()
         return [MovedRun(run.chunk, run.messages, run.receipt, run.origin.replay) for run in runs]
 
     def give_up(self, outcome: str) -> None:
@@ -73,8 +76,9 @@ class HeldRuns:
             run.receipt(run.messages, outcome)
 
     def _taken(self) -> list[HeldRun]:
-        runs, self._runs, self.size = self._runs, [], 0
+        runs, self._runs, self._counts.intake.held = self._runs, [], 0
         self._counts.waiting -= sum(run.messages for run in runs)
+        self._account()
         return runs
 
 

@@ -35,6 +35,8 @@ class Intake:
         """Bytes of the messages that wait, on the disk or in memory."""
         self.uncommitted = 0
         """Bytes of those that wait for the disk."""
+        self.held = 0
+        """Bytes of those that wait for the file to be opened, see `HeldRuns`."""
         self.problem = ""
         """Why the file cannot be written."""
         self.opened = self.closed = False
@@ -46,7 +48,8 @@ class Intake:
     def blocked(self) -> bool:
         """True while senders have to wait."""
         if not self.opened:
-            return not self.problem or self.limits.policy == "block"
+            waits = not self.problem or self.limits.policy == "block"
+            return waits or self.held >= MOST_UNCOMMITTED
         if self.limits.policy == "block":
             return self.uncommitted >= MOST_UNCOMMITTED or self.size >= self.limits.size
         return self.uncommitted >= MOST_UNCOMMITTED and not self.problem

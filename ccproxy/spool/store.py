@@ -59,7 +59,7 @@ class Spool(SpoolCounts):
         self._hungry = self.reading = False
         self._items = 0
         self._origins = Origins()
-        self._held = HeldRuns(self)
+        self._held = HeldRuns(self, self._account)
         self.cursor = Cursor(0, 0)
         self.last_run = self._earlier = self._written_before = 0
         self._since: float | None = None
@@ -105,8 +105,8 @@ class Spool(SpoolCounts):
     @property
     def bytes(self) -> int:
         """Bytes of messages in memory."""
-        cursor = self.cursor
-        return self.intake.uncommitted + cursor.ready_size + cursor.taken_size + self._held.size
+        intake, cursor = self.intake, self.cursor
+        return intake.uncommitted + intake.held + cursor.ready_size + cursor.taken_size
 
     def age(self, now: float) -> float:
         """Seconds since the oldest message that waits was written, by the clock on the wall."""
@@ -126,9 +126,7 @@ class Spool(SpoolCounts):
     def accept(self, chunk: Chunk, messages: int, origin: RunOrigin, receipt: Receipt) -> int:
         """Take what is new of messages with numbers of another link."""
         if not self.intake.opened:  # which messages came before is not known yet
-            held = self._held.hold(HeldRun(bytes(chunk), messages, origin, receipt))
-            self._account()
-            return held
+            return self._held.hold(HeldRun(bytes(chunk), messages, origin, receipt))
         known = self._origins.known(origin, messages)
         if known:
             self.duplicates += known

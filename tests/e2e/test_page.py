@@ -461,8 +461,10 @@ def test_a_group_says_which_members_are_up_and_used(browser, serve, start, make,
         """The labels at the lines to both members, while one of them gets messages."""
         for _ in range(50):
             client.send_multipart([b"", b"orders.new", b"x"])
-        found = [browser.edges().get(edge) for edge in lines]
-        return all(found) and found[1]["label"] not in ("", "0/s") and found
+        edges = browser.edges()
+        found = [edges.get(edge) for edge in lines]
+        rated = all(found) and "" not in [one["label"] for one in found]
+        return rated and found[1]["label"] != "0/s" and found
 
     lines = [f"handler h:group > handler h:{name}" for name in ("first", "second")]
     for width in (1200, 420):

@@ -9,10 +9,11 @@ from ccproxy.core.delivery.store import REPLAYED, SAFE, RunOrigin
 from ccproxy.core.memory import Memory
 from ccproxy.spool.counts import SpoolCounts
 from ccproxy.spool.held import HeldRun, HeldRuns
-from ccproxy.spool.intake import Intake, SpoolLimits
+from ccproxy.spool.intake import MOST_UNCOMMITTED, Intake, SpoolLimits
 from ccproxy.spool.lock import FolderLock
 from ccproxy.spool.store import Spool
 from ccproxy.spool.work import FileOptions
+from ccproxy.wire.zmtp.frames import pack
 from tests.core.delivery.test_store import LINK, balanced, chunk, names
 from tests.spool.test_store import GIB, SIZE, Told, opened, settled, until
 
@@ -95,27 +96,54 @@ async def test_what_is_held_can_move_to_another_member_of_a_group(tmp_path):
         spool.accept(chunk(1, 2), 2, REPLAYED, receipt)
         [run] = spool.take_unsent(1)
         assert (run.chunk, run.messages, run.replay) == (chunk(1, 2), 2, True)
-        assert (spool.waiting, spool.queued, spool.bytes) == (0, 0, 0)
+        assert (spool.waiting, spool.queued, spool.bytes, spool.memory.used) == (0, 0, 0, 0)
+        assert (tracker.blocked, tracker.acknowledged) == (False, None)
         run.receipt(2, SAFE)
-        assert (tracker.blocked, tracker.acknowledged) == (False, (5, 2))
+        assert tracker.acknowledged == (5, 2)
         free()
         await spool.open()
         assert spool.take_unsent(GIB) == [] and spool.waiting == 1
 
 
+async def test_what_all_links_together_may_send_is_bounded(tmp_path):
+    async with unopened(tmp_path) as (spool, free):
+        told, resumed = Told(), []
+        large = pack([bytes(MOST_UNCOMMITTED // 4)])
+        for number in range(4):
+            assert not spool.blocked
+            spool.accept(large, 1, RunOrigin(bytes([number]) * 16, 5, 1), told)
+        assert spool.blocked
+        spool.wait(lambda: resumed.append(spool.blocked))
+        free()
+        await spool.open()
+        await until(lambda: resumed)
+        assert (resumed, spool.waiting, dict(spool.dropped)) == ([False], 4, {})
+        await until(lambda: told[4:] == [(1, SAFE)] * 4)
+
+
+async def test_who_waits_goes_on_when_what_is_held_has_moved(tmp_path):
+    async with unopened(tmp_path) as (spool, _):
+        resumed = []
+        large = pack([bytes(MOST_UNCOMMITTED)])
+        spool.accept(large, 1, RunOrigin(LINK, 5, 1), Told())
+        spool.wait(lambda: resumed.append(spool.blocked))
+        spool.take_unsent(1)
+        assert resumed == [False]
+
+
 def test_runs_are_let_in_in_the_order_in_which_they_came():
     counts, told, put, got = SpoolCounts("h:far", Intake(SpoolLimits(GIB))), Told(), [], []
-    held = HeldRuns(counts)
+    held = HeldRuns(counts, lambda: None)
     for number in range(3):
         held.hold(HeldRun(chunk(number), 1, RunOrigin(LINK, 5, number), told))
-    assert (held.size, counts.waiting, counts.queued) == (3 * SIZE, 3, 3)
+    assert (counts.intake.held, counts.waiting, counts.queued) == (3 * SIZE, 3, 3)
 
     def accept(chunk, messages, origin, receipt):
         got.append(origin.first)
         return messages if origin.first == 1 else 0
 
     held.let_in(accept, put.append)
-    assert (got, held.size, counts.waiting, counts.queued) == ([0, 1, 2], 0, 0, 0)
+    assert (got, counts.intake.held, counts.waiting, counts.queued) == ([0, 1, 2], 0, 0, 0)
     for one in put:
         one.receipt(one.messages, SAFE)
     assert told == [HELD_BACK] * 3 + [(1, "full")] * 2

@@ -160,6 +160,7 @@ class Connection:
         self._reading.close()
         self._sender.detach()
         self._input.end()
+        self._rest, self._gather = b"", None
         self._owner.closed(self, reason)
         return self._sock
 

@@ -275,6 +275,9 @@ class OutgoingLink:
             store = stores.new_store(self.outbox, options, self._kit.log, moved)
             store.on_dead = self._dead
             self.delivering = DeliveringSource(store, options, self._kit.flush_queue)
+        else:
+            for run in moved:
+                self.outbox.put(*run)
 
     def _leave(self, delivering: DeliveringSource, options: LinkOptions) -> list[MovedRun]:
         """Go on without this store; what goes into the next one."""

@@ -37,7 +37,10 @@ def new_store(
     another store, and what waits in the outbox, goes into it, whatever its limits are."""
     settings = options.spooled
     if settings is None:
-        return MemoryStore(outbox, os.urandom(ID_SIZE), random.getrandbits(64))
+        store = MemoryStore(outbox, os.urandom(ID_SIZE), random.getrandbits(64))
+        for run in moved:
+            store.put(*run)
+        return store
     spool = Spool(outbox.name, *_parts(settings, outbox.memory))
     spool.on_problem = lambda problem: _say(log, spool, problem)
     spool.on_damage = lambda damage: log.error("spool link=%s: %s", spool.name, damage)
@@ -66,14 +69,16 @@ def reconfigure(store: MemoryStore | Spool, options: LinkOptions) -> None:
 
 def leave(store: MemoryStore | Spool, log: ServerLog, options: LinkOptions) -> list[MovedRun]:
     """A link goes on without its store, with these options; what is for its next one. What waits in
-    memory waits in the outbox again if there will be no spool; what is in a spool stays there."""
+    memory waits in the outbox again if there will be no spool; what is in a spool stays there, and
+    what one holds that never was open goes along."""
     if isinstance(store, Spool):
+        held = store.take_unsent(sys.maxsize)
         store.close("unused")
         say_kept(store, log)
-    elif options.spooled is not None:
+        return held
+    if options.spooled is not None:
         return store.move_out()
-    else:
-        store.withdraw()
+    store.withdraw()
     return []
 
 

@@ -6,10 +6,13 @@ To join is to copy, and a megabyte takes up to 0.9 ms if memory has to be got fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 LARGE = 256 * 1024
-"""Bytes from which on parts are not joined."""
+"""Bytes from which on not all parts are joined."""
+SMALL = 4096
+"""Parts of fewer bytes are joined with their neighbours all the same, to pieces of `PIECE`."""
+PIECE = 65536
 
 Part = bytes | bytearray | memoryview
 
@@ -40,7 +43,24 @@ def joined(parts: Iterable[Part | Pieces]) -> bytes | Pieces:
             flat.append(one)
     if sum(map(len, flat)) < LARGE:
         return b"".join(flat)
-    return Pieces(tuple([one for one in flat if one]))
+    return Pieces(tuple(_pieces(flat)))
+
+
+def _pieces(parts: Iterable[Part]) -> Iterator[Part]:
+    """Large parts as they are, and what is small between them: a batch has thousands of those."""
+    small: list[Part] = []
+    size = 0
+    for one in parts:
+        if len(one) < SMALL:
+            small.append(one)
+            size += len(one)
+        if size and (len(one) >= SMALL or size >= PIECE):
+            yield b"".join(small)
+            small, size = [], 0
+        if len(one) >= SMALL:
+            yield one
+    if size:
+        yield b"".join(small)
 
 
 def to_write(body: bytes | memoryview | Pieces) -> list[bytes | memoryview]:

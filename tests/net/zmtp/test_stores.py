@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy.config.spools import SpoolOptions
 from ccproxy.core.delivery.memory_store import MemoryStore
-from ccproxy.core.delivery.store import MessageNumber
+from ccproxy.core.delivery.store import MessageNumber, RunOrigin
 from ccproxy.core.memory import Memory
 from ccproxy.core.outbox import Limits, Outbox
 from ccproxy.net.notices import ServerLog
@@ -98,6 +98,28 @@ async def test_the_spool_of_a_server_that_is_replaced_is_waited_for(outbox, tmp_
     assert names(store.fetch(GIB)) == [0, 1]
     store.close("stop")
     await store.closed()
+
+
+@pytest.mark.parametrize("folder", ["", "other"])
+async def test_what_an_unopened_spool_holds_goes_to_the_next_store(outbox, tmp_path, folder):
+    lock, told = FolderLock(tmp_path), []
+    spool = stores.new_store(outbox, options(tmp_path, on_full="drop-new"), LOG)
+    with pytest.raises(SpoolInUse):
+        await spool.open()
+    spool.accept(chunk(1, 2), 2, RunOrigin(bytes(16), 5, 1), lambda *one: told.append(one))
+    following = options(folder and tmp_path / folder)
+    moved = stores.leave(spool, LOG, following)
+    await spool.closed()
+    store = stores.new_store(outbox, following, LOG, moved)
+    assert store.waiting == 2 and not spool.dropped
+    assert told == [(0, "held"), (0, "taken")]
+    if folder:
+        await store.open()
+        await settled(store)
+        store.close("stop")
+        await store.closed()
+        assert told[2:] == [(2, "safe")]
+    lock.release()
 
 
 async def test_a_spool_suits_its_folder_and_takes_new_options(outbox, tmp_path):

@@ -21,5 +21,13 @@ def test_large_ones_stay_as_they_are(kind):
     assert bytes(whole) == b"(<" + LONG + b">)<" + LONG + b">"
     written = to_write(whole)
     assert b"".join(written) == bytes(whole) and b"" not in written
-    for one in (written[2], written[6]):
+    assert len(written) == 5
+    for one in (written[1], written[3]):
         assert one is part or one.obj is part or memoryview(part).obj is one.obj
+
+
+def test_small_parts_of_a_large_whole_are_few_pieces():
+    parts = [b"%06d" % number * 50 for number in range(2000)]
+    whole = joined([*parts, LONG, *parts])
+    assert bytes(whole) == b"".join([*parts, LONG, *parts])
+    assert max(map(len, whole.parts)) == len(LONG) and len(whole.parts) < 30
