@@ -41,8 +41,8 @@ class Outbox(ChunkQueue):
     """A queue with a limit, a policy and exact counts; see the module."""
 
     __slots__ = (
-        "_ages", "_begun", "_refusals", "_waiters", "dropped", "held", "limits", "name", "owner",
-        "queued", "sent", "wake", "write",
+        "__weakref__", "_ages", "_begun", "_refusals", "_waiters", "dropped", "held", "limits",
+        "name", "owner", "queued", "sent", "wake", "write",
     )  # fmt: skip
 
     def __init__(

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import perf_counter, thread_time
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from ccproxy.config.address import Address
 from ccproxy.config.links import LinkOptions, ZmtpListenerOptions
@@ -85,6 +86,7 @@ class HandlerContext(Context):
         self._loop = asyncio.get_running_loop()
         self._timers: set[asyncio.TimerHandle] = set()
         self._addresses: list[HandlerListener] = []
+        self._queues: WeakSet[Outbox] = WeakSet()
         self._wires: list[Dial] = []
         self._departures: list[Callable[[bytes], None]] = []
         self._watches: dict[Callable[[], None], Callable[[], None]] = {}
@@ -117,7 +119,14 @@ class HandlerContext(Context):
 
     def outbox(self, name: str, limits: Limits) -> Outbox:
         """An outbox that counts for the memory of this server."""
-        return Outbox(name, limits, memory=self._kit.memory)
+        made = Outbox(name, limits, memory=self._kit.memory)
+        self._queues.add(made)
+        return made
+
+    @property
+    def waiting(self) -> int:
+        """Messages in queues of `outbox`."""
+        return sum(box.waiting for box in self._queues)
 
     @property
     def routes(self) -> tuple[str, ...]:

@@ -205,10 +205,16 @@ class HandlerSet:
             one.end()
 
     def stop_accepting(self) -> None:
-        """No more peers come to addresses of handlers, nor to those that a reload starts."""
+        """No more peers come to addresses of handlers, nor to those that a reload starts. Where
+        messages wait for peers, these may come: nothing else takes them."""
         self._accepting = False
         for member in self.members.values():
-            member.context.stop_accepting()
+            if not member.context.waiting:
+                member.context.stop_accepting()
+
+    def waiting(self) -> int:
+        """Messages that wait in handlers for peers, whichever they are."""
+        return sum(member.context.waiting for member in self.members.values())
 
     async def accept_again(self) -> None:
         """Open the same addresses after `stop_accepting`; OSError names one that cannot be had,

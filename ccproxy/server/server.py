@@ -118,8 +118,8 @@ class Server:
         tapping = Tapping(self.switch.table)
         steered = Steered(
             self.observer.listeners, self.observer.links, self.observer.outboxes,
-            lambda: self.handlers.members, self._take_no_more, self._take_again, self._busy,
-            self.ask_to_stop,
+            self.handlers.waiting, lambda: self.handlers.members, self._take_no_more,
+            self._take_again, self._busy, self.ask_to_stop,
         )  # fmt: skip
         self.steering = Steering(steered, self.log)
         actions = ControlActions(self.status, self.observer, self.reloads, tapping, self.steering)

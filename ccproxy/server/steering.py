@@ -60,6 +60,8 @@ class Steered:
     listeners: Callable[[], list[Listener]]
     links: Callable[[], list[OutgoingLink]]
     outboxes: Callable[[], list[CountedQueue]]
+    waiting: Callable[[], int]
+    """Messages in queues that handlers have besides these."""
     sections: Callable[[], Iterable[str]]
     """Those of handlers."""
     stop_reading: Callable[[], None]
@@ -183,7 +185,7 @@ class Steering:
 
     def waiting(self) -> int:
         """Messages in queues, and calls that are not answered."""
-        messages = sum(box.waiting for box in self._server.outboxes())
+        messages = sum(box.waiting for box in self._server.outboxes()) + self._server.waiting()
         return messages + sum(one.calls for one in self._server.listeners())
 
 

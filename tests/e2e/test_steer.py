@@ -232,6 +232,38 @@ def test_a_drain_closes_the_addresses_of_handlers_and_its_end_opens_the_same(
         assert one.recv_multipart()[-1] == b"again"
 
 
+WORK = """
+[ccserver]
+cc-socket = tcp://127.0.0.1:PORT1
+cc-role = remote
+linger = 100 ms
+[routes]
+jobs = h:work
+[h:work]
+handler = zmq
+socket = push
+bind = tcp://127.0.0.1:PORT2
+"""
+
+
+def test_a_drain_waits_for_workers_to_take_what_there_is(start, make, until):
+    near = start(WORK, "near")
+    client = make(zmq.DEALER, f"tcp://127.0.0.1:{near.ports['PORT1']}")
+    for number in range(10):
+        client.send_multipart([b"", b"jobs.x", b"%d" % number])
+    until(lambda: near.facts("h:work")["waiting"] == 10)
+    drain = subprocess.Popen(
+        [sys.executable, "-m", "ccproxy", "drain", "--json", str(near.directory / "server.ini")],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert json.loads(drain.stdout.readline()) == {"waiting": 10}
+    worker = make(zmq.PULL, f"tcp://127.0.0.1:{near.ports['PORT2']}")
+    assert [worker.recv_multipart()[-1] for _ in range(10)] == [b"%d" % one for one in range(10)]
+    out, _ = drain.communicate(timeout=SECONDS)
+    assert (drain.returncode, json.loads(out.splitlines()[-1])) == (0, {"waiting": 0})
+    assert near.ended() == 0 and near.ledger()["forwarded"] == 10
+
+
 def test_the_level_of_the_log_until_a_reload(sites, dial):
     near, _ = sites
     assert near.verb("log", "debug").returncode == 0

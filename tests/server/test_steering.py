@@ -38,7 +38,7 @@ def made(kit, monkeypatch):
         found = SimpleNamespace(
             listeners=[Listening("1.2.3.4:5", "ann@1.2.3.4:6"), Listening("9.9.9.9:1")],
             links=[Link("h:far"), Link("h:far"), Link("h:x")],
-            box=Outbox("h:far", Limits()), told=[], busy="", fault=None,
+            box=Outbox("h:far", Limits()), told=[], busy="", held=0, fault=None,
         )  # fmt: skip
 
         async def reopen():
@@ -49,7 +49,7 @@ def made(kit, monkeypatch):
         found.reopen = reopen
         steered = Steered(
             lambda: found.listeners, lambda: found.links, lambda: [found.box],
-            lambda: ["h:far", "h:x"], lambda: found.told.append("stop reading"),
+            lambda: found.held, lambda: ["h:far", "h:x"], lambda: found.told.append("stop reading"),
             found.reopen, lambda: found.busy, lambda: found.told.append("stop"),
         )  # fmt: skip
         found.steering = Steering(steered, kit().log)
@@ -110,15 +110,16 @@ async def test_no_such_link(made):
 async def test_a_drain_waits_until_all_is_delivered(made, until):
     found = made()
     found.box.offer(b"\0\1x", 1)
-    found.listeners[0].calls = 1
+    found.listeners[0].calls = found.held = 1
     assert not found.steering.draining
     answer = await found.steering.drain({})
     assert found.steering.draining
     lines = answer.body
-    assert json.loads(await anext(lines)) == {"waiting": 2}
+    assert json.loads(await anext(lines)) == {"waiting": 3}
     await until(lambda: found.told == ["stop reading"])
     found.box.clear("sent")
-    assert json.loads(await anext(lines)) == {"waiting": 1}
+    assert json.loads(await anext(lines)) == {"waiting": 2}
+    found.held = 0
     again = await found.steering.drain({})
     found.listeners[0].calls = 0
     for one in (lines, again.body):
