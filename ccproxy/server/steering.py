@@ -79,6 +79,7 @@ class Steering:
         self._server = server
         self._log = log
         self._drain: asyncio.Task[None] | None = None
+        self._cancelling = False
         self.spools = SpoolActions(self._spools, log)
 
     def _spools(self) -> list[Spool]:
@@ -142,13 +143,20 @@ class Steering:
         drain = self._drain
         if drain is None:
             raise RequestError(409, "the server does not drain")
-        why = self._server.busy() or ("nothing waits, the server stops" if drain.done() else "")
-        if why:
-            raise RequestError(409, f"{why}: the drain goes on")
+        if self._cancelling:
+            raise RequestError(409, "another command cancels the drain already")
+        self._cancelling = True
         try:
-            await self._server.reopen()
+            if why := self._server.busy():
+                raise RequestError(409, f"{why}: the drain goes on")
+            if not drain.done():
+                await self._server.reopen()
         except OSError as error:
             raise RequestError(409, f"{error}: the drain goes on") from None
+        finally:
+            self._cancelling = False
+        if drain.done():  # it may have ended meanwhile
+            raise RequestError(409, "nothing waits, the server stops: the drain goes on")
         self._drain = None
         drain.cancel()
         self._log.info("the drain is cancelled by an operator: messages are taken again")

@@ -39,13 +39,16 @@ def made(kit, monkeypatch):
             listeners=[Listening("1.2.3.4:5", "ann@1.2.3.4:6"), Listening("9.9.9.9:1")],
             links=[Link("h:far"), Link("h:far"), Link("h:x")],
             box=Outbox("h:far", Limits()), told=[], busy="", held=0, fault=None,
+            gate=asyncio.Event(),
         )  # fmt: skip
 
         async def reopen():
+            await found.gate.wait()
             if found.fault:
                 raise found.fault
             found.told.append("reopen")
 
+        found.gate.set()
         found.reopen = reopen
         steered = Steered(
             lambda: found.listeners, lambda: found.links, lambda: [found.box],
@@ -155,6 +158,36 @@ async def test_a_drain_that_is_cancelled(made, until):
     with pytest.raises(RequestError, match="the server stops: the drain goes on"):
         await found.steering.cancel_drain({})
     assert found.told == ["stop reading", "reopen", "stop reading", "stop"]
+
+
+async def test_a_drain_is_cancelled_by_one_command_at_a_time(made, until):
+    found = made()
+    found.box.offer(b"\0\1x", 1)
+    await found.steering.drain({})
+    await until(lambda: found.told == ["stop reading"])
+    found.gate.clear()
+    first = asyncio.ensure_future(found.steering.cancel_drain({}))
+    await asyncio.sleep(0)
+    with pytest.raises(RequestError, match="another command cancels the drain already"):
+        await found.steering.cancel_drain({})
+    found.gate.set()
+    await first
+    assert not found.steering.draining and found.told == ["stop reading", "reopen"]
+
+
+async def test_a_drain_that_ends_while_addresses_are_opened_again(made, until):
+    found = made()
+    found.box.offer(b"\0\1x", 1)
+    await found.steering.drain({})
+    await until(lambda: found.told == ["stop reading"])
+    found.gate.clear()
+    cancelling = asyncio.ensure_future(found.steering.cancel_drain({}))
+    found.box.clear("sent")
+    await until(lambda: "stop" in found.told)
+    found.gate.set()
+    with pytest.raises(RequestError, match="the server stops: the drain goes on"):
+        await cancelling
+    assert found.steering.draining
 
 
 async def test_a_drain_goes_on_without_its_client_and_ends_with_the_server(made):
